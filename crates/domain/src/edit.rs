@@ -1,0 +1,239 @@
+//! Changing a task's fields: partial updates and the evidence of hooks.
+
+use serde_json::{Value, json};
+
+use crate::{
+    event::{Kind, NewEvent},
+    flow::{Rules, check_queue},
+    input::Patch,
+    queue,
+    refusal::Refusal,
+    steps::CompleteHook,
+    task::{Task, TaskPatch, blockers_text, check_blockers, check_lane},
+    transition::{Action, Change, check_version},
+};
+
+/// Applies a partial update.
+pub(crate) fn update(
+    change: &mut Change,
+    patch: &TaskPatch,
+    rules: Option<&Rules>,
+) -> Result<(), Refusal> {
+    check(&change.task, patch, rules)?;
+    let task = &mut change.task;
+    let from = task.queue.clone();
+    // Declaring a task failed takes it from its agent, unless the body says otherwise.
+    if patch
+        .queue
+        .value()
+        .is_some_and(|queue| queue.0 == queue::FAILED)
+    {
+        if patch.claimed_by.is_absent() {
+            task.claimed_by = None;
+        }
+        if patch.lease_expires_at.is_absent() {
+            task.lease_expires_at = None;
+        }
+    }
+    let fields = apply(task, patch.clone());
+    if fields.is_empty() {
+        return Err(Refusal::invalid("No fields to update"));
+    }
+    check_lane("role", task.role.as_deref())?;
+    check_lane("type", task.kind.as_deref())?;
+    task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
+    check_blockers(&task.id, task.blocked_by.as_deref())?;
+    let mut details = json!({ "fields": fields });
+    if task.queue != from {
+        details["from"] = from.into();
+        details["to"] = task.queue.clone().into();
+    }
+    change.is_edit = true;
+    change
+        .events
+        .push(NewEvent::new(Kind::Edited, None).with(details.to_string()));
+    Ok(())
+}
+
+/// The refusals that need no task, in the contract's order. They come before "not found".
+pub fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
+    match &patch.queue {
+        Patch::Set(queue) if queue.0 == queue::DONE => {
+            return Err(Refusal::invalid(
+                "Cannot set queue to \"done\" via PATCH. Use POST /api/v1/tasks/:id/accept instead.",
+            ));
+        }
+        Patch::Set(queue) if queue.0.is_empty() => {
+            return Err(Refusal::invalid("queue must not be empty"));
+        }
+        Patch::Null => return Err(Refusal::invalid("queue must not be null")),
+        Patch::Set(_) | Patch::Absent => {}
+    }
+    match &patch.branch {
+        Patch::Null => Err(Refusal::invalid("branch must not be null")),
+        Patch::Set(branch) if branch.0.is_empty() => {
+            Err(Refusal::invalid("branch must not be empty"))
+        }
+        Patch::Set(_) | Patch::Absent => Ok(()),
+    }
+}
+
+/// Whether a patch mentions no field that can be changed.
+pub fn is_empty(patch: &TaskPatch) -> bool {
+    apply(&mut Task::default(), patch.clone()).is_empty()
+}
+
+fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Refusal> {
+    check_patch(patch)?;
+    if let Some(queue) = patch.queue.value() {
+        check_queue(&queue.0, rules, task.project_id.is_some())?;
+    }
+    check_version(
+        task,
+        Action::Update,
+        patch.version.value().map(|version| version.0),
+    )
+}
+
+/// Applies the fields that are present and names them.
+fn apply(task: &mut Task, patch: TaskPatch) -> Vec<&'static str> {
+    let mut fields = Vec::new();
+    let mut note = |name, mentioned| {
+        if mentioned {
+            fields.push(name);
+        }
+    };
+    note("title", patch.title.apply(&mut task.title));
+    note(
+        "queue",
+        patch.queue.apply_or(&mut task.queue, String::new()),
+    );
+    note("priority", patch.priority.apply(&mut task.priority));
+    note("complexity", patch.complexity.apply(&mut task.complexity));
+    note("role", patch.role.apply(&mut task.role));
+    note("type", patch.kind.apply(&mut task.kind));
+    note(
+        "branch",
+        patch.branch.apply_or(&mut task.branch, String::new()),
+    );
+    note(
+        "blocked_by",
+        patch.blocked_by.apply_flat(&mut task.blocked_by),
+    );
+    note("claimed_by", patch.claimed_by.apply(&mut task.claimed_by));
+    note("claimed_at", patch.claimed_at.apply(&mut task.claimed_at));
+    note(
+        "lease_expires_at",
+        patch.lease_expires_at.apply(&mut task.lease_expires_at),
+    );
+    note(
+        "commits_count",
+        patch.commits_count.apply(&mut task.commits_count),
+    );
+    note("turns_used", patch.turns_used.apply(&mut task.turns_used));
+    note(
+        "attempt_count",
+        patch.attempt_count.apply(&mut task.attempt_count),
+    );
+    note(
+        "rejection_count",
+        patch.rejection_count.apply(&mut task.rejection_count),
+    );
+    note(
+        "has_plan",
+        patch.has_plan.apply_or(&mut task.has_plan, false),
+    );
+    note("plan_id", patch.plan_id.apply_flat(&mut task.plan_id));
+    note(
+        "project_id",
+        patch.project_id.apply_flat(&mut task.project_id),
+    );
+    note(
+        "auto_accept",
+        patch.auto_accept.apply_or(&mut task.auto_accept, false),
+    );
+    note("pr_number", patch.pr_number.apply(&mut task.pr_number));
+    note("pr_url", patch.pr_url.apply(&mut task.pr_url));
+    note("checks", patch.checks.apply_flat(&mut task.checks));
+    note(
+        "check_results",
+        patch.check_results.apply_flat(&mut task.check_results),
+    );
+    note(
+        "needs_rebase",
+        patch.needs_rebase.apply_or(&mut task.needs_rebase, false),
+    );
+    let rebased = patch
+        .last_rebase_attempt_at
+        .apply(&mut task.last_rebase_attempt_at);
+    note("last_rebase_attempt_at", rebased);
+    note(
+        "staging_url",
+        patch.staging_url.apply(&mut task.staging_url),
+    );
+    note(
+        "submitted_at",
+        patch.submitted_at.apply(&mut task.submitted_at),
+    );
+    note(
+        "completed_at",
+        patch.completed_at.apply(&mut task.completed_at),
+    );
+    note("hooks", patch.hooks.apply_flat(&mut task.hooks));
+    note("flow", patch.flow.apply(&mut task.flow));
+    note(
+        "flow_overrides",
+        patch.flow_overrides.apply_flat(&mut task.flow_overrides),
+    );
+    note("content", patch.content.apply(&mut task.content));
+    let flagged = patch
+        .needs_intervention
+        .apply_or(&mut task.needs_intervention, false);
+    note("needs_intervention", flagged);
+    note(
+        "execution_notes",
+        patch.execution_notes.apply(&mut task.execution_notes),
+    );
+    fields
+}
+
+/// Notes a hook's evidence in the task's `hooks`.
+pub(crate) fn complete_hook(
+    change: &mut Change,
+    name: &str,
+    body: &CompleteHook,
+) -> Result<(), Refusal> {
+    let missing = || Refusal::NotFound(format!("Hook '{name}' not found on task"));
+    let text = change.task.hooks.as_deref().ok_or_else(missing)?;
+    let mut hooks: Value = serde_json::from_str(text)
+        .ok()
+        .filter(Value::is_array)
+        .ok_or(Refusal::invalid("Invalid hooks data on task"))?;
+    let hook = hooks
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+        .find(|hook| hook.get("name").and_then(Value::as_str) == Some(name))
+        .ok_or_else(missing)?;
+    let status = body.status.0.clone().unwrap_or_default();
+    hook.insert("status".to_owned(), status.clone().into());
+    if !matches!(body.evidence, Value::Null | Value::Bool(false)) {
+        hook.insert("evidence".to_owned(), body.evidence.clone());
+    }
+    change.task.hooks = Some(hooks.to_string());
+    change.is_edit = true;
+    let details = json!({ "hook": name, "status": status });
+    change
+        .events
+        .push(NewEvent::new(Kind::HookCompleted, None).with(details.to_string()));
+    Ok(())
+}
+
+/// Checks the report itself, which comes before looking for the task.
+pub fn check_hook(body: &CompleteHook) -> Result<(), Refusal> {
+    match body.status.0.as_deref() {
+        Some("passed" | "failed") => Ok(()),
+        _ => Err(Refusal::invalid("status must be \"passed\" or \"failed\"")),
+    }
+}

@@ -1,0 +1,107 @@
+//! A task's history: who did what, when and why.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::time::Millis;
+
+/// What happened to a task. The names are those of the first server's history, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It came into being.
+    Created,
+    /// An agent took it to work on it.
+    Claimed,
+    /// An agent took it to review it.
+    ReviewClaimed,
+    /// The agent handed in its work.
+    Submitted,
+    /// The agent had run out of turns.
+    BurnoutDetected,
+    /// The work was accepted.
+    Accepted,
+    /// The work was rejected.
+    Rejected,
+    /// It went back to the queue.
+    Requeued,
+    /// A review claim ended without a verdict; the task stayed where it was.
+    ReviewReleased,
+    /// An operator moved it.
+    ForceQueue,
+    /// The last task it waited for was finished or deleted, or one of several.
+    Unblocked,
+    /// Fields were changed.
+    Edited,
+    /// Evidence for a hook came in.
+    HookCompleted,
+    /// It was deleted.
+    Deleted,
+}
+
+impl Kind {
+    /// The name in the stored and shown history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Claimed => "claimed",
+            Self::ReviewClaimed => "review_claimed",
+            Self::Submitted => "submitted",
+            Self::BurnoutDetected => "burnout_detected",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Requeued => "requeued",
+            Self::ReviewReleased => "review_released",
+            Self::ForceQueue => "force_queue",
+            Self::Unblocked => "unblocked",
+            Self::Edited => "edited",
+            Self::HookCompleted => "hook_completed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// An event about to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// What happened.
+    pub kind: Kind,
+    /// Who did it, if anyone said.
+    pub agent: Option<String>,
+    /// A reason in words, or the text of a JSON object.
+    pub details: Option<String>,
+}
+
+impl NewEvent {
+    /// An event without details.
+    pub fn new(kind: Kind, agent: Option<String>) -> Self {
+        Self {
+            kind,
+            agent,
+            details: None,
+        }
+    }
+
+    /// The same event with details.
+    #[must_use]
+    pub fn with(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+}
+
+/// An event as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its number in the task's history, from 1.
+    pub id: i64,
+    /// The task.
+    pub task_id: String,
+    /// What happened.
+    pub event: String,
+    /// Who did it, if anyone said.
+    pub agent: Option<String>,
+    /// A reason in words, or the text of a JSON object.
+    pub details: Option<String>,
+    /// When it happened.
+    pub timestamp: Millis,
+}

@@ -1,0 +1,239 @@
+//! Flows: which states a scope's tasks may be in, and which steps lead from one to another.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    input::Text,
+    queue,
+    refusal::Refusal,
+    schema::AnyJson,
+    time::{Millis, seconds},
+};
+
+/// The flow of a task that names none.
+pub const DEFAULT: &str = "default";
+
+/// A flow as it is stored and shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Flow {
+    /// Its name, unique in its scope.
+    pub name: String,
+    /// The tenant it belongs to.
+    pub scope: String,
+    /// The states, as the text of a JSON array.
+    pub states: String,
+    /// The transitions, as the text of a JSON array of objects, kept whole for the clients.
+    pub transitions: String,
+    /// When it was registered first.
+    #[serde(with = "seconds")]
+    pub registered_at: Millis,
+    /// When it was registered last.
+    #[serde(with = "seconds")]
+    pub updated_at: Millis,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The flow of the tasks inside a project, as its author wrote it.
+    #[schema(value_type = AnyJson)]
+    pub child_flow: Value,
+}
+
+/// The body of a flow's registration.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NewFlow {
+    /// The tenant; with a key, the key's scope if left out.
+    pub scope: Text,
+    /// The states: texts, among them the built-in ones.
+    #[schema(value_type = Vec<String>)]
+    pub states: Value,
+    /// The transitions: objects with `from` and `to`; other keys are kept.
+    #[schema(value_type = Vec<std::collections::HashMap<String, AnyJson>>)]
+    pub transitions: Value,
+    /// What it is for.
+    pub description: Text,
+    /// The flow of the tasks inside a project.
+    #[schema(value_type = AnyJson)]
+    pub child_flow: Value,
+}
+
+impl NewFlow {
+    /// Checks the contents and returns the texts to store: states and transitions.
+    pub fn check(&self) -> Result<(String, String), Refusal> {
+        let states = self
+            .states
+            .as_array()
+            .ok_or(Refusal::invalid("Missing required field: states (array)"))?;
+        let transitions = self.transitions.as_array().ok_or(Refusal::invalid(
+            "Missing required field: transitions (array)",
+        ))?;
+        let Some(names) = states.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
+            return Err(Refusal::invalid("Flow states must be texts"));
+        };
+        if let Some(missing) = queue::BUILT_IN.iter().find(|state| !names.contains(*state)) {
+            return Err(Refusal::invalid(format!(
+                "Flow states must include built-in state \"{missing}\". Got: {}",
+                names.join(", ")
+            )));
+        }
+        if transitions
+            .iter()
+            .any(|transition| step(transition).is_none())
+        {
+            return Err(Refusal::invalid(
+                "Flow transitions must have texts \"from\" and \"to\"",
+            ));
+        }
+        Ok((self.states.to_string(), self.transitions.to_string()))
+    }
+}
+
+/// What a flow says about states and steps, read from its stored texts. Entries that make no sense
+/// are ignored: an old database may hold any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The flow's name.
+    pub name: String,
+    /// The states, in the order they were given.
+    pub states: Vec<String>,
+    steps: Vec<(String, String)>,
+    child_steps: Vec<(String, String)>,
+}
+
+impl Rules {
+    /// Reads the stored texts of a flow.
+    pub fn new(name: &str, states: &str, transitions: &str, child_flow: Option<&str>) -> Self {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let child = child_flow.map(parse).unwrap_or_default();
+        Self {
+            name: name.to_owned(),
+            states: texts(&parse(states)),
+            steps: steps(&parse(transitions)),
+            child_steps: steps(child.get("transitions").unwrap_or(&child)),
+        }
+    }
+
+    /// Whether a task may go from one queue to another. The tasks of a project may also take the
+    /// steps of the child flow.
+    pub fn allows(&self, from: &str, to: &str, in_project: bool) -> bool {
+        let has = |steps: &[(String, String)]| steps.iter().any(|(a, b)| a == from && b == to);
+        has(&self.steps) || (in_project && has(&self.child_steps))
+    }
+
+    /// Whether a queue name is one of the flow's.
+    pub fn has_state(&self, queue: &str, in_project: bool) -> bool {
+        self.states.iter().any(|state| state == queue)
+            || (in_project
+                && self
+                    .child_steps
+                    .iter()
+                    .any(|(a, b)| a == queue || b == queue))
+    }
+}
+
+/// Checks a queue name against a flow: built-in names are always valid, and without a registered
+/// flow every name is.
+pub fn check_queue(queue: &str, rules: Option<&Rules>, in_project: bool) -> Result<(), Refusal> {
+    match rules {
+        Some(rules) if !queue::BUILT_IN.contains(&queue) && !rules.has_state(queue, in_project) => {
+            Err(Refusal::InvalidQueue {
+                queue: queue.to_owned(),
+                flow: rules.name.clone(),
+                states: rules.states.join(", "),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The steps of a list of `{from, to}` objects, or of an object whose keys read `from -> to`.
+fn steps(value: &Value) -> Vec<(String, String)> {
+    match value {
+        Value::Array(items) => items.iter().filter_map(step).collect(),
+        Value::Object(items) => items.keys().filter_map(|key| arrow(key)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn arrow(key: &str) -> Option<(String, String)> {
+    let (from, to) = key.split_once("->")?;
+    Some((from.trim().to_owned(), to.trim().to_owned()))
+}
+
+fn step(transition: &Value) -> Option<(String, String)> {
+    let object = transition.as_object()?;
+    let end = |object: &Map<String, Value>, names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| object.get(*name)?.as_str().map(str::to_owned))
+    };
+    Some((
+        end(object, ["from", "from_state"])?,
+        end(object, ["to", "to_state"])?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NewFlow, Rules, check_queue};
+    use serde_json::json;
+
+    fn rules() -> Rules {
+        Rules::new(
+            "f",
+            r#"["incoming","claimed","review",5,"done","failed"]"#,
+            r#"[{"from":"claimed","to":"review"},null,{"from_state":"review","to_state":"done"}]"#,
+            Some(r#"{"transitions":{"incoming -> claimed":{},"claimed -> done":{}}}"#),
+        )
+    }
+
+    #[test]
+    fn only_listed_steps_are_allowed_and_children_take_the_child_flows_too() {
+        assert!(rules().allows("claimed", "review", false));
+        assert!(rules().allows("review", "done", false));
+        assert!(!rules().allows("claimed", "done", false));
+        assert!(rules().allows("claimed", "done", true));
+    }
+
+    #[test]
+    fn a_queue_name_is_checked_only_where_a_flow_is_registered() {
+        assert!(check_queue("anything", None, false).is_ok());
+        assert!(check_queue("review", Some(&rules()), false).is_ok());
+        assert!(check_queue("incoming", Some(&Rules::default()), false).is_ok());
+        let refusal = check_queue("banana", Some(&rules()), false).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "Invalid queue \"banana\". Valid queues for flow \"f\": \
+             incoming, claimed, review, done, failed"
+        );
+    }
+
+    #[test]
+    fn a_registration_is_checked_before_it_is_stored() {
+        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check();
+        let text = |body| check(body).unwrap_err().to_string();
+        assert_eq!(text(json!({})), "Missing required field: states (array)");
+        let all = json!(["incoming", "claimed", "done", "failed"]);
+        assert_eq!(
+            text(json!({"states": all})),
+            "Missing required field: transitions (array)"
+        );
+        assert_eq!(
+            text(json!({"states": ["incoming", "claimed"], "transitions": []})),
+            "Flow states must include built-in state \"done\". Got: incoming, claimed"
+        );
+        assert!(check(json!({"states": all, "transitions": [null]})).is_err());
+        assert!(check(json!({"states": ["incoming", 5], "transitions": []})).is_err());
+        assert!(check(json!({"states": all, "transitions": [{"from": "a", "to": "b"}]})).is_ok());
+    }
+}

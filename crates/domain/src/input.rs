@@ -1,0 +1,401 @@
+//! What clients may send for a field, and how it is read.
+//!
+//! The first server was written in JavaScript and its clients lean on that: `null`, `""`, `0` and
+//! `false` all mean "not given" ("falsy"), ids may arrive as numbers, booleans as 0 and 1, and a
+//! field that holds JSON may come as JSON or as its text. These types read all of that once, so
+//! that handlers see plain values and everything else is refused while it is being parsed.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned, IgnoredAny, Unexpected},
+};
+use serde_json::Value;
+
+use crate::time::Millis;
+
+/// The largest integer every backend and every JSON reader holds exactly.
+pub const INTEGER_MAX: i64 = (1 << 53) - 1;
+
+/// Why a request body was refused, in words for its sender.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Not JSON at all, or `null`.
+    #[error("Invalid JSON body")]
+    NotJson,
+    /// JSON, but a field holds what it cannot hold.
+    #[error("Invalid value for {field}: {why}")]
+    Field {
+        /// The path of the field in the body.
+        field: String,
+        /// What was wrong with it.
+        why: String,
+    },
+}
+
+/// Reads a JSON request body.
+///
+/// Arrays and plain values count as an object without fields, and the last of duplicate keys wins,
+/// as the first server had it. The typed reading goes first because it is what every good request
+/// takes; only a body it refuses is read again, slowly, to name the field.
+pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    if is_object && let Ok(parsed) = serde_json::from_slice(body) {
+        return Ok(parsed);
+    }
+    match serde_json::from_slice::<Value>(body) {
+        Err(_) | Ok(Value::Null) => Err(BodyError::NotJson),
+        Ok(value @ Value::Object(_)) => from_value(value),
+        Ok(_) => from_value(Value::Object(serde_json::Map::new())),
+    }
+}
+
+fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BodyError> {
+    serde_path_to_error::deserialize(value).map_err(|error| BodyError::Field {
+        field: error.path().to_string(),
+        why: error.inner().to_string(),
+    })
+}
+
+/// Text that may be left out; falsy counts as left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Text(pub Option<String>);
+
+/// An id that may be left out; whole numbers become their decimal text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Id(pub Option<String>);
+
+/// JSON kept as text: text is taken as it is, objects and arrays are written out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct JsonText(pub Option<String>);
+
+/// A boolean: `true`, `false`, 0, 1, or the words `true` and `false` in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Flag(pub bool);
+
+/// A whole number from 0; `null` counts as 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Count(pub i64);
+
+/// One text or a list of texts, empty when left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Texts(pub Vec<String>);
+
+/// Text in a field that is present.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plain(pub String);
+
+/// A field of a partial update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// The key is not in the body: keep the value.
+    #[default]
+    Absent,
+    /// The key is there with `null`: clear the value.
+    Null,
+    /// The key is there with a value.
+    Set(T),
+}
+
+/// A text of a partial update.
+pub type PatchText = Patch<Plain>;
+/// An id of a partial update.
+pub type PatchId = Patch<Id>;
+/// A count of a partial update.
+pub type PatchCount = Patch<Count>;
+/// A boolean of a partial update.
+pub type PatchFlag = Patch<Flag>;
+/// JSON of a partial update.
+pub type PatchJson = Patch<JsonText>;
+/// An instant of a partial update.
+pub type PatchInstant = Patch<Millis>;
+
+impl<T> Patch<T> {
+    /// Whether the body says nothing about this field.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// Changes `target` if the body mentions the field; returns whether it does.
+    pub fn apply<U: From<T>>(self, target: &mut Option<U>) -> bool {
+        match self {
+            Self::Absent => return false,
+            Self::Null => *target = None,
+            Self::Set(value) => *target = Some(value.into()),
+        }
+        true
+    }
+
+    /// Changes `target` if the body mentions the field, where a value may itself mean "nothing".
+    pub fn apply_flat<U>(self, target: &mut Option<U>) -> bool
+    where
+        Option<U>: From<T>,
+    {
+        let mut value = Some(None);
+        let mentioned = self.apply::<Option<U>>(&mut value);
+        if mentioned {
+            *target = value.flatten();
+        }
+        mentioned
+    }
+
+    /// Changes `target` if the body holds a value; `null` gives `cleared`. Returns whether the
+    /// body mentions the field.
+    pub fn apply_or<U: From<T>>(self, target: &mut U, cleared: U) -> bool {
+        match self {
+            Self::Absent => return false,
+            Self::Null => *target = cleared,
+            Self::Set(value) => *target = value.into(),
+        }
+        true
+    }
+
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Patch<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer)
+            .map(|value: Option<T>| value.map_or(Self::Null, Self::Set))
+    }
+}
+
+macro_rules! into {
+    ($($from:ty => $to:ty),*) => {
+        $(impl From<$from> for $to { fn from(value: $from) -> Self { value.0 } })*
+    };
+}
+into!(Plain => String, Flag => bool, Count => i64, Id => Option<String>, JsonText => Option<String>);
+
+/// Any scalar a client may send where text or a number is wanted.
+enum Scalar<'de> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(Cow<'de, str>),
+}
+
+impl Scalar<'_> {
+    fn is_falsy(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) | Self::Int(0) => true,
+            Self::Float(number) => *number == 0.0,
+            Self::Text(text) => text.is_empty(),
+            Self::Bool(true) | Self::Int(_) => false,
+        }
+    }
+
+    /// The whole number this is, if it is one that every backend can hold.
+    fn whole(&self) -> Option<i64> {
+        match *self {
+            Self::Int(number) => (number.abs() <= INTEGER_MAX).then_some(number),
+            #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+            #[expect(clippy::cast_precision_loss, reason = "the bound is exact in a double")]
+            Self::Float(number) => (number.fract() == 0.0 && number.abs() <= INTEGER_MAX as f64)
+                .then_some(number as i64),
+            _ => None,
+        }
+    }
+
+    fn refuse<E: de::Error>(&self, wanted: &'static str) -> E {
+        let found = match self {
+            Self::Null => Unexpected::Unit,
+            Self::Bool(value) => Unexpected::Bool(*value),
+            Self::Int(value) => Unexpected::Signed(*value),
+            Self::Float(value) => Unexpected::Float(*value),
+            // The text itself may be long or private.
+            Self::Text(_) => Unexpected::Other("this text"),
+        };
+        E::invalid_type(found, &wanted)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Scalar<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("text")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+                Ok(Scalar::Null)
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(Scalar::Bool(value))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                Ok(Scalar::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
+                Ok(Scalar::Int(i64::try_from(value).unwrap_or(i64::MAX)))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(Scalar::Float(value))
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                checked(text)?;
+                Ok(Scalar::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                self.visit_string(text.to_owned())
+            }
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+                checked(&text)?;
+                Ok(Scalar::Text(Cow::Owned(text)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// PostgreSQL cannot hold a NUL in text, so no backend takes one.
+fn checked<E: de::Error>(text: &str) -> Result<(), E> {
+    if text.contains('\0') {
+        Err(E::custom("text must not contain NUL"))
+    } else {
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            scalar if scalar.is_falsy() => Ok(Self(None)),
+            Scalar::Text(text) => Ok(Self(Some(text.into_owned()))),
+            other => Err(other.refuse("text")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) => Ok(Self(text.into_owned())),
+            other => Err(other.refuse("text")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scalar = Scalar::deserialize(deserializer)?;
+        if scalar.is_falsy() {
+            return Ok(Self(None));
+        }
+        if let Some(number) = scalar.whole() {
+            return Ok(Self(Some(number.to_string())));
+        }
+        match scalar {
+            Scalar::Text(text) => Ok(Self(Some(text.into_owned()))),
+            other => Err(other.refuse("text or a whole number")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Scalar::deserialize(deserializer)? {
+            Scalar::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Self(true)),
+            Scalar::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Self(false)),
+            Scalar::Bool(true) => Ok(Self(true)),
+            scalar if scalar.whole() == Some(1) => Ok(Self(true)),
+            scalar if scalar.is_falsy() => Ok(Self(false)),
+            other => Err(other.refuse("true or false")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scalar = Scalar::deserialize(deserializer)?;
+        match scalar.whole() {
+            Some(number) if number >= 0 => Ok(Self(number)),
+            None if matches!(scalar, Scalar::Null) => Ok(Self(0)),
+            _ => Err(scalar.refuse("a whole number from 0")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null | Value::Bool(false) => Ok(Self(None)),
+            Value::String(text) => {
+                checked(&text)?;
+                Ok(Self((!text.is_empty()).then_some(text)))
+            }
+            // Clients iterate these fields: nothing is safer for them than an empty list's text.
+            Value::Array(items) if items.is_empty() => Ok(Self(None)),
+            value @ (Value::Array(_) | Value::Object(_)) => Ok(Self(Some(value.to_string()))),
+            Value::Bool(true) => Err(de::Error::invalid_type(Unexpected::Bool(true), &"JSON")),
+            Value::Number(_) => Err(de::Error::invalid_type(
+                Unexpected::Other("number"),
+                &"JSON",
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Texts;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("text or a list of texts")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Texts, E> {
+                Ok(Texts::default())
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Texts, E> {
+                if value {
+                    Err(E::invalid_type(Unexpected::Bool(value), &self))
+                } else {
+                    Ok(Texts::default())
+                }
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
+                checked(text)?;
+                Ok(Texts(if text.is_empty() {
+                    vec![]
+                } else {
+                    vec![text.to_owned()]
+                }))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Plain(text)) = items.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Whether bytes are JSON at all.
+pub fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
+#[cfg(test)]
+#[path = "input_tests.rs"]
+mod tests;

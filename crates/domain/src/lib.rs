@@ -1,0 +1,20 @@
+//! The words everyone in Octopoid speaks, and the rules between them.
+//!
+//! This crate is pure: it does no I/O and reads no clock. Time, ids and randomness come in as
+//! arguments, so every rule can be tested by calling it.
+
+pub mod edit;
+pub mod event;
+pub mod flow;
+pub mod input;
+pub mod queue;
+pub mod refusal;
+pub mod schema;
+pub mod steps;
+pub mod task;
+pub mod time;
+pub mod transition;
+
+pub use refusal::Refusal;
+pub use task::Task;
+pub use time::Millis;

@@ -1,0 +1,28 @@
+//! The queues the server itself knows. A flow may name any others.
+
+/// Waiting to be claimed.
+pub const INCOMING: &str = "incoming";
+/// An agent works on it under a lease.
+pub const CLAIMED: &str = "claimed";
+/// Submitted, waiting for review.
+pub const PROVISIONAL: &str = "provisional";
+/// The agent ran out of turns; another goes on.
+pub const NEEDS_CONTINUATION: &str = "needs_continuation";
+/// Finished.
+pub const DONE: &str = "done";
+/// Given up.
+pub const FAILED: &str = "failed";
+
+/// The queues that are valid names whatever a flow says, in the order a flow must list them.
+pub const BUILT_IN: [&str; 4] = [INCOMING, CLAIMED, DONE, FAILED];
+
+/// The queues nothing can be claimed from: work there is held or over.
+pub const NOT_CLAIMABLE: [&str; 3] = [CLAIMED, DONE, FAILED];
+
+/// The queues a task stays in for good; they grow for ever.
+pub const FINISHED: [&str; 2] = [DONE, FAILED];
+
+/// Whether tasks in this queue are over.
+pub fn is_finished(queue: &str) -> bool {
+    FINISHED.contains(&queue)
+}

@@ -1,0 +1,142 @@
+//! Every reason to say no to a caller, with the words and the stable code of the wire.
+
+use std::borrow::Cow;
+
+use thiserror::Error;
+
+use crate::{input::BodyError, transition::Action};
+
+/// A refusal: the caller's business, never the server's fault. `Display` is the `error` text that
+/// the wire contract prescribes.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The request is not acceptable as it stands.
+    #[error("{0}")]
+    Invalid(Cow<'static, str>),
+    /// A queue name that the flow does not have.
+    #[error("Invalid queue \"{queue}\". Valid queues for flow \"{flow}\": {states}")]
+    InvalidQueue {
+        /// The name asked for.
+        queue: String,
+        /// The flow that was consulted.
+        flow: String,
+        /// The flow's states, joined by ", ".
+        states: String,
+    },
+    /// A role nobody registered in this scope.
+    #[error("Unknown role '{role}'. Registered roles: {registered}")]
+    UnknownRole {
+        /// The name asked for.
+        role: String,
+        /// The registered names, sorted, joined by ", ".
+        registered: String,
+    },
+    /// There is no such task, or not for this caller.
+    #[error("Task not found")]
+    TaskNotFound {
+        /// The id asked for.
+        id: String,
+    },
+    /// There is no such thing, or not for this caller; the text names it.
+    #[error("{0}")]
+    NotFound(String),
+    /// The task is not in a state that allows the action.
+    #[error("Failed to {} task", action.verb())]
+    WrongState {
+        /// What was tried.
+        action: Action,
+        /// Why not.
+        reason: String,
+    },
+    /// The caller does not hold the lease it acts under.
+    #[error("Failed to {} task", action.verb())]
+    LeaseLost {
+        /// What was tried.
+        action: Action,
+        /// Why not.
+        reason: String,
+    },
+    /// The version the caller named is not the stored one.
+    #[error("Failed to {} task", action.verb())]
+    VersionConflict {
+        /// What was tried.
+        action: Action,
+        /// The version the caller named.
+        expected: i64,
+        /// The stored version.
+        found: i64,
+    },
+    /// Others changed the task each time between reading and writing it.
+    #[error("Failed to {} task ({})", action.verb(), race(*action))]
+    Race {
+        /// What was tried.
+        action: Action,
+    },
+    /// It exists already; the text names it.
+    #[error("{0}")]
+    Duplicate(String),
+    /// The project still has tasks.
+    #[error("Cannot delete project {id}: has {tasks} tasks")]
+    ProjectInUse {
+        /// The project.
+        id: String,
+        /// How many tasks it has.
+        tasks: i64,
+    },
+    /// The key's scope is not the one asked for.
+    #[error("{0}")]
+    Forbidden(String),
+}
+
+fn race(action: Action) -> &'static str {
+    match action {
+        Action::ForceQueue => "race condition",
+        _ => "race or wrong state",
+    }
+}
+
+impl Refusal {
+    /// A 400 with this text.
+    pub fn invalid(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Invalid(text.into())
+    }
+
+    /// The code that programs may rely on; texts may be reworded, codes not.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid_request",
+            Self::InvalidQueue { .. } => "invalid_queue",
+            Self::UnknownRole { .. } => "unknown_role",
+            Self::TaskNotFound { .. } => "task_not_found",
+            Self::NotFound(_) => "not_found",
+            Self::WrongState { .. } => "wrong_state",
+            Self::LeaseLost { .. } => "lease_lost",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::Race { .. } => "race",
+            Self::Duplicate(_) => "already_exists",
+            Self::ProjectInUse { .. } => "project_in_use",
+            Self::Forbidden(_) => "scope_mismatch",
+        }
+    }
+
+    /// The `details` of the wire's 409, where it has any.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::WrongState { reason, .. } | Self::LeaseLost { reason, .. } => {
+                Some(reason.clone())
+            }
+            Self::VersionConflict {
+                expected, found, ..
+            } => Some(format!(
+                "Version mismatch: expected {expected}, found {found}"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        Self::Invalid(error.to_string().into())
+    }
+}

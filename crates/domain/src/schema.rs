@@ -1,0 +1,145 @@
+//! How the lenient input types and instants are described in the OpenAPI document.
+
+use std::borrow::Cow;
+
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, RefOr, Schema, SchemaFormat,
+        schema::{ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, SchemaType, Type},
+    },
+};
+
+use crate::{
+    input::{Count, Flag, INTEGER_MAX, Id, JsonText, Patch, Plain, Text, Texts},
+    time::Millis,
+};
+
+fn of(types: &[Type], description: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(types.iter().cloned().collect::<SchemaType>())
+        .description(Some(description))
+}
+
+fn any_object() -> Object {
+    ObjectBuilder::new().schema_type(Type::Object).build()
+}
+
+impl ToSchema for Text {}
+impl PartialSchema for Text {
+    fn schema() -> RefOr<Schema> {
+        of(
+            &[Type::String, Type::Null],
+            "Text; null and the empty text count as left out.",
+        )
+        .into()
+    }
+}
+
+impl ToSchema for Plain {}
+impl PartialSchema for Plain {
+    fn schema() -> RefOr<Schema> {
+        of(&[Type::String], "Text.").into()
+    }
+}
+
+impl ToSchema for Id {}
+impl PartialSchema for Id {
+    fn schema() -> RefOr<Schema> {
+        of(
+            &[Type::String, Type::Integer, Type::Null],
+            "An id; a whole number becomes its text.",
+        )
+        .into()
+    }
+}
+
+impl ToSchema for Flag {}
+impl PartialSchema for Flag {
+    fn schema() -> RefOr<Schema> {
+        of(
+            &[Type::Boolean, Type::Integer, Type::Null],
+            "true, false, 0 or 1.",
+        )
+        .minimum(Some(0))
+        .maximum(Some(1))
+        .into()
+    }
+}
+
+impl ToSchema for Count {}
+impl PartialSchema for Count {
+    fn schema() -> RefOr<Schema> {
+        of(
+            &[Type::Integer, Type::Null],
+            "A whole number from 0; null counts as 0.",
+        )
+        .minimum(Some(0))
+        .maximum(Some(INTEGER_MAX))
+        .into()
+    }
+}
+
+impl ToSchema for JsonText {}
+impl PartialSchema for JsonText {
+    fn schema() -> RefOr<Schema> {
+        of(
+            &[Type::String, Type::Object, Type::Array, Type::Null],
+            "JSON or its text; stored and returned as text.",
+        )
+        .into()
+    }
+}
+
+impl ToSchema for Texts {}
+impl PartialSchema for Texts {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(of(&[Type::String, Type::Null], "One text."))
+            .item(ArrayBuilder::new().items(of(&[Type::String], "A text.")))
+            .into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for Patch<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Owned(format!("{}OrNull", T::name()))
+    }
+}
+impl<T: ToSchema> PartialSchema for Patch<T> {
+    fn schema() -> RefOr<Schema> {
+        match T::schema() {
+            RefOr::T(Schema::Object(mut object)) => {
+                if let SchemaType::Type(known) = object.schema_type {
+                    object.schema_type = SchemaType::from_iter([known, Type::Null]);
+                }
+                object.into()
+            }
+            other => other,
+        }
+    }
+}
+
+impl ToSchema for Millis {}
+impl PartialSchema for Millis {
+    fn schema() -> RefOr<Schema> {
+        of(&[Type::String], "An instant, in UTC.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+/// Any JSON value, for fields that are stored and returned as they came.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyJson;
+
+impl ToSchema for AnyJson {}
+impl PartialSchema for AnyJson {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(of(&[Type::String, Type::Null], "Text."))
+            .item(any_object())
+            .item(ArrayBuilder::new().items(any_object()))
+            .into()
+    }
+}

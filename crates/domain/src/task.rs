@@ -1,0 +1,476 @@
+//! Tasks: the row everyone reads, and the bodies that make and change it.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::{
+    input::{
+        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchText,
+        Text, Texts,
+    },
+    queue,
+    refusal::Refusal,
+    time::{Millis, seconds, seconds_or_null},
+};
+
+/// Separates role and type in a task's claim lane, so neither may contain it.
+const LANE_SEPARATOR: char = '\u{1f}';
+
+/// How long a lease lasts if the claim does not say, in seconds.
+pub const LEASE_SECONDS_DEFAULT: f64 = 300.0;
+/// The shortest lease, in seconds.
+pub const LEASE_SECONDS_MIN: f64 = 1.0;
+/// The longest lease, in seconds.
+pub const LEASE_SECONDS_MAX: f64 = 86_400.0;
+
+/// The priority of a task that names none.
+pub const PRIORITY_DEFAULT: &str = "P2";
+
+/// A task as it is stored and shown. The names and their order are the first server's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the columns of the wire contract"
+)]
+pub struct Task {
+    /// Chosen by whoever created it.
+    pub id: String,
+    /// The path of the task's file on the client, unique in its scope.
+    pub file_path: String,
+    /// The state it is in.
+    pub queue: String,
+    /// `P0` is the most urgent, `P3` the least; anything else comes last.
+    pub priority: Option<String>,
+    /// A size, by convention XS, S, M, L or XL.
+    pub complexity: Option<String>,
+    /// The role that may do it.
+    pub role: Option<String>,
+    /// The branch the work starts from.
+    pub branch: String,
+    /// The ids of unfinished tasks it waits for, joined by commas, or any marker.
+    pub blocked_by: Option<String>,
+    /// The agent that holds it.
+    pub claimed_by: Option<String>,
+    /// When it was claimed.
+    #[serde(with = "seconds_or_null")]
+    pub claimed_at: Option<Millis>,
+    /// Commits made, as the agent reported.
+    pub commits_count: Option<i64>,
+    /// Turns used, as the agent reported.
+    pub turns_used: Option<i64>,
+    /// How often it was put back without a verdict.
+    pub attempt_count: Option<i64>,
+    /// Whether a plan exists.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub has_plan: bool,
+    /// The plan.
+    pub plan_id: Option<String>,
+    /// The project it belongs to.
+    pub project_id: Option<String>,
+    /// Kept for clients; the server does not act on it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub auto_accept: bool,
+    /// How often it was rejected.
+    pub rejection_count: Option<i64>,
+    /// The pull request's number.
+    pub pr_number: Option<i64>,
+    /// The pull request's address.
+    pub pr_url: Option<String>,
+    /// Checks, as JSON text.
+    pub checks: Option<String>,
+    /// Results of the checks, as JSON text.
+    pub check_results: Option<String>,
+    /// Whether the branch must be rebased.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_rebase: bool,
+    /// When a rebase was tried last, as the client wrote it.
+    pub last_rebase_attempt_at: Option<String>,
+    /// Where a preview runs.
+    pub staging_url: Option<String>,
+    /// When it was submitted last.
+    #[serde(with = "seconds_or_null")]
+    pub submitted_at: Option<Millis>,
+    /// When it was finished.
+    pub completed_at: Option<Millis>,
+    /// When it was created.
+    #[serde(with = "seconds")]
+    pub created_at: Millis,
+    /// When it was changed last.
+    #[serde(with = "seconds")]
+    pub updated_at: Millis,
+    /// The machine of the agent that holds it.
+    pub orchestrator_id: Option<String>,
+    /// When the lease ends.
+    pub lease_expires_at: Option<Millis>,
+    /// Rises by one with every change.
+    pub version: i64,
+    /// Kept for clients; no operation writes it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_breakdown: bool,
+    /// Kept for clients; no operation writes it.
+    pub review_round: Option<i64>,
+    /// What the agent noted when it submitted.
+    pub execution_notes: Option<String>,
+    /// A title; the id if none was given.
+    pub title: Option<String>,
+    /// A kind of work, by the team's own convention.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Hooks, as JSON text: an array of objects with `name` and `status`.
+    pub hooks: Option<String>,
+    /// The flow that says which steps are allowed.
+    pub flow: Option<String>,
+    /// Kept for clients, as JSON text; the server does not act on it.
+    pub flow_overrides: Option<String>,
+    /// The tenant it belongs to.
+    pub scope: String,
+    /// The task's text.
+    pub content: Option<String>,
+    /// Whether the fixer should look at it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_intervention: bool,
+    /// The queue in which the present claim was made. It tells a review, which holds the task
+    /// where it is, from a claim whose task was moved on.
+    #[serde(skip)]
+    pub claimed_in: Option<String>,
+}
+
+impl Task {
+    /// Whether an agent holds the task in the queue it is in: as a worker or as a reviewer.
+    pub fn is_held(&self) -> bool {
+        self.claimed_in.as_deref() == Some(&*self.queue) && self.lease_expires_at.is_some()
+    }
+
+    /// Takes the task away from its holder and lowers the flag for the fixer.
+    pub fn clear_claim(&mut self) {
+        self.claimed_by = None;
+        self.claimed_at = None;
+        self.orchestrator_id = None;
+        self.lease_expires_at = None;
+        self.claimed_in = None;
+        self.needs_intervention = false;
+    }
+
+    /// The flow whose rules it follows.
+    pub fn flow_name(&self) -> &str {
+        self.flow.as_deref().unwrap_or(crate::flow::DEFAULT)
+    }
+}
+
+/// The clients assert that task booleans are the numbers 0 and 1.
+mod bit {
+    use super::{Deserialize, Deserializer, Flag, Serializer};
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature serde calls"
+    )]
+    pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(u8::from(*flag))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
+        Flag::deserialize(d).map(bool::from)
+    }
+}
+
+/// The body that creates a task.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NewTask {
+    /// Required; unique.
+    pub id: Id,
+    /// Required; unique in the scope.
+    pub file_path: Text,
+    /// Required; the project's branch wins if it has one.
+    pub branch: Text,
+    /// Required without a key.
+    pub scope: Text,
+    /// The id if left out.
+    pub title: Text,
+    /// `incoming` if left out.
+    pub queue: Text,
+    /// `P2` if left out.
+    pub priority: Text,
+    /// A size.
+    pub complexity: Text,
+    /// The role that may do it.
+    pub role: Text,
+    /// A kind of work.
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// Ids of tasks to wait for, joined by commas, or any marker.
+    pub blocked_by: Id,
+    /// The project it belongs to.
+    pub project_id: Id,
+    /// Hooks.
+    pub hooks: JsonText,
+    /// Overrides of the flow.
+    pub flow_overrides: JsonText,
+    /// The task's text.
+    pub content: Text,
+    /// Kept for clients.
+    pub auto_accept: Flag,
+    /// `default` if left out.
+    pub flow: Text,
+}
+
+impl NewTask {
+    /// The task this body asks for, as it is before the store has seen blockers and project.
+    /// `scope` is the caller's, for a body that names none.
+    pub fn into_task(self, scope: Option<&str>, now: Millis) -> Result<Task, Refusal> {
+        let (Some(id), Some(file_path)) = (self.id.0, self.file_path.0) else {
+            return Err(Refusal::invalid("Missing required fields: id, file_path"));
+        };
+        let branch = self.branch.0.ok_or(Refusal::invalid(
+            "Missing required field: branch. Caller must set branch explicitly.",
+        ))?;
+        let scope = self
+            .scope
+            .0
+            .or_else(|| scope.map(str::to_owned))
+            .ok_or(Refusal::invalid(
+                "Missing required field: scope. All tasks must belong to a scope.",
+            ))?;
+        check_lane("role", self.role.0.as_deref())?;
+        check_lane("type", self.kind.0.as_deref())?;
+        let blocked_by = self.blocked_by.0.and_then(|list| blockers_text(&list));
+        check_blockers(&id, blocked_by.as_deref())?;
+        let queue = self.queue.0.unwrap_or_else(|| queue::INCOMING.to_owned());
+        Ok(Task {
+            title: Some(self.title.0.unwrap_or_else(|| id.clone())),
+            id,
+            file_path,
+            queue,
+            priority: Some(
+                self.priority
+                    .0
+                    .unwrap_or_else(|| PRIORITY_DEFAULT.to_owned()),
+            ),
+            complexity: self.complexity.0,
+            role: self.role.0,
+            branch,
+            blocked_by,
+            commits_count: Some(0),
+            attempt_count: Some(0),
+            rejection_count: Some(0),
+            review_round: Some(0),
+            project_id: self.project_id.0,
+            auto_accept: self.auto_accept.0,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+            kind: self.kind.0,
+            hooks: self.hooks.0,
+            flow: Some(
+                self.flow
+                    .0
+                    .unwrap_or_else(|| crate::flow::DEFAULT.to_owned()),
+            ),
+            flow_overrides: self.flow_overrides.0,
+            scope,
+            content: self.content.0,
+            ..Task::default()
+        })
+    }
+}
+
+/// The body that changes a task; only the fields that are present change.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of `Task`")]
+pub struct TaskPatch {
+    pub title: PatchText,
+    pub queue: PatchText,
+    pub priority: PatchText,
+    pub complexity: PatchText,
+    pub role: PatchText,
+    #[serde(rename = "type")]
+    pub kind: PatchText,
+    pub branch: PatchText,
+    pub blocked_by: PatchId,
+    pub claimed_by: PatchText,
+    pub claimed_at: PatchInstant,
+    pub lease_expires_at: PatchInstant,
+    pub commits_count: PatchCount,
+    pub turns_used: PatchCount,
+    pub attempt_count: PatchCount,
+    pub rejection_count: PatchCount,
+    pub has_plan: PatchFlag,
+    pub plan_id: PatchId,
+    pub project_id: PatchId,
+    pub auto_accept: PatchFlag,
+    pub pr_number: PatchCount,
+    pub pr_url: PatchText,
+    pub checks: PatchJson,
+    pub check_results: PatchJson,
+    pub needs_rebase: PatchFlag,
+    pub last_rebase_attempt_at: PatchText,
+    pub staging_url: PatchText,
+    pub submitted_at: PatchInstant,
+    pub completed_at: PatchInstant,
+    pub hooks: PatchJson,
+    pub flow: PatchText,
+    pub flow_overrides: PatchJson,
+    pub content: PatchText,
+    pub needs_intervention: PatchFlag,
+    pub execution_notes: PatchText,
+    /// The version the caller has seen; 409 if the task has moved on since.
+    pub version: PatchCount,
+}
+
+/// The body that claims a task.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ClaimRequest {
+    /// Required: the machine; it need not be registered.
+    pub orchestrator_id: Text,
+    /// Required: the agent, which becomes `claimed_by`.
+    pub agent_name: Text,
+    /// Required without a key.
+    pub scope: Text,
+    /// Only tasks of these roles; all if empty.
+    pub role_filter: Texts,
+    /// Only tasks of these types; all if empty.
+    pub type_filter: Texts,
+    /// The queue to take from; what the first role claims from, or `incoming`, if left out.
+    pub queue: Text,
+    /// 1 to 86400; 300 if left out.
+    #[schema(value_type = Option<f64>)]
+    pub lease_duration_seconds: LeaseSeconds,
+}
+
+/// The length of a lease in seconds, as a number or its text; held between the bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LeaseSeconds(f64);
+
+impl Default for LeaseSeconds {
+    fn default() -> Self {
+        Self(LEASE_SECONDS_DEFAULT)
+    }
+}
+
+impl LeaseSeconds {
+    /// The length in milliseconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most a day of milliseconds"
+    )]
+    pub fn as_ms(self) -> i64 {
+        (self.0 * 1000.0) as i64
+    }
+}
+
+impl<'de> Deserialize<'de> for LeaseSeconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let seconds = match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Null | serde_json::Value::Bool(false) => 0.0,
+            serde_json::Value::Number(number) => number.as_f64().unwrap_or(f64::NAN),
+            serde_json::Value::String(text) if text.is_empty() => 0.0,
+            serde_json::Value::String(text) => text.trim().parse().unwrap_or(f64::NAN),
+            _ => f64::NAN,
+        };
+        if !seconds.is_finite() {
+            return Err(D::Error::custom("expected a number of seconds"));
+        }
+        if seconds == 0.0 {
+            return Ok(Self::default());
+        }
+        Ok(Self(seconds.clamp(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX)))
+    }
+}
+
+/// Brings a list of blockers to its stored form: no blanks around ids, no id twice.
+pub fn blockers_text(list: &str) -> Option<String> {
+    let ids = blockers(list);
+    (!ids.is_empty()).then(|| ids.join(","))
+}
+
+/// The ids in a list of blockers.
+pub fn blockers(list: &str) -> Vec<&str> {
+    let mut ids = Vec::new();
+    for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+/// A task that waits for itself would wait for ever.
+pub(crate) fn check_blockers(id: &str, blocked_by: Option<&str>) -> Result<(), Refusal> {
+    if blockers(blocked_by.unwrap_or_default()).contains(&id) {
+        return Err(Refusal::invalid("A task cannot be blocked by itself"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_lane(field: &str, text: Option<&str>) -> Result<(), Refusal> {
+    if text.is_some_and(|text| text.contains(LANE_SEPARATOR)) {
+        return Err(Refusal::invalid(format!(
+            "{field} must not contain control characters"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClaimRequest, NewTask, blockers_text};
+    use crate::{input::parse_body, time::Millis};
+
+    #[test]
+    fn required_fields_are_asked_for_in_the_contracts_order() {
+        let text = |body: &str| {
+            let body: NewTask = parse_body(body.as_bytes()).unwrap();
+            body.into_task(None, Millis(0)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            text(r#"{"id":"a"}"#),
+            "Missing required fields: id, file_path"
+        );
+        assert_eq!(
+            text(r#"{"id":"a","file_path":"f"}"#),
+            "Missing required field: branch. Caller must set branch explicitly."
+        );
+        assert_eq!(
+            text(r#"{"id":"a","file_path":"f","branch":"b"}"#),
+            "Missing required field: scope. All tasks must belong to a scope."
+        );
+    }
+
+    #[test]
+    fn lease_lengths_are_numbers_held_between_the_bounds() {
+        let ms = |value: &str| {
+            let body = format!("{{\"lease_duration_seconds\":{value}}}");
+            parse_body::<ClaimRequest>(body.as_bytes())
+                .map(|request| request.lease_duration_seconds.as_ms())
+        };
+        assert_eq!(ms("null"), Ok(300_000));
+        assert_eq!(ms("0"), Ok(300_000));
+        assert_eq!(ms("14400"), Ok(14_400_000));
+        assert_eq!(ms("1.5"), Ok(1_500));
+        assert_eq!(ms("\"60\""), Ok(60_000));
+        assert_eq!(ms("-5"), Ok(1_000));
+        assert_eq!(ms("1e300"), Ok(86_400_000));
+        for bad in ["\"abc\"", "true", "[]", "{}", "\"NaN\"", "\"inf\""] {
+            assert!(ms(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn blockers_are_trimmed_and_named_once() {
+        assert_eq!(blockers_text(" a, b,,a ").as_deref(), Some("a,b"));
+        assert_eq!(
+            blockers_text("awaiting-approval").as_deref(),
+            Some("awaiting-approval")
+        );
+        assert_eq!(blockers_text(" , "), None);
+    }
+}

@@ -1,0 +1,74 @@
+//! Running the statements of a batch on a connection.
+
+use octopoid_store::{
+    EngineError,
+    engine::{Row, Rows, Statement, Value},
+};
+use rusqlite::{Connection, ErrorCode, types::ValueRef};
+
+/// Runs statements in order and collects their rows. The caller holds the transaction.
+pub(crate) fn run(
+    connection: &Connection,
+    batch: &[Statement],
+) -> Result<Vec<Rows>, rusqlite::Error> {
+    batch
+        .iter()
+        .map(|statement| rows(connection, statement))
+        .collect()
+}
+
+fn rows(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite::Error> {
+    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    for (index, value) in statement.parameters.iter().enumerate() {
+        match value {
+            Value::Null => prepared.raw_bind_parameter(index + 1, rusqlite::types::Null)?,
+            Value::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,
+            Value::Text(text) => prepared.raw_bind_parameter(index + 1, text)?,
+        }
+    }
+    let columns = prepared.column_count();
+    let mut found = prepared.raw_query();
+    let mut rows = Rows::new();
+    while let Some(row) = found.next()? {
+        let mut values = Row::with_capacity(columns);
+        for index in 0..columns {
+            values.push(value(row.get_ref(index)?));
+        }
+        rows.push(values);
+    }
+    Ok(rows)
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        // The schema has neither kind; a file written by others might.
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a saturating cast is meant"
+        )]
+        ValueRef::Real(number) => Value::Int(number as i64),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Value::Text(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+}
+
+/// Whose fault an error is.
+pub(crate) fn engine_error(error: &rusqlite::Error) -> EngineError {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => EngineError::Constraint(text),
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::OutOfMemory,
+        ) => EngineError::Unavailable(text),
+        _ => EngineError::Statement(text),
+    }
+}

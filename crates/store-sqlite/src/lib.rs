@@ -1,0 +1,174 @@
+//! The store's engine on embedded SQLite.
+//!
+//! One thread writes: batches that arrive while a commit is under way share the next one, so that
+//! many callers pay for one sync to disk. Other threads read, each on its own connection. An
+//! answered write survives the death of the process and of the machine.
+
+mod batch;
+mod checkpoint;
+mod readers;
+mod writer;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use futures_util::future::BoxFuture;
+use octopoid_store::{
+    Engine, EngineError,
+    engine::{Rows, Statement},
+};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::{checkpoint::Checkpointer, readers::Readers, writer::Writer};
+
+/// Page cache of the writing connection, in KiB.
+const WRITER_CACHE_KIB: i64 = 32 * 1024;
+/// Page cache of each reading connection, in KiB.
+const READER_CACHE_KIB: i64 = 4 * 1024;
+/// More than the operations have texts, so that none is prepared twice.
+const STATEMENTS_MAX: usize = 512;
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// In this file, which is made if it does not exist.
+    File(PathBuf),
+    /// In memory, and gone with the engine.
+    Memory,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another server has it open. Two would not see each other's wake-ups and page caches.
+    #[error("{0} is in use by another server")]
+    InUse(PathBuf),
+    /// The file, or the lock beside it, cannot be used.
+    #[error("cannot open {path}: {why}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// A job for a thread of the engine: a batch and where its answer goes.
+struct Job {
+    batch: Vec<Statement>,
+    reply: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Vec<Rows>, EngineError>;
+
+/// An open SQLite database.
+pub struct Sqlite {
+    writer: Writer,
+    /// None in memory, where only the writer's connection sees the data.
+    readers: Option<Readers>,
+    /// Held for as long as the database is open; the system lets go of it when the process dies.
+    _lock: Option<File>,
+}
+
+impl Sqlite {
+    /// Opens a database and starts its threads.
+    pub fn open(location: &Location) -> Result<Self, OpenError> {
+        match location {
+            Location::Memory => {
+                let connection = connect(Path::new(":memory:"), WRITER_CACHE_KIB)
+                    .map_err(|error| failed(Path::new(":memory:"), &error))?;
+                Ok(Self {
+                    writer: Writer::start(connection, None),
+                    readers: None,
+                    _lock: None,
+                })
+            }
+            Location::File(path) => {
+                let lock = lock(path)?;
+                let open = |cache| connect(path, cache).map_err(|error| failed(path, &error));
+                let writer = open(WRITER_CACHE_KIB)?;
+                let checkpointer = Checkpointer::start(open(0)?);
+                let readers =
+                    std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
+                let readers: Result<Vec<_>, _> =
+                    (0..readers).map(|_| open(READER_CACHE_KIB)).collect();
+                Ok(Self {
+                    writer: Writer::start(writer, Some(checkpointer)),
+                    readers: Some(Readers::start(readers?)),
+                    _lock: Some(lock),
+                })
+            }
+        }
+    }
+}
+
+impl Engine for Sqlite {
+    fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+        match &self.readers {
+            Some(readers) => Box::pin(ask(readers.jobs(), batch)),
+            None => self.write(batch),
+        }
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+        Box::pin(ask(self.writer.jobs(), batch))
+    }
+}
+
+/// Sends a batch to a thread and waits for its answer. Once sent, the batch is run whether or not
+/// the caller still waits.
+async fn ask(jobs: &flume::Sender<Job>, batch: Vec<Statement>) -> Answer {
+    let stopped = || EngineError::Unavailable("the database has been closed".to_owned());
+    let (reply, answer) = oneshot::channel();
+    jobs.send_async(Job { batch, reply })
+        .await
+        .map_err(|_| stopped())?;
+    answer.await.map_err(|_| stopped())?
+}
+
+/// Takes the lock that keeps a second server away.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(|error| failed(&name, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(&name, &error)),
+    }
+}
+
+fn failed(path: &Path, error: &dyn std::error::Error) -> OpenError {
+    OpenError::File {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
+}
+
+fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
+    // Each connection belongs to one thread, so it needs no mutex.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    // Without this, a cached statement is prepared anew whenever a bound value might suggest
+    // another plan.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}

@@ -1,0 +1,128 @@
+//! The one thread that writes, and its group commit.
+
+use std::thread::JoinHandle;
+
+use octopoid_store::EngineError;
+use rusqlite::Connection;
+
+use crate::{
+    Answer, Job,
+    batch::{engine_error, run},
+    checkpoint::Checkpointer,
+};
+
+/// The most batches that share a commit.
+const GROUP_MAX: usize = 512;
+/// The most batches that wait; senders beyond that wait themselves.
+const QUEUE_MAX: usize = 4096;
+
+/// The writing thread. Dropping it lets the thread finish what it has and waits for it.
+pub(crate) struct Writer {
+    jobs: Option<flume::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection, checkpointer: Option<Checkpointer>) -> Self {
+        let (jobs, inbox) = flume::bounded(QUEUE_MAX);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || write_loop(&connection, &inbox, checkpointer))
+            .expect("the system starts a few threads");
+        Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn jobs(&self) -> &flume::Sender<Job> {
+        self.jobs
+            .as_ref()
+            .expect("the sender is there until the writer is dropped")
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whatever is queued when a commit starts shares its sync to disk. No timer: the last commit's
+/// own duration fills the next group.
+fn write_loop(
+    connection: &Connection,
+    inbox: &flume::Receiver<Job>,
+    mut checkpointer: Option<Checkpointer>,
+) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while let Ok(job) = inbox.recv() {
+        group.push(job);
+        group.extend(inbox.try_iter().take(GROUP_MAX - 1));
+        let statements = group.iter().map(|job| job.batch.len()).sum();
+        let outcome = commit(connection, &group);
+        // A reply leaves only after the commit that makes it true. Whoever has stopped waiting
+        // does not want it.
+        match outcome {
+            Ok(answers) => {
+                for (job, answer) in group.drain(..).zip(answers) {
+                    let _ = job.reply.send(answer);
+                }
+            }
+            Err(error) => {
+                let error = engine_error(&error);
+                tracing::error!(%error, "could not commit a group of {} batches", group.len());
+                for job in group.drain(..) {
+                    let _ = job
+                        .reply
+                        .send(Err(EngineError::Unavailable(error.to_string())));
+                }
+            }
+        }
+        if let Some(checkpointer) = &mut checkpointer {
+            checkpointer.wrote(connection, statements);
+        }
+    }
+}
+
+/// Runs each batch in a savepoint of its own, so that one that fails harms no other.
+fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, rusqlite::Error> {
+    execute(connection, "BEGIN IMMEDIATE")?;
+    let outcome = group
+        .iter()
+        .map(|job| run_alone(connection, job))
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|answers| execute(connection, "COMMIT").map(|()| answers));
+    if outcome.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK")?;
+    }
+    outcome
+}
+
+/// Runs one batch, all or nothing. The outer error means that the whole group is lost.
+fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, rusqlite::Error> {
+    execute(connection, "SAVEPOINT job")?;
+    match run(connection, &job.batch) {
+        Ok(rows) => {
+            execute(connection, "RELEASE job")?;
+            Ok(Ok(rows))
+        }
+        Err(error) if connection.is_autocommit() => {
+            // SQLite gave up the whole transaction: a full disk, for instance.
+            Err(error)
+        }
+        Err(error) => {
+            execute(connection, "ROLLBACK TO job")?;
+            execute(connection, "RELEASE job")?;
+            Ok(Err(engine_error(&error)))
+        }
+    }
+}
+
+fn execute(connection: &Connection, sql: &'static str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}

@@ -1,0 +1,201 @@
+//! Changing tasks: the domain decides, and the store writes what it decided if the task is still
+//! what the decision was made on.
+
+use octopoid_domain::{
+    Refusal, Task,
+    edit::{check_patch, is_empty},
+    input::Patch,
+    queue,
+    task::{TaskPatch, blockers},
+    transition::{Change, Request, decide},
+};
+
+use crate::{
+    Result, Stamp, Store, counts,
+    engine::{Statement, bind},
+    first, history,
+    tasks::{FIND, not_found, rules, task},
+    unblock,
+};
+
+/// How often a change is tried when others keep changing the task in between.
+const TRIES: usize = 3;
+
+/// The flow that a task follows, if its scope has registered it.
+const FIND_FLOW_OF: &str = "SELECT flows.name, flows.states, flows.transitions, flows.child_flow FROM tasks \
+     JOIN flows ON flows.scope = tasks.scope AND flows.name = COALESCE(tasks.flow, 'default') \
+     WHERE tasks.id = ?1";
+
+/// Writes what the state machine may change, and touches no index but its own.
+const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, orchestrator_id = ?6, \
+     lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, commits_count = ?10, \
+     turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
+     execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
+     version = ?19, write_id = ?20 WHERE id = ?1 AND version = ?2 RETURNING id";
+
+/// Writes what only an update may change, after [`MOVE`] has written the rest.
+const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, has_plan = ?7, \
+     plan_id = ?8, project_id = ?9, auto_accept = ?10, pr_number = ?11, pr_url = ?12, \
+     checks = ?13, needs_rebase = ?14, last_rebase_attempt_at = ?15, staging_url = ?16, \
+     title = ?17, type = ?18, hooks = ?19, flow = ?20, flow_overrides = ?21, content = ?22 \
+     WHERE id = ?1 AND write_id = ?2";
+
+impl Store {
+    /// Checks a partial update as far as it can be without a task, then applies it.
+    pub async fn update_task(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        patch: TaskPatch,
+        stamp: Stamp,
+    ) -> Result<Task> {
+        check_patch(&patch)?;
+        if is_empty(&patch) {
+            return Err(Refusal::invalid("No fields to update").into());
+        }
+        if let Patch::Set(project) = &patch.project_id
+            && let Some(project) = &project.0
+        {
+            self.check_project(id, project).await?;
+        }
+        self.change_task(id, within, &Request::Update(Box::new(patch)), stamp)
+            .await
+    }
+
+    /// Lets the domain decide about a request, and writes what it decided if nobody else changed
+    /// the task in between.
+    pub async fn change_task(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        request: &Request,
+        stamp: Stamp,
+    ) -> Result<Task> {
+        for _ in 0..TRIES {
+            let [found, flow] = self
+                .read([bind!(FIND, id, within), bind!(FIND_FLOW_OF, id)])
+                .await?;
+            let found = first(found, task)?.ok_or_else(|| not_found(id))?;
+            let rules = first(flow, rules)?;
+            let change = decide(&found, request, rules.as_ref(), stamp.now)?;
+            if let Some(changed) = self.commit(&found, change, stamp).await? {
+                return Ok(changed);
+            }
+        }
+        Err(Refusal::Race {
+            action: request.action(),
+        }
+        .into())
+    }
+
+    /// Writes a change. `None` if the task is no longer what it was.
+    async fn commit(&self, was: &Task, change: Change, stamp: Stamp) -> Result<Option<Task>> {
+        let blocks = change.task.blocked_by != was.blocked_by;
+        let mut batch = changing(was, &change, stamp);
+        if blocks {
+            batch.push(bind!(FIND, &was.id, None::<&str>));
+        }
+        let mut answers = self.engine.write(batch).await?;
+        if answers[0].is_empty() {
+            return Ok(None);
+        }
+        if blocks {
+            return first(answers.pop().unwrap_or_default(), task);
+        }
+        Ok(Some(change.task))
+    }
+
+    async fn check_project(&self, task: &str, project: &str) -> Result<()> {
+        const KNOWN: &str = "SELECT 1 FROM projects WHERE id = ?1 AND (scope IS NULL OR NOT EXISTS \
+             (SELECT 1 FROM tasks WHERE tasks.id = ?2 AND tasks.scope <> projects.scope))";
+        let [rows] = self.read([bind!(KNOWN, project, task)]).await?;
+        if rows.is_empty() {
+            return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
+        }
+        Ok(())
+    }
+}
+
+/// The batch that makes a change; its first answer is empty if the task had another version.
+pub(crate) fn changing(was: &Task, change: &Change, stamp: Stamp) -> Vec<Statement> {
+    let is = &change.task;
+    let mut batch = vec![moving(is, was.version, stamp)];
+    if change.is_edit {
+        batch.push(editing(is, stamp));
+    }
+    for event in &change.events {
+        batch.push(history::record(&is.id, event, stamp));
+    }
+    if is.queue != was.queue {
+        for (queue, tasks) in [(&was.queue, -1), (&is.queue, 1)] {
+            if queue::is_finished(queue) {
+                batch.push(counts::add(&is.id, queue, tasks, stamp));
+            }
+        }
+        if is.queue == queue::DONE {
+            batch.extend(unblock::release_dependents(&is.id, stamp));
+        }
+    }
+    if is.blocked_by != was.blocked_by {
+        let list = is.blocked_by.as_deref().unwrap_or_default();
+        batch.extend(unblock::wait_for(&is.id, &blockers(list), stamp));
+    }
+    if let Some(notice) = &change.notice {
+        batch.push(history::leave_notice(&is.id, notice, stamp));
+    }
+    batch
+}
+
+fn moving(is: &Task, version: i64, stamp: Stamp) -> Statement {
+    bind!(
+        MOVE,
+        &is.id,
+        version,
+        &is.queue,
+        &is.claimed_by,
+        is.claimed_at,
+        &is.orchestrator_id,
+        is.lease_expires_at,
+        &is.claimed_in,
+        is.needs_intervention,
+        is.commits_count,
+        is.turns_used,
+        is.attempt_count,
+        is.rejection_count,
+        &is.check_results,
+        &is.execution_notes,
+        is.submitted_at,
+        is.completed_at,
+        is.updated_at,
+        is.version,
+        stamp.write_id,
+    )
+}
+
+fn editing(is: &Task, stamp: Stamp) -> Statement {
+    bind!(
+        EDIT,
+        &is.id,
+        stamp.write_id,
+        &is.priority,
+        &is.complexity,
+        &is.role,
+        &is.branch,
+        is.has_plan,
+        &is.plan_id,
+        &is.project_id,
+        is.auto_accept,
+        is.pr_number,
+        &is.pr_url,
+        &is.checks,
+        is.needs_rebase,
+        &is.last_rebase_attempt_at,
+        &is.staging_url,
+        &is.title,
+        &is.kind,
+        &is.hooks,
+        &is.flow,
+        &is.flow_overrides,
+        &is.content,
+    )
+}

@@ -1,0 +1,188 @@
+//! Claiming, and taking claims back.
+
+use octopoid_domain::{
+    Millis, Refusal, Task,
+    flow::{self, Rules},
+    queue,
+    task::ClaimRequest,
+    transition::{Request, decide, is_claimable},
+};
+
+use crate::{
+    Result, Stamp, Store, all,
+    changes::changing,
+    engine::{Value, bind},
+    first,
+    row::Columns,
+    tasks::{check_role, columns, naming_roles, role_names, rules, task},
+};
+
+/// Takes the most urgent task. The lanes of a queue are few (one for each pair of role and type),
+/// so looking at the head of each finds it without passing over tasks that do not fit, however
+/// long the queue is.
+const CLAIM: &str = concat!(
+    "WITH RECURSIVE lanes (lane) AS ( \
+         SELECT MIN(claim_lane) FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane > '' \
+         UNION ALL SELECT (SELECT MIN(claim_lane) FROM tasks \
+         WHERE scope = ?1 AND queue = ?2 AND claim_lane > lanes.lane) \
+         FROM lanes WHERE lanes.lane IS NOT NULL) \
+         UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
+         claimed_at = ?6, updated_at = ?6, lease_expires_at = ?7, needs_intervention = 0, \
+         version = version + 1, write_id = ?8 \
+         WHERE seq = (SELECT head.seq FROM lanes CROSS JOIN tasks AS head \
+         ON head.seq = (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 \
+         AND claim_lane = lanes.lane ORDER BY claim_rank, seq LIMIT 1) \
+         WHERE lanes.lane IS NOT NULL \
+         AND (?9 IS NULL OR substr(lane, 1, instr(lane, char(31)) - 1) \
+         IN (SELECT value FROM json_each(?9))) \
+         AND (?10 IS NULL OR substr(lane, instr(lane, char(31)) + 1) \
+         IN (SELECT value FROM json_each(?10))) \
+         ORDER BY head.claim_rank, head.seq LIMIT 1) \
+         RETURNING ",
+    columns!()
+);
+
+/// A claim does not know its task's id, so its history finds the row by lease and mark.
+const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
+     WHERE past.task_id = tasks.id), scope, ?3, claimed_by, NULL, ?4 \
+     FROM tasks WHERE reap_at = ?1 AND write_id = ?2";
+
+/// Where a role claims from: as its own scope has it, or as whoever registered it last.
+const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
+     ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";
+
+const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
+     ORDER BY name LIMIT 1000";
+
+const LAPSED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2"
+);
+
+impl Store {
+    /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
+    pub async fn claim_task(
+        &self,
+        scope: &str,
+        request: &ClaimRequest,
+        stamp: Stamp,
+    ) -> Result<Option<Task>> {
+        let (Some(orchestrator), Some(agent)) = (&request.orchestrator_id.0, &request.agent_name.0)
+        else {
+            return Err(missing_claimer().into());
+        };
+        let source = self.claim_source(scope, request).await?;
+        let is_review = source == queue::PROVISIONAL;
+        let (target, event) = if is_review {
+            (queue::PROVISIONAL, "review_claimed")
+        } else {
+            (queue::CLAIMED, "claimed")
+        };
+        let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
+        let [claimed, _] = self
+            .write([
+                bind!(
+                    CLAIM,
+                    scope,
+                    source,
+                    target,
+                    agent,
+                    orchestrator,
+                    stamp.now,
+                    expires,
+                    stamp.write_id,
+                    filter(&request.role_filter.0),
+                    filter(&request.type_filter.0),
+                ),
+                bind!(RECORD, expires, stamp.write_id, event, stamp.now),
+            ])
+            .await?;
+        first(claimed, task)
+    }
+
+    /// Which queue a claim takes from, once its roles and its queue are known to be valid.
+    async fn claim_source(&self, scope: &str, request: &ClaimRequest) -> Result<String> {
+        let roles = &request.role_filter.0;
+        let asked = request.queue.0.as_deref();
+        let is_built_in = asked.is_none_or(|queue| queue::BUILT_IN.contains(&queue));
+        let mut source = asked.unwrap_or(queue::INCOMING).to_owned();
+        if !roles.is_empty() || !is_built_in {
+            let [names, from, flows] = self
+                .read([
+                    naming_roles(scope),
+                    bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope),
+                    bind!(FLOWS, scope),
+                ])
+                .await?;
+            let names = role_names(names)?;
+            for role in roles {
+                check_role(role, &names)?;
+            }
+            match asked {
+                Some(queue) => check_source(queue, &all(flows, rules)?)?,
+                None => {
+                    if let Some(from) = first(from, |row| Columns::new(row).next())? {
+                        source = from;
+                    }
+                }
+            }
+        }
+        if !is_claimable(&source) {
+            let text =
+                format!("Cannot claim from queue \"{source}\": tasks there are held or over");
+            return Err(Refusal::invalid(text).into());
+        }
+        Ok(source)
+    }
+
+    /// Takes back up to `limit` claims whose lease ended before `ended_before`, and returns the
+    /// tasks as they are now.
+    pub async fn release_lapsed(
+        &self,
+        ended_before: Millis,
+        limit: i64,
+        stamp: Stamp,
+    ) -> Result<Vec<Task>> {
+        let [rows] = self.read([bind!(LAPSED, ended_before, limit)]).await?;
+        let mut batch = Vec::new();
+        let mut released = Vec::new();
+        for was in all(rows, task)? {
+            let change = decide(&was, &Request::Release, None, stamp.now)?;
+            released.push((batch.len(), change.task.clone()));
+            batch.extend(changing(&was, &change, stamp));
+        }
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.engine.write(batch).await?;
+        // A task that was renewed or submitted in between has another version and is left alone.
+        released.retain(|(index, _)| !answers[*index].is_empty());
+        Ok(released.into_iter().map(|(_, task)| task).collect())
+    }
+}
+
+/// The refusal of a claim that does not say who claims.
+pub(crate) fn missing_claimer() -> Refusal {
+    Refusal::invalid("Missing required fields: orchestrator_id, agent_name")
+}
+
+/// An empty filter is no filter.
+fn filter(values: &[String]) -> Value {
+    if values.is_empty() {
+        return Value::Null;
+    }
+    serde_json::Value::from(values).to_string().into()
+}
+
+/// A queue may be named if any of the scope's flows has it, or if the scope has no default flow.
+fn check_source(asked: &str, flows: &[Rules]) -> std::result::Result<(), Refusal> {
+    let Some(default) = flows.iter().find(|rules| rules.name == flow::DEFAULT) else {
+        return Ok(());
+    };
+    if flows.iter().any(|rules| rules.has_state(asked, true)) {
+        return Ok(());
+    }
+    flow::check_queue(asked, Some(default), false)
+}

@@ -1,0 +1,91 @@
+//! What history records, and the notices that go with it.
+
+use octopoid_domain::{
+    event::{Event, NewEvent},
+    transition::Notice,
+};
+
+use crate::{
+    Result, Stamp, Store, all,
+    engine::{Row, Statement, bind},
+    row::Columns,
+};
+
+/// One event for the task that this write has changed. No change, no event.
+const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
+     WHERE past.task_id = tasks.id), scope, ?3, ?4, ?5, ?6 \
+     FROM tasks WHERE id = ?1 AND write_id = ?2";
+
+/// A message to nobody in particular, under an id made from the write's.
+const NOTIFY: &str = "INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope) \
+     SELECT ?3, id, ?4, NULL, ?5, ?6, ?7, scope FROM tasks WHERE id = ?1 AND write_id = ?2";
+
+const LIST: &str = "SELECT seq, task_id, event, agent, details, at FROM task_history \
+     WHERE task_id = ?1 AND seq > ?2 AND (?3 IS NULL OR scope = ?3) ORDER BY seq LIMIT ?4";
+
+pub(crate) fn record(id: &str, event: &NewEvent, stamp: Stamp) -> Statement {
+    let kind = event.kind.as_str();
+    bind!(
+        RECORD,
+        id,
+        stamp.write_id,
+        kind,
+        &event.agent,
+        &event.details,
+        stamp.now
+    )
+}
+
+pub(crate) fn leave_notice(id: &str, notice: &Notice, stamp: Stamp) -> Statement {
+    let message = message_id("msg", stamp);
+    bind!(
+        NOTIFY,
+        id,
+        stamp.write_id,
+        message,
+        &notice.from_actor,
+        notice.kind,
+        &notice.content,
+        stamp.now
+    )
+}
+
+/// `<prefix>-<milliseconds>-<6 characters>`, the form the first server gave its ids.
+pub(crate) fn message_id(prefix: &str, stamp: Stamp) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut rest = stamp.write_id.unsigned_abs();
+    let mut id = format!("{prefix}-{}-", stamp.now.0);
+    for _ in 0..6 {
+        let digit = usize::try_from(rest % 36).unwrap_or_default();
+        id.push(char::from(DIGITS[digit]));
+        rest /= 36;
+    }
+    id
+}
+
+impl Store {
+    /// A task's events after number `after`, oldest first.
+    pub async fn task_history(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Event>> {
+        let [rows] = self.read([bind!(LIST, id, after, within, limit)]).await?;
+        all(rows, event)
+    }
+}
+
+fn event(row: Row) -> Result<Event> {
+    let mut row = Columns::new(row);
+    Ok(Event {
+        id: row.next()?,
+        task_id: row.next()?,
+        event: row.next()?,
+        agent: row.next()?,
+        details: row.next()?,
+        timestamp: row.next()?,
+    })
+}

@@ -1,0 +1,88 @@
+//! Every operation of Octopoid, written once.
+//!
+//! A write is one atomic batch of SQL statements: a value that any [`Engine`] can run. Reads are
+//! batches too. No operation holds a transaction open, so the same text serves a database file, a
+//! server and an edge database.
+
+mod changes;
+mod claims;
+mod counts;
+pub mod engine;
+mod history;
+pub mod lists;
+mod migrate;
+mod row;
+mod stamp;
+mod tasks;
+mod unblock;
+
+use octopoid_domain::Refusal;
+use thiserror::Error;
+
+use engine::{Rows, SharedEngine, Statement};
+
+pub use engine::{Engine, EngineError};
+pub use stamp::Stamp;
+
+/// Why an operation did not happen.
+#[derive(Clone, Debug, Error)]
+pub enum StoreError {
+    /// The caller's business.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The machine's.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The database holds what no operation writes.
+    #[error("the database holds unexpected data: {0}")]
+    Corrupt(&'static str),
+    /// The database was written by a newer server.
+    #[error(
+        "the database has schema version {found}, this server knows {known}: use a newer server"
+    )]
+    Newer {
+        /// The version in the database.
+        found: i64,
+        /// The newest version this server knows.
+        known: i64,
+    },
+}
+
+/// The result of an operation.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The operations, over some engine.
+#[derive(Clone)]
+pub struct Store {
+    engine: SharedEngine,
+}
+
+impl Store {
+    /// The operations over this engine.
+    pub fn new(engine: SharedEngine) -> Self {
+        Self { engine }
+    }
+
+    async fn read<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
+        answers(self.engine.read(batch.into()).await?)
+    }
+
+    async fn write<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
+        answers(self.engine.write(batch.into()).await?)
+    }
+}
+
+fn answers<const N: usize>(rows: Vec<Rows>) -> Result<[Rows; N]> {
+    rows.try_into()
+        .map_err(|_| StoreError::Corrupt("a batch has another number of answers"))
+}
+
+/// The first row, if any.
+fn first<T>(rows: Rows, read: impl Fn(engine::Row) -> Result<T>) -> Result<Option<T>> {
+    rows.into_iter().next().map(read).transpose()
+}
+
+/// All rows.
+fn all<T>(rows: Rows, read: impl Fn(engine::Row) -> Result<T>) -> Result<Vec<T>> {
+    rows.into_iter().map(read).collect()
+}

@@ -1,0 +1,253 @@
+//! Lists of tasks and what a scheduler polls.
+//!
+//! Finished tasks are never passed over to find others, and never sorted: their part of the index
+//! is in the order of creation already, and their number is kept in a table of its own.
+
+use std::{borrow::Cow, fmt::Write};
+
+use octopoid_domain::{Task, queue};
+
+use crate::{
+    Result, Store, all,
+    engine::{Statement, Value},
+    row::number,
+    tasks::{columns, task},
+};
+
+/// Which tasks to list. Empty lists do not filter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The tenant.
+    pub scope: String,
+    /// In one of these queues.
+    pub queues: Vec<String>,
+    /// With one of these priorities.
+    pub priorities: Vec<String>,
+    /// For one of these roles.
+    pub roles: Vec<String>,
+    /// Held by this agent.
+    pub claimed_by: Option<String>,
+    /// In this project.
+    pub project_id: Option<String>,
+    /// Flagged for the fixer, or not.
+    pub needs_intervention: Option<bool>,
+    /// The most urgent first, instead of the newest.
+    pub by_priority: bool,
+}
+
+/// A stretch of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// At most so many.
+    pub limit: i64,
+    /// After so many.
+    pub offset: i64,
+}
+
+/// A stretch of a list, and the size of the whole.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// The stretch.
+    pub items: Vec<T>,
+    /// How many match in all.
+    pub total: i64,
+}
+
+/// The most urgent first; among equals the oldest.
+const URGENT_FIRST: &str = "CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 \
+                            WHEN 'P3' THEN 3 ELSE 9 END, seq";
+
+/// The parts of the queue index that hold unfinished tasks of any queue.
+const UNFINISHED: [&str; 3] = [
+    "queue < 'done'",
+    "queue > 'done' AND queue < 'failed'",
+    "queue > 'failed'",
+];
+
+/// A query in the making: constant texts and their parameters.
+struct Query {
+    parameters: Vec<Value>,
+    /// The filters other than scope and queue, each beginning with AND.
+    filters: String,
+    /// The conditions that split the list into parts of the index.
+    parts: Vec<Cow<'static, str>>,
+    /// The finished queues asked for.
+    finished: Vec<&'static str>,
+}
+
+impl Query {
+    fn new(filter: &Filter) -> Self {
+        let mut query = Self {
+            parameters: vec![filter.scope.as_str().into()],
+            filters: String::new(),
+            parts: Vec::new(),
+            finished: Vec::new(),
+        };
+        for (condition, values) in [
+            (
+                " AND priority IN (SELECT value FROM json_each(?#))",
+                &filter.priorities,
+            ),
+            (
+                " AND role IN (SELECT value FROM json_each(?#))",
+                &filter.roles,
+            ),
+        ] {
+            if !values.is_empty() {
+                query.filter(condition, json(values));
+            }
+        }
+        for (condition, value) in [
+            (" AND claimed_by = ?#", &filter.claimed_by),
+            (" AND project_id = ?#", &filter.project_id),
+        ] {
+            if let Some(value) = value {
+                query.filter(condition, value.into());
+            }
+        }
+        if let Some(flagged) = filter.needs_intervention {
+            query.filter(" AND needs_intervention = ?#", flagged.into());
+        }
+        query.split(filter);
+        query
+    }
+
+    fn filter(&mut self, condition: &'static str, value: Value) {
+        let parameter = self.bind(value);
+        self.filters.push_str(&condition.replace("?#", &parameter));
+    }
+
+    fn bind(&mut self, value: Value) -> String {
+        self.parameters.push(value);
+        format!("?{}", self.parameters.len())
+    }
+
+    /// Names the parts of the index to look at.
+    fn split(&mut self, filter: &Filter) {
+        // A project's tasks are found by the project's own index, and the urgent first by sorting.
+        if filter.project_id.is_some() || filter.by_priority {
+            let scope = if filter.project_id.is_some() {
+                "+scope = ?1"
+            } else {
+                "scope = ?1"
+            };
+            let mut part = scope.to_owned();
+            if !filter.queues.is_empty() {
+                let queues = self.bind(json(&filter.queues));
+                let _ = write!(
+                    part,
+                    " AND +queue IN (SELECT value FROM json_each({queues}))"
+                );
+            }
+            self.parts.push(part.into());
+            return;
+        }
+        let asked = |queue: &&str| {
+            filter.queues.is_empty() || filter.queues.iter().any(|asked| asked == queue)
+        };
+        self.finished = queue::FINISHED.into_iter().filter(asked).collect();
+        if filter.queues.is_empty() {
+            self.parts
+                .extend(UNFINISHED.map(|part| format!("scope = ?1 AND {part}").into()));
+        } else {
+            let open: Vec<_> = filter
+                .queues
+                .iter()
+                .filter(|queue| !queue::is_finished(queue))
+                .cloned()
+                .collect();
+            if !open.is_empty() {
+                let queues = self.bind(json(&open));
+                self.parts.push(
+                    format!("scope = ?1 AND queue IN (SELECT value FROM json_each({queues}))")
+                        .into(),
+                );
+            }
+        }
+    }
+
+    /// The parts, the finished queues among them, for a query that must look at rows.
+    fn all_parts(&self) -> impl Iterator<Item = Cow<'static, str>> {
+        let finished = self.finished.iter().map(|queue| {
+            format!(
+                "scope = ?1 AND queue = '{queue}' AND claim_lane IS NULL AND claim_rank IS NULL"
+            )
+            .into()
+        });
+        self.parts.iter().cloned().chain(finished)
+    }
+
+    /// How many match.
+    fn total(&self) -> Statement {
+        let mut terms = Vec::new();
+        if self.filters.is_empty() {
+            if !self.finished.is_empty() {
+                terms.push(format!(
+                    "(SELECT COALESCE(SUM(tasks), 0) FROM finished_counts \
+                     WHERE scope = ?1 AND queue IN ('{}'))",
+                    self.finished.join("', '")
+                ));
+            }
+            terms.extend(self.parts.iter().map(|part| count(part, "")));
+        } else {
+            terms.extend(self.all_parts().map(|part| count(&part, &self.filters)));
+        }
+        terms.push("0".to_owned());
+        Statement {
+            sql: format!("SELECT {}", terms.join(" + ")).into(),
+            parameters: self.parameters.clone(),
+        }
+    }
+
+    /// The rows of a page. Each part yields at most as many numbers as the page can need.
+    fn page(mut self, filter: &Filter, page: Page) -> Statement {
+        let order = if filter.by_priority {
+            URGENT_FIRST
+        } else {
+            "seq DESC"
+        };
+        let (limit, offset) = (self.bind(page.limit.into()), self.bind(page.offset.into()));
+        let reach = self.bind((page.limit + page.offset).into());
+        let parts: Vec<_> = self
+            .all_parts()
+            .map(|part| {
+                format!(
+                    "SELECT * FROM (SELECT seq, priority FROM tasks WHERE {part}{} \
+                     ORDER BY {order} LIMIT {reach}) AS part",
+                    self.filters
+                )
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM tasks WHERE seq IN (SELECT seq FROM ({}) AS found \
+             ORDER BY {order} LIMIT {limit} OFFSET {offset}) ORDER BY {order}",
+            columns!(),
+            parts.join(" UNION ALL ")
+        );
+        Statement {
+            sql: sql.into(),
+            parameters: self.parameters,
+        }
+    }
+}
+
+fn count(part: &str, filters: &str) -> String {
+    format!("(SELECT COUNT(*) FROM tasks WHERE {part}{filters})")
+}
+
+fn json(values: &[String]) -> Value {
+    serde_json::Value::from(values).to_string().into()
+}
+
+impl Store {
+    /// Lists tasks, the newest first or the most urgent first.
+    pub async fn list_tasks(&self, filter: &Filter, page: Page) -> Result<Listed<Task>> {
+        let query = Query::new(filter);
+        let total = query.total();
+        let [total, rows] = self.read([total, query.page(filter, page)]).await?;
+        Ok(Listed {
+            items: all(rows, task)?,
+            total: number(total)?,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Tasks: creating, reading, changing and deleting them.
+
+use octopoid_domain::{
+    Refusal, Task,
+    event::{Kind, NewEvent},
+    flow::{Rules, check_queue},
+    queue,
+    task::blockers,
+};
+
+use crate::{
+    Result, Stamp, Store, StoreError, counts,
+    engine::{Row, Statement, bind},
+    first, history,
+    row::Columns,
+    unblock,
+};
+
+/// The columns of a task, in the order [`task`] reads them.
+macro_rules! columns {
+    () => {
+        "id, file_path, queue, priority, complexity, role, branch, blocked_by, claimed_by, \
+         claimed_at, commits_count, turns_used, attempt_count, has_plan, plan_id, project_id, \
+         auto_accept, rejection_count, pr_number, pr_url, checks, check_results, needs_rebase, \
+         last_rebase_attempt_at, staging_url, submitted_at, completed_at, created_at, updated_at, \
+         orchestrator_id, lease_expires_at, version, needs_breakdown, review_round, \
+         execution_notes, title, type, hooks, flow, flow_overrides, scope, needs_intervention, \
+         claimed_in, content"
+    };
+}
+pub(crate) use columns;
+
+/// Reads the columns of a task.
+pub(crate) fn task(row: Row) -> Result<Task> {
+    let mut row = Columns::new(row);
+    Ok(Task {
+        id: row.next()?,
+        file_path: row.next()?,
+        queue: row.next()?,
+        priority: row.next()?,
+        complexity: row.next()?,
+        role: row.next()?,
+        branch: row.next()?,
+        blocked_by: row.next()?,
+        claimed_by: row.next()?,
+        claimed_at: row.next()?,
+        commits_count: row.next()?,
+        turns_used: row.next()?,
+        attempt_count: row.next()?,
+        has_plan: row.next()?,
+        plan_id: row.next()?,
+        project_id: row.next()?,
+        auto_accept: row.next()?,
+        rejection_count: row.next()?,
+        pr_number: row.next()?,
+        pr_url: row.next()?,
+        checks: row.next()?,
+        check_results: row.next()?,
+        needs_rebase: row.next()?,
+        last_rebase_attempt_at: row.next()?,
+        staging_url: row.next()?,
+        submitted_at: row.next()?,
+        completed_at: row.next()?,
+        created_at: row.next()?,
+        updated_at: row.next()?,
+        orchestrator_id: row.next()?,
+        lease_expires_at: row.next()?,
+        version: row.next()?,
+        needs_breakdown: row.next()?,
+        review_round: row.next()?,
+        execution_notes: row.next()?,
+        title: row.next()?,
+        kind: row.next()?,
+        hooks: row.next()?,
+        flow: row.next()?,
+        flow_overrides: row.next()?,
+        scope: row.next()?,
+        needs_intervention: row.next()?,
+        claimed_in: row.next()?,
+        content: row.next()?,
+    })
+}
+
+/// A caller confined to a scope does not see the tasks of others.
+pub(crate) const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
+);
+
+const FIND_FLOW: &str =
+    "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
+
+/// A project lends its branch; one of another scope is no project of this task's.
+const INSERT: &str = "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, commits_count, \
+     attempt_count, has_plan, project_id, auto_accept, rejection_count, needs_rebase, created_at, \
+     updated_at, version, needs_breakdown, review_round, title, type, hooks, flow, flow_overrides, \
+     scope, needs_intervention, write_id, content) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
+     WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, ?10, 1, \
+     0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18 \
+     WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
+     AND (scope IS NULL OR scope = ?16)) \
+     ON CONFLICT DO NOTHING RETURNING branch";
+
+/// Why nothing was inserted: the id is taken, or the path is.
+const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
+     EXISTS (SELECT 1 FROM tasks WHERE scope = ?2 AND file_path = ?3)";
+
+const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 1000";
+
+/// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
+const MARK: &str = "UPDATE tasks SET write_id = ?3 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
+     RETURNING queue";
+
+const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
+
+pub(crate) fn rules(row: Row) -> Result<Rules> {
+    let mut row = Columns::new(row);
+    let (name, states, transitions): (String, String, String) =
+        (row.next()?, row.next()?, row.next()?);
+    let child: Option<String> = row.next()?;
+    Ok(Rules::new(&name, &states, &transitions, child.as_deref()))
+}
+
+impl Store {
+    /// The task with this id. `within` confines the caller to a scope.
+    pub async fn get_task(&self, id: &str, within: Option<&str>) -> Result<Task> {
+        let [rows] = self.read([bind!(FIND, id, within)]).await?;
+        first(rows, task)?.ok_or_else(|| not_found(id))
+    }
+
+    /// Creates a task and returns it as it was stored.
+    pub async fn create_task(&self, new: Task, stamp: Stamp) -> Result<Task> {
+        self.check_new(&new).await?;
+        let mut batch = vec![inserting(&new, stamp)];
+        let event = NewEvent::new(Kind::Created, None);
+        batch.push(history::record(&new.id, &event, stamp));
+        if let Some(list) = &new.blocked_by {
+            batch.extend(unblock::wait_for(&new.id, &blockers(list), stamp));
+        }
+        if queue::is_finished(&new.queue) {
+            batch.push(counts::add(&new.id, &new.queue, 1, stamp));
+        }
+        if new.queue == queue::DONE {
+            batch.extend(unblock::release_dependents(&new.id, stamp));
+        }
+        batch.push(bind!(FIND, &new.id, None::<&str>));
+        // Only what the statements may decide otherwise has to be read back.
+        let is_plain = new.blocked_by.is_none();
+        if is_plain {
+            batch.pop();
+        }
+        let mut answers = self.engine.write(batch).await?;
+        let Some(row) = answers[0].pop() else {
+            return Err(self.why_not_created(&new).await?);
+        };
+        if is_plain {
+            return Ok(Task {
+                branch: Columns::new(row).next()?,
+                ..new
+            });
+        }
+        first(answers.pop().unwrap_or_default(), task)?.ok_or_else(|| not_found(&new.id))
+    }
+
+    /// The checks that need the scope's roles and flows.
+    async fn check_new(&self, new: &Task) -> Result<()> {
+        let asks_flow = !queue::BUILT_IN.contains(&&*new.queue);
+        if new.role.is_none() && !asks_flow {
+            return Ok(());
+        }
+        let [names, flow] = self
+            .read([
+                naming_roles(&new.scope),
+                bind!(FIND_FLOW, &new.scope, new.flow_name()),
+            ])
+            .await?;
+        if let Some(role) = &new.role {
+            check_role(role, &role_names(names)?)?;
+        }
+        check_queue(
+            &new.queue,
+            first(flow, rules)?.as_ref(),
+            new.project_id.is_some(),
+        )?;
+        Ok(())
+    }
+
+    async fn why_not_created(&self, new: &Task) -> Result<StoreError> {
+        let [rows] = self
+            .read([bind!(TAKEN, &new.id, &new.scope, &new.file_path)])
+            .await?;
+        let (id, path): (bool, bool) = first(rows, |row| {
+            let mut row = Columns::new(row);
+            Ok((row.next()?, row.next()?))
+        })?
+        .unwrap_or_default();
+        Ok(match (id, path, &new.project_id) {
+            (true, ..) => Refusal::Duplicate(format!("Task {} already exists", new.id)),
+            (_, true, _) => Refusal::Duplicate(format!(
+                "A task with file_path {} already exists in this scope",
+                new.file_path
+            )),
+            (_, _, Some(project)) => Refusal::invalid(format!("Unknown project '{project}'")),
+            _ => Refusal::Duplicate(format!("Task {} already exists", new.id)),
+        }
+        .into())
+    }
+
+    /// Deletes a task. Its history and its messages stay; what waited for it waits no longer,
+    /// because a deleted task can never finish.
+    pub async fn delete_task(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<()> {
+        let found = self.get_task(id, within).await?;
+        let mut batch = vec![bind!(MARK, id, within, stamp.write_id)];
+        let event = NewEvent::new(Kind::Deleted, None).with(format!("was {}", found.queue));
+        batch.push(history::record(id, &event, stamp));
+        batch.extend(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
+        batch.extend(unblock::release_dependents(id, stamp));
+        batch.push(unblock::wait_no_more(id, stamp));
+        batch.push(bind!(DELETE, id, stamp.write_id));
+        let answers = self.engine.write(batch).await?;
+        if answers[0].is_empty() {
+            Err(not_found(id))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn inserting(new: &Task, stamp: Stamp) -> Statement {
+    bind!(
+        INSERT,
+        &new.id,
+        &new.file_path,
+        &new.queue,
+        &new.priority,
+        &new.complexity,
+        &new.role,
+        &new.branch,
+        &new.project_id,
+        new.auto_accept,
+        new.created_at,
+        &new.title,
+        &new.kind,
+        &new.hooks,
+        &new.flow,
+        &new.flow_overrides,
+        &new.scope,
+        stamp.write_id,
+        &new.content,
+    )
+}
+
+/// The statement that names the roles registered in a scope.
+pub(crate) fn naming_roles(scope: &str) -> Statement {
+    bind!(ROLE_NAMES, scope)
+}
+
+/// The names that [`naming_roles`] found.
+pub(crate) fn role_names(rows: Vec<Row>) -> Result<Vec<String>> {
+    rows.into_iter()
+        .map(|row| Columns::new(row).next())
+        .collect()
+}
+
+/// A role must be registered, but only in a scope that registers roles at all.
+pub(crate) fn check_role(role: &str, registered: &[String]) -> std::result::Result<(), Refusal> {
+    if registered.is_empty() || registered.iter().any(|name| name == role) {
+        return Ok(());
+    }
+    Err(Refusal::UnknownRole {
+        role: role.to_owned(),
+        registered: registered.join(", "),
+    })
+}
+
+pub(crate) fn not_found(id: &str) -> StoreError {
+    Refusal::TaskNotFound { id: id.to_owned() }.into()
+}

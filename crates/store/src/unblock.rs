@@ -1,0 +1,78 @@
+//! Who waits for whom. The pairs are the truth; `tasks.blocked_by` shows them as text.
+//!
+//! Everything here happens in the batch that finishes, deletes, creates or edits a task, so that a
+//! task cannot begin to wait for one that is finishing at that moment.
+
+use crate::{
+    Stamp,
+    engine::{Statement, bind},
+};
+
+/// What a task waits for, as text.
+macro_rules! show {
+    ($task:literal, $condition:literal) => {
+        concat!(
+            "(SELECT group_concat(blocker_id, ',') FROM (SELECT blocker_id FROM task_blockers \
+             WHERE task_id = ",
+            $task,
+            $condition,
+            " ORDER BY position))"
+        )
+    };
+}
+
+/// Dependents wait no longer for `?1`, if this write is what finished or deleted it.
+const SHORTEN: &str = concat!(
+    "UPDATE tasks SET blocked_by = ",
+    show!("tasks.id", " AND blocker_id <> ?1"),
+    ", version = version + 1, updated_at = ?3, write_id = ?2 \
+     WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) \
+     AND EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = ?1 AND ended.write_id = ?2)"
+);
+
+const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
+     WHERE past.task_id = tasks.id), scope, 'unblocked', NULL, ?1, ?3 FROM tasks \
+     WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) AND write_id = ?2";
+
+const FORGET_BLOCKER: &str = "DELETE FROM task_blockers WHERE blocker_id = ?1 \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+
+const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+
+/// A blocker that is done already is left out; one that nobody knows is a marker and stays.
+const WAIT: &str = "INSERT INTO task_blockers (blocker_id, task_id, position) \
+     SELECT value, ?1, key FROM json_each(?3) \
+     WHERE EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2) \
+     AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = value AND queue = 'done')";
+
+const SHOW: &str = concat!(
+    "UPDATE tasks SET blocked_by = ",
+    show!("?1", ""),
+    " WHERE id = ?1 AND write_id = ?2"
+);
+
+/// Lets everything go on that waits for a task which this write has finished or deleted.
+pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 3] {
+    [
+        bind!(SHORTEN, id, stamp.write_id, stamp.now),
+        bind!(RECORD, id, stamp.write_id, stamp.now),
+        bind!(FORGET_BLOCKER, id, stamp.write_id),
+    ]
+}
+
+/// Makes a task wait for exactly these.
+pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement; 3] {
+    let list = serde_json::Value::from(blockers).to_string();
+    [
+        wait_no_more(id, stamp),
+        bind!(WAIT, id, stamp.write_id, list),
+        bind!(SHOW, id, stamp.write_id),
+    ]
+}
+
+/// Makes a task wait for nothing.
+pub(crate) fn wait_no_more(id: &str, stamp: Stamp) -> Statement {
+    bind!(FORGET_WAITING, id, stamp.write_id)
+}

@@ -1,0 +1,181 @@
+//! `cargo xtask fuzz`: random requests, made from the server's own description of its API.
+
+mod server;
+mod venv;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::workspace::Workspace;
+use crate::{output, process};
+use server::Server;
+
+/// Sends random requests to a fresh server and fails if one is answered with a server error.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many requests to send at least.
+    #[arg(long, default_value_t = Args::REQUESTS)]
+    requests: usize,
+    /// Where the random choices start. The same seed makes the same choices again.
+    #[arg(long, default_value_t = Args::SEED)]
+    seed: u64,
+    /// A server that is built already. By default one is built, unoptimised and with its checks.
+    #[arg(long)]
+    server: Option<PathBuf>,
+}
+
+impl Args {
+    const REQUESTS: usize = 10_000;
+
+    // A constant, because a change should not be refused for what another one did.
+    const SEED: u64 = 1;
+
+    /// What the command line says by default, with another number of requests.
+    pub(crate) fn with_requests(requests: usize) -> Self {
+        Self {
+            requests,
+            seed: Self::SEED,
+            server: None,
+        }
+    }
+}
+
+/// Schemathesis decides itself how many requests an operation needs, so the number is reached by
+/// running it again with another seed. More rounds than this mean that it cannot be reached.
+const ROUNDS_MAX: u64 = 5;
+
+/// How many server errors are shown; the file has them all.
+const SHOWN_MAX: usize = 20;
+
+/// Records the answers; see the file.
+const RECORD: &str = include_str!("record.py");
+
+/// Prepares everything, lets Schemathesis run until enough requests are sent, and judges.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let workspace = Workspace::load()?;
+    let program = venv::schemathesis(&workspace.target)?;
+    let binary = args.server.clone().map_or_else(|| build(&workspace), Ok)?;
+    let scratch = fresh_directory(&workspace.target)?;
+    output::heading("fuzz: starting the server");
+    let mut server = Server::start(&binary, &scratch)?;
+    let result = send(args, &program, &server, &scratch);
+    // A server that died answers nothing, which is not an error that Schemathesis would count.
+    if let Some(status) = server.ended()? {
+        bail!(
+            "the server ended ({status}); its log is {}",
+            server.log().display()
+        );
+    }
+    let sent = result.with_context(|| {
+        format!(
+            "fuzzing failed; the server's log is {}",
+            server.log().display()
+        )
+    })?;
+    output::line(format_args!("fuzz: {sent} requests, no server error"));
+    Ok(())
+}
+
+fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    output::heading("fuzz: building the server");
+    process::run(process::cargo().args(["build", "--package", "octopoid-server"]))?;
+    Ok(workspace.target.join("debug/octopoid-server"))
+}
+
+/// An empty directory for the database, the server's log and the recorded answers. It is emptied
+/// before a run and not after it, so that a failure can be looked into.
+fn fresh_directory(target: &Path) -> anyhow::Result<PathBuf> {
+    let path = target.join("fuzz");
+    if path.exists() {
+        fs::remove_dir_all(&path).with_context(|| format!("emptying {}", path.display()))?;
+    }
+    fs::create_dir_all(&path).with_context(|| format!("making {}", path.display()))?;
+    Ok(path)
+}
+
+/// Runs round after round and returns how many requests were sent in all.
+fn send(args: &Args, program: &Path, server: &Server, scratch: &Path) -> anyhow::Result<usize> {
+    let hooks = scratch.join("record.py");
+    fs::write(&hooks, RECORD).context("writing the hooks")?;
+    let answers = scratch.join("answers");
+    let operations = server.operation_count()?;
+    let mut sent = 0;
+    for round in 0..ROUNDS_MAX {
+        output::heading(format_args!(
+            "fuzz: {operations} operations, {sent} requests sent"
+        ));
+        let examples = args
+            .requests
+            .saturating_sub(sent)
+            .div_ceil(operations)
+            .max(1);
+        let verdict = process::run(
+            process::at_root(program)
+                .args([
+                    "run",
+                    "--checks=not_a_server_error",
+                    "--continue-on-failure",
+                ])
+                // Requests that meet in the server find more than requests in a row.
+                .args(["--workers=4", "--no-shrink", "--no-color", "--warnings=off"])
+                .args(["--request-timeout=30", "--generation-database=none"])
+                .args(["--suppress-health-check=all"])
+                .arg(format!("--max-examples={examples}"))
+                .arg(format!("--seed={}", args.seed.wrapping_add(round)))
+                .arg(server.url("/openapi.json"))
+                .current_dir(scratch)
+                .env("SCHEMATHESIS_HOOKS", &hooks)
+                .env("OCTOPOID_FUZZ_ANSWERS", &answers)
+                .env("OCTOPOID_FUZZ_ADMIN_SECRET", server::ADMIN_SECRET),
+        );
+        let recorded = fs::read_to_string(&answers).unwrap_or_default();
+        sent = judge(&recorded, &answers)?;
+        verdict?;
+        if sent >= args.requests {
+            return Ok(sent);
+        }
+    }
+    bail!("only {sent} of {} requests were sent", args.requests)
+}
+
+/// Counts the recorded answers. It fails if one of them is a server error.
+fn judge(recorded: &str, path: &Path) -> anyhow::Result<usize> {
+    let errors = recorded.lines().filter(|line| line.starts_with('5'));
+    let count = errors.clone().count();
+    // The same operation often fails in the same way many times.
+    let distinct: BTreeSet<&str> = errors.collect();
+    let shown = distinct
+        .into_iter()
+        .take(SHOWN_MAX)
+        .collect::<Vec<_>>()
+        .join("\n  ");
+    ensure!(
+        count == 0,
+        "{count} answers were server errors, all in {}:\n  {shown}",
+        path.display()
+    );
+    Ok(recorded.lines().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_counted_and_a_server_error_is_refused() {
+        assert_eq!(
+            judge("200 GET /a\n404 GET /500\n", Path::new("answers")).unwrap(),
+            2
+        );
+        let error = judge("200 GET /a\n503 GET /b\n", Path::new("answers")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("1 answers were server errors, all in answers:\n  503 GET /b"),
+            "{error}"
+        );
+    }
+}

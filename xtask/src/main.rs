@@ -1,0 +1,76 @@
+//! The project's own commands, run as `cargo xtask <command>`.
+//!
+//! They need nothing but cargo, so that a new machine can run them before anything is installed.
+//! Each command is a module with an `Args` struct, whose documentation is the command's help, and
+//! a `run` function. A new command is a `mod` line and a line in [`commands!`] below.
+
+mod ci;
+mod fuzz;
+mod lint;
+mod openapi;
+mod output;
+mod process;
+mod test;
+mod tidy;
+mod wasm;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Builds the list of commands, and the function that runs the chosen one.
+macro_rules! commands {
+    ($($name:ident => $module:ident,)*) => {
+        #[derive(clap::Subcommand)]
+        enum Command {
+            $($name($module::Args),)*
+        }
+
+        impl Command {
+            fn run(&self) -> anyhow::Result<()> {
+                match self {
+                    $(Self::$name(args) => $module::run(args),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Test => test,
+    Lint => lint,
+    Tidy => tidy,
+    Wasm => wasm,
+    Openapi => openapi,
+    Fuzz => fuzz,
+    Ci => ci,
+}
+
+/// The project's own commands.
+#[derive(clap::Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,27 @@
+//! Everything that these commands say. They print nowhere else.
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line tool answers on its standard output"
+)]
+
+use std::fmt::Display;
+
+/// Prints a line.
+pub(crate) fn line(text: impl Display) {
+    println!("{text}");
+}
+
+/// Prints the name of what starts now, so that it stands out from what the tools print.
+pub(crate) fn heading(text: impl Display) {
+    println!("\n==> {text}");
+}
+
+/// Prints that something was left out, loudly enough that nobody takes it for a success.
+pub(crate) fn skipped(text: impl Display) {
+    println!("\n!!! SKIPPED: {text} !!!\n");
+}
+
+/// Prints why a command failed, with its causes.
+pub(crate) fn failure(error: &anyhow::Error) {
+    println!("\nerror: {error:#}");
+}
