@@ -51,10 +51,7 @@ fn summarise(steps: &[Step]) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a development tool measures how long a step takes"
-)]
+#[expect(clippy::disallowed_methods, reason = "a development tool measures how long a step takes")]
 fn timed(step: fn() -> anyhow::Result<()>) -> (anyhow::Result<()>, Duration) {
     let start = std::time::Instant::now();
     let verdict = step();
@@ -66,14 +63,7 @@ fn rustfmt() -> anyhow::Result<()> {
 }
 
 fn clippy() -> anyhow::Result<()> {
-    let wanted = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let wanted = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     process::run(process::cargo().args(wanted))
 }
 
@@ -92,11 +82,8 @@ mod tests {
 
     #[test]
     fn every_step_runs_and_the_failed_ones_are_named() {
-        let steps: &[Step] = &[
-            ("first", || bail!("no")),
-            ("second", || Ok(())),
-            ("third", || bail!("neither")),
-        ];
+        let steps: &[Step] =
+            &[("first", || bail!("no")), ("second", || Ok(())), ("third", || bail!("neither"))];
         let error = summarise(steps).unwrap_err();
         assert_eq!(error.to_string(), "lint failed: first, third");
     }

@@ -2,7 +2,7 @@
 //!
 //! They need nothing but cargo, so that a new machine can run them before anything is installed.
 //! Each command is a module with an `Args` struct, whose documentation is the command's help, and
-//! a `run` function. A new command is a `mod` line and a line in [`commands!`] below.
+//! a `run` function. A new command is a `mod` line and a line in the list below.
 
 mod ci;
 mod fuzz;

@@ -19,14 +19,7 @@ const FILE: &str = "openapi.json";
 
 /// Asks the server for its description and writes it, or compares it with the file.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let asked = [
-        "run",
-        "--quiet",
-        "--package",
-        "octopoid-server",
-        "--",
-        "openapi",
-    ];
+    let asked = ["run", "--quiet", "--package", "octopoid-server", "--", "openapi"];
     let described = process::read(process::cargo().args(asked))?;
     let path = workspace::root().join(FILE);
     if args.check {
@@ -40,22 +33,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Says where the file and the server first differ, and what to do about it.
 fn compare(file: Option<&str>, described: &str) -> anyhow::Result<()> {
     const REMEDY: &str = "run `cargo xtask openapi` and commit the file";
-    let Some(file) = file else {
-        bail!("there is no {FILE}: {REMEDY}")
-    };
+    let Some(file) = file else { bail!("there is no {FILE}: {REMEDY}") };
     if file == described {
         output::line(format_args!("{FILE} is up to date"));
         return Ok(());
     }
-    let same = file
-        .lines()
-        .zip(described.lines())
-        .take_while(|(old, new)| old == new)
-        .count();
-    bail!(
-        "{FILE} differs from the server's own description from line {} on: {REMEDY}",
-        same + 1
-    )
+    let same = file.lines().zip(described.lines()).take_while(|(old, new)| old == new).count();
+    bail!("{FILE} differs from the server's own description from line {} on: {REMEDY}", same + 1)
 }
 
 #[cfg(test)]

@@ -1,8 +1,5 @@
 //! Everything that these commands say. They print nowhere else.
-#![allow(
-    clippy::print_stdout,
-    reason = "a command line tool answers on its standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a command line tool answers on its standard output")]
 
 use std::fmt::Display;
 

@@ -10,12 +10,8 @@ use crate::{output, workspace};
 
 /// What `cargo run` tells this program about its own package. Another cargo that inherits it would
 /// see it change from run to run, and some build scripts run again because of that.
-const OWN_PACKAGE_PREFIXES: [&str; 4] = [
-    "CARGO_PKG_",
-    "CARGO_MANIFEST_",
-    "CARGO_BIN_",
-    "CARGO_CRATE_",
-];
+const OWN_PACKAGE_PREFIXES: [&str; 4] =
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
 
 /// The cargo that runs this program, set to the workspace's root.
 pub(crate) fn cargo() -> Command {
@@ -28,10 +24,7 @@ pub(crate) fn at_root(program: impl Into<OsString>) -> Command {
     command.current_dir(workspace::root());
     for (name, _) in env::vars_os() {
         let known = name.to_string_lossy();
-        if OWN_PACKAGE_PREFIXES
-            .iter()
-            .any(|prefix| known.starts_with(prefix))
-        {
+        if OWN_PACKAGE_PREFIXES.iter().any(|prefix| known.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }
@@ -42,9 +35,7 @@ pub(crate) fn at_root(program: impl Into<OsString>) -> Command {
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let shown = describe(command);
     output::line(format_args!("$ {shown}"));
-    let status = command
-        .status()
-        .with_context(|| format!("could not start `{shown}`"))?;
+    let status = command.status().with_context(|| format!("could not start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` failed ({status})");
     }
@@ -67,10 +58,7 @@ pub(crate) fn read(command: &mut Command) -> anyhow::Result<String> {
 /// Whether a command can be started and succeeds. What it prints is thrown away.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     use std::process::Stdio;
-    let quiet = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
@@ -84,11 +72,7 @@ fn describe(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(program.as_os_str())];
     words.extend(command.get_args());
-    words
-        .iter()
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn runner() -> Command {
     } else {
         output::line("cargo-nextest is not installed: tests run one crate after the other.");
         output::line("`cargo install cargo-nextest --locked` makes them faster.");
-        runner.args(["test", "--workspace", "--lib", "--bins", "--tests"]);
+        runner.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
     runner
 }

@@ -68,21 +68,13 @@ fn can_compile(rustc: &str, scratch: &Path) -> bool {
     if rustc == DEBIAN_RUSTC {
         leave_rustup(&mut probe);
     }
-    probe.args([
-        "--crate-name=probe",
-        "--crate-type=lib",
-        "--emit=metadata",
-        "--target",
-        TARGET,
-    ]);
+    probe.args(["--crate-name=probe", "--crate-type=lib", "--emit=metadata", "--target", TARGET]);
     process::succeeds(probe.arg("--out-dir").arg(scratch).arg("-"))
 }
 
-/// Tries what may give this machine the target. Whether it did is seen by looking again.
+/// Tries what may give the machine the target. Whether it did is seen by looking again.
 fn install() {
-    output::line(format_args!(
-        "the {TARGET} target is missing: trying to install it"
-    ));
+    output::line(format_args!("the {TARGET} target is missing: trying to install it"));
     if process::run(process::at_root("rustup").args(["target", "add", TARGET])).is_ok() {
         return;
     }
@@ -102,9 +94,7 @@ fn check(toolchain: Toolchain, apart: &Path) -> anyhow::Result<()> {
             let mut cargo = process::at_root("/usr/bin/cargo");
             leave_rustup(&mut cargo);
             // Two compilers that share a directory throw away each other's work.
-            cargo
-                .env("RUSTC", DEBIAN_RUSTC)
-                .env("CARGO_TARGET_DIR", apart);
+            cargo.env("RUSTC", DEBIAN_RUSTC).env("CARGO_TARGET_DIR", apart);
             cargo
         }
     };
@@ -119,13 +109,7 @@ fn check(toolchain: Toolchain, apart: &Path) -> anyhow::Result<()> {
 fn leave_rustup(command: &mut Command) {
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("/usr/bin:{path}"));
-    for name in [
-        "CARGO",
-        "LD_LIBRARY_PATH",
-        "RUSTUP_TOOLCHAIN",
-        "RUSTC",
-        "RUSTDOC",
-    ] {
+    for name in ["CARGO", "LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC"] {
         command.env_remove(name);
     }
 }

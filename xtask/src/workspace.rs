@@ -59,10 +59,7 @@ impl Workspace {
 
 impl Member {
     fn parse(package: &Value) -> Option<Self> {
-        let dependencies = package["dependencies"]
-            .as_array()?
-            .iter()
-            .map(Dependency::parse);
+        let dependencies = package["dependencies"].as_array()?.iter().map(Dependency::parse);
         Some(Self {
             name: package["name"].as_str()?.to_owned(),
             manifest: package["manifest_path"].as_str()?.into(),
@@ -72,9 +69,7 @@ impl Member {
 
     /// The directory of the crate.
     pub(crate) fn directory(&self) -> &Path {
-        self.manifest
-            .parent()
-            .expect("a manifest is a file in a directory")
+        self.manifest.parent().expect("a manifest is a file in a directory")
     }
 }
 
@@ -93,10 +88,7 @@ pub(crate) fn root() -> PathBuf {
     // binary that was compiled in the other one.
     let own =
         env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&own)
-        .parent()
-        .expect("xtask lies in the workspace's root")
-        .to_owned()
+    Path::new(&own).parent().expect("xtask lies in the workspace's root").to_owned()
 }
 
 #[cfg(test)]
@@ -106,18 +98,9 @@ mod tests {
     #[test]
     fn cargo_s_answer_is_understood() {
         let workspace = Workspace::load().unwrap();
-        let xtask = workspace
-            .members
-            .iter()
-            .find(|member| member.name == "xtask")
-            .unwrap();
+        let xtask = workspace.members.iter().find(|member| member.name == "xtask").unwrap();
         assert_eq!(xtask.directory(), workspace.root.join("xtask"));
-        assert!(
-            xtask
-                .dependencies
-                .iter()
-                .any(|needed| needed.name == "clap" && !needed.is_dev)
-        );
+        assert!(xtask.dependencies.iter().any(|needed| needed.name == "clap" && !needed.is_dev));
         assert_eq!(workspace.root, root());
     }
 }

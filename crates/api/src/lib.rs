@@ -1,1 +1,65 @@
-//! placeholder
+//! The HTTP API of Octopoid: one axum router, the same natively and at the edge.
+//!
+//! A handler reads the request, calls one operation of the store, and words the answer. It holds no
+//! rules and no SQL. Nothing here reads a clock or makes randomness; [`Host`] brings both.
+
+pub mod app;
+mod audit;
+pub mod auth;
+mod body;
+mod finish;
+pub mod openapi;
+pub mod problem;
+mod query;
+mod service;
+mod tasks;
+
+use axum::{Router, extract::DefaultBodyLimit, extract::State, middleware, routing::get};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use app::{App, AuthMode, Host, Settings};
+pub use service::{SERVER_VERSION, WIRE_VERSION};
+
+use crate::problem::Problem;
+
+/// The operations, with their places in the document.
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(service::get_info))
+        .routes(routes!(service::get_health))
+        .routes(routes!(service::get_livez))
+        .routes(routes!(service::get_readyz))
+        .routes(routes!(tasks::list::list_tasks, tasks::create::create_task))
+        .routes(routes!(tasks::claim::claim_task))
+        .routes(routes!(
+            tasks::get::get_task,
+            tasks::update::update_task,
+            tasks::delete::delete_task
+        ))
+        .routes(routes!(tasks::submit::submit_task))
+        .routes(routes!(tasks::accept::accept_task))
+        .routes(routes!(tasks::reject::reject_task))
+        .routes(routes!(tasks::requeue::requeue_task))
+        .routes(routes!(tasks::force_queue::force_queue_task))
+        .routes(routes!(tasks::hooks::complete_hook))
+        .routes(routes!(tasks::history::list_task_history))
+}
+
+/// The whole API.
+pub fn router(app: App) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/openapi.json", get(openapi::get_document))
+        .route("/docs", get(openapi::get_page))
+        .fallback(no_endpoint)
+        .method_not_allowed_fallback(no_endpoint)
+        .layer(DefaultBodyLimit::max(app.settings.body_bytes_max))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::authenticate))
+        .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
+        .with_state(app)
+}
+
+async fn no_endpoint(State(app): State<App>) -> Problem {
+    Problem::no_endpoint(app.now().to_iso())
+}

@@ -23,11 +23,7 @@ pub(crate) fn update(
     let task = &mut change.task;
     let from = task.queue.clone();
     // Declaring a task failed takes it from its agent, unless the body says otherwise.
-    if patch
-        .queue
-        .value()
-        .is_some_and(|queue| queue.0 == queue::FAILED)
-    {
+    if patch.queue.value().is_some_and(|queue| queue.0 == queue::FAILED) {
         if patch.claimed_by.is_absent() {
             task.claimed_by = None;
         }
@@ -35,7 +31,7 @@ pub(crate) fn update(
             task.lease_expires_at = None;
         }
     }
-    let fields = apply(task, patch.clone());
+    let fields = apply(task, patch);
     if fields.is_empty() {
         return Err(Refusal::invalid("No fields to update"));
     }
@@ -49,9 +45,7 @@ pub(crate) fn update(
         details["to"] = task.queue.clone().into();
     }
     change.is_edit = true;
-    change
-        .events
-        .push(NewEvent::new(Kind::Edited, None).with(details.to_string()));
+    change.events.push(NewEvent::new(Kind::Edited, None).with(details.to_string()));
     Ok(())
 }
 
@@ -80,7 +74,7 @@ pub fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
 
 /// Whether a patch mentions no field that can be changed.
 pub fn is_empty(patch: &TaskPatch) -> bool {
-    apply(&mut Task::default(), patch.clone()).is_empty()
+    apply(&mut Task::default(), patch).is_empty()
 }
 
 fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Refusal> {
@@ -88,113 +82,68 @@ fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Re
     if let Some(queue) = patch.queue.value() {
         check_queue(&queue.0, rules, task.project_id.is_some())?;
     }
-    check_version(
-        task,
-        Action::Update,
-        patch.version.value().map(|version| version.0),
-    )
+    check_version(task, Action::Update, patch.version.value().map(|version| version.0))
 }
 
 /// Applies the fields that are present and names them.
-fn apply(task: &mut Task, patch: TaskPatch) -> Vec<&'static str> {
-    let mut fields = Vec::new();
-    let mut note = |name, mentioned| {
-        if mentioned {
-            fields.push(name);
-        }
-    };
-    note("title", patch.title.apply(&mut task.title));
-    note(
-        "queue",
-        patch.queue.apply_or(&mut task.queue, String::new()),
-    );
-    note("priority", patch.priority.apply(&mut task.priority));
-    note("complexity", patch.complexity.apply(&mut task.complexity));
-    note("role", patch.role.apply(&mut task.role));
-    note("type", patch.kind.apply(&mut task.kind));
-    note(
-        "branch",
-        patch.branch.apply_or(&mut task.branch, String::new()),
-    );
-    note(
-        "blocked_by",
-        patch.blocked_by.apply_flat(&mut task.blocked_by),
-    );
-    note("claimed_by", patch.claimed_by.apply(&mut task.claimed_by));
-    note("claimed_at", patch.claimed_at.apply(&mut task.claimed_at));
-    note(
-        "lease_expires_at",
-        patch.lease_expires_at.apply(&mut task.lease_expires_at),
-    );
-    note(
-        "commits_count",
-        patch.commits_count.apply(&mut task.commits_count),
-    );
-    note("turns_used", patch.turns_used.apply(&mut task.turns_used));
-    note(
-        "attempt_count",
-        patch.attempt_count.apply(&mut task.attempt_count),
-    );
-    note(
-        "rejection_count",
-        patch.rejection_count.apply(&mut task.rejection_count),
-    );
-    note(
-        "has_plan",
-        patch.has_plan.apply_or(&mut task.has_plan, false),
-    );
-    note("plan_id", patch.plan_id.apply_flat(&mut task.plan_id));
-    note(
-        "project_id",
-        patch.project_id.apply_flat(&mut task.project_id),
-    );
-    note(
-        "auto_accept",
-        patch.auto_accept.apply_or(&mut task.auto_accept, false),
-    );
-    note("pr_number", patch.pr_number.apply(&mut task.pr_number));
-    note("pr_url", patch.pr_url.apply(&mut task.pr_url));
-    note("checks", patch.checks.apply_flat(&mut task.checks));
-    note(
-        "check_results",
-        patch.check_results.apply_flat(&mut task.check_results),
-    );
-    note(
-        "needs_rebase",
-        patch.needs_rebase.apply_or(&mut task.needs_rebase, false),
-    );
-    let rebased = patch
-        .last_rebase_attempt_at
-        .apply(&mut task.last_rebase_attempt_at);
-    note("last_rebase_attempt_at", rebased);
-    note(
-        "staging_url",
-        patch.staging_url.apply(&mut task.staging_url),
-    );
-    note(
-        "submitted_at",
-        patch.submitted_at.apply(&mut task.submitted_at),
-    );
-    note(
-        "completed_at",
-        patch.completed_at.apply(&mut task.completed_at),
-    );
-    note("hooks", patch.hooks.apply_flat(&mut task.hooks));
-    note("flow", patch.flow.apply(&mut task.flow));
-    note(
-        "flow_overrides",
-        patch.flow_overrides.apply_flat(&mut task.flow_overrides),
-    );
-    note("content", patch.content.apply(&mut task.content));
-    let flagged = patch
-        .needs_intervention
-        .apply_or(&mut task.needs_intervention, false);
-    note("needs_intervention", flagged);
-    note(
-        "execution_notes",
-        patch.execution_notes.apply(&mut task.execution_notes),
-    );
-    fields
+fn apply(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
+    let mentions = apply_work(task, patch).into_iter().chain(apply_rest(task, patch));
+    mentions.filter_map(|(field, is_mentioned)| is_mentioned.then_some(field)).collect()
+}
+
+/// Each field, and whether the body mentions it.
+type Mentions<const N: usize> = [(&'static str, bool); N];
+
+/// The fields that the state machine changes too.
+fn apply_work(task: &mut Task, patch: &TaskPatch) -> Mentions<14> {
+    [
+        ("queue", patch.queue.apply_or(&mut task.queue, String::new())),
+        ("blocked_by", patch.blocked_by.apply_flat(&mut task.blocked_by)),
+        ("claimed_by", patch.claimed_by.apply(&mut task.claimed_by)),
+        ("claimed_at", patch.claimed_at.apply(&mut task.claimed_at)),
+        ("lease_expires_at", patch.lease_expires_at.apply(&mut task.lease_expires_at)),
+        ("commits_count", patch.commits_count.apply(&mut task.commits_count)),
+        ("turns_used", patch.turns_used.apply(&mut task.turns_used)),
+        ("attempt_count", patch.attempt_count.apply(&mut task.attempt_count)),
+        ("rejection_count", patch.rejection_count.apply(&mut task.rejection_count)),
+        ("check_results", patch.check_results.apply_flat(&mut task.check_results)),
+        ("submitted_at", patch.submitted_at.apply(&mut task.submitted_at)),
+        ("completed_at", patch.completed_at.apply(&mut task.completed_at)),
+        (
+            "needs_intervention",
+            patch.needs_intervention.apply_or(&mut task.needs_intervention, false),
+        ),
+        ("execution_notes", patch.execution_notes.apply(&mut task.execution_notes)),
+    ]
+}
+
+/// All others.
+fn apply_rest(task: &mut Task, patch: &TaskPatch) -> Mentions<20> {
+    [
+        ("title", patch.title.apply(&mut task.title)),
+        ("priority", patch.priority.apply(&mut task.priority)),
+        ("complexity", patch.complexity.apply(&mut task.complexity)),
+        ("role", patch.role.apply(&mut task.role)),
+        ("type", patch.kind.apply(&mut task.kind)),
+        ("branch", patch.branch.apply_or(&mut task.branch, String::new())),
+        ("has_plan", patch.has_plan.apply_or(&mut task.has_plan, false)),
+        ("plan_id", patch.plan_id.apply_flat(&mut task.plan_id)),
+        ("project_id", patch.project_id.apply_flat(&mut task.project_id)),
+        ("auto_accept", patch.auto_accept.apply_or(&mut task.auto_accept, false)),
+        ("pr_number", patch.pr_number.apply(&mut task.pr_number)),
+        ("pr_url", patch.pr_url.apply(&mut task.pr_url)),
+        ("checks", patch.checks.apply_flat(&mut task.checks)),
+        ("needs_rebase", patch.needs_rebase.apply_or(&mut task.needs_rebase, false)),
+        (
+            "last_rebase_attempt_at",
+            patch.last_rebase_attempt_at.apply(&mut task.last_rebase_attempt_at),
+        ),
+        ("staging_url", patch.staging_url.apply(&mut task.staging_url)),
+        ("hooks", patch.hooks.apply_flat(&mut task.hooks)),
+        ("flow", patch.flow.apply(&mut task.flow)),
+        ("flow_overrides", patch.flow_overrides.apply_flat(&mut task.flow_overrides)),
+        ("content", patch.content.apply(&mut task.content)),
+    ]
 }
 
 /// Notes a hook's evidence in the task's `hooks`.
@@ -224,9 +173,7 @@ pub(crate) fn complete_hook(
     change.task.hooks = Some(hooks.to_string());
     change.is_edit = true;
     let details = json!({ "hook": name, "status": status });
-    change
-        .events
-        .push(NewEvent::new(Kind::HookCompleted, None).with(details.to_string()));
+    change.events.push(NewEvent::new(Kind::HookCompleted, None).with(details.to_string()));
     Ok(())
 }
 

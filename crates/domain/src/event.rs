@@ -74,11 +74,7 @@ pub struct NewEvent {
 impl NewEvent {
     /// An event without details.
     pub fn new(kind: Kind, agent: Option<String>) -> Self {
-        Self {
-            kind,
-            agent,
-            details: None,
-        }
+        Self { kind, agent, details: None }
     }
 
     /// The same event with details.

@@ -65,9 +65,10 @@ impl NewFlow {
             .states
             .as_array()
             .ok_or(Refusal::invalid("Missing required field: states (array)"))?;
-        let transitions = self.transitions.as_array().ok_or(Refusal::invalid(
-            "Missing required field: transitions (array)",
-        ))?;
+        let transitions = self
+            .transitions
+            .as_array()
+            .ok_or(Refusal::invalid("Missing required field: transitions (array)"))?;
         let Some(names) = states.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
             return Err(Refusal::invalid("Flow states must be texts"));
         };
@@ -77,13 +78,8 @@ impl NewFlow {
                 names.join(", ")
             )));
         }
-        if transitions
-            .iter()
-            .any(|transition| step(transition).is_none())
-        {
-            return Err(Refusal::invalid(
-                "Flow transitions must have texts \"from\" and \"to\"",
-            ));
+        if transitions.iter().any(|transition| step(transition).is_none()) {
+            return Err(Refusal::invalid("Flow transitions must have texts \"from\" and \"to\""));
         }
         Ok((self.states.to_string(), self.transitions.to_string()))
     }
@@ -124,11 +120,7 @@ impl Rules {
     /// Whether a queue name is one of the flow's.
     pub fn has_state(&self, queue: &str, in_project: bool) -> bool {
         self.states.iter().any(|state| state == queue)
-            || (in_project
-                && self
-                    .child_steps
-                    .iter()
-                    .any(|(a, b)| a == queue || b == queue))
+            || (in_project && self.child_steps.iter().any(|(a, b)| a == queue || b == queue))
     }
 }
 
@@ -149,11 +141,7 @@ pub fn check_queue(queue: &str, rules: Option<&Rules>, in_project: bool) -> Resu
 
 fn texts(value: &Value) -> Vec<String> {
     let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The steps of a list of `{from, to}` objects, or of an object whose keys read `from -> to`.
@@ -173,14 +161,9 @@ fn arrow(key: &str) -> Option<(String, String)> {
 fn step(transition: &Value) -> Option<(String, String)> {
     let object = transition.as_object()?;
     let end = |object: &Map<String, Value>, names: [&str; 2]| {
-        names
-            .iter()
-            .find_map(|name| object.get(*name)?.as_str().map(str::to_owned))
+        names.iter().find_map(|name| object.get(*name)?.as_str().map(str::to_owned))
     };
-    Some((
-        end(object, ["from", "from_state"])?,
-        end(object, ["to", "to_state"])?,
-    ))
+    Some((end(object, ["from", "from_state"])?, end(object, ["to", "to_state"])?))
 }
 
 #[cfg(test)]
@@ -224,10 +207,7 @@ mod tests {
         let text = |body| check(body).unwrap_err().to_string();
         assert_eq!(text(json!({})), "Missing required field: states (array)");
         let all = json!(["incoming", "claimed", "done", "failed"]);
-        assert_eq!(
-            text(json!({"states": all})),
-            "Missing required field: transitions (array)"
-        );
+        assert_eq!(text(json!({"states": all})), "Missing required field: transitions (array)");
         assert_eq!(
             text(json!({"states": ["incoming", "claimed"], "transitions": []})),
             "Flow states must include built-in state \"done\". Got: incoming, claimed"

@@ -118,18 +118,22 @@ impl<T> Patch<T> {
     }
 
     /// Changes `target` if the body mentions the field; returns whether it does.
-    pub fn apply<U: From<T>>(self, target: &mut Option<U>) -> bool {
+    pub fn apply<U: From<T>>(&self, target: &mut Option<U>) -> bool
+    where
+        T: Clone,
+    {
         match self {
             Self::Absent => return false,
             Self::Null => *target = None,
-            Self::Set(value) => *target = Some(value.into()),
+            Self::Set(value) => *target = Some(value.clone().into()),
         }
         true
     }
 
     /// Changes `target` if the body mentions the field, where a value may itself mean "nothing".
-    pub fn apply_flat<U>(self, target: &mut Option<U>) -> bool
+    pub fn apply_flat<U>(&self, target: &mut Option<U>) -> bool
     where
+        T: Clone,
         Option<U>: From<T>,
     {
         let mut value = Some(None);
@@ -142,11 +146,14 @@ impl<T> Patch<T> {
 
     /// Changes `target` if the body holds a value; `null` gives `cleared`. Returns whether the
     /// body mentions the field.
-    pub fn apply_or<U: From<T>>(self, target: &mut U, cleared: U) -> bool {
+    pub fn apply_or<U: From<T>>(&self, target: &mut U, cleared: U) -> bool
+    where
+        T: Clone,
+    {
         match self {
             Self::Absent => return false,
             Self::Null => *target = cleared,
-            Self::Set(value) => *target = value.into(),
+            Self::Set(value) => *target = value.clone().into(),
         }
         true
     }
@@ -266,11 +273,7 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
 
 /// PostgreSQL cannot hold a NUL in text, so no backend takes one.
 fn checked<E: de::Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') {
-        Err(E::custom("text must not contain NUL"))
-    } else {
-        Ok(())
-    }
+    if text.contains('\0') { Err(E::custom("text must not contain NUL")) } else { Ok(()) }
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -344,10 +347,7 @@ impl<'de> Deserialize<'de> for JsonText {
             Value::Array(items) if items.is_empty() => Ok(Self(None)),
             value @ (Value::Array(_) | Value::Object(_)) => Ok(Self(Some(value.to_string()))),
             Value::Bool(true) => Err(de::Error::invalid_type(Unexpected::Bool(true), &"JSON")),
-            Value::Number(_) => Err(de::Error::invalid_type(
-                Unexpected::Other("number"),
-                &"JSON",
-            )),
+            Value::Number(_) => Err(de::Error::invalid_type(Unexpected::Other("number"), &"JSON")),
         }
     }
 }
@@ -373,11 +373,7 @@ impl<'de> Deserialize<'de> for Texts {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
                 checked(text)?;
-                Ok(Texts(if text.is_empty() {
-                    vec![]
-                } else {
-                    vec![text.to_owned()]
-                }))
+                Ok(Texts(if text.is_empty() { vec![] } else { vec![text.to_owned()] }))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Texts, A::Error> {
                 let mut texts = Vec::new();

@@ -26,17 +26,9 @@ fn falsy_values_count_as_left_out() {
 
 #[test]
 fn whole_numbers_become_ids_and_nothing_else() {
-    assert_eq!(
-        parse(r#"{"id":12345}"#).unwrap().id,
-        Id(Some("12345".into()))
-    );
+    assert_eq!(parse(r#"{"id":12345}"#).unwrap().id, Id(Some("12345".into())));
     assert_eq!(parse(r#"{"id":5.0}"#).unwrap().id, Id(Some("5".into())));
-    for bad in [
-        r#"{"id":5.5}"#,
-        r#"{"id":true}"#,
-        r#"{"id":[]}"#,
-        r#"{"text":5}"#,
-    ] {
+    for bad in [r#"{"id":5.5}"#, r#"{"id":true}"#, r#"{"id":[]}"#, r#"{"text":5}"#] {
         assert!(parse(bad).is_err(), "{bad}");
     }
 }
@@ -44,10 +36,7 @@ fn whole_numbers_become_ids_and_nothing_else() {
 #[test]
 fn json_fields_take_json_and_its_text() {
     let json = |body| parse(body).unwrap().json.0;
-    assert_eq!(
-        json(r#"{"json":{"b":1,"a":[2]}}"#).as_deref(),
-        Some(r#"{"b":1,"a":[2]}"#)
-    );
+    assert_eq!(json(r#"{"json":{"b":1,"a":[2]}}"#).as_deref(), Some(r#"{"b":1,"a":[2]}"#));
     assert_eq!(json(r#"{"json":"[1]"}"#).as_deref(), Some("[1]"));
     assert_eq!(json(r#"{"json":[]}"#), None);
     assert!(parse(r#"{"json":true}"#).is_err());
@@ -57,16 +46,10 @@ fn json_fields_take_json_and_its_text() {
 #[test]
 fn flags_and_counts_take_every_form_the_clients_send() {
     for yes in ["true", "1", "\"True\"", "1.0"] {
-        assert!(
-            parse(&format!("{{\"flag\":{yes}}}")).unwrap().flag.0,
-            "{yes}"
-        );
+        assert!(parse(&format!("{{\"flag\":{yes}}}")).unwrap().flag.0, "{yes}");
     }
     for no in ["false", "0", "\"false\"", "null"] {
-        assert!(
-            !parse(&format!("{{\"flag\":{no}}}")).unwrap().flag.0,
-            "{no}"
-        );
+        assert!(!parse(&format!("{{\"flag\":{no}}}")).unwrap().flag.0, "{no}");
     }
     assert!(parse(r#"{"flag":"yes"}"#).is_err());
     assert_eq!(parse(r#"{"count":null}"#).unwrap().count, Count(0));
@@ -78,10 +61,7 @@ fn flags_and_counts_take_every_form_the_clients_send() {
 
 #[test]
 fn one_text_or_many() {
-    assert_eq!(
-        parse(r#"{"texts":"a"}"#).unwrap().texts,
-        Texts(vec!["a".into()])
-    );
+    assert_eq!(parse(r#"{"texts":"a"}"#).unwrap().texts, Texts(vec!["a".into()]));
     assert_eq!(parse(r#"{"texts":["a","b"]}"#).unwrap().texts.0.len(), 2);
     assert_eq!(parse(r#"{"texts":[]}"#).unwrap().texts, Texts(vec![]));
     assert!(parse(r#"{"texts":[1]}"#).is_err());
@@ -91,10 +71,7 @@ fn one_text_or_many() {
 fn a_patch_tells_absent_from_null() {
     assert_eq!(parse("{}").unwrap().patch, Patch::Absent);
     assert_eq!(parse(r#"{"patch":null}"#).unwrap().patch, Patch::Null);
-    assert_eq!(
-        parse(r#"{"patch":""}"#).unwrap().patch,
-        Patch::Set(Plain(String::new()))
-    );
+    assert_eq!(parse(r#"{"patch":""}"#).unwrap().patch, Patch::Set(Plain(String::new())));
 }
 
 #[test]
@@ -109,24 +86,13 @@ fn bodies_that_are_no_objects_have_no_fields() {
 
 #[test]
 fn the_last_of_duplicate_keys_wins() {
-    assert_eq!(
-        parse(r#"{"text":"a","text":"b"}"#).unwrap().text,
-        Text(Some("b".into()))
-    );
+    assert_eq!(parse(r#"{"text":"a","text":"b"}"#).unwrap().text, Text(Some("b".into())));
 }
 
 #[test]
 fn a_refusal_names_the_field() {
     let error = parse(r#"{"texts":["a",{}]}"#).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("Invalid value for texts[1]: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("Invalid value for texts[1]: "), "{error}");
     let error = parse("{\"text\":\"a\\u0000b\"}").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "Invalid value for text: text must not contain NUL"
-    );
+    assert_eq!(error.to_string(), "Invalid value for text: text must not contain NUL");
 }

@@ -125,11 +125,9 @@ impl Refusal {
             Self::WrongState { reason, .. } | Self::LeaseLost { reason, .. } => {
                 Some(reason.clone())
             }
-            Self::VersionConflict {
-                expected, found, ..
-            } => Some(format!(
-                "Version mismatch: expected {expected}, found {found}"
-            )),
+            Self::VersionConflict { expected, found, .. } => {
+                Some(format!("Version mismatch: expected {expected}, found {found}"))
+            }
             _ => None,
         }
     }

@@ -28,11 +28,7 @@ fn any_object() -> Object {
 impl ToSchema for Text {}
 impl PartialSchema for Text {
     fn schema() -> RefOr<Schema> {
-        of(
-            &[Type::String, Type::Null],
-            "Text; null and the empty text count as left out.",
-        )
-        .into()
+        of(&[Type::String, Type::Null], "Text; null and the empty text count as left out.").into()
     }
 }
 
@@ -46,37 +42,28 @@ impl PartialSchema for Plain {
 impl ToSchema for Id {}
 impl PartialSchema for Id {
     fn schema() -> RefOr<Schema> {
-        of(
-            &[Type::String, Type::Integer, Type::Null],
-            "An id; a whole number becomes its text.",
-        )
-        .into()
+        of(&[Type::String, Type::Integer, Type::Null], "An id; a whole number becomes its text.")
+            .into()
     }
 }
 
 impl ToSchema for Flag {}
 impl PartialSchema for Flag {
     fn schema() -> RefOr<Schema> {
-        of(
-            &[Type::Boolean, Type::Integer, Type::Null],
-            "true, false, 0 or 1.",
-        )
-        .minimum(Some(0))
-        .maximum(Some(1))
-        .into()
+        of(&[Type::Boolean, Type::Integer, Type::Null], "true, false, 0 or 1.")
+            .minimum(Some(0))
+            .maximum(Some(1))
+            .into()
     }
 }
 
 impl ToSchema for Count {}
 impl PartialSchema for Count {
     fn schema() -> RefOr<Schema> {
-        of(
-            &[Type::Integer, Type::Null],
-            "A whole number from 0; null counts as 0.",
-        )
-        .minimum(Some(0))
-        .maximum(Some(INTEGER_MAX))
-        .into()
+        of(&[Type::Integer, Type::Null], "A whole number from 0; null counts as 0.")
+            .minimum(Some(0))
+            .maximum(Some(INTEGER_MAX))
+            .into()
     }
 }
 

@@ -40,9 +40,7 @@ impl Submit {
     /// The counts, which must be there.
     pub fn counts(&self) -> Result<(i64, i64), Refusal> {
         if self.commits_count.is_absent() || self.turns_used.is_absent() {
-            return Err(Refusal::invalid(
-                "Missing required fields: commits_count, turns_used",
-            ));
+            return Err(Refusal::invalid("Missing required fields: commits_count, turns_used"));
         }
         let number = |count: &PatchCount| count.value().map_or(0, |count| count.0);
         Ok((number(&self.commits_count), number(&self.turns_used)))

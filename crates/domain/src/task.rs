@@ -28,10 +28,7 @@ pub const PRIORITY_DEFAULT: &str = "P2";
 
 /// A task as it is stored and shown. The names and their order are the first server's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the columns of the wire contract"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of the wire contract")]
 pub struct Task {
     /// Chosen by whoever created it.
     pub id: String,
@@ -166,10 +163,7 @@ impl Task {
 mod bit {
     use super::{Deserialize, Deserializer, Flag, Serializer};
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature serde calls"
-    )]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
     pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u8(u8::from(*flag))
     }
@@ -230,13 +224,9 @@ impl NewTask {
         let branch = self.branch.0.ok_or(Refusal::invalid(
             "Missing required field: branch. Caller must set branch explicitly.",
         ))?;
-        let scope = self
-            .scope
-            .0
-            .or_else(|| scope.map(str::to_owned))
-            .ok_or(Refusal::invalid(
-                "Missing required field: scope. All tasks must belong to a scope.",
-            ))?;
+        let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
+            "Missing required field: scope. All tasks must belong to a scope.",
+        ))?;
         check_lane("role", self.role.0.as_deref())?;
         check_lane("type", self.kind.0.as_deref())?;
         let blocked_by = self.blocked_by.0.and_then(|list| blockers_text(&list));
@@ -247,11 +237,7 @@ impl NewTask {
             id,
             file_path,
             queue,
-            priority: Some(
-                self.priority
-                    .0
-                    .unwrap_or_else(|| PRIORITY_DEFAULT.to_owned()),
-            ),
+            priority: Some(self.priority.0.unwrap_or_else(|| PRIORITY_DEFAULT.to_owned())),
             complexity: self.complexity.0,
             role: self.role.0,
             branch,
@@ -267,11 +253,7 @@ impl NewTask {
             version: 1,
             kind: self.kind.0,
             hooks: self.hooks.0,
-            flow: Some(
-                self.flow
-                    .0
-                    .unwrap_or_else(|| crate::flow::DEFAULT.to_owned()),
-            ),
+            flow: Some(self.flow.0.unwrap_or_else(|| crate::flow::DEFAULT.to_owned())),
             flow_overrides: self.flow_overrides.0,
             scope,
             content: self.content.0,
@@ -345,6 +327,16 @@ pub struct ClaimRequest {
     pub lease_duration_seconds: LeaseSeconds,
 }
 
+impl ClaimRequest {
+    /// Whether it says who claims; that comes before anything else.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.orchestrator_id.0.is_none() || self.agent_name.0.is_none() {
+            return Err(Refusal::invalid("Missing required fields: orchestrator_id, agent_name"));
+        }
+        Ok(())
+    }
+}
+
 /// The length of a lease in seconds, as a number or its text; held between the bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LeaseSeconds(f64);
@@ -357,10 +349,7 @@ impl Default for LeaseSeconds {
 
 impl LeaseSeconds {
     /// The length in milliseconds.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "at most a day of milliseconds"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "at most a day of milliseconds")]
     pub fn as_ms(self) -> i64 {
         (self.0 * 1000.0) as i64
     }
@@ -413,9 +402,7 @@ pub(crate) fn check_blockers(id: &str, blocked_by: Option<&str>) -> Result<(), R
 
 pub(crate) fn check_lane(field: &str, text: Option<&str>) -> Result<(), Refusal> {
     if text.is_some_and(|text| text.contains(LANE_SEPARATOR)) {
-        return Err(Refusal::invalid(format!(
-            "{field} must not contain control characters"
-        )));
+        return Err(Refusal::invalid(format!("{field} must not contain control characters")));
     }
     Ok(())
 }
@@ -431,10 +418,7 @@ mod tests {
             let body: NewTask = parse_body(body.as_bytes()).unwrap();
             body.into_task(None, Millis(0)).unwrap_err().to_string()
         };
-        assert_eq!(
-            text(r#"{"id":"a"}"#),
-            "Missing required fields: id, file_path"
-        );
+        assert_eq!(text(r#"{"id":"a"}"#), "Missing required fields: id, file_path");
         assert_eq!(
             text(r#"{"id":"a","file_path":"f"}"#),
             "Missing required field: branch. Caller must set branch explicitly."
@@ -467,10 +451,7 @@ mod tests {
     #[test]
     fn blockers_are_trimmed_and_named_once() {
         assert_eq!(blockers_text(" a, b,,a ").as_deref(), Some("a,b"));
-        assert_eq!(
-            blockers_text("awaiting-approval").as_deref(),
-            Some("awaiting-approval")
-        );
+        assert_eq!(blockers_text("awaiting-approval").as_deref(), Some("awaiting-approval"));
         assert_eq!(blockers_text(" , "), None);
     }
 }

@@ -5,12 +5,12 @@
 use jiff::{Timestamp, civil, fmt::temporal::DateTimePrinter, tz::TimeZone};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Milliseconds since 1970-01-01T00:00:00Z, in the years 1970 to 9999.
+/// Milliseconds since 1970-01-01T00:00:00Z, up to a day before the year 10000.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub i64);
 
-/// 9999-12-31T23:59:59.999Z, the last instant the text formats can show.
-const LAST: i64 = 253_402_300_799_999;
+/// 9999-12-30T21:59:59.999Z: later instants would leave the year 9999 in some time zone.
+const LAST: i64 = 253_402_207_199_999;
 
 const ISO: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 const SECONDS: DateTimePrinter = DateTimePrinter::new().separator(b' ').precision(Some(0));
@@ -19,8 +19,7 @@ impl Millis {
     /// `YYYY-MM-DDTHH:MM:SS.mmmZ`, which the clients parse as an aware time.
     pub fn to_iso(self) -> String {
         let mut text = String::with_capacity(24);
-        ISO.print_timestamp(&self.timestamp(), &mut text)
-            .expect("a String takes any text");
+        ISO.print_timestamp(&self.timestamp(), &mut text).expect("a String takes any text");
         text
     }
 
@@ -28,9 +27,7 @@ impl Millis {
     pub fn to_seconds(self) -> String {
         let mut text = String::with_capacity(19);
         let civil = TimeZone::UTC.to_datetime(self.timestamp());
-        SECONDS
-            .print_datetime(&civil, &mut text)
-            .expect("a String takes any text");
+        SECONDS.print_datetime(&civil, &mut text).expect("a String takes any text");
         text
     }
 
@@ -39,9 +36,7 @@ impl Millis {
         let text = text.trim();
         let timestamp = match text.parse::<Timestamp>() {
             Ok(timestamp) => timestamp,
-            Err(_) => TimeZone::UTC
-                .to_timestamp(text.parse::<civil::DateTime>().ok()?)
-                .ok()?,
+            Err(_) => TimeZone::UTC.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok()?,
         };
         Self::in_range(timestamp.as_millisecond())
     }
@@ -146,7 +141,7 @@ mod tests {
         assert_eq!(at.to_iso(), "2026-11-21T20:58:58.605Z");
         assert_eq!(at.to_seconds(), "2026-11-21 20:58:58");
         assert_eq!(Millis(0).to_iso(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Millis(super::LAST).to_iso(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Millis(super::LAST).to_iso(), "9999-12-30T21:59:59.999Z");
     }
 
     #[test]
@@ -161,18 +156,9 @@ mod tests {
         ] {
             assert_eq!(Millis::parse(text), expected, "{text}");
         }
-        assert_eq!(
-            Millis::parse("2026-03-02 10:00:00"),
-            Some(Millis(1_772_445_600_000))
-        );
+        assert_eq!(Millis::parse("2026-03-02 10:00:00"), Some(Millis(1_772_445_600_000)));
         assert_eq!(Millis::parse("2026-03-02"), Some(Millis(1_772_409_600_000)));
-        for text in [
-            "",
-            "not a time",
-            "2026",
-            "1969-12-31T23:59:59Z",
-            "2026-13-01T00:00:00Z",
-        ] {
+        for text in ["", "not a time", "2026", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z"] {
             assert_eq!(Millis::parse(text), None, "{text}");
         }
     }

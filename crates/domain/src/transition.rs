@@ -106,12 +106,7 @@ pub struct Transition {
 }
 
 const fn row(action: Action, from: From, to: To, raises: Raises) -> Transition {
-    Transition {
-        action,
-        from,
-        to,
-        raises,
-    }
+    Transition { action, from, to, raises }
 }
 
 /// The state machine. A claim is cleared by every row but the claim itself and the update.
@@ -122,30 +117,10 @@ pub const TRANSITIONS: [Transition; 8] = {
     [
         row(Claim, From::Except(&NOT_CLAIMABLE), To::Held, Nothing),
         row(Submit, From::Only(&[CLAIMED]), To::Submitted, Nothing),
-        row(
-            Accept,
-            From::Flow(&[PROVISIONAL, CLAIMED]),
-            To::Queue(DONE),
-            Nothing,
-        ),
-        row(
-            Reject,
-            From::Flow(&[PROVISIONAL, CLAIMED]),
-            To::Queue(INCOMING),
-            Rejections,
-        ),
-        row(
-            Requeue,
-            From::Flow(&[CLAIMED, PROVISIONAL]),
-            To::Queue(INCOMING),
-            Attempts,
-        ),
-        row(
-            Release,
-            From::Only(&[CLAIMED, PROVISIONAL]),
-            To::Released,
-            Attempts,
-        ),
+        row(Accept, From::Flow(&[PROVISIONAL, CLAIMED]), To::Queue(DONE), Nothing),
+        row(Reject, From::Flow(&[PROVISIONAL, CLAIMED]), To::Queue(INCOMING), Rejections),
+        row(Requeue, From::Flow(&[CLAIMED, PROVISIONAL]), To::Queue(INCOMING), Attempts),
+        row(Release, From::Only(&[CLAIMED, PROVISIONAL]), To::Released, Attempts),
         row(ForceQueue, From::Any, To::Asked, Nothing),
         row(Update, From::Any, To::Asked, Nothing),
     ]
@@ -229,12 +204,7 @@ pub struct Change {
 
 impl Change {
     fn new(task: &Task) -> Self {
-        Self {
-            task: task.clone(),
-            events: Vec::new(),
-            notice: None,
-            is_edit: false,
-        }
+        Self { task: task.clone(), events: Vec::new(), notice: None, is_edit: false }
     }
 
     fn record(&mut self, event: NewEvent) {
@@ -276,11 +246,9 @@ pub(crate) fn check_version(
     expected: Option<i64>,
 ) -> Result<(), Refusal> {
     match expected {
-        Some(expected) if expected != task.version => Err(Refusal::VersionConflict {
-            action,
-            expected,
-            found: task.version,
-        }),
+        Some(expected) if expected != task.version => {
+            Err(Refusal::VersionConflict { action, expected, found: task.version })
+        }
         _ => Ok(()),
     }
 }
@@ -320,11 +288,7 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
     let action = Action::Submit;
     check_source(&change.task, action, queue::PROVISIONAL, None)?;
     check_holder(&change.task, body, now)?;
-    check_version(
-        &change.task,
-        action,
-        body.version.value().map(|version| version.0),
-    )?;
+    check_version(&change.task, action, body.version.value().map(|version| version.0))?;
     let task = &mut change.task;
     let agent = task.claimed_by.take();
     task.clear_claim();
@@ -334,11 +298,7 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
     task.execution_notes.clone_from(&body.execution_notes.0);
     task.submitted_at = Some(now);
     let burnout = is_burnout(commits, turns);
-    let target = if burnout {
-        queue::NEEDS_CONTINUATION
-    } else {
-        queue::PROVISIONAL
-    };
+    let target = if burnout { queue::NEEDS_CONTINUATION } else { queue::PROVISIONAL };
     target.clone_into(&mut task.queue);
     change.record(NewEvent::new(Kind::Submitted, agent));
     if burnout {
@@ -353,21 +313,14 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
 
 /// Submitting takes a live lease, and the identity the caller gives must be the holder's.
 fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> {
-    let lost = |reason: String| {
-        Err(Refusal::LeaseLost {
-            action: Action::Submit,
-            reason,
-        })
-    };
+    let lost = |reason: String| Err(Refusal::LeaseLost { action: Action::Submit, reason });
     match task.lease_expires_at {
         None => return lost("No active lease".to_owned()),
         Some(expires) if expires < now => return lost("Lease has expired".to_owned()),
         Some(_) => {}
     }
-    let holders = [
-        (&body.agent_name, &task.claimed_by),
-        (&body.orchestrator_id, &task.orchestrator_id),
-    ];
+    let holders =
+        [(&body.agent_name, &task.claimed_by), (&body.orchestrator_id, &task.orchestrator_id)];
     for (caller, holder) in holders {
         if caller.0.is_some() && caller.0 != *holder {
             let holder = holder.as_deref().unwrap_or("nobody");
@@ -397,20 +350,14 @@ fn accept(
 
 fn reject(change: &mut Change, body: &Reject, rules: Option<&Rules>) -> Result<(), Refusal> {
     let (Some(reason), Some(by)) = (body.reason.0.clone(), body.rejected_by.0.clone()) else {
-        return Err(Refusal::invalid(
-            "Missing required fields: reason, rejected_by",
-        ));
+        return Err(Refusal::invalid("Missing required fields: reason, rejected_by"));
     };
     check_source(&change.task, Action::Reject, queue::INCOMING, rules)?;
     let version = body.version.value().map(|version| version.0);
     check_version(&change.task, Action::Reject, version)?;
     send_back(&mut change.task, Action::Reject);
     change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));
-    change.notice = Some(Notice {
-        from_actor: by,
-        kind: "rejection",
-        content: reason,
-    });
+    change.notice = Some(Notice { from_actor: by, kind: "rejection", content: reason });
     Ok(())
 }
 
@@ -471,11 +418,7 @@ fn force_queue(
     let details = json!({ "reason": reason, "from": from, "to": to });
     change.record(NewEvent::new(Kind::ForceQueue, None).with(details.to_string()));
     let from_actor = "system".to_owned();
-    change.notice = Some(Notice {
-        from_actor,
-        kind: "force_queue",
-        content: reason,
-    });
+    change.notice = Some(Notice { from_actor, kind: "force_queue", content: reason });
     Ok(())
 }
 

@@ -11,10 +11,7 @@ pub(crate) fn run(
     connection: &Connection,
     batch: &[Statement],
 ) -> Result<Vec<Rows>, rusqlite::Error> {
-    batch
-        .iter()
-        .map(|statement| rows(connection, statement))
-        .collect()
+    batch.iter().map(|statement| rows(connection, statement)).collect()
 }
 
 fn rows(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite::Error> {
@@ -44,10 +41,7 @@ fn value(value: ValueRef<'_>) -> Value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Int(number),
         // The schema has neither kind; a file written by others might.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a saturating cast is meant"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "a saturating cast is meant")]
         ValueRef::Real(number) => Value::Int(number as i64),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             Value::Text(String::from_utf8_lossy(bytes).into_owned())

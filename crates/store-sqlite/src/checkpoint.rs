@@ -45,12 +45,7 @@ impl Checkpointer {
                 }
             })
             .expect("the system starts a few threads");
-        Self {
-            statements: 0,
-            nudge: Some(nudge),
-            is_long,
-            thread: Some(thread),
-        }
+        Self { statements: 0, nudge: Some(nudge), is_long, thread: Some(thread) }
     }
 
     /// Tells that the writer has committed so many statements.
@@ -83,7 +78,5 @@ impl Drop for Checkpointer {
 
 /// Checkpoints and returns the number of pages in the log.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<i64> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        row.get(1)
-    })
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
 }

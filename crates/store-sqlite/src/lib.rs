@@ -81,11 +81,7 @@ impl Sqlite {
             Location::Memory => {
                 let connection = connect(Path::new(":memory:"), WRITER_CACHE_KIB)
                     .map_err(|error| failed(Path::new(":memory:"), &error))?;
-                Ok(Self {
-                    writer: Writer::start(connection, None),
-                    readers: None,
-                    _lock: None,
-                })
+                Ok(Self { writer: Writer::start(connection, None), readers: None, _lock: None })
             }
             Location::File(path) => {
                 let lock = lock(path)?;
@@ -124,9 +120,7 @@ impl Engine for Sqlite {
 async fn ask(jobs: &flume::Sender<Job>, batch: Vec<Statement>) -> Answer {
     let stopped = || EngineError::Unavailable("the database has been closed".to_owned());
     let (reply, answer) = oneshot::channel();
-    jobs.send_async(Job { batch, reply })
-        .await
-        .map_err(|_| stopped())?;
+    jobs.send_async(Job { batch, reply }).await.map_err(|_| stopped())?;
     answer.await.map_err(|_| stopped())?
 }
 
@@ -149,10 +143,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
 }
 
 fn failed(path: &Path, error: &dyn std::error::Error) -> OpenError {
-    OpenError::File {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
+    OpenError::File { path: path.to_owned(), why: error.to_string() }
 }
 
 fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {

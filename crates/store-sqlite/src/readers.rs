@@ -37,16 +37,11 @@ impl Readers {
                     .expect("the system starts a few threads")
             })
             .collect();
-        Self {
-            jobs: Some(jobs),
-            threads,
-        }
+        Self { jobs: Some(jobs), threads }
     }
 
     pub(crate) fn jobs(&self) -> &flume::Sender<Job> {
-        self.jobs
-            .as_ref()
-            .expect("the sender is there until the readers are dropped")
+        self.jobs.as_ref().expect("the sender is there until the readers are dropped")
     }
 }
 
@@ -70,9 +65,7 @@ fn read(connection: &Connection, batch: &[Statement]) -> Answer {
         run(connection, batch)
     })();
     if !connection.is_autocommit() {
-        let ended = connection
-            .prepare_cached("COMMIT")
-            .and_then(|mut end| end.execute([]));
+        let ended = connection.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
         if let Err(error) = ended {
             return Err(engine_error(&error));
         }

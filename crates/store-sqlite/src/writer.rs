@@ -29,16 +29,11 @@ impl Writer {
             .name("sqlite-writer".to_owned())
             .spawn(move || write_loop(&connection, &inbox, checkpointer))
             .expect("the system starts a few threads");
-        Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-        }
+        Self { jobs: Some(jobs), thread: Some(thread) }
     }
 
     pub(crate) fn jobs(&self) -> &flume::Sender<Job> {
-        self.jobs
-            .as_ref()
-            .expect("the sender is there until the writer is dropped")
+        self.jobs.as_ref().expect("the sender is there until the writer is dropped")
     }
 }
 
@@ -77,9 +72,7 @@ fn write_loop(
                 let error = engine_error(&error);
                 tracing::error!(%error, "could not commit a group of {} batches", group.len());
                 for job in group.drain(..) {
-                    let _ = job
-                        .reply
-                        .send(Err(EngineError::Unavailable(error.to_string())));
+                    let _ = job.reply.send(Err(EngineError::Unavailable(error.to_string())));
                 }
             }
         }

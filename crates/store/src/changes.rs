@@ -58,8 +58,7 @@ impl Store {
         {
             self.check_project(id, project).await?;
         }
-        self.change_task(id, within, &Request::Update(Box::new(patch)), stamp)
-            .await
+        self.change_task(id, within, &Request::Update(Box::new(patch)), stamp).await
     }
 
     /// Lets the domain decide about a request, and writes what it decided if nobody else changed
@@ -72,9 +71,8 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Task> {
         for _ in 0..TRIES {
-            let [found, flow] = self
-                .read([bind!(FIND, id, within), bind!(FIND_FLOW_OF, id)])
-                .await?;
+            let [found, flow] =
+                self.read([bind!(FIND, id, within), bind!(FIND_FLOW_OF, id)]).await?;
             let found = first(found, task)?.ok_or_else(|| not_found(id))?;
             let rules = first(flow, rules)?;
             let change = decide(&found, request, rules.as_ref(), stamp.now)?;
@@ -82,10 +80,7 @@ impl Store {
                 return Ok(changed);
             }
         }
-        Err(Refusal::Race {
-            action: request.action(),
-        }
-        .into())
+        Err(Refusal::Race { action: request.action() }.into())
     }
 
     /// Writes a change. `None` if the task is no longer what it was.

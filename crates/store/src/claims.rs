@@ -55,11 +55,8 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
 const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
      ORDER BY name LIMIT 1000";
 
-const LAPSED: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2"
-);
+const LAPSED: &str =
+    concat!("SELECT ", columns!(), " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2");
 
 impl Store {
     /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
@@ -69,10 +66,7 @@ impl Store {
         request: &ClaimRequest,
         stamp: Stamp,
     ) -> Result<Option<Task>> {
-        let (Some(orchestrator), Some(agent)) = (&request.orchestrator_id.0, &request.agent_name.0)
-        else {
-            return Err(missing_claimer().into());
-        };
+        request.check()?;
         let source = self.claim_source(scope, request).await?;
         let is_review = source == queue::PROVISIONAL;
         let (target, event) = if is_review {
@@ -88,8 +82,8 @@ impl Store {
                     scope,
                     source,
                     target,
-                    agent,
-                    orchestrator,
+                    &request.agent_name.0,
+                    &request.orchestrator_id.0,
                     stamp.now,
                     expires,
                     stamp.write_id,
@@ -161,11 +155,6 @@ impl Store {
         released.retain(|(index, _)| !answers[*index].is_empty());
         Ok(released.into_iter().map(|(_, task)| task).collect())
     }
-}
-
-/// The refusal of a claim that does not say who claims.
-pub(crate) fn missing_claimer() -> Refusal {
-    Refusal::invalid("Missing required fields: orchestrator_id, agent_name")
 }
 
 /// An empty filter is no filter.

@@ -26,15 +26,7 @@ const LIST: &str = "SELECT seq, task_id, event, agent, details, at FROM task_his
 
 pub(crate) fn record(id: &str, event: &NewEvent, stamp: Stamp) -> Statement {
     let kind = event.kind.as_str();
-    bind!(
-        RECORD,
-        id,
-        stamp.write_id,
-        kind,
-        &event.agent,
-        &event.details,
-        stamp.now
-    )
+    bind!(RECORD, id, stamp.write_id, kind, &event.agent, &event.details, stamp.now)
 }
 
 pub(crate) fn leave_notice(id: &str, notice: &Notice, stamp: Stamp) -> Statement {

@@ -73,8 +73,7 @@ impl Store {
 }
 
 fn answers<const N: usize>(rows: Vec<Rows>) -> Result<[Rows; N]> {
-    rows.try_into()
-        .map_err(|_| StoreError::Corrupt("a batch has another number of answers"))
+    rows.try_into().map_err(|_| StoreError::Corrupt("a batch has another number of answers"))
 }
 
 /// The first row, if any.

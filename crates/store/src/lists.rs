@@ -58,11 +58,8 @@ const URGENT_FIRST: &str = "CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN
                             WHEN 'P3' THEN 3 ELSE 9 END, seq";
 
 /// The parts of the queue index that hold unfinished tasks of any queue.
-const UNFINISHED: [&str; 3] = [
-    "queue < 'done'",
-    "queue > 'done' AND queue < 'failed'",
-    "queue > 'failed'",
-];
+const UNFINISHED: [&str; 3] =
+    ["queue < 'done'", "queue > 'done' AND queue < 'failed'", "queue > 'failed'"];
 
 /// A query in the making: constant texts and their parameters.
 struct Query {
@@ -84,14 +81,8 @@ impl Query {
             finished: Vec::new(),
         };
         for (condition, values) in [
-            (
-                " AND priority IN (SELECT value FROM json_each(?#))",
-                &filter.priorities,
-            ),
-            (
-                " AND role IN (SELECT value FROM json_each(?#))",
-                &filter.roles,
-            ),
+            (" AND priority IN (SELECT value FROM json_each(?#))", &filter.priorities),
+            (" AND role IN (SELECT value FROM json_each(?#))", &filter.roles),
         ] {
             if !values.is_empty() {
                 query.filter(condition, json(values));
@@ -126,18 +117,11 @@ impl Query {
     fn split(&mut self, filter: &Filter) {
         // A project's tasks are found by the project's own index, and the urgent first by sorting.
         if filter.project_id.is_some() || filter.by_priority {
-            let scope = if filter.project_id.is_some() {
-                "+scope = ?1"
-            } else {
-                "scope = ?1"
-            };
+            let scope = if filter.project_id.is_some() { "+scope = ?1" } else { "scope = ?1" };
             let mut part = scope.to_owned();
             if !filter.queues.is_empty() {
                 let queues = self.bind(json(&filter.queues));
-                let _ = write!(
-                    part,
-                    " AND +queue IN (SELECT value FROM json_each({queues}))"
-                );
+                let _ = write!(part, " AND +queue IN (SELECT value FROM json_each({queues}))");
             }
             self.parts.push(part.into());
             return;
@@ -147,15 +131,10 @@ impl Query {
         };
         self.finished = queue::FINISHED.into_iter().filter(asked).collect();
         if filter.queues.is_empty() {
-            self.parts
-                .extend(UNFINISHED.map(|part| format!("scope = ?1 AND {part}").into()));
+            self.parts.extend(UNFINISHED.map(|part| format!("scope = ?1 AND {part}").into()));
         } else {
-            let open: Vec<_> = filter
-                .queues
-                .iter()
-                .filter(|queue| !queue::is_finished(queue))
-                .cloned()
-                .collect();
+            let open: Vec<_> =
+                filter.queues.iter().filter(|queue| !queue::is_finished(queue)).cloned().collect();
             if !open.is_empty() {
                 let queues = self.bind(json(&open));
                 self.parts.push(
@@ -201,11 +180,7 @@ impl Query {
 
     /// The rows of a page. Each part yields at most as many numbers as the page can need.
     fn page(mut self, filter: &Filter, page: Page) -> Statement {
-        let order = if filter.by_priority {
-            URGENT_FIRST
-        } else {
-            "seq DESC"
-        };
+        let order = if filter.by_priority { URGENT_FIRST } else { "seq DESC" };
         let (limit, offset) = (self.bind(page.limit.into()), self.bind(page.offset.into()));
         let reach = self.bind((page.limit + page.offset).into());
         let parts: Vec<_> = self
@@ -224,10 +199,7 @@ impl Query {
             columns!(),
             parts.join(" UNION ALL ")
         );
-        Statement {
-            sql: sql.into(),
-            parameters: self.parameters,
-        }
+        Statement { sql: sql.into(), parameters: self.parameters }
     }
 }
 
@@ -245,9 +217,6 @@ impl Store {
         let query = Query::new(filter);
         let total = query.total();
         let [total, rows] = self.read([total, query.page(filter, page)]).await?;
-        Ok(Listed {
-            items: all(rows, task)?,
-            total: number(total)?,
-        })
+        Ok(Listed { items: all(rows, task)?, total: number(total)? })
     }
 }

@@ -7,10 +7,8 @@ use crate::{
 };
 
 /// The statements of each migration, from version 1. One that was released never changes.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("migrations/0001_tasks.sql"),
-    include_str!("migrations/0002_nouns.sql"),
-];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_tasks.sql"), include_str!("migrations/0002_nouns.sql")];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions \
     (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)";
@@ -18,10 +16,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions \
 const CURRENT: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_versions";
 
 fn statement(sql: &'static str) -> Statement {
-    Statement {
-        sql: sql.into(),
-        parameters: Vec::new(),
-    }
+    Statement { sql: sql.into(), parameters: Vec::new() }
 }
 
 /// The newest schema version this server knows.
@@ -34,10 +29,7 @@ impl Store {
     /// one batch, so a crash leaves it done or not begun. A database from a newer server is
     /// refused untouched.
     pub async fn migrate(&self, now: octopoid_domain::Millis) -> Result<(i64, i64)> {
-        let answers = self
-            .engine
-            .write(vec![statement(CREATE), statement(CURRENT)])
-            .await?;
+        let answers = self.engine.write(vec![statement(CREATE), statement(CURRENT)]).await?;
         let found = number(answers.into_iter().nth(1).unwrap_or_default())?;
         let known = newest();
         if found > known {
@@ -68,8 +60,5 @@ impl Store {
 
 /// Splits a migration at the semicolons that end a line. No statement has one elsewhere.
 fn statements(migration: &'static str) -> impl Iterator<Item = &'static str> {
-    migration
-        .split(";\n")
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+    migration.split(";\n").map(str::trim).filter(|text| !text.is_empty())
 }

@@ -23,13 +23,8 @@ impl Columns {
 
     /// The next column.
     pub(crate) fn next<T: Column>(&mut self) -> Result<T, StoreError> {
-        let value = self
-            .0
-            .next()
-            .ok_or(StoreError::Corrupt("a row is too short"))?;
-        T::read(value).ok_or(StoreError::Corrupt(
-            "a column is of another type than expected",
-        ))
+        let value = self.0.next().ok_or(StoreError::Corrupt("a row is too short"))?;
+        T::read(value).ok_or(StoreError::Corrupt("a column is of another type than expected"))
     }
 }
 
@@ -74,9 +69,6 @@ impl<T: Column> Column for Option<T> {
 
 /// The first column of the first row, where a statement returns a single number.
 pub(crate) fn number(rows: Vec<Row>) -> Result<i64, StoreError> {
-    let row = rows
-        .into_iter()
-        .next()
-        .ok_or(StoreError::Corrupt("a count returned no row"))?;
+    let row = rows.into_iter().next().ok_or(StoreError::Corrupt("a count returned no row"))?;
     Columns::new(row).next()
 }

@@ -17,9 +17,6 @@ impl Stamp {
     /// A stamp from random bits and the host's clock.
     pub fn new(random: u64, now: Millis) -> Self {
         let random = i64::try_from(random >> 11).unwrap_or_default();
-        Self {
-            write_id: random & INTEGER_MAX,
-            now,
-        }
+        Self { write_id: random & INTEGER_MAX, now }
     }
 }

@@ -82,11 +82,8 @@ pub(crate) fn task(row: Row) -> Result<Task> {
 }
 
 /// A caller confined to a scope does not see the tasks of others.
-pub(crate) const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
-);
+pub(crate) const FIND: &str =
+    concat!("SELECT ", columns!(), " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
@@ -156,10 +153,7 @@ impl Store {
             return Err(self.why_not_created(&new).await?);
         };
         if is_plain {
-            return Ok(Task {
-                branch: Columns::new(row).next()?,
-                ..new
-            });
+            return Ok(Task { branch: Columns::new(row).next()?, ..new });
         }
         first(answers.pop().unwrap_or_default(), task)?.ok_or_else(|| not_found(&new.id))
     }
@@ -171,26 +165,17 @@ impl Store {
             return Ok(());
         }
         let [names, flow] = self
-            .read([
-                naming_roles(&new.scope),
-                bind!(FIND_FLOW, &new.scope, new.flow_name()),
-            ])
+            .read([naming_roles(&new.scope), bind!(FIND_FLOW, &new.scope, new.flow_name())])
             .await?;
         if let Some(role) = &new.role {
             check_role(role, &role_names(names)?)?;
         }
-        check_queue(
-            &new.queue,
-            first(flow, rules)?.as_ref(),
-            new.project_id.is_some(),
-        )?;
+        check_queue(&new.queue, first(flow, rules)?.as_ref(), new.project_id.is_some())?;
         Ok(())
     }
 
     async fn why_not_created(&self, new: &Task) -> Result<StoreError> {
-        let [rows] = self
-            .read([bind!(TAKEN, &new.id, &new.scope, &new.file_path)])
-            .await?;
+        let [rows] = self.read([bind!(TAKEN, &new.id, &new.scope, &new.file_path)]).await?;
         let (id, path): (bool, bool) = first(rows, |row| {
             let mut row = Columns::new(row);
             Ok((row.next()?, row.next()?))
@@ -220,11 +205,7 @@ impl Store {
         batch.push(unblock::wait_no_more(id, stamp));
         batch.push(bind!(DELETE, id, stamp.write_id));
         let answers = self.engine.write(batch).await?;
-        if answers[0].is_empty() {
-            Err(not_found(id))
-        } else {
-            Ok(())
-        }
+        if answers[0].is_empty() { Err(not_found(id)) } else { Ok(()) }
     }
 }
 
@@ -259,9 +240,7 @@ pub(crate) fn naming_roles(scope: &str) -> Statement {
 
 /// The names that [`naming_roles`] found.
 pub(crate) fn role_names(rows: Vec<Row>) -> Result<Vec<String>> {
-    rows.into_iter()
-        .map(|row| Columns::new(row).next())
-        .collect()
+    rows.into_iter().map(|row| Columns::new(row).next()).collect()
 }
 
 /// A role must be registered, but only in a scope that registers roles at all.
@@ -269,10 +248,7 @@ pub(crate) fn check_role(role: &str, registered: &[String]) -> std::result::Resu
     if registered.is_empty() || registered.iter().any(|name| name == role) {
         return Ok(());
     }
-    Err(Refusal::UnknownRole {
-        role: role.to_owned(),
-        registered: registered.join(", "),
-    })
+    Err(Refusal::UnknownRole { role: role.to_owned(), registered: registered.join(", ") })
 }
 
 pub(crate) fn not_found(id: &str) -> StoreError {

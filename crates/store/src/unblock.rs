@@ -47,11 +47,8 @@ const WAIT: &str = "INSERT INTO task_blockers (blocker_id, task_id, position) \
      WHERE EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2) \
      AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = value AND queue = 'done')";
 
-const SHOW: &str = concat!(
-    "UPDATE tasks SET blocked_by = ",
-    show!("?1", ""),
-    " WHERE id = ?1 AND write_id = ?2"
-);
+const SHOW: &str =
+    concat!("UPDATE tasks SET blocked_by = ", show!("?1", ""), " WHERE id = ?1 AND write_id = ?2");
 
 /// Lets everything go on that waits for a task which this write has finished or deleted.
 pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 3] {

@@ -35,11 +35,7 @@ impl Args {
 
     /// What the command line says by default, with another number of requests.
     pub(crate) fn with_requests(requests: usize) -> Self {
-        Self {
-            requests,
-            seed: Self::SEED,
-            server: None,
-        }
+        Self { requests, seed: Self::SEED, server: None }
     }
 }
 
@@ -64,16 +60,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let result = send(args, &program, &server, &scratch);
     // A server that died answers nothing, which is not an error that Schemathesis would count.
     if let Some(status) = server.ended()? {
-        bail!(
-            "the server ended ({status}); its log is {}",
-            server.log().display()
-        );
+        bail!("the server ended ({status}); its log is {}", server.log().display());
     }
     let sent = result.with_context(|| {
-        format!(
-            "fuzzing failed; the server's log is {}",
-            server.log().display()
-        )
+        format!("fuzzing failed; the server's log is {}", server.log().display())
     })?;
     output::line(format_args!("fuzz: {sent} requests, no server error"));
     Ok(())
@@ -104,21 +94,11 @@ fn send(args: &Args, program: &Path, server: &Server, scratch: &Path) -> anyhow:
     let operations = server.operation_count()?;
     let mut sent = 0;
     for round in 0..ROUNDS_MAX {
-        output::heading(format_args!(
-            "fuzz: {operations} operations, {sent} requests sent"
-        ));
-        let examples = args
-            .requests
-            .saturating_sub(sent)
-            .div_ceil(operations)
-            .max(1);
+        output::heading(format_args!("fuzz: {operations} operations, {sent} requests sent"));
+        let examples = args.requests.saturating_sub(sent).div_ceil(operations).max(1);
         let verdict = process::run(
             process::at_root(program)
-                .args([
-                    "run",
-                    "--checks=not_a_server_error",
-                    "--continue-on-failure",
-                ])
+                .args(["run", "--checks=not_a_server_error", "--continue-on-failure"])
                 // Requests that meet in the server find more than requests in a row.
                 .args(["--workers=4", "--no-shrink", "--no-color", "--warnings=off"])
                 .args(["--request-timeout=30", "--generation-database=none"])
@@ -147,11 +127,7 @@ fn judge(recorded: &str, path: &Path) -> anyhow::Result<usize> {
     let count = errors.clone().count();
     // The same operation often fails in the same way many times.
     let distinct: BTreeSet<&str> = errors.collect();
-    let shown = distinct
-        .into_iter()
-        .take(SHOWN_MAX)
-        .collect::<Vec<_>>()
-        .join("\n  ");
+    let shown = distinct.into_iter().take(SHOWN_MAX).collect::<Vec<_>>().join("\n  ");
     ensure!(
         count == 0,
         "{count} answers were server errors, all in {}:\n  {shown}",
@@ -166,10 +142,7 @@ mod tests {
 
     #[test]
     fn answers_are_counted_and_a_server_error_is_refused() {
-        assert_eq!(
-            judge("200 GET /a\n404 GET /500\n", Path::new("answers")).unwrap(),
-            2
-        );
+        assert_eq!(judge("200 GET /a\n404 GET /500\n", Path::new("answers")).unwrap(), 2);
         let error = judge("200 GET /a\n503 GET /b\n", Path::new("answers")).unwrap_err();
         assert!(
             error

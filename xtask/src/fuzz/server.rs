@@ -52,37 +52,24 @@ impl Server {
             .stderr(output)
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
-        let mut server = Self {
-            child,
-            address,
-            log,
-        };
+        let mut server = Self { child, address, log };
         server.wait_until_it_answers()?;
         Ok(server)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "another process can only be looked at again"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "another process can only be looked at again")]
     fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
         let start = std::time::Instant::now();
         while start.elapsed() < START_MAX {
             if let Some(status) = self.ended()? {
-                bail!(
-                    "the server ended ({status}); its log is {}",
-                    self.log.display()
-                );
+                bail!("the server ended ({status}); its log is {}", self.log.display());
             }
             if self.get("/livez").is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        bail!(
-            "the server did not answer in {START_MAX:?}; its log is {}",
-            self.log.display()
-        )
+        bail!("the server did not answer in {START_MAX:?}; its log is {}", self.log.display())
     }
 
     /// How the server ended, if it did.
@@ -103,11 +90,7 @@ impl Server {
     /// How many operations the server describes.
     pub(super) fn operation_count(&self) -> anyhow::Result<usize> {
         let answer = self.get("/openapi.json")?;
-        ensure!(
-            answer.status == 200,
-            "/openapi.json answers {}",
-            answer.status
-        );
+        ensure!(answer.status == 200, "/openapi.json answers {}", answer.status);
         let description =
             serde_json::from_slice(&answer.body).context("/openapi.json is no JSON")?;
         let count = operation_count(&description);
@@ -120,11 +103,7 @@ impl Server {
     fn get(&self, path: &str) -> anyhow::Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&self.address, ANSWER_MAX)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
-        write!(
-            stream,
-            "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n",
-            self.address
-        )?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address)?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         Answer::parse(&bytes).context("the server's answer is no HTTP")
@@ -142,10 +121,7 @@ impl Answer {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Self {
-            status,
-            body: bytes[end + 4..].to_vec(),
-        })
+        Some(Self { status, body: bytes[end + 4..].to_vec() })
     }
 }
 
@@ -158,13 +134,8 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 
 fn operation_count(description: &Value) -> usize {
     const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
-    let paths = description["paths"]
-        .as_object()
-        .into_iter()
-        .flat_map(|paths| paths.values());
-    let keys = paths
-        .filter_map(Value::as_object)
-        .flat_map(|path| path.keys());
+    let paths = description["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let keys = paths.filter_map(Value::as_object).flat_map(|path| path.keys());
     keys.filter(|key| METHODS.contains(&key.as_str())).count()
 }
 
@@ -175,10 +146,7 @@ mod tests {
     #[test]
     fn an_answer_is_taken_apart() {
         let answer = Answer::parse(b"HTTP/1.0 404 Not Found\r\na: b\r\n\r\n{}\r\n\r\n").unwrap();
-        assert_eq!(
-            (answer.status, answer.body.as_slice()),
-            (404, b"{}\r\n\r\n".as_slice())
-        );
+        assert_eq!((answer.status, answer.body.as_slice()), (404, b"{}\r\n\r\n".as_slice()));
         assert!(Answer::parse(b"HTTP/1.0 200 OK\r\n").is_none());
     }
 

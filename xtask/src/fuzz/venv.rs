@@ -20,12 +20,8 @@ pub(super) fn schemathesis(target: &Path) -> anyhow::Result<PathBuf> {
         return Ok(program);
     }
     output::heading("fuzz: installing schemathesis");
-    process::run(
-        process::at_root("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv),
-    )
-    .context("python3 with its venv module is needed (on Debian: python3-venv)")?;
+    process::run(process::at_root("python3").args(["-m", "venv", "--clear"]).arg(&venv))
+        .context("python3 with its venv module is needed (on Debian: python3-venv)")?;
     let python = venv.join("bin/python");
     process::run(process::at_root(python).args(["-m", "pip", "install", "--quiet", SCHEMATHESIS]))?;
     fs::write(&installed, SCHEMATHESIS).context("writing which version is installed")?;

@@ -12,10 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-domain", &[]),
     ("octopoid-store", &["octopoid-domain"]),
     ("octopoid-store-sqlite", &["octopoid-store"]),
-    (
-        "octopoid-store-testkit",
-        &["octopoid-domain", "octopoid-store"],
-    ),
+    ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
     (
@@ -35,15 +32,8 @@ const FREE: &str = "xtask";
 
 /// Compares each crate's dependencies with the table.
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
-    let own: Vec<&str> = workspace
-        .members
-        .iter()
-        .map(|member| member.name.as_str())
-        .collect();
-    let members = workspace
-        .members
-        .iter()
-        .filter(|member| member.name != FREE);
+    let own: Vec<&str> = workspace.members.iter().map(|member| member.name.as_str()).collect();
+    let members = workspace.members.iter().filter(|member| member.name != FREE);
     members
         .flat_map(|member| judge(&own, below(&workspace.root, &member.manifest), member))
         .collect()
@@ -62,30 +52,21 @@ fn judge(own: &[&str], manifest: &Path, member: &Member) -> Vec<Finding> {
     };
     let forbidden = member.dependencies.iter().filter(is_forbidden);
     let what = |needed: &Dependency| format!("`{name}` must not depend on `{}`", needed.name);
-    forbidden
-        .map(|needed| Finding::file(manifest, what(needed)))
-        .collect()
+    forbidden.map(|needed| Finding::file(manifest, what(needed))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const OWN: &[&str] = &[
-        "octopoid-api",
-        "octopoid-domain",
-        "octopoid-store-sqlite",
-        "octopoid-store-testkit",
-    ];
+    const OWN: &[&str] =
+        &["octopoid-api", "octopoid-domain", "octopoid-store-sqlite", "octopoid-store-testkit"];
 
     fn found(name: &str, needed: &str, is_dev: bool) -> Vec<String> {
         let member = Member {
             name: name.to_owned(),
             manifest: "/w/Cargo.toml".into(),
-            dependencies: vec![Dependency {
-                name: needed.to_owned(),
-                is_dev,
-            }],
+            dependencies: vec![Dependency { name: needed.to_owned(), is_dev }],
         };
         let findings = judge(OWN, Path::new("Cargo.toml"), &member);
         findings.iter().map(ToString::to_string).collect()
@@ -108,10 +89,7 @@ mod tests {
 
     #[test]
     fn the_testkit_is_for_tests_only() {
-        assert_eq!(
-            found("octopoid-server", "octopoid-store-testkit", false).len(),
-            1
-        );
+        assert_eq!(found("octopoid-server", "octopoid-store-testkit", false).len(), 1);
         assert!(found("octopoid-server", "octopoid-store-testkit", true).is_empty());
     }
 

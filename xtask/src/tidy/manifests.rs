@@ -24,40 +24,26 @@ fn judge(path: &Path, text: &str) -> Result<Vec<Finding>, toml::de::Error> {
     let manifest: Table = text.parse()?;
     let mut findings = dependencies(path, &manifest);
     let targets = manifest.get("target").and_then(Value::as_table);
-    for target in targets
-        .into_iter()
-        .flat_map(Table::values)
-        .filter_map(Value::as_table)
-    {
+    for target in targets.into_iter().flat_map(Table::values).filter_map(Value::as_table) {
         findings.extend(dependencies(path, target));
     }
     if !inherits(manifest.get("lints")) {
-        findings.push(Finding::file(
-            path,
-            "the lints must be inherited: `workspace = true`",
-        ));
+        findings.push(Finding::file(path, "the lints must be inherited: `workspace = true`"));
     }
     Ok(findings)
 }
 
 fn dependencies(path: &Path, table: &Table) -> Vec<Finding> {
     let lists = KINDS.iter().filter_map(|kind| table.get(*kind)?.as_table());
-    let own_version = lists
-        .flatten()
-        .filter(|(_, needed)| !inherits(Some(needed)));
+    let own_version = lists.flatten().filter(|(_, needed)| !inherits(Some(needed)));
     let what = |name: &str| {
         format!("`{name}` must say `workspace = true`; its version belongs in the root manifest")
     };
-    own_version
-        .map(|(name, _)| Finding::file(path, what(name)))
-        .collect()
+    own_version.map(|(name, _)| Finding::file(path, what(name))).collect()
 }
 
 fn inherits(value: Option<&Value>) -> bool {
-    value
-        .and_then(|value| value.get("workspace"))
-        .and_then(Value::as_bool)
-        == Some(true)
+    value.and_then(|value| value.get("workspace")).and_then(Value::as_bool) == Some(true)
 }
 
 #[cfg(test)]
@@ -85,18 +71,9 @@ mod tests {
             ["Cargo.toml: `serde` must say `workspace = true`; \
               its version belongs in the root manifest"],
         );
+        assert_eq!(found(&format!("[dev-dependencies.serde]\nversion = \"1\"\n{LINTS}")).len(), 1);
         assert_eq!(
-            found(&format!(
-                "[dev-dependencies.serde]\nversion = \"1\"\n{LINTS}"
-            ))
-            .len(),
-            1
-        );
-        assert_eq!(
-            found(&format!(
-                "[target.'cfg(unix)'.dependencies]\na = \"1\"\n{LINTS}"
-            ))
-            .len(),
+            found(&format!("[target.'cfg(unix)'.dependencies]\na = \"1\"\n{LINTS}")).len(),
             1
         );
     }

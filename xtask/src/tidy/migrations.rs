@@ -47,11 +47,7 @@ impl<'a> Name<'a> {
         let is_known = dialect.is_none_or(|dialect| DIALECTS.contains(&dialect));
         let is_well_formed =
             is_number && !what.is_empty() && what.chars().all(is_plain) && is_known;
-        is_well_formed.then_some(Self {
-            number: number.parse().ok()?,
-            stem,
-            dialect,
-        })
+        is_well_formed.then_some(Self { number: number.parse().ok()?, stem, dialect })
     }
 }
 
@@ -63,19 +59,13 @@ fn judge(names: &[String]) -> Vec<Finding> {
     for name in names {
         let path = directory.join(name);
         let Some(parts) = Name::parse(name) else {
-            findings.push(Finding::file(
-                &path,
-                "a migration is called NNNN_<what>.sql",
-            ));
+            findings.push(Finding::file(&path, "a migration is called NNNN_<what>.sql"));
             continue;
         };
         if parts.dialect.is_some() {
             dialects.push((path, parts));
         } else if let Some(other) = common.insert(parts.number, parts.stem) {
-            findings.push(Finding::file(
-                &path,
-                format!("`{other}` has the same number"),
-            ));
+            findings.push(Finding::file(&path, format!("`{other}` has the same number")));
         }
     }
     for (expected, (number, stem)) in (1..).zip(&common) {
@@ -88,10 +78,7 @@ fn judge(names: &[String]) -> Vec<Finding> {
     }
     for (path, parts) in dialects {
         if common.get(&parts.number) != Some(&parts.stem) {
-            findings.push(Finding::file(
-                &path,
-                format!("there is no {}.sql", parts.stem),
-            ));
+            findings.push(Finding::file(&path, format!("there is no {}.sql", parts.stem)));
         }
     }
     findings
@@ -104,32 +91,19 @@ mod tests {
     fn found(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let prefix = format!("{DIRECTORY}/");
-        judge(&names)
-            .iter()
-            .map(|finding| finding.to_string().replace(&prefix, ""))
-            .collect()
+        judge(&names).iter().map(|finding| finding.to_string().replace(&prefix, "")).collect()
     }
 
     #[test]
     fn consecutive_numbers_are_in_order() {
-        let names = [
-            "0001_tasks.postgres.sql",
-            "0001_tasks.sql",
-            "0002_leases_of_2.sql",
-        ];
+        let names = ["0001_tasks.postgres.sql", "0001_tasks.sql", "0002_leases_of_2.sql"];
         assert!(found(&names).is_empty());
     }
 
     #[test]
     fn a_badly_named_file_is_found() {
         let what = "a migration is called NNNN_<what>.sql";
-        for name in [
-            "1_tasks.sql",
-            "0001-tasks.sql",
-            "0001_.sql",
-            "0001_Tasks.sql",
-            "a.txt",
-        ] {
+        for name in ["1_tasks.sql", "0001-tasks.sql", "0001_.sql", "0001_Tasks.sql", "a.txt"] {
             assert_eq!(found(&[name]), [format!("{name}: {what}")]);
         }
         assert_eq!(found(&["0001_a.oracle.sql", "0001_a.sql"]).len(), 1);

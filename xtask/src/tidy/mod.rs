@@ -35,19 +35,11 @@ struct Finding {
 
 impl Finding {
     fn file(path: &Path, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: None,
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line: None, what: what.into() }
     }
 
     fn line(path: &Path, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: Some(line),
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line: Some(line), what: what.into() }
     }
 }
 

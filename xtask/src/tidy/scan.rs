@@ -64,11 +64,7 @@ impl Scan {
                 TokenTree::Ident(ident) => {
                     let is_macro = is_punct(tokens.get(at + 1), '!');
                     let line = ident.span().start().line;
-                    self.words.push(Word {
-                        text: ident.to_string(),
-                        line,
-                        is_macro,
-                    });
+                    self.words.push(Word { text: ident.to_string(), line, is_macro });
                     if ident == "fn" {
                         self.functions.extend(function(&tokens[at..]));
                     }
@@ -84,12 +80,7 @@ impl Scan {
         if written.contains('"') && !written.starts_with('\'') && !written.starts_with("b'") {
             let span = literal.span();
             let (first, last) = (span.start().line, span.end().line);
-            self.strings.push(Text {
-                written,
-                first,
-                last,
-                bytes: span.byte_range(),
-            });
+            self.strings.push(Text { written, first, last, bytes: span.byte_range() });
         }
     }
 }
@@ -105,11 +96,7 @@ fn function(tokens: &[TokenTree]) -> Option<Function> {
             TokenTree::Punct(end) if end.as_char() == ';' => return None,
             TokenTree::Group(body) if is_body(body, tokens.get(at + 1)) => {
                 let last = body.span_close().end().line;
-                return Some(Function {
-                    name: name.to_string(),
-                    first,
-                    last,
-                });
+                return Some(Function { name: name.to_string(), first, last });
             }
             _ => {}
         }
@@ -139,18 +126,11 @@ mod tests {
 
     fn functions(file: &str) -> Vec<(String, usize, usize)> {
         let found = scan(file).unwrap().functions.into_iter();
-        found
-            .map(|function| (function.name, function.first, function.last))
-            .collect()
+        found.map(|function| (function.name, function.first, function.last)).collect()
     }
 
     fn strings(file: &str) -> Vec<String> {
-        scan(file)
-            .unwrap()
-            .strings
-            .into_iter()
-            .map(|text| text.written)
-            .collect()
+        scan(file).unwrap().strings.into_iter().map(|text| text.written).collect()
     }
 
     #[test]
@@ -159,10 +139,7 @@ mod tests {
             "impl A {\n fn a() {\n }\n}\ntrait B { fn b(); fn c() {} }\nm! { fn d(x in y()) {\n} }";
         let found = functions(file);
         let expected = [("a", 2, 3), ("c", 5, 5), ("d", 6, 7)];
-        assert_eq!(
-            found,
-            expected.map(|(name, first, last)| (name.to_owned(), first, last))
-        );
+        assert_eq!(found, expected.map(|(name, first, last)| (name.to_owned(), first, last)));
     }
 
     #[test]

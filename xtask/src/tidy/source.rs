@@ -55,10 +55,7 @@ fn file_length(path: &Path, text: &str) -> Vec<Finding> {
     if lines <= FILE_LINES_MAX {
         return Vec::new();
     }
-    vec![Finding::file(
-        path,
-        format!("{lines} lines; a file has at most {FILE_LINES_MAX}"),
-    )]
+    vec![Finding::file(path, format!("{lines} lines; a file has at most {FILE_LINES_MAX}"))]
 }
 
 fn function_length(path: &Path, scan: &Scan) -> Vec<Finding> {
@@ -80,10 +77,7 @@ fn width(path: &Path, text: &str, scan: &Scan) -> Vec<Finding> {
             continue;
         }
         let is_comment = content.trim_start().starts_with("//");
-        let has_string = scan
-            .strings
-            .iter()
-            .any(|text| (text.first..=text.last).contains(&line));
+        let has_string = scan.strings.iter().any(|text| (text.first..=text.last).contains(&line));
         let (kind, most) = if is_comment || has_string {
             ("a line", COLUMNS_MAX)
         } else {
@@ -137,9 +131,7 @@ fn words(path: &Path, scan: &Scan) -> Vec<Finding> {
 fn sql(path: &Path, scan: &Scan) -> Vec<Finding> {
     let statements = scan.strings.iter().filter(|text| is_sql(&text.written));
     let what = "an SQL statement; they live in the store";
-    statements
-        .map(|text| Finding::line(path, text.first, what))
-        .collect()
+    statements.map(|text| Finding::line(path, text.first, what)).collect()
 }
 
 /// Whether a string literal holds a statement. Statements are written in capitals here, prose is not.
@@ -180,35 +172,23 @@ mod tests {
     #[test]
     fn a_long_file_is_found() {
         assert!(found(&"\n".repeat(500)).is_empty());
-        assert_eq!(
-            found(&"\n".repeat(501)),
-            ["a.rs: 501 lines; a file has at most 500"]
-        );
+        assert_eq!(found(&"\n".repeat(501)), ["a.rs: 501 lines; a file has at most 500"]);
     }
 
     #[test]
     fn a_long_function_is_found() {
         let lines = |count: usize| format!("\nfn f() {{\n{}}}\n", "\n".repeat(count - 2));
         assert!(found(&lines(70)).is_empty());
-        assert_eq!(
-            found(&lines(71)),
-            ["a.rs:2: `f` has 71 lines; a function has at most 70"]
-        );
+        assert_eq!(found(&lines(71)), ["a.rs:2: `f` has 71 lines; a function has at most 70"]);
     }
 
     #[test]
     fn a_wide_line_is_found() {
         let code = format!("const {}: u8 = 1;", "A".repeat(86));
-        assert_eq!(
-            found(&code),
-            ["a.rs:1: 101 columns; a line of code has at most 100"]
-        );
+        assert_eq!(found(&code), ["a.rs:1: 101 columns; a line of code has at most 100"]);
         let prose = |columns: usize| format!("// {}", "ä".repeat(columns - 3));
         assert!(found(&prose(120)).is_empty());
-        assert_eq!(
-            found(&prose(121)),
-            ["a.rs:1: 121 columns; a line has at most 120"]
-        );
+        assert_eq!(found(&prose(121)), ["a.rs:1: 121 columns; a line has at most 120"]);
     }
 
     #[test]
@@ -241,10 +221,7 @@ mod tests {
     #[test]
     fn code_for_one_architecture_is_found() {
         assert_eq!(found("#[cfg(target_arch = \"wasm32\")] fn f() {}").len(), 1);
-        assert_eq!(
-            found("fn f() -> bool { cfg!(not(target_arch = \"wasm32\")) }").len(),
-            1
-        );
+        assert_eq!(found("fn f() -> bool { cfg!(not(target_arch = \"wasm32\")) }").len(), 1);
         assert!(found("// target_arch").is_empty());
     }
 

@@ -1,0 +1,110 @@
+//! What every handler shares: the store, the host's clock and randomness, and the settings.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use octopoid_domain::Millis;
+use octopoid_store::{Stamp, Store};
+
+/// The impure values, which only the host may make.
+pub trait Host: Send + Sync + 'static {
+    /// The time.
+    fn now(&self) -> Millis;
+
+    /// Fills bytes that nobody can guess.
+    fn fill_random(&self, bytes: &mut [u8]);
+}
+
+/// Who needs a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Nobody; but a key that is presented is checked, and confines its holder to its scope.
+    Open,
+    /// Everybody, on everything under `/api/v1`.
+    Required,
+}
+
+/// How the API behaves. The defaults are those of the command line.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who needs a key.
+    pub auth: AuthMode,
+    /// SHA-256 of the administrator's bearer token; without one there is no administrator.
+    pub admin_key_hash: Option<[u8; 32]>,
+    /// The origins whose pages may call; empty means any.
+    pub cors_origins: Vec<String>,
+    /// The longest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// How long after its end a lease is left to the client's own reaper, in milliseconds.
+    pub lease_grace_ms: i64,
+}
+
+/// Request bodies up to 4 MiB: the first server took 2.2 million characters.
+pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long the server leaves a lease that has ended to the client's own reaper.
+pub const LEASE_GRACE_MS: i64 = 120_000;
+
+/// An orchestrator that has been silent for so long is marked offline.
+pub const SILENCE_MS_MAX: i64 = 120_000;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            auth: AuthMode::Open,
+            admin_key_hash: None,
+            cors_origins: Vec::new(),
+            body_bytes_max: BODY_BYTES_MAX,
+            lease_grace_ms: LEASE_GRACE_MS,
+        }
+    }
+}
+
+/// The state of the router. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The operations.
+    pub store: Store,
+    /// The settings.
+    pub settings: Arc<Settings>,
+    host: Arc<dyn Host>,
+    is_stopping: Arc<AtomicBool>,
+}
+
+impl App {
+    /// An app over a store.
+    pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
+        Self { store, settings: Arc::new(settings), host, is_stopping: Arc::default() }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Millis {
+        self.host.now()
+    }
+
+    /// From now on no work is handed out; what agents report is still taken.
+    pub fn stop_claiming(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// A fresh stamp for one write.
+    pub fn stamp(&self) -> Stamp {
+        let mut bytes = [0; 8];
+        self.host.fill_random(&mut bytes);
+        Stamp::new(u64::from_le_bytes(bytes), self.now())
+    }
+
+    /// 32 bytes that nobody can guess.
+    pub fn secret(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.host.fill_random(&mut bytes);
+        bytes
+    }
+}

@@ -1,0 +1,29 @@
+//! One structured line in the log for every change of state.
+
+use octopoid_domain::Task;
+
+use crate::auth::Caller;
+
+/// The target of the lines, by which a log can be filtered.
+const TARGET: &str = "octopoid::audit";
+
+/// Says what became of a task, and through whom.
+pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, task: &Task) {
+    let key = key_id(caller);
+    let Task { id, scope, queue, version, .. } = task;
+    tracing::info!(target: TARGET, event, task_id = %id, scope, queue, version, agent, key);
+}
+
+/// Says what became of anything else, and through whom.
+pub(crate) fn other(event: &'static str, caller: &Caller, id: &str, scope: Option<&str>) {
+    let key = key_id(caller);
+    tracing::info!(target: TARGET, event, id, scope, key);
+}
+
+fn key_id(caller: &Caller) -> Option<&str> {
+    match caller {
+        Caller::Anyone => None,
+        Caller::Holder { key_id, .. } => Some(key_id),
+        Caller::Administrator => Some("administrator"),
+    }
+}

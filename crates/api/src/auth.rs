@@ -1,0 +1,188 @@
+//! Who is calling: the bearer key, and what its holder may see.
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderValue, Method, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use octopoid_domain::{Millis, Refusal, input::Text};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    app::{App, AuthMode},
+    body::unreadable,
+    problem::Problem,
+    query::Params,
+};
+
+/// What every key begins with, so that scanners for leaked secrets find it.
+pub const KEY_PREFIX: &str = "oct_";
+
+/// The use of a key is noted once in so many milliseconds.
+const TOUCH_EVERY_MS: i64 = 60_000;
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Somebody without a key, where none is needed.
+    Anyone,
+    /// The holder of a key, confined to its scope.
+    Holder {
+        /// The key's id.
+        key_id: String,
+        /// The key's scope.
+        scope: String,
+    },
+    /// The holder of the administrator's token: every scope.
+    Administrator,
+}
+
+impl Caller {
+    /// The scope that confines the caller, if any.
+    pub fn within(&self) -> Option<&str> {
+        match self {
+            Self::Holder { scope, .. } => Some(scope),
+            Self::Anyone | Self::Administrator => None,
+        }
+    }
+
+    /// The scope a request is about: the one it names, else the key's.
+    pub fn scope<'a>(&'a self, named: Option<&'a str>) -> Option<&'a str> {
+        named.or(self.within())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Routes outside the versioned prefix are not authenticated.
+        Ok(parts.extensions.remove::<Self>().unwrap_or(Self::Anyone))
+    }
+}
+
+/// SHA-256 of a key or token, the only form in which either is kept.
+pub fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Finds out who calls, before routing: an unknown path with a bad key is 401.
+pub(crate) async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with("/api/v1") {
+        return next.run(request).await;
+    }
+    match admit(&app, request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admit(app: &App, mut request: Request) -> Result<Request, Problem> {
+    let header = request.headers().get(header::AUTHORIZATION).cloned();
+    let caller = identify(app, header.as_ref()).await?;
+    if let Some(scope) = caller.within() {
+        let query = Params::parse(request.uri().query().unwrap_or_default())?;
+        check_scope(scope, query.get("scope"))?;
+        if [Method::POST, Method::PATCH, Method::PUT].contains(request.method()) {
+            request = check_body(app, scope, request).await?;
+        }
+    }
+    request.extensions_mut().insert(caller);
+    Ok(request)
+}
+
+async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Problem> {
+    let Some(header) = header.filter(|value| !value.is_empty()) else {
+        return match app.settings.auth {
+            AuthMode::Open => Ok(Caller::Anyone),
+            AuthMode::Required => Err(Problem::unauthorized(
+                "Authentication required. Provide your API key in the Authorization header.",
+            )),
+        };
+    };
+    let token = str::from_utf8(header)
+        .ok()
+        .and_then(bearer)
+        .ok_or(Problem::unauthorized("Invalid Authorization header. Expected: Bearer <api_key>"))?;
+    let digest = hash(token);
+    if let Some(admin) = &app.settings.admin_key_hash
+        && bool::from(admin.ct_eq(&digest))
+    {
+        return Ok(Caller::Administrator);
+    }
+    if !token.starts_with(KEY_PREFIX) {
+        return Err(Problem::unauthorized("Invalid API key format. Keys must start with oct_"));
+    }
+    find_holder(app, &digest).await
+}
+
+async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<Caller, Problem> {
+    let now = app.now();
+    let invalid = || Problem::unauthorized("Invalid API key");
+    let key = app.store.find_key(&hex::encode(digest)).await?.ok_or_else(invalid)?;
+    if key.revoked_at.is_some() {
+        return Err(invalid());
+    }
+    if key.expires_at.is_some_and(|expires| expires <= now) {
+        return Err(Problem::unauthorized("API key has expired"));
+    }
+    let used = key.last_used_at.unwrap_or(Millis(0));
+    if now >= used.plus(TOUCH_EVERY_MS) {
+        app.store.touch_key(&key.id, now).await?;
+    }
+    Ok(Caller::Holder { key_id: key.id, scope: key.scope })
+}
+
+/// `Bearer`, blanks, and everything after them.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(char::is_whitespace)?;
+    let token = token.trim_start();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn check_scope(own: &str, named: Option<&str>) -> Result<(), Problem> {
+    match named {
+        Some(named) if named != own => Err(Refusal::Forbidden(format!(
+            "Scope mismatch: authenticated as \"{own}\" but requested \"{named}\""
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Looks at the scope a body names. A body that cannot be read as JSON is the handler's to refuse.
+async fn check_body(app: &App, own: &str, request: Request) -> Result<Request, Problem> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Scoped {
+        scope: Text,
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
+        let too_long = std::error::Error::source(&error)
+            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        if too_long { Problem::too_large() } else { unreadable() }
+    })?;
+    if let Ok(body) = octopoid_domain::input::parse_body::<Scoped>(&bytes) {
+        check_scope(own, body.scope.0.as_deref())?;
+    }
+    Ok(Request::from_parts(parts, Body::from(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_with_any_blanks() {
+        assert_eq!(bearer("Bearer oct_1"), Some("oct_1"));
+        assert_eq!(bearer("bearer \t oct_1"), Some("oct_1"));
+        for bad in ["Bearer", "Bearer ", "Basic abc", "oct_1", ""] {
+            assert_eq!(bearer(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Answers that say no: the wire's error bodies, made from refusals in one place.
+
+use std::borrow::Cow;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use octopoid_domain::Refusal;
+use octopoid_store::{EngineError, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error body. `error` is what the first server's clients read, `code` what programs may rely
+/// on; the rest depends on the error.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Body {
+    /// What is wrong, in words.
+    pub error: Cow<'static, str>,
+    /// What is wrong, for programs.
+    pub code: &'static str,
+    /// More words: for unknown endpoints and failures of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<&'static str>,
+    /// Why a task is in the wrong state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Vec<String>>,
+    /// The task that was not found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<&'static str>,
+    /// When: for unknown endpoints and failures of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+}
+
+/// An error on its way out.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    body: Box<Body>,
+}
+
+impl Problem {
+    /// An error with a text and a code.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        error: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let body = Body {
+            error: error.into(),
+            code,
+            message: None,
+            details: None,
+            task_id: None,
+            hint: None,
+            timestamp: None,
+        };
+        Self { status, body: Box::new(body) }
+    }
+
+    /// A key is missing or wrong.
+    pub fn unauthorized(error: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", error)
+    }
+
+    /// No such route, or not with this method.
+    pub fn no_endpoint(timestamp: String) -> Self {
+        let mut problem = Self::new(StatusCode::NOT_FOUND, "endpoint_not_found", "Not Found");
+        problem.body.message = Some("Endpoint not found");
+        problem.body.timestamp = Some(timestamp);
+        problem
+    }
+
+    /// The body is longer than the server takes.
+    pub fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
+    }
+
+    /// The server's own fault. The cause belongs in the log, not in the answer.
+    fn internal() -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let mut problem = Self::new(status, "internal", "Internal Server Error");
+        problem.body.message = Some("The server failed to handle the request");
+        problem
+    }
+
+    fn unavailable() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut problem = Self::new(status, "unavailable", "Service Unavailable");
+        problem.body.message = Some("The database is not available; try again");
+        problem
+    }
+
+    /// The server is about to stop and hands out no more work.
+    pub(crate) fn stopping() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut problem = Self::new(status, "stopping", "Service Unavailable");
+        problem.body.message = Some("The server is stopping; try again");
+        problem
+    }
+
+    /// Says when, on errors whose body the first server dated.
+    #[must_use]
+    pub(crate) fn at(mut self, timestamp: String) -> Self {
+        self.body.timestamp = Some(timestamp);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let challenge = self.status == StatusCode::UNAUTHORIZED;
+        // Whoever finishes the response dates it.
+        let undated = (self.status.is_server_error() && self.body.timestamp.is_none())
+            .then(|| Undated(self.clone()));
+        let mut response = (self.status, Json(self.body)).into_response();
+        if retry {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if challenge {
+            let bearer = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if let Some(undated) = undated {
+            response.extensions_mut().insert(undated);
+        }
+        response
+    }
+}
+
+/// Left in a response whose body still lacks the time.
+#[derive(Clone)]
+pub(crate) struct Undated(pub(crate) Problem);
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refusal) => refusal.into(),
+            StoreError::Engine(EngineError::Unavailable(cause)) => {
+                tracing::error!(%cause, "the database is not available");
+                Self::unavailable()
+            }
+            StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
+            | StoreError::Corrupt(_)
+            | StoreError::Newer { .. } => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::Invalid(_) | Refusal::InvalidQueue { .. } | Refusal::UnknownRole { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            Refusal::TaskNotFound { .. } | Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+            Refusal::WrongState { .. }
+            | Refusal::LeaseLost { .. }
+            | Refusal::VersionConflict { .. }
+            | Refusal::Race { .. }
+            | Refusal::Duplicate(_)
+            | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
+            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+        };
+        let mut problem = Self::new(status, refusal.code(), refusal.to_string());
+        problem.body.details = refusal.reason().map(|reason| vec![reason]);
+        match refusal {
+            Refusal::TaskNotFound { id } => problem.body.task_id = Some(id),
+            Refusal::ProjectInUse { .. } => {
+                problem.body.hint = Some("Delete or unlink tasks first");
+            }
+            _ => {}
+        }
+        problem
+    }
+}

@@ -1,0 +1,116 @@
+//! Health and information.
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+
+/// The version of the wire contract. The clients were written against a server of this version.
+pub const WIRE_VERSION: &str = "2.0.0";
+
+/// The version of this server.
+pub const SERVER_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The health of the server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `healthy` or `unhealthy`.
+    status: &'static str,
+    /// The version of the wire contract.
+    version: &'static str,
+    /// The version of this server.
+    server_version: &'static str,
+    /// The server's time.
+    timestamp: String,
+    /// `connected` or `disconnected`.
+    database: &'static str,
+}
+
+/// Tell whether the server and its database work.
+#[utoipa::path(get, path = "/api/health", tag = "service", responses(
+    (status = 200, body = Health), (status = 503, body = Health)))]
+pub(crate) async fn get_health(State(app): State<App>) -> (StatusCode, Json<Health>) {
+    let is_ready = is_ready(&app).await;
+    let (code, status, database) = if is_ready {
+        (StatusCode::OK, "healthy", "connected")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "disconnected")
+    };
+    let health = Health {
+        status,
+        version: WIRE_VERSION,
+        server_version: SERVER_VERSION,
+        timestamp: app.now().to_iso(),
+        database,
+    };
+    (code, Json(health))
+}
+
+/// What the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Info {
+    name: &'static str,
+    /// The version of the wire contract.
+    version: &'static str,
+    /// The version of this server.
+    server_version: &'static str,
+    /// The operations, as `METHOD path`.
+    endpoints: Vec<String>,
+}
+
+/// Tell what the server is and can do.
+#[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Info)))]
+pub(crate) async fn get_info() -> Json<Info> {
+    Json(Info {
+        name: "Octopoid Server",
+        version: WIRE_VERSION,
+        server_version: SERVER_VERSION,
+        endpoints: endpoints(),
+    })
+}
+
+fn endpoints() -> Vec<String> {
+    let document: serde_json::Value =
+        serde_json::from_str(crate::openapi::document()).unwrap_or_default();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().into_iter().flat_map(serde_json::Map::keys);
+            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect()
+}
+
+/// Tell that the process runs, whatever its database does.
+#[utoipa::path(get, path = "/livez", tag = "service", responses((status = 200, body = String)))]
+pub(crate) async fn get_livez() -> &'static str {
+    "ok"
+}
+
+/// Tell whether the server should be sent requests.
+#[utoipa::path(get, path = "/readyz", tag = "service", responses(
+    (status = 200, body = String), (status = 503, body = String)))]
+pub(crate) async fn get_readyz(State(app): State<App>) -> Response {
+    if app.is_stopping() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response();
+    }
+    if is_ready(&app).await {
+        "ok".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the database is not available").into_response()
+    }
+}
+
+async fn is_ready(app: &App) -> bool {
+    let outcome = app.store.check_ready().await;
+    if let Err(error) = &outcome {
+        tracing::warn!(%error, "the database is not ready");
+    }
+    outcome.is_ok()
+}

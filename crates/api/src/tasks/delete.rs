@@ -1,0 +1,34 @@
+use axum::{Json, extract::State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    openapi::{Answer, Problems},
+    query::Segment,
+};
+
+/// What was deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    message: &'static str,
+    task_id: String,
+}
+
+/// Delete a task.
+///
+/// Its history and its messages stay; tasks that waited for it wait no longer.
+#[utoipa::path(delete, path = "/api/v1/tasks/{id}", tag = "tasks",
+    params(("id" = String, Path, description = "The task.")),
+    responses((status = 200, body = Deleted), Problems))]
+pub(crate) async fn delete_task(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+) -> Answer<Deleted> {
+    app.store.delete_task(&id, caller.within(), app.stamp()).await?;
+    audit::other("task.deleted", &caller, &id, caller.within());
+    Ok(Json(Deleted { message: "Task deleted", task_id: id }))
+}

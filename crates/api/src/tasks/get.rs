@@ -1,0 +1,25 @@
+use axum::{Json, extract::State};
+use octopoid_domain::Task;
+
+use crate::{
+    app::App,
+    auth::Caller,
+    openapi::{Answer, Problems},
+    query::{Params, Segment},
+};
+
+/// Get a task.
+#[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "tasks",
+    params(
+        ("id" = String, Path, description = "The task."),
+        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+    ),
+    responses((status = 200, body = Task), Problems))]
+pub(crate) async fn get_task(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    params: Params,
+) -> Answer<Task> {
+    Ok(Json(app.store.get_task(&id, caller.scope(params.get("scope"))).await?))
+}

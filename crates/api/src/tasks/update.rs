@@ -1,0 +1,29 @@
+use axum::{Json, extract::State};
+use octopoid_domain::{Task, task::TaskPatch};
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    body::Body,
+    openapi::{Answer, Problems},
+    query::Segment,
+};
+
+/// Change fields of a task.
+///
+/// Absent fields keep their value, `null` clears. The queue may be set to anything the flow has,
+/// but `done`. With `version`, the task must not have changed since.
+#[utoipa::path(patch, path = "/api/v1/tasks/{id}", tag = "tasks", request_body = TaskPatch,
+    params(("id" = String, Path, description = "The task.")),
+    responses((status = 200, body = Task), Problems))]
+pub(crate) async fn update_task(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    Body(patch): Body<TaskPatch>,
+) -> Answer<Task> {
+    let task = app.store.update_task(&id, caller.within(), patch, app.stamp()).await?;
+    audit::task("task.updated", &caller, task.claimed_by.as_deref(), &task);
+    Ok(Json(task))
+}

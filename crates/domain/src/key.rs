@@ -1,0 +1,151 @@
+//! API keys: who may act for a scope, and until when. The text of a key is shown once and never
+//! kept; only its hash reaches the store, and no type here holds either.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{input::Text, refusal::Refusal, time::Millis};
+
+/// What every key begins with, so that secret scanners know one when they see it.
+pub const PREFIX: &str = "oct_";
+
+/// How long a key's `last_used_at` may lag behind, in milliseconds: a busy agent would otherwise
+/// add a write to each of its requests.
+pub const TOUCH_INTERVAL_MS: i64 = 60_000;
+
+/// A key as it is stored and shown, which says nothing about its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// Names the key without giving it away.
+    pub id: String,
+    /// The tenant its holder acts for.
+    pub scope: String,
+    /// What or whom it was issued for.
+    pub label: Option<String>,
+    /// When it was issued.
+    pub created_at: Millis,
+    /// When it was used last, give or take a minute.
+    pub last_used_at: Option<Millis>,
+    /// When it ends; never if null.
+    pub expires_at: Option<Millis>,
+    /// When it was taken back, if it was.
+    pub revoked_at: Option<Millis>,
+}
+
+impl Key {
+    /// Whether its holder may still act with it.
+    pub fn is_live(&self, now: Millis) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+
+    /// Whether its use should be noted again.
+    pub fn is_touch_due(&self, now: Millis) -> bool {
+        self.last_used_at.is_none_or(|last| last.plus(TOUCH_INTERVAL_MS) <= now)
+    }
+}
+
+/// The body with which the administrator issues a key.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct NewKey {
+    /// Required: the tenant its holder will act for.
+    pub scope: Text,
+    /// What or whom it is for.
+    pub label: Text,
+    /// When it shall end; never if left out.
+    pub expires_at: Option<Millis>,
+}
+
+/// What a key is issued for, once its body was found good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The tenant.
+    pub scope: String,
+    /// What or whom it is for.
+    pub label: Option<String>,
+    /// When it ends.
+    pub expires_at: Option<Millis>,
+}
+
+impl NewKey {
+    /// What this body asks for.
+    pub fn into_grant(self, now: Millis) -> Result<Grant, Refusal> {
+        let scope = self.scope.0;
+        let scope = scope.ok_or(Refusal::invalid("Missing required field: scope"))?;
+        if self.expires_at.is_some_and(|end| end <= now) {
+            return Err(Refusal::invalid("expires_at must be in the future"));
+        }
+        Ok(Grant { scope, label: self.label.0, expires_at: self.expires_at })
+    }
+}
+
+/// The answer that shows a new key, this once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Issued {
+    /// The key's text.
+    pub api_key: String,
+    /// What is stored of it.
+    #[serde(flatten)]
+    pub key: Key,
+}
+
+/// The answer to a rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Rotated {
+    /// The new key's text, shown this once.
+    pub api_key: String,
+    /// The tenant it is for.
+    pub scope: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, NewKey};
+    use crate::{input::parse_body, time::Millis};
+
+    fn key() -> Key {
+        Key {
+            id: "k".into(),
+            scope: "s".into(),
+            label: None,
+            created_at: Millis(0),
+            last_used_at: None,
+            expires_at: None,
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn a_key_lives_until_it_expires_or_is_revoked() {
+        let now = Millis(1_000);
+        assert!(key().is_live(now));
+        let ends = |at| Key { expires_at: Some(Millis(at)), ..key() };
+        assert!(ends(1_001).is_live(now));
+        assert!(!ends(1_000).is_live(now));
+        let revoked = Key { revoked_at: Some(Millis(5_000)), ..key() };
+        assert!(!revoked.is_live(now));
+    }
+
+    #[test]
+    fn use_is_noted_at_most_once_a_minute() {
+        let used = |at| Key { last_used_at: Some(Millis(at)), ..key() };
+        assert!(key().is_touch_due(Millis(0)));
+        assert!(!used(0).is_touch_due(Millis(59_999)));
+        assert!(used(0).is_touch_due(Millis(60_000)));
+    }
+
+    #[test]
+    fn a_grant_needs_a_scope_and_a_future() {
+        let grant = |body: &str| {
+            let body: NewKey = parse_body(body.as_bytes()).unwrap();
+            body.into_grant(Millis(1_000)).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(grant("{}"), Err("Missing required field: scope".to_owned()));
+        assert_eq!(
+            grant(r#"{"scope":"s","expires_at":"1970-01-01T00:00:01Z"}"#),
+            Err("expires_at must be in the future".to_owned())
+        );
+        let grant = grant(r#"{"scope":"s","label":"ci","expires_at":"1970-01-01T00:00:02Z"}"#);
+        assert_eq!(grant.unwrap().expires_at, Some(Millis(2_000)));
+    }
+}

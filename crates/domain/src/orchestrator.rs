@@ -1,0 +1,224 @@
+//! Orchestrators: the machines that run agents, and how they make themselves known.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    input::{Id, JsonText, Text},
+    refusal::Refusal,
+    time::Millis,
+};
+
+/// Whether an orchestrator is at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It registered or sent a heartbeat lately.
+    #[default]
+    Active,
+    /// It has been silent for too long; its next heartbeat revives it.
+    Offline,
+    /// Its operator took it out of service; only its operator, or a registration, brings it back.
+    Maintenance,
+}
+
+impl Status {
+    /// Every status, in the order refusals name them.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Offline, Self::Maintenance];
+
+    /// The word on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Offline => "offline",
+            Self::Maintenance => "maintenance",
+        }
+    }
+
+    /// The status of this word, if it is one.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// An orchestrator as it is stored and shown. The names and their order are the first server's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Orchestrator {
+    /// `<cluster>-<machine_id>`.
+    pub id: String,
+    /// The group of machines it belongs to.
+    pub cluster: String,
+    /// Its name in the cluster.
+    pub machine_id: String,
+    /// Its name in the network.
+    pub hostname: Option<String>,
+    /// The repository its agents work on; empty if it did not say.
+    pub repo_url: String,
+    /// When it registered first.
+    pub registered_at: Millis,
+    /// When it was heard of last, by the server's clock.
+    pub last_heartbeat: Millis,
+    /// Whether it is at work.
+    pub status: Status,
+    /// The version of its software.
+    pub version: Option<String>,
+    /// What it can do, as JSON text.
+    pub capabilities: Option<String>,
+    /// The tenant it works for.
+    pub scope: String,
+}
+
+/// The body that registers an orchestrator, or registers it anew.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Registration {
+    /// Required: the group of machines.
+    pub cluster: Id,
+    /// Required: the machine's name in its cluster.
+    pub machine_id: Id,
+    /// The repository its agents work on.
+    pub repo_url: Text,
+    /// Required without a key.
+    pub scope: Text,
+    /// Its name in the network.
+    pub hostname: Text,
+    /// The version of its software.
+    pub version: Text,
+    /// What it can do.
+    pub capabilities: JsonText,
+}
+
+impl Registration {
+    /// The orchestrator this body registers. `scope` is the caller's, for a body that names none.
+    pub fn into_orchestrator(
+        self,
+        scope: Option<&str>,
+        now: Millis,
+    ) -> Result<Orchestrator, Refusal> {
+        let (Some(cluster), Some(machine_id)) = (self.cluster.0, self.machine_id.0) else {
+            // The first server asked for the address too, and its words are the contract's.
+            return Err(Refusal::invalid("Missing required fields: cluster, machine_id, repo_url"));
+        };
+        let scope = self.scope.0.or_else(|| scope.map(str::to_owned));
+        Ok(Orchestrator {
+            id: format!("{cluster}-{machine_id}"),
+            cluster,
+            machine_id,
+            hostname: self.hostname.0,
+            repo_url: self.repo_url.0.unwrap_or_default(),
+            registered_at: now,
+            last_heartbeat: now,
+            status: Status::Active,
+            version: self.version.0,
+            capabilities: self.capabilities.0,
+            scope: scope.ok_or(Refusal::invalid(
+                "Missing required field: scope. All orchestrators must register with a scope.",
+            ))?,
+        })
+    }
+}
+
+/// The answer to a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Registered {
+    /// The orchestrator's id, made from its cluster and its machine.
+    pub orchestrator_id: String,
+    /// When it registered first.
+    pub registered_at: Millis,
+    /// `active`.
+    pub status: Status,
+    /// The first key of the scope, shown this once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub api_key: Option<String>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Heartbeat {
+    /// Always true.
+    pub success: bool,
+    /// When the server heard it.
+    pub last_heartbeat: Millis,
+}
+
+/// The body that changes an orchestrator.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct OrchestratorPatch {
+    /// Required: `active`, `offline` or `maintenance`.
+    pub status: Text,
+}
+
+impl OrchestratorPatch {
+    /// The status asked for.
+    pub fn status(&self) -> Result<Status, Refusal> {
+        let word = self.status.0.as_deref();
+        let word = word.ok_or(Refusal::invalid("Missing field: status"))?;
+        Status::parse(word).ok_or_else(|| {
+            let valid = Status::ALL.map(Status::as_str).join(", ");
+            Refusal::invalid(format!("Invalid status \"{word}\". Valid statuses: {valid}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Orchestrator, OrchestratorPatch, Registration, Status};
+    use crate::{Refusal, input::parse_body, time::Millis};
+
+    fn read(body: &str, scope: Option<&str>) -> Result<Orchestrator, Refusal> {
+        let body: Registration = parse_body(body.as_bytes()).unwrap();
+        body.into_orchestrator(scope, Millis(7))
+    }
+
+    #[test]
+    fn the_id_is_made_from_cluster_and_machine() {
+        let read = read(r#"{"cluster":"prb","machine_id":5,"scope":"s"}"#, None).unwrap();
+        assert_eq!(read.id, "prb-5");
+        assert_eq!((&*read.cluster, &*read.machine_id), ("prb", "5"));
+        assert_eq!(read.repo_url, "");
+        assert_eq!(read.status, Status::Active);
+    }
+
+    #[test]
+    fn required_fields_are_asked_for_in_the_contracts_order() {
+        let text = |body| read(body, None).unwrap_err().to_string();
+        let first = "Missing required fields: cluster, machine_id, repo_url";
+        assert_eq!(text("{}"), first);
+        assert_eq!(text(r#"{"cluster":"c","machine_id":""}"#), first);
+        assert_eq!(
+            text(r#"{"cluster":"c","machine_id":"m"}"#),
+            "Missing required field: scope. All orchestrators must register with a scope."
+        );
+    }
+
+    #[test]
+    fn a_body_without_scope_takes_the_callers() {
+        let body = r#"{"cluster":"c","machine_id":"m"}"#;
+        assert_eq!(read(body, Some("mine")).unwrap().scope, "mine");
+    }
+
+    #[test]
+    fn only_known_statuses_are_taken() {
+        let status = |body: &str| {
+            let body: OrchestratorPatch = parse_body(body.as_bytes()).unwrap();
+            body.status().map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(status(r#"{"status":"maintenance"}"#), Ok(Status::Maintenance));
+        assert_eq!(status("{}"), Err("Missing field: status".to_owned()));
+        assert_eq!(
+            status(r#"{"status":"banana"}"#),
+            Err("Invalid status \"banana\". Valid statuses: active, offline, maintenance"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn statuses_are_written_as_they_are_stored() {
+        for status in Status::ALL {
+            let written = serde_json::to_value(status).unwrap();
+            assert_eq!(written, status.as_str());
+        }
+    }
+}
