@@ -5,13 +5,19 @@ use octopoid_domain::Task;
 use crate::auth::Caller;
 
 /// The target of the lines, by which a log can be filtered.
-const TARGET: &str = "octopoid::audit";
+pub(crate) const TARGET: &str = "octopoid::audit";
 
 /// Says what became of a task, and through whom.
 pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, task: &Task) {
     let key = key_id(caller);
     let Task { id, scope, queue, version, .. } = task;
     tracing::info!(target: TARGET, event, task_id = %id, scope, queue, version, agent, key);
+}
+
+/// Says that the reaper took a task back.
+pub(crate) fn released(task: &Task) {
+    let Task { id, scope, queue, version, .. } = task;
+    tracing::info!(target: TARGET, event = "task.reclaimed", task_id = %id, scope, queue, version);
 }
 
 /// Says what became of anything else, and through whom.

@@ -104,7 +104,7 @@ async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Pro
             )),
         };
     };
-    let token = str::from_utf8(header)
+    let token = str::from_utf8(header.as_bytes())
         .ok()
         .and_then(bearer)
         .ok_or(Problem::unauthorized("Invalid Authorization header. Expected: Bearer <api_key>"))?;

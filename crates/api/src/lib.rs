@@ -8,6 +8,7 @@ mod audit;
 pub mod auth;
 mod body;
 mod finish;
+pub mod jobs;
 pub mod openapi;
 pub mod problem;
 mod query;

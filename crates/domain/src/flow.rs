@@ -104,7 +104,7 @@ impl Rules {
         let child = child_flow.map(parse).unwrap_or_default();
         Self {
             name: name.to_owned(),
-            states: texts(&parse(states)),
+            states: state_names(states),
             steps: steps(&parse(transitions)),
             child_steps: steps(child.get("transitions").unwrap_or(&child)),
         }
@@ -122,6 +122,11 @@ impl Rules {
         self.states.iter().any(|state| state == queue)
             || (in_project && self.child_steps.iter().any(|(a, b)| a == queue || b == queue))
     }
+}
+
+/// The states in the stored text of a flow, as far as they are texts.
+pub fn state_names(states: &str) -> Vec<String> {
+    texts(&serde_json::from_str(states).unwrap_or_default())
 }
 
 /// Checks a queue name against a flow: built-in names are always valid, and without a registered

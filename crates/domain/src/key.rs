@@ -6,9 +6,6 @@ use utoipa::ToSchema;
 
 use crate::{input::Text, refusal::Refusal, time::Millis};
 
-/// What every key begins with, so that secret scanners know one when they see it.
-pub const PREFIX: &str = "oct_";
-
 /// How long a key's `last_used_at` may lag behind, in milliseconds: a busy agent would otherwise
 /// add a write to each of its requests.
 pub const TOUCH_INTERVAL_MS: i64 = 60_000;
@@ -30,18 +27,6 @@ pub struct Key {
     pub expires_at: Option<Millis>,
     /// When it was taken back, if it was.
     pub revoked_at: Option<Millis>,
-}
-
-impl Key {
-    /// Whether its holder may still act with it.
-    pub fn is_live(&self, now: Millis) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
-    }
-
-    /// Whether its use should be noted again.
-    pub fn is_touch_due(&self, now: Millis) -> bool {
-        self.last_used_at.is_none_or(|last| last.plus(TOUCH_INTERVAL_MS) <= now)
-    }
 }
 
 /// The body with which the administrator issues a key.
@@ -100,39 +85,8 @@ pub struct Rotated {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, NewKey};
+    use super::NewKey;
     use crate::{input::parse_body, time::Millis};
-
-    fn key() -> Key {
-        Key {
-            id: "k".into(),
-            scope: "s".into(),
-            label: None,
-            created_at: Millis(0),
-            last_used_at: None,
-            expires_at: None,
-            revoked_at: None,
-        }
-    }
-
-    #[test]
-    fn a_key_lives_until_it_expires_or_is_revoked() {
-        let now = Millis(1_000);
-        assert!(key().is_live(now));
-        let ends = |at| Key { expires_at: Some(Millis(at)), ..key() };
-        assert!(ends(1_001).is_live(now));
-        assert!(!ends(1_000).is_live(now));
-        let revoked = Key { revoked_at: Some(Millis(5_000)), ..key() };
-        assert!(!revoked.is_live(now));
-    }
-
-    #[test]
-    fn use_is_noted_at_most_once_a_minute() {
-        let used = |at| Key { last_used_at: Some(Millis(at)), ..key() };
-        assert!(key().is_touch_due(Millis(0)));
-        assert!(!used(0).is_touch_due(Millis(59_999)));
-        assert!(used(0).is_touch_due(Millis(60_000)));
-    }
 
     #[test]
     fn a_grant_needs_a_scope_and_a_future() {

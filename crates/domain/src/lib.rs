@@ -3,13 +3,17 @@
 //! This crate is pure: it does no I/O and reads no clock. Time, ids and randomness come in as
 //! arguments, so every rule can be tested by calling it.
 
+pub mod action;
+pub mod draft;
 pub mod edit;
 pub mod event;
 pub mod flow;
 pub mod input;
 pub mod key;
+pub mod message;
 pub mod orchestrator;
 pub mod poll;
+pub mod project;
 pub mod queue;
 pub mod refusal;
 pub mod role;

@@ -1,2 +1,76 @@
-//! x
-fn main() {}
+//! The Octopoid coordination server: one binary, one process, its data in an SQLite file.
+
+mod config;
+mod host;
+mod jobs;
+mod listen;
+mod logging;
+mod serve;
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::Parser;
+use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
+use octopoid_store::Store;
+use octopoid_store_sqlite::Sqlite;
+
+use crate::{
+    config::{Cli, Command, Options},
+    host::System,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "octopoid-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => {
+            let plan = cli.options.plan()?;
+            let _logging = logging::start(cli.options.log_format);
+            runtime()?.block_on(serve::serve(plan))
+        }
+        Command::Migrate => {
+            let (from, to) = runtime()?.block_on(migrate(&cli.options))?;
+            print(&match to - from {
+                0 => format!("{} is up to date at schema version {to}\n", cli.options.database),
+                _ => format!("{} migrated from {from} to {to}\n", cli.options.database),
+            })
+        }
+        Command::Openapi => print(octopoid_api::openapi::document()),
+        Command::Version => {
+            print(&format!("octopoid-server {SERVER_VERSION} (wire contract {WIRE_VERSION})\n"))
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Opens the database and brings its schema up to date.
+async fn open(database: &config::Database) -> anyhow::Result<(Store, (i64, i64))> {
+    let store = Store::new(Arc::new(Sqlite::open(&database.location)?));
+    let versions = store.migrate(System.now()).await?;
+    Ok((store, versions))
+}
+
+async fn migrate(options: &Options) -> anyhow::Result<(i64, i64)> {
+    let (_, versions) = open(&options.database).await?;
+    Ok(versions)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}

@@ -37,7 +37,7 @@ impl Checkpointer {
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
             .spawn(move || {
-                for () in nudges.iter() {
+                for () in &nudges {
                     match checkpoint(&connection, "PASSIVE") {
                         Ok(pages) => flag.store(pages > PAGES_MAX, Ordering::Relaxed),
                         Err(error) => tracing::warn!(%error, "could not checkpoint, will retry"),

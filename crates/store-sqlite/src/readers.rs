@@ -29,7 +29,7 @@ impl Readers {
                 std::thread::Builder::new()
                     .name("sqlite-reader".to_owned())
                     .spawn(move || {
-                        for job in inbox.iter() {
+                        for job in &inbox {
                             let answer = read(&connection, &job.batch);
                             let _ = job.reply.send(answer);
                         }

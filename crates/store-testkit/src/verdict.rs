@@ -105,11 +105,11 @@ macro_rules! ensure_eq {
     }};
 }
 
-/// Fails the case unless an operation was refused with this code, and these words if any are
+/// Fails the case unless an operation was refused with this code, and with these words if any are
 /// given: `ensure_refused!(answer, "wrong_state", "the words")`.
 #[macro_export]
 macro_rules! ensure_refused {
-    ($answer:expr, $code:literal) => {{
+    ($answer:expr, $code:literal $(, $words:expr)?) => {{
         let answer = $answer;
         if $crate::verdict::code(&answer) != Some($code) {
             return Err($crate::Failure::new(format!(
@@ -117,18 +117,8 @@ macro_rules! ensure_refused {
                 $code
             )));
         }
+        $($crate::ensure_eq!(
+            $crate::verdict::words(&answer), $words, "the words of a refusal"
+        );)?
     }};
-    ($answer:expr, $code:literal, $words:expr) => {{
-        let answer = $answer;
-        $crate::ensure_refused!(&answer, $code => answer);
-        $crate::ensure_eq!($crate::verdict::words(&answer), $words, "the words of a refusal");
-    }};
-    (&$answer:ident, $code:literal => $shown:ident) => {
-        if $crate::verdict::code(&$answer) != Some($code) {
-            return Err($crate::Failure::new(format!(
-                "expected the refusal `{}`, found {:?}",
-                $code, $shown
-            )));
-        }
-    };
 }

@@ -4,13 +4,24 @@
 //! batches too. No operation holds a transaction open, so the same text serves a database file, a
 //! server and an edge database.
 
+pub mod actions;
 mod changes;
 mod claims;
+mod conditions;
 mod counts;
+pub mod drafts;
 pub mod engine;
+mod flows;
 mod history;
+mod keys;
 pub mod lists;
+pub mod messages;
 mod migrate;
+pub mod orchestrators;
+mod patch;
+mod poll;
+pub mod projects;
+mod roles;
 mod row;
 mod stamp;
 mod tasks;

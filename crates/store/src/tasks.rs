@@ -89,16 +89,31 @@ const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
 
 /// A project lends its branch; one of another scope is no project of this task's.
-const INSERT: &str = "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, commits_count, \
-     attempt_count, has_plan, project_id, auto_accept, rejection_count, needs_rebase, created_at, \
-     updated_at, version, needs_breakdown, review_round, title, type, hooks, flow, flow_overrides, \
-     scope, needs_intervention, write_id, content) \
-     SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
-     WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, ?10, 1, \
-     0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18 \
-     WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
-     AND (scope IS NULL OR scope = ?16)) \
-     ON CONFLICT DO NOTHING RETURNING branch";
+macro_rules! insert {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, \
+             commits_count, attempt_count, has_plan, project_id, auto_accept, rejection_count, \
+             needs_rebase, created_at, updated_at, version, needs_breakdown, review_round, title, \
+             type, hooks, flow, flow_overrides, scope, needs_intervention, write_id, content) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
+             WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
+             ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18 \
+             WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
+             AND (scope IS NULL OR scope = ?16)))",
+            $condition,
+            " ON CONFLICT DO NOTHING RETURNING branch"
+        )
+    };
+}
+
+const INSERT: &str = insert!("");
+
+/// The condition is the same as for a project made from a draft.
+const INSERT_FROM_DRAFT: &str = insert!(
+    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?19 AND linked_task_id IS NULL \
+     AND linked_project_id IS NULL)"
+);
 
 /// Why nothing was inserted: the id is taken, or the path is.
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
@@ -130,23 +145,11 @@ impl Store {
     /// Creates a task and returns it as it was stored.
     pub async fn create_task(&self, new: Task, stamp: Stamp) -> Result<Task> {
         self.check_new(&new).await?;
-        let mut batch = vec![inserting(&new, stamp)];
-        let event = NewEvent::new(Kind::Created, None);
-        batch.push(history::record(&new.id, &event, stamp));
-        if let Some(list) = &new.blocked_by {
-            batch.extend(unblock::wait_for(&new.id, &blockers(list), stamp));
-        }
-        if queue::is_finished(&new.queue) {
-            batch.push(counts::add(&new.id, &new.queue, 1, stamp));
-        }
-        if new.queue == queue::DONE {
-            batch.extend(unblock::release_dependents(&new.id, stamp));
-        }
-        batch.push(bind!(FIND, &new.id, None::<&str>));
+        let mut batch = creating(&new, None, stamp);
         // Only what the statements may decide otherwise has to be read back.
         let is_plain = new.blocked_by.is_none();
-        if is_plain {
-            batch.pop();
+        if !is_plain {
+            batch.push(bind!(FIND, &new.id, None::<&str>));
         }
         let mut answers = self.engine.write(batch).await?;
         let Some(row) = answers[0].pop() else {
@@ -159,7 +162,7 @@ impl Store {
     }
 
     /// The checks that need the scope's roles and flows.
-    async fn check_new(&self, new: &Task) -> Result<()> {
+    pub(crate) async fn check_new(&self, new: &Task) -> Result<()> {
         let asks_flow = !queue::BUILT_IN.contains(&&*new.queue);
         if new.role.is_none() && !asks_flow {
             return Ok(());
@@ -174,7 +177,8 @@ impl Store {
         Ok(())
     }
 
-    async fn why_not_created(&self, new: &Task) -> Result<StoreError> {
+    /// Why a creating batch created nothing.
+    pub(crate) async fn why_not_created(&self, new: &Task) -> Result<StoreError> {
         let [rows] = self.read([bind!(TAKEN, &new.id, &new.scope, &new.file_path)]).await?;
         let (id, path): (bool, bool) = first(rows, |row| {
             let mut row = Columns::new(row);
@@ -207,6 +211,29 @@ impl Store {
         let answers = self.engine.write(batch).await?;
         if answers[0].is_empty() { Err(not_found(id)) } else { Ok(()) }
     }
+}
+
+/// The batch that creates a task; its first answer is empty if it did not. With a draft, the task
+/// is created only if that draft has not been promoted.
+pub(crate) fn creating(new: &Task, draft: Option<i64>, stamp: Stamp) -> Vec<Statement> {
+    let mut insert = inserting(new, stamp);
+    let mut event = NewEvent::new(Kind::Created, None);
+    if let Some(draft) = draft {
+        insert.sql = INSERT_FROM_DRAFT.into();
+        insert.parameters.push(draft.into());
+        event = event.with(format!("promoted from draft {draft}"));
+    }
+    let mut batch = vec![insert, history::record(&new.id, &event, stamp)];
+    if let Some(list) = &new.blocked_by {
+        batch.extend(unblock::wait_for(&new.id, &blockers(list), stamp));
+    }
+    if queue::is_finished(&new.queue) {
+        batch.push(counts::add(&new.id, &new.queue, 1, stamp));
+    }
+    if new.queue == queue::DONE {
+        batch.extend(unblock::release_dependents(&new.id, stamp));
+    }
+    batch
 }
 
 fn inserting(new: &Task, stamp: Stamp) -> Statement {

@@ -13,10 +13,14 @@ CREATE TABLE projects (
     scope TEXT,
     pr_url TEXT,
     pr_number INTEGER,
-    flow TEXT
+    flow TEXT,
+    -- The mark of the write that made it, by which that write's other statements know it did.
+    write_id INTEGER NOT NULL
 );
 
+-- Both are in the order of creation, so that the newest are found without sorting.
 CREATE INDEX projects_by_scope ON projects (scope);
+CREATE INDEX projects_by_status ON projects (scope, status);
 
 -- Numbers are never used again, so that an old link never shows a new draft.
 CREATE TABLE drafts (
@@ -35,6 +39,7 @@ CREATE TABLE drafts (
 );
 
 CREATE INDEX drafts_by_scope ON drafts (scope);
+CREATE INDEX drafts_by_status ON drafts (scope, status);
 
 CREATE TABLE orchestrators (
     id TEXT PRIMARY KEY,
@@ -50,6 +55,12 @@ CREATE TABLE orchestrators (
     scope TEXT NOT NULL
 ) WITHOUT ROWID;
 
+CREATE INDEX orchestrators_by_scope ON orchestrators (scope);
+
+-- Who may have fallen silent. Those that are known to be offline do not stand in the way.
+CREATE INDEX orchestrators_by_heartbeat ON orchestrators (last_heartbeat)
+    WHERE status = 'active';
+
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -63,8 +74,10 @@ CREATE TABLE messages (
     parent_message_id TEXT
 );
 
-CREATE INDEX messages_by_task ON messages (scope, task_id);
-CREATE INDEX messages_by_reader ON messages (scope, to_actor) WHERE to_actor IS NOT NULL;
+CREATE INDEX messages_by_scope ON messages (scope, created_at);
+CREATE INDEX messages_by_task ON messages (scope, task_id, created_at);
+CREATE INDEX messages_by_reader ON messages (scope, to_actor, created_at)
+    WHERE to_actor IS NOT NULL;
 CREATE INDEX messages_by_parent ON messages (parent_message_id)
     WHERE parent_message_id IS NOT NULL;
 
@@ -89,8 +102,10 @@ CREATE TABLE actions (
     scope TEXT NOT NULL
 );
 
-CREATE INDEX actions_by_scope ON actions (scope, status);
-CREATE INDEX actions_by_entity ON actions (scope, entity_type, entity_id);
+-- All are in the order of creation, so that the newest are found without sorting.
+CREATE INDEX actions_by_scope ON actions (scope);
+CREATE INDEX actions_by_status ON actions (scope, status);
+CREATE INDEX actions_by_entity ON actions (scope, entity_id);
 
 CREATE TABLE flows (
     scope TEXT NOT NULL,
@@ -130,4 +145,4 @@ CREATE TABLE api_keys (
     revoked_at INTEGER
 ) WITHOUT ROWID;
 
-CREATE INDEX api_keys_by_scope ON api_keys (scope);
+CREATE INDEX api_keys_by_scope ON api_keys (scope, id);

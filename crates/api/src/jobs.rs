@@ -1,0 +1,49 @@
+//! The scheduled jobs, as the native server's timer, the edge's cron and the administrator run
+//! them. They take no input and may run anywhere, at any time, twice.
+
+use octopoid_domain::Millis;
+use octopoid_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::{App, SILENCE_MS_MAX},
+    audit,
+};
+
+/// Leases taken back in one batch, so that the writer is not held for long.
+const PAGE: i64 = 100;
+
+/// What a run of the jobs did.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub struct Done {
+    /// Tasks taken back from agents whose lease had ended.
+    pub tasks_released: usize,
+    /// Orchestrators marked offline because they had gone silent.
+    pub orchestrators_offline: usize,
+}
+
+/// Takes back what dead agents hold and marks silent orchestrators offline.
+pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
+    let mut done = Done::default();
+    loop {
+        let stamp = app.stamp();
+        let ended_before = Millis(stamp.now.0.saturating_sub(app.settings.lease_grace_ms));
+        let page = app.store.release_lapsed(ended_before, PAGE, stamp).await?;
+        for task in &page {
+            audit::released(task);
+        }
+        done.tasks_released += page.len();
+        // A full page: there may be more.
+        if i64::try_from(page.len()).is_ok_and(|released| released < PAGE) {
+            break;
+        }
+    }
+    let silent_since = Millis(app.now().0.saturating_sub(SILENCE_MS_MAX));
+    let offline = app.store.mark_offline(silent_since).await?;
+    for id in &offline {
+        tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
+    }
+    done.orchestrators_offline = offline.len();
+    Ok(done)
+}

@@ -1,0 +1,177 @@
+//! An API on a database in memory, with a clock that stands still until it is moved.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use octopoid_api::{App, AuthMode, Host, Settings};
+use octopoid_domain::Millis;
+use octopoid_store::Store;
+use octopoid_store_sqlite::{Location, Sqlite};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// 2026-11-21T20:58:58.605Z
+pub const START: i64 = 1_795_294_738_605;
+
+/// The administrator's token of apps made by [`TestApp::guarded`].
+pub const ADMIN: &str = "the-administrators-token";
+
+pub struct TestHost {
+    now: AtomicI64,
+    random: AtomicU64,
+}
+
+impl Host for TestHost {
+    fn now(&self) -> Millis {
+        Millis(self.now.load(Ordering::Relaxed))
+    }
+
+    /// Not random, but never the same twice.
+    fn fill_random(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let next = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            chunk.copy_from_slice(&next.to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body, which must be JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The body, if the status is the expected one.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.json()
+    }
+
+    /// The `error` text, if the status is the expected one.
+    #[track_caller]
+    pub fn error(&self, status: u16) -> String {
+        let body = self.expect(status);
+        body["error"].as_str().unwrap_or_else(|| panic!("no error in {body}")).to_owned()
+    }
+}
+
+/// The API under test, seen by one caller.
+#[derive(Clone)]
+pub struct TestApp {
+    pub app: App,
+    pub host: Arc<TestHost>,
+    router: Router,
+    key: Option<String>,
+}
+
+impl TestApp {
+    /// An app that needs no keys.
+    pub async fn new() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    /// An app with an administrator, in some mode.
+    pub async fn guarded(auth: AuthMode) -> Self {
+        let admin_key_hash = Some(octopoid_api::auth::hash(ADMIN));
+        Self::with(Settings { auth, admin_key_hash, ..Settings::default() }).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let engine = Sqlite::open(&Location::Memory).unwrap();
+        let store = Store::new(Arc::new(engine));
+        let host = Arc::new(TestHost { now: AtomicI64::new(START), random: AtomicU64::new(1) });
+        store.migrate(host.now()).await.unwrap();
+        let app = App::new(store, Arc::clone(&host) as Arc<dyn Host>, settings);
+        Self { router: octopoid_api::router(app.clone()), app, host, key: None }
+    }
+
+    /// The same app, called with this bearer token.
+    pub fn holding(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// Lets time pass.
+    pub fn passes(&self, ms: i64) {
+        self.host.now.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Sends a request as it is.
+    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+        if let Some(key) = &self.key {
+            let value = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().entry(header::AUTHORIZATION).or_insert(value);
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Sends a body as it is.
+    pub async fn raw(&self, method: &str, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(Request::builder().method(method).uri(path).body(body.into()).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.raw("GET", path, Body::empty()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.raw("POST", path, body.to_string()).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.raw("PATCH", path, body.to_string()).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.raw("PUT", path, body.to_string()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.raw("DELETE", path, Body::empty()).await
+    }
+
+    /// Creates a task in scope `s`, with these fields besides the required ones.
+    #[track_caller]
+    pub fn task(&self, id: &str, fields: Value) -> impl Future<Output = Value> {
+        let mut body =
+            json!({"id": id, "file_path": format!("{id}.md"), "branch": "main", "scope": "s"});
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        let app = self.clone();
+        async move { app.post("/api/v1/tasks", body).await.expect(201) }
+    }
+
+    /// Claims in scope `s` for four hours, with these fields besides the required ones.
+    pub async fn claim(&self, fields: Value) -> Answer {
+        let mut body = json!({
+            "orchestrator_id": "box-1", "agent_name": "agent-1", "scope": "s",
+            "lease_duration_seconds": 14_400,
+        });
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        self.post("/api/v1/tasks/claim", body).await
+    }
+}

@@ -1,0 +1,21 @@
+//! The one place that reads a clock and makes randomness.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use octopoid_api::Host;
+use octopoid_domain::Millis;
+
+/// The machine the server runs on.
+pub(crate) struct System;
+
+impl Host for System {
+    #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system's source of randomness works once it has booted");
+    }
+}

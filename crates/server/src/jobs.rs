@@ -1,0 +1,27 @@
+//! What the server does unasked: taking work back from agents that have gone silent.
+
+use std::time::Duration;
+
+use octopoid_api::{App, jobs::run_jobs};
+use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+
+/// Runs the scheduled jobs now and in every period, until `stopping` turns true.
+pub(crate) fn start(
+    app: App,
+    period: Duration,
+    mut stopping: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                _ = stopping.wait_for(|stopping| *stopping) => return,
+            }
+            if let Err(error) = run_jobs(&app).await {
+                tracing::warn!(%error, "the scheduled jobs failed, will retry");
+            }
+        }
+    })
+}

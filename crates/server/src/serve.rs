@@ -1,0 +1,81 @@
+//! Serving: from the plan to the last answered request.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use octopoid_api::{App, AuthMode};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
+
+use crate::{config::Plan, host::System, jobs, listen};
+
+/// How long requests in flight may take after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Serves until the process is told to stop.
+pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
+    let (store, (from, to)) = crate::open(&plan.database)
+        .await
+        .with_context(|| format!("cannot use the database {}", plan.database))?;
+    if from != to {
+        tracing::info!(from, to, "migrated the database from version {from} to {to}");
+    }
+    let listener = TcpListener::bind(plan.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", plan.listen))?;
+    let address = listener.local_addr().context("cannot tell the address listened on")?;
+    let app = App::new(store, Arc::new(System), plan.settings);
+
+    let (stop, stopping) = watch::channel(false);
+    let jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
+    announce(&app, address, &plan.database.to_string());
+    let signals = stop_on_signal(app.clone(), stop);
+    listen::serve(listener, octopoid_api::router(app), stopping, DRAIN).await;
+    signals.abort();
+    jobs.await.context("the scheduled jobs failed")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
+    let keys = match app.settings.auth {
+        AuthMode::Open => "open: no key is needed, one that is presented is checked",
+        AuthMode::Required => "required: everything under /api/v1 needs a key",
+    };
+    let administrator = app.settings.admin_key_hash.is_some();
+    tracing::info!(
+        %address,
+        database,
+        keys,
+        administrator,
+        "listening on http://{address}"
+    );
+}
+
+/// At the first signal no more work is handed out and the server drains; at the second it is gone.
+fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            tracing::warn!("cannot listen for signals");
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is in flight");
+        app.stop_claiming();
+        let _ = stop.send(true);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(1);
+    })
+}

@@ -1,0 +1,83 @@
+//! What holds in every database, whatever was done: the rows agree with each other.
+
+use octopoid_domain::queue;
+use octopoid_store::engine::{Row, Value};
+
+use crate::{Failure, Verdict, World, ensure_eq};
+
+/// The finished tasks by scope and queue, as they are.
+const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed') \
+     GROUP BY scope, queue ORDER BY scope, queue";
+
+/// The finished tasks by scope and queue, as they were counted.
+const COUNTED: &str = "SELECT scope, queue, SUM(tasks) FROM finished_counts \
+     GROUP BY scope, queue HAVING SUM(tasks) <> 0 ORDER BY scope, queue";
+
+/// Tasks whose text shows other blockers than the pairs.
+const MISREPRESENTED: &str = "SELECT id, blocked_by, (SELECT group_concat(blocker_id, ',') FROM \
+     (SELECT blocker_id FROM task_blockers WHERE task_id = tasks.id ORDER BY position)) AS pairs \
+     FROM tasks WHERE blocked_by IS NOT pairs";
+
+/// Waiting that can never end: nobody waits, or for one that is done.
+const STUCK: &str = "SELECT blocker_id, task_id FROM task_blockers WHERE task_id NOT IN (SELECT id FROM tasks) \
+     OR blocker_id = task_id OR EXISTS (SELECT 1 FROM tasks WHERE id = blocker_id AND queue = 'done')";
+
+/// Tasks whose history does not begin at their creation, or has gaps.
+const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_history \
+     WHERE task_id = tasks.id AND event = 'created') \
+     OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM task_history WHERE task_id = tasks.id)";
+
+/// What can be claimed, and what a claim goes by.
+const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at \
+     FROM tasks";
+
+/// Looks the database over.
+pub async fn check(world: &World) -> Verdict {
+    let look = async |sql| world.runs(sql, Vec::new()).await;
+    let none: Vec<Row> = Vec::new();
+    ensure_eq!(
+        look(COUNTED).await?,
+        look(FINISHED).await?,
+        "finished tasks are counted (scope, queue, tasks)"
+    );
+    ensure_eq!(
+        look(MISREPRESENTED).await?,
+        none,
+        "blocked_by shows the pairs (id, text, pairs)"
+    );
+    ensure_eq!(
+        look(STUCK).await?,
+        none,
+        "nothing waits for what is over, or was deleted (blocker, task)"
+    );
+    ensure_eq!(
+        look(UNTOLD).await?,
+        none,
+        "history begins with the creation and has no gaps (id)"
+    );
+    for row in look(LANES).await? {
+        check_lane(row)?;
+    }
+    Ok(())
+}
+
+/// A task has a lane exactly when it can be claimed, and the reaper looks at it exactly when it is
+/// held, or sits in `claimed`.
+fn check_lane(row: Row) -> Verdict {
+    let shown = format!("{row:?}");
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at]) = <[Value; 8]>::try_from(row)
+    else {
+        return Err(Failure::new("a row of another shape"));
+    };
+    let Value::Text(name) = &queue else {
+        return Err(Failure::new(format!("task {id:?} has no queue")));
+    };
+    let is_held = claimed_in == queue && lease != Value::Null;
+    let is_free =
+        blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name) && !is_held;
+    ensure_eq!(lane != Value::Null, is_free, "a lane is for what can be claimed: {shown}");
+    ensure_eq!(rank != Value::Null, is_free, "a rank is for what can be claimed: {shown}");
+    let is_watched = is_held || name == queue::CLAIMED;
+    ensure_eq!(reap_at != Value::Null, is_watched, "the reaper watches what is held: {shown}");
+    Ok(())
+}

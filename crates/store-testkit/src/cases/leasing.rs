@@ -1,0 +1,247 @@
+//! How leases are kept, how they end, and what the reaper does then.
+
+use octopoid_domain::Task;
+use serde_json::json;
+
+use crate::{
+    Verdict, World, cases, ensure, ensure_eq, ensure_refused,
+    world::{AGENT, DAY, LEASE, MACHINE, SECOND},
+};
+
+cases! {
+    a_lease_holds_until_its_last_millisecond,
+    a_stale_lease_is_refused_and_leaves_no_event,
+    an_ended_claim_goes_back_to_the_queue,
+    a_released_task_can_be_claimed_by_another,
+    the_old_holder_is_refused_once_another_holds_the_task,
+    the_grace_is_the_callers_to_give,
+    reaping_twice_changes_nothing,
+    reaping_goes_page_by_page_from_the_oldest,
+    a_renewed_lease_is_left_alone,
+    a_lease_may_be_renewed_in_any_form_of_time,
+    a_task_that_was_moved_on_is_left_alone,
+    what_nobody_holds_is_left_alone,
+    a_claimed_task_without_a_lease_is_released_after_a_day,
+    every_scope_is_reaped,
+    reaping_records_one_event_per_task,
+}
+
+async fn a_lease_holds_until_its_last_millisecond(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.works_on("b").await?;
+    world.passes(LEASE);
+    ensure_eq!(world.reaps().await?, [""; 0], "nothing has ended yet");
+    world.submits("a").await?;
+    world.passes(1);
+    let words = "Failed to submit task: Lease has expired";
+    ensure_refused!(world.submits("b").await, "lease_lost", words);
+    ensure_eq!(world.reaps().await?, ["b"], "now it has ended");
+    Ok(())
+}
+
+async fn a_stale_lease_is_refused_and_leaves_no_event(world: &World) -> Verdict {
+    let held = world.works_on("a").await?;
+    world.passes(LEASE + 1);
+    ensure_refused!(world.submits("a").await, "lease_lost");
+    ensure_eq!(world.reads("a").await?, held, "the task stays as it was");
+    ensure_eq!(world.events("a").await?, ["created", "claimed"], "no event");
+    Ok(())
+}
+
+async fn an_ended_claim_goes_back_to_the_queue(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    let held = world.patches("a", json!({ "needs_intervention": true })).await?;
+    world.passes(LEASE + 1);
+    ensure_eq!(world.reaps().await?, ["a"], "the reaper takes it back");
+    let expected = Task {
+        queue: "incoming".to_owned(),
+        claimed_by: None,
+        claimed_at: None,
+        orchestrator_id: None,
+        lease_expires_at: None,
+        claimed_in: None,
+        needs_intervention: false,
+        attempt_count: Some(1),
+        version: held.version + 1,
+        updated_at: world.now(),
+        ..held
+    };
+    ensure_eq!(world.reads("a").await?, expected, "a full transition");
+    let last = world.history("a").await?.pop();
+    let last = last.map(|event| (event.event, event.agent, event.details));
+    let text = |text: &str| Some(text.to_owned());
+    let expected = ("requeued".to_owned(), text(AGENT), text("Lease expired"));
+    ensure_eq!(last, Some(expected), "the event names the silent agent");
+    Ok(())
+}
+
+async fn a_released_task_can_be_claimed_by_another(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.passes(LEASE + 1);
+    ensure_eq!(world.claims().await?, None, "not before the reaper came");
+    world.reaps().await?;
+    let task = world.claims_with(json!({ "agent_name": "another" })).await?;
+    let holder = task.and_then(|task| task.claimed_by);
+    ensure_eq!(holder.as_deref(), Some("another"), "the new holder");
+    Ok(())
+}
+
+async fn the_old_holder_is_refused_once_another_holds_the_task(world: &World) -> Verdict {
+    let old = world.works_on("a").await?;
+    world.passes(LEASE + 1);
+    world.reaps().await?;
+    let late = json!({ "commits_count": 1, "turns_used": 1, "agent_name": AGENT });
+    ensure_refused!(world.submits_with("a", late.clone()).await, "wrong_state");
+    let new = world.claims_with(json!({ "agent_name": "another" })).await?;
+    let words = "Failed to submit task: Task is claimed by another";
+    ensure_refused!(world.submits_with("a", late).await, "lease_lost", words);
+    let by_version = json!({ "commits_count": 1, "turns_used": 1, "version": old.version });
+    ensure_refused!(world.submits_with("a", by_version).await, "version_conflict");
+    ensure_eq!(Some(world.reads("a").await?), new, "the new holder keeps it");
+    Ok(())
+}
+
+async fn the_grace_is_the_callers_to_give(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.passes(LEASE + 120 * SECOND);
+    let graced = world.now().plus(-120 * SECOND);
+    let released = world.store.release_lapsed(graced, 10, world.stamp());
+    ensure_eq!(released.await?, [], "within the grace");
+    world.passes(1);
+    let graced = world.now().plus(-120 * SECOND);
+    let released = world.store.release_lapsed(graced, 10, world.stamp());
+    ensure_eq!(released.await?.len(), 1, "after the grace");
+    Ok(())
+}
+
+async fn reaping_twice_changes_nothing(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.passes(LEASE + 1);
+    world.reaps().await?;
+    let (task, events) = (world.reads("a").await?, world.events("a").await?);
+    ensure_eq!(world.reaps().await?, [""; 0], "nothing more to take back");
+    ensure_eq!(world.reads("a").await?, task, "the task");
+    ensure_eq!(world.events("a").await?, events, "its history");
+    Ok(())
+}
+
+async fn reaping_goes_page_by_page_from_the_oldest(world: &World) -> Verdict {
+    for id in ["c", "a", "b"] {
+        world.works_on(id).await?;
+        world.passes(1);
+    }
+    world.passes(LEASE);
+    let mut pages = Vec::new();
+    for _ in 0..3 {
+        let released = world.store.release_lapsed(world.now(), 2, world.stamp()).await?;
+        let ids: Vec<_> = released.into_iter().map(|task| task.id).collect();
+        pages.push(ids.join(" "));
+    }
+    ensure_eq!(pages, ["c a", "b", ""], "two at a time");
+    Ok(())
+}
+
+async fn a_renewed_lease_is_left_alone(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.passes(LEASE - 1);
+    let longer = world.now().plus(3_600 * SECOND).to_iso();
+    let task = world.patches("a", json!({ "lease_expires_at": longer })).await?;
+    ensure_eq!(task.lease_expires_at.map(|at| at.to_iso()), Some(longer), "the new end");
+    world.passes(3_600 * SECOND);
+    ensure_eq!(world.reaps().await?, [""; 0], "the lease still holds");
+    world.submits("a").await?;
+    Ok(())
+}
+
+async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    for (form, shown) in [
+        ("2026-11-22T10:00:00.123456+00:00", "2026-11-22T10:00:00.123Z"),
+        ("2026-11-22T12:00:00+02:00", "2026-11-22T10:00:00.000Z"),
+        ("2026-11-22 10:00:00", "2026-11-22T10:00:00.000Z"),
+    ] {
+        let task = world.patches("a", json!({ "lease_expires_at": form })).await?;
+        let end = task.lease_expires_at.map(|at| at.to_iso());
+        ensure_eq!(end.as_deref(), Some(shown), "for {form}");
+    }
+    let answer = world.patches("a", json!({ "lease_expires_at": "soon" })).await;
+    ensure_refused!(answer, "invalid_request");
+    Ok(())
+}
+
+async fn a_task_that_was_moved_on_is_left_alone(world: &World) -> Verdict {
+    for queue in ["needs_continuation", "provisional", "failed", "incoming"] {
+        world.works_on(queue).await?;
+        let lease = world.reads(queue).await?.lease_expires_at.map(|at| at.to_iso());
+        let moved = json!({ "queue": queue, "claimed_by": AGENT, "lease_expires_at": lease });
+        world.patches(queue, moved).await?;
+    }
+    world.passes(2 * DAY);
+    ensure_eq!(world.reaps().await?, [""; 0], "none of them is held");
+    Ok(())
+}
+
+async fn what_nobody_holds_is_left_alone(world: &World) -> Verdict {
+    for queue in ["incoming", "provisional", "done", "failed", "backlog"] {
+        world.creates_with(queue, json!({ "queue": queue })).await?;
+    }
+    world.hands_in("submitted").await?;
+    world.passes(30 * DAY);
+    ensure_eq!(world.reaps().await?, [""; 0], "nothing is held");
+    Ok(())
+}
+
+/// Clients and operators put tasks into `claimed` by hand, and mostly come back to them.
+async fn a_claimed_task_without_a_lease_is_released_after_a_day(world: &World) -> Verdict {
+    world.creates_with("created", json!({ "queue": "claimed" })).await?;
+    world.creates("forced").await?;
+    world.forces("forced", "claimed").await?;
+    world.creates("patched").await?;
+    world.patches("patched", json!({ "queue": "claimed", "claimed_by": "me" })).await?;
+    let words = "Failed to submit task: No active lease";
+    ensure_refused!(world.submits("forced").await, "lease_lost", words);
+    world.passes(DAY - 1);
+    // A change shows that somebody looks after it, and the day begins anew.
+    world.patches("created", json!({ "title": "still here" })).await?;
+    world.passes(1);
+    ensure_eq!(world.reaps().await?, [""; 0], "a day, to the millisecond");
+    world.passes(1);
+    let mut released = world.reaps().await?;
+    released.sort();
+    ensure_eq!(released, ["forced", "patched"], "those left alone for a day");
+    let task = world.reads("patched").await?;
+    ensure_eq!((&*task.queue, task.claimed_by), ("incoming", None), "back in the queue");
+    world.passes(DAY);
+    ensure_eq!(world.reaps().await?, ["created"], "and the other a day later");
+    Ok(())
+}
+
+async fn every_scope_is_reaped(world: &World) -> Verdict {
+    for scope in ["one", "two"] {
+        world.creates_with(scope, json!({ "scope": scope })).await?;
+        world.claims_in(scope, json!({})).await?;
+    }
+    world.passes(LEASE + 1);
+    let mut released = world.reaps().await?;
+    released.sort();
+    ensure_eq!(released, ["one", "two"], "of both scopes");
+    Ok(())
+}
+
+async fn reaping_records_one_event_per_task(world: &World) -> Verdict {
+    for id in ["a", "b", "c"] {
+        world.creates_with(id, json!({ "type": id })).await?;
+        let fields = json!({ "agent_name": format!("agent of {id}"), "type_filter": id });
+        world.claims_with(fields).await?;
+    }
+    world.passes(LEASE + 1);
+    ensure_eq!(world.reaps().await?.len(), 3, "all of them");
+    for id in ["a", "b", "c"] {
+        ensure_eq!(world.events(id).await?, ["created", "claimed", "requeued"], "of {id}");
+        let agent = world.history(id).await?.pop().and_then(|event| event.agent);
+        ensure_eq!(agent, Some(format!("agent of {id}")), "who had {id}");
+    }
+    let again = world.claims_with(json!({ "orchestrator_id": MACHINE })).await?;
+    ensure!(again.is_some(), "they can be claimed again");
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Claims of submitted work, which stay where the work is.
+
+use octopoid_domain::Task;
+use serde_json::json;
+
+use crate::{
+    Verdict, World, cases, ensure, ensure_eq,
+    world::{AGENT, LEASE, SECOND},
+};
+
+cases! {
+    a_review_claim_leaves_the_task_in_provisional,
+    a_review_claim_is_exclusive,
+    a_review_claim_takes_the_next_one,
+    a_review_ends_with_the_verdict,
+    a_review_lease_ends_in_place,
+    a_review_that_its_client_gave_back_can_be_claimed_at_once,
+    a_task_that_its_holder_moved_on_can_be_claimed_at_once,
+    a_task_that_was_moved_on_and_claimed_is_held_by_the_new_holder,
+    a_review_that_was_moved_on_can_be_claimed_at_once,
+    reviews_follow_priority_and_filters_too,
+}
+
+async fn claims_a_review(world: &World) -> octopoid_store::Result<Option<Task>> {
+    world.claims_with(json!({ "queue": "provisional" })).await
+}
+
+async fn a_review_claim_leaves_the_task_in_provisional(world: &World) -> Verdict {
+    let submitted = world.hands_in("a").await?;
+    world.passes(SECOND);
+    let expected = Task {
+        claimed_by: Some(AGENT.to_owned()),
+        orchestrator_id: Some("machine-1".to_owned()),
+        claimed_at: Some(world.now()),
+        updated_at: world.now(),
+        lease_expires_at: Some(world.now().plus(LEASE)),
+        claimed_in: Some("provisional".to_owned()),
+        version: submitted.version + 1,
+        ..submitted
+    };
+    ensure_eq!(claims_a_review(world).await?, Some(expected), "the claimed task");
+    let last = world.history("a").await?.pop();
+    let last = last.map(|event| (event.event, event.agent));
+    let expected = Some(("review_claimed".to_owned(), Some(AGENT.to_owned())));
+    ensure_eq!(last, expected, "the event");
+    Ok(())
+}
+
+async fn a_review_claim_is_exclusive(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    let held = claims_a_review(world).await?;
+    world.passes(LEASE - 1);
+    ensure_eq!(claims_a_review(world).await?, None, "a second reviewer gets nothing");
+    ensure_eq!(Some(world.reads("a").await?), held, "the first still holds it");
+    Ok(())
+}
+
+async fn a_review_claim_takes_the_next_one(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    world.hands_in("b").await?;
+    let order = world.drains(json!({ "queue": "provisional" })).await?;
+    ensure_eq!(order, ["a", "b"], "each once");
+    Ok(())
+}
+
+async fn a_review_ends_with_the_verdict(world: &World) -> Verdict {
+    for id in ["accepted", "rejected", "requeued"] {
+        world.hands_in(id).await?;
+        claims_a_review(world).await?;
+    }
+    let ended = [
+        world.accepts("accepted").await?,
+        world.rejects("rejected").await?,
+        world.requeues("requeued").await?,
+    ];
+    for task in ended {
+        let claim = (&task.claimed_by, &task.claimed_at, &task.lease_expires_at);
+        ensure_eq!(claim, (&None, &None, &None), "nobody holds {} any more", task.id);
+    }
+    let waiting = world.drains(json!({})).await?;
+    ensure_eq!(waiting, ["rejected", "requeued"], "what was sent back can be claimed");
+    Ok(())
+}
+
+async fn a_review_lease_ends_in_place(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    let held = claims_a_review(world).await?;
+    world.passes(LEASE + 1);
+    ensure_eq!(world.reaps().await?, ["a"], "the reaper takes it back");
+    let task = world.reads("a").await?;
+    ensure_eq!(task.queue, "provisional", "the work still waits for a verdict");
+    ensure_eq!(task.claimed_by, None, "nobody holds it");
+    ensure_eq!(task.lease_expires_at, None, "no lease");
+    ensure_eq!(task.attempt_count, Some(0), "it was no attempt at the work");
+    let version = held.map(|task| task.version + 1);
+    ensure_eq!(Some(task.version), version, "the version rises");
+    let last = world.history("a").await?.pop();
+    let last = last.map(|event| (event.event, event.agent));
+    let expected = Some(("review_released".to_owned(), Some(AGENT.to_owned())));
+    ensure_eq!(last, expected, "the event names the silent reviewer");
+    ensure!(claims_a_review(world).await?.is_some(), "another may review it");
+    Ok(())
+}
+
+/// As the Python client's own reaper does it.
+async fn a_review_that_its_client_gave_back_can_be_claimed_at_once(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    claims_a_review(world).await?;
+    let back = json!({ "queue": "provisional", "claimed_by": null, "lease_expires_at": null });
+    world.patches("a", back).await?;
+    ensure!(claims_a_review(world).await?.is_some(), "another may review it");
+    Ok(())
+}
+
+/// The claim and its lease stay on the row, but they were made for another queue.
+async fn a_task_that_its_holder_moved_on_can_be_claimed_at_once(world: &World) -> Verdict {
+    for queue in ["needs_continuation", "provisional", "incoming", "polish"] {
+        world.works_on(queue).await?;
+        let task = world.patches(queue, json!({ "queue": queue })).await?;
+        ensure!(task.lease_expires_at.is_some(), "the old lease is still there");
+        let order = world.drains(json!({ "queue": queue, "type_filter": queue }));
+        ensure_eq!(order.await?, [queue], "it can be claimed from {queue}");
+    }
+    Ok(())
+}
+
+async fn a_task_that_was_moved_on_and_claimed_is_held_by_the_new_holder(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.patches("a", json!({ "queue": "provisional" })).await?;
+    let reviewer = json!({ "queue": "provisional", "agent_name": "reviewer" });
+    let task = world.claims_with(reviewer.clone()).await?;
+    let holder = task.and_then(|task| task.claimed_by);
+    ensure_eq!(holder.as_deref(), Some("reviewer"), "the new holder");
+    ensure_eq!(world.claims_with(reviewer).await?, None, "and nobody else");
+    Ok(())
+}
+
+async fn a_review_that_was_moved_on_can_be_claimed_at_once(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    claims_a_review(world).await?;
+    world.patches("a", json!({ "queue": "incoming" })).await?;
+    let task = world.picks("a").await?;
+    ensure_eq!(task.queue, "claimed", "from incoming");
+    Ok(())
+}
+
+async fn reviews_follow_priority_and_filters_too(world: &World) -> Verdict {
+    for (id, priority, kind) in [("a", "P2", "x"), ("b", "P0", "y"), ("c", "P1", "x")] {
+        let fields = json!({ "queue": "provisional", "priority": priority, "type": kind });
+        world.creates_with(id, fields).await?;
+    }
+    let filters = json!({ "queue": "provisional", "type_filter": "x" });
+    ensure_eq!(world.drains(filters).await?, ["c", "a"], "by priority, of that type");
+    Ok(())
+}

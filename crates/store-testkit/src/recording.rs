@@ -1,0 +1,57 @@
+//! An engine that notes the statements that pass through it.
+
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use octopoid_store::{
+    Engine, EngineError,
+    engine::{Rows, SharedEngine, Statement},
+};
+
+/// A batch that was run.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Whether it could change anything.
+    pub is_write: bool,
+    /// Its statements.
+    pub batch: Vec<Statement>,
+}
+
+/// An engine that passes everything on and remembers it.
+pub struct Recording {
+    inner: SharedEngine,
+    runs: Mutex<Vec<Run>>,
+}
+
+impl Recording {
+    /// Records what goes to this engine.
+    pub fn of(inner: SharedEngine) -> Self {
+        Self {
+            inner,
+            runs: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// What was run since the last time somebody asked.
+    pub fn take(&self) -> Vec<Run> {
+        std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, is_write: bool, batch: &[Statement]) {
+        let batch = batch.to_vec();
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.push(Run { is_write, batch });
+    }
+}
+
+impl Engine for Recording {
+    fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.note(false, &batch);
+        self.inner.read(batch)
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.note(true, &batch);
+        self.inner.write(batch)
+    }
+}

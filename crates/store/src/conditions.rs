@@ -1,0 +1,65 @@
+//! The conditions of a list, put together from constant texts.
+
+use crate::{
+    engine::{Statement, Value},
+    lists::Page,
+};
+
+/// Conditions that a row must meet, and their parameters.
+#[derive(Default)]
+pub(crate) struct Conditions {
+    sql: String,
+    parameters: Vec<Value>,
+}
+
+impl Conditions {
+    /// Adds a condition; `?#` in it stands for the value.
+    pub(crate) fn and(&mut self, condition: &'static str, value: impl Into<Value>) {
+        let parameter = self.bind(value);
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(&condition.replace("?#", &parameter));
+    }
+
+    /// Adds a condition if there is a value for it.
+    pub(crate) fn and_if(&mut self, condition: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.and(condition, value);
+        }
+    }
+
+    /// Adds a condition without a value.
+    pub(crate) fn and_always(&mut self, condition: &'static str) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+    }
+
+    /// Counts the rows that meet the conditions.
+    pub(crate) fn count(&self, table: &'static str) -> Statement {
+        Statement {
+            sql: format!("SELECT COUNT(*) FROM {table}{}", self.sql).into(),
+            parameters: self.parameters.clone(),
+        }
+    }
+
+    /// The rows of a page; `select` names columns and table.
+    pub(crate) fn page(
+        mut self,
+        select: &'static str,
+        order: &'static str,
+        page: Page,
+    ) -> Statement {
+        let (limit, offset) = (self.bind(page.limit), self.bind(page.offset));
+        let sql = format!("{select}{} ORDER BY {order} LIMIT {limit} OFFSET {offset}", self.sql);
+        Statement { sql: sql.into(), parameters: self.parameters }
+    }
+
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.parameters.push(value.into());
+        format!("?{}", self.parameters.len())
+    }
+}
+
+/// A list of texts as one parameter, for `IN (SELECT value FROM json_each(?#))`.
+pub(crate) fn json(values: &[String]) -> Value {
+    serde_json::Value::from(values).to_string().into()
+}

@@ -1,0 +1,111 @@
+//! Roles: registering and finding them. A role belongs to its orchestrator's scope.
+
+use octopoid_domain::{
+    Refusal,
+    role::{Registration, Role},
+};
+
+use crate::{
+    Result, Stamp, Store, all,
+    engine::{Row, bind},
+    first,
+    row::Columns,
+};
+
+/// The columns of a role, in the order [`role`] reads them.
+macro_rules! columns {
+    () => {
+        "name, description, claims_from, orchestrator_id, created_at, scope"
+    };
+}
+
+/// A caller confined to a scope does not see the orchestrators of others.
+const FIND_ORCHESTRATOR: &str =
+    "SELECT 1 FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)";
+
+/// Whoever registers a role last has it. No orchestrator, no roles.
+const REGISTER: &str = "INSERT INTO roles (name, scope, description, claims_from, orchestrator_id, created_at) \
+     SELECT json_extract(value, '$.name'), orchestrators.scope, \
+     json_extract(value, '$.description'), json_extract(value, '$.claims_from'), \
+     orchestrators.id, ?3 FROM json_each(?4) CROSS JOIN orchestrators \
+     WHERE orchestrators.id = ?1 AND (?2 IS NULL OR orchestrators.scope = ?2) \
+     ON CONFLICT (name, scope) DO UPDATE SET description = excluded.description, \
+     claims_from = excluded.claims_from, orchestrator_id = excluded.orchestrator_id, \
+     created_at = excluded.created_at";
+
+const LIST_OWN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM roles WHERE scope = (SELECT scope FROM orchestrators WHERE id = ?1) \
+     AND orchestrator_id = ?1 ORDER BY name LIMIT 10000"
+);
+
+const LIST_SCOPE: &str =
+    concat!("SELECT ", columns!(), " FROM roles WHERE scope = ?1 ORDER BY name LIMIT 10000");
+
+const LIST_ALL: &str =
+    concat!("SELECT ", columns!(), " FROM roles ORDER BY name, scope LIMIT 10000");
+
+/// As its own scope has it, or as whoever registered it last: clients register a role in one scope
+/// and claim with it in another.
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM roles WHERE name = ?1 \
+     ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC, scope LIMIT 1"
+);
+
+fn role(row: Row) -> Result<Role> {
+    let mut row = Columns::new(row);
+    Ok(Role {
+        name: row.next()?,
+        description: row.next()?,
+        claims_from: row.next()?,
+        orchestrator_id: row.next()?,
+        created_at: row.next()?,
+        scope: row.next()?,
+    })
+}
+
+impl Store {
+    /// Registers roles of an orchestrator and returns all it has. `within` confines the caller to a
+    /// scope.
+    pub async fn register_roles(
+        &self,
+        new: &Registration,
+        within: Option<&str>,
+        stamp: Stamp,
+    ) -> Result<Vec<Role>> {
+        let orchestrator = &new.orchestrator_id;
+        let roles = serde_json::to_string(&new.roles)
+            .map_err(|_| crate::StoreError::Corrupt("roles cannot be written as JSON"))?;
+        let [known, _, own] = self
+            .write([
+                bind!(FIND_ORCHESTRATOR, orchestrator, within),
+                bind!(REGISTER, orchestrator, within, stamp.now, roles),
+                bind!(LIST_OWN, orchestrator),
+            ])
+            .await?;
+        if known.is_empty() {
+            let text = format!("Orchestrator '{orchestrator}' not found");
+            return Err(Refusal::invalid(text).into());
+        }
+        all(own, role)
+    }
+
+    /// Lists the roles of a scope, or of all, by name.
+    pub async fn list_roles(&self, scope: Option<&str>) -> Result<Vec<Role>> {
+        let list = match scope {
+            Some(scope) => bind!(LIST_SCOPE, scope),
+            None => bind!(LIST_ALL),
+        };
+        let [rows] = self.read([list]).await?;
+        all(rows, role)
+    }
+
+    /// The role of this name: the scope's own, or else the one registered last.
+    pub async fn get_role(&self, name: &str, scope: Option<&str>) -> Result<Role> {
+        let [rows] = self.read([bind!(FIND, name, scope)]).await?;
+        first(rows, role)?.ok_or_else(|| Refusal::NotFound("Role not found".to_owned()).into())
+    }
+}
