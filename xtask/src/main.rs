@@ -4,6 +4,7 @@
 //! Each command is a module with an `Args` struct, whose documentation is the command's help, and
 //! a `run` function. A new command is a `mod` line and a line in the list below.
 
+mod bench;
 mod ci;
 mod fuzz;
 mod lint;
@@ -44,6 +45,7 @@ commands! {
     Wasm => wasm,
     Openapi => openapi,
     Fuzz => fuzz,
+    Bench => bench,
     Ci => ci,
 }
 

@@ -3,15 +3,21 @@
 //! A handler reads the request, calls one operation of the store, and words the answer. It holds no
 //! rules and no SQL. Nothing here reads a clock or makes randomness; [`Host`] brings both.
 
+mod admin;
 pub mod app;
 mod audit;
 pub mod auth;
 mod body;
 mod finish;
+mod flows;
 pub mod jobs;
+mod keys;
 pub mod openapi;
+mod orchestrators;
 pub mod problem;
 mod query;
+mod roles;
+mod scheduler;
 mod service;
 mod tasks;
 
@@ -45,6 +51,23 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(orchestrators::list::list_orchestrators))
+        .routes(routes!(orchestrators::register::register_orchestrator))
+        .routes(routes!(
+            orchestrators::get::get_orchestrator,
+            orchestrators::update::update_orchestrator
+        ))
+        .routes(routes!(orchestrators::heartbeat::note_heartbeat))
+        .routes(routes!(orchestrators::rotate_key::rotate_key))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::register_roles))
+        .routes(routes!(roles::get_role))
+        .routes(routes!(flows::list_flows))
+        .routes(routes!(flows::get_flow, flows::put_flow, flows::delete_flow))
+        .routes(routes!(scheduler::poll))
+        .routes(routes!(admin::keys::list_keys, admin::keys::issue_key))
+        .routes(routes!(admin::keys::revoke_key))
+        .routes(routes!(admin::jobs::run_jobs))
 }
 
 /// The whole API.

@@ -1,1 +1,214 @@
-//! placeholder
+//! A typed HTTP client for Octopoid: each operation of the API is a method of [`Client`] with the
+//! operation's name.
+//!
+//! Bodies and answers are the types of `octopoid_domain`; a partial update is plain JSON, because
+//! only JSON tells an absent field from `null`. Nothing is retried: whoever calls knows whether an
+//! operation may run twice.
+
+mod actions;
+mod admin;
+mod drafts;
+mod error;
+mod flows;
+mod messages;
+mod orchestrators;
+mod projects;
+mod roles;
+mod service;
+mod tasks;
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{Method, RequestBuilder, Url};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use admin::JobsDone;
+pub use error::{Error, Result};
+pub use service::Health;
+pub use tasks::History;
+
+/// How long an exchange may take from its first to its last byte.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Ids may hold anything; only what RFC 3986 calls unreserved stands for itself in a path.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Parameters of a query, such as `[("queue", "incoming")]`.
+pub type Query<'a> = &'a [(&'a str, &'a str)];
+
+/// A stretch of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The stretch.
+    pub items: Vec<T>,
+    /// How many match in all.
+    pub total: usize,
+}
+
+/// A server, as seen by one caller. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+    scope: Option<String>,
+}
+
+impl Client {
+    /// A client of the server at this address, such as `http://127.0.0.1:8787`. It presents no key
+    /// and names no scope.
+    pub fn new(base: &str) -> Result<Self> {
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        if is_loopback(base) {
+            // No proxy leads back to this machine.
+            http = http.no_proxy();
+        }
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { http: http.build()?, base, key: None, scope: None })
+    }
+
+    /// The same server, with a key.
+    #[must_use]
+    pub fn with_key(self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self }
+    }
+
+    /// The same server, with a scope for all requests that name none.
+    #[must_use]
+    pub fn with_scope(self, scope: impl Into<String>) -> Self {
+        Self { scope: Some(scope.into()), ..self }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
+        self.ask(self.request(Method::GET, path, query)).await
+    }
+
+    /// A DELETE has no body, so it names its scope like a GET.
+    async fn delete<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
+        self.ask(self.request(Method::DELETE, path, query)).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.send(Method::POST, path, body).await
+    }
+
+    async fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.send(Method::PATCH, path, body).await
+    }
+
+    async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.send(Method::PUT, path, body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        self.ask(self.with_body(method, path, body)?).await
+    }
+
+    fn with_body(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<RequestBuilder> {
+        let mut body = serde_json::to_value(body).map_err(Error::Unsendable)?;
+        if let (Some(scope), Some(fields)) = (&self.scope, body.as_object_mut())
+            && fields.get("scope").is_none_or(Value::is_null)
+        {
+            fields.insert("scope".to_owned(), scope.as_str().into());
+        }
+        Ok(self.http.request(method, format!("{}{path}", self.base)).json(&body))
+    }
+
+    fn request(&self, method: Method, path: &str, query: Query<'_>) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base)).query(query);
+        match &self.scope {
+            Some(scope) if query.iter().all(|(name, _)| *name != "scope") => {
+                request.query(&[("scope", scope)])
+            }
+            _ => request,
+        }
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let (status, body) = self.exchange(request).await?;
+        decode(status, &body)
+    }
+
+    /// A list: the items stand under `name`, beside the total if there is one.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        path: &str,
+        query: Query<'_>,
+    ) -> Result<Listed<T>> {
+        let mut list: Value = self.get(path, query).await?;
+        let items: Vec<T> = serde_json::from_value(list[name].take())
+            .map_err(|why| Error::UnexpectedBody { status: 200, why })?;
+        let total = list["total"].as_u64().and_then(|total| usize::try_from(total).ok());
+        Ok(Listed { total: total.unwrap_or(items.len()), items })
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>)> {
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        Ok((status, response.bytes().await?.into()))
+    }
+}
+
+fn decode<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T> {
+    if status >= 400 {
+        return Err(Error::refused(status, body));
+    }
+    serde_json::from_slice(body).map_err(|why| Error::UnexpectedBody { status, why })
+}
+
+fn is_loopback(base: &str) -> bool {
+    let host = Url::parse(base).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// A path under `/api/v1`, its parts encoded.
+fn path<const N: usize>(parts: [&str; N]) -> String {
+    let mut path = "/api/v1".to_owned();
+    for part in parts {
+        path.push('/');
+        path.extend(utf8_percent_encode(part, &RESERVED));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_loopback, path};
+
+    #[test]
+    fn ids_are_encoded_whatever_they_hold() {
+        assert_eq!(path(["tasks", "t-1_a.b~c"]), "/api/v1/tasks/t-1_a.b~c");
+        assert_eq!(path(["tasks", "a/b c?d#ü%"]), "/api/v1/tasks/a%2Fb%20c%3Fd%23%C3%BC%25");
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names() {
+        for base in ["http://127.0.0.1:1", "http://127.8.8.8", "http://[::1]:1", "http://localhost"]
+        {
+            assert!(is_loopback(base), "{base}");
+        }
+        for base in ["http://10.0.0.1:1", "http://localhost.example", "nonsense"] {
+            assert!(!is_loopback(base), "{base}");
+        }
+    }
+}

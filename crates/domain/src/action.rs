@@ -170,7 +170,7 @@ impl Action {
 }
 
 /// The body that proposes an action.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewAction {
     /// Required: what kind of thing it is about.

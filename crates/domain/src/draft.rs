@@ -108,7 +108,7 @@ pub fn not_found(id: impl std::fmt::Display) -> Refusal {
 }
 
 /// The body that creates a draft.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewDraft {
     /// Required.
@@ -199,7 +199,7 @@ impl DraftPatch {
 
 /// The body that promotes a draft: what it becomes, and the fields of that. What the draft knows
 /// already may be left out: the scope, the title, and the content of a task.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "to", rename_all = "lowercase")]
 pub enum Promotion {
     /// It becomes a task.

@@ -40,7 +40,7 @@ pub struct Flow {
 }
 
 /// The body of a flow's registration.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewFlow {
     /// The tenant; with a key, the key's scope if left out.

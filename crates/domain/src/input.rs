@@ -187,6 +187,24 @@ macro_rules! into {
 }
 into!(Plain => String, Flag => bool, Count => i64, Id => Option<String>, JsonText => Option<String>);
 
+macro_rules! from_text {
+    ($($to:ident),*) => {
+        $(impl From<&str> for $to {
+            fn from(text: &str) -> Self { Self(Some(text.to_owned())) }
+        }
+        impl From<String> for $to {
+            fn from(text: String) -> Self { Self(Some(text)) }
+        })*
+    };
+}
+from_text!(Text, Id, JsonText);
+
+impl From<i64> for PatchCount {
+    fn from(number: i64) -> Self {
+        Self::Set(Count(number))
+    }
+}
+
 /// Any scalar a client may send where text or a number is wanted.
 enum Scalar<'de> {
     Null,

@@ -30,7 +30,7 @@ pub struct Key {
 }
 
 /// The body with which the administrator issues a key.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewKey {
     /// Required: the tenant its holder will act for.

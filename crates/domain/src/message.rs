@@ -34,7 +34,7 @@ pub struct Message {
 }
 
 /// The body that writes a message.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewMessage {
     /// Required: the task it is about; no such task need exist.

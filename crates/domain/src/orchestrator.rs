@@ -69,7 +69,7 @@ pub struct Orchestrator {
 }
 
 /// The body that registers an orchestrator, or registers it anew.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Registration {
     /// Required: the group of machines.

@@ -50,7 +50,7 @@ pub struct Project {
 }
 
 /// The body that creates a project.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewProject {
     /// Required; unique.

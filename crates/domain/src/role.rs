@@ -33,7 +33,7 @@ pub struct Role {
 }
 
 /// A role in the body of a registration.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewRole {
     /// A role without a name is passed over.
@@ -45,7 +45,7 @@ pub struct NewRole {
 }
 
 /// The body that registers the roles of an orchestrator.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct RolesRegistration {
     /// Required: the orchestrator, which must be registered.

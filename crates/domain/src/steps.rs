@@ -1,11 +1,11 @@
 //! The bodies of the requests that move a task from one state to another.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, JsonText, PatchCount, Text},
+    input::{Id, JsonText, Patch, PatchCount, Text},
     refusal::Refusal,
     schema::AnyJson,
     time::Millis,
@@ -17,12 +17,14 @@ pub const BURNOUT_TURNS_IDLE: i64 = 80;
 pub const BURNOUT_TURNS: i64 = 100;
 
 /// The body that hands in work.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Submit {
     /// Required; null counts as 0.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
     pub commits_count: PatchCount,
     /// Required; null counts as 0.
+    #[serde(skip_serializing_if = "Patch::is_absent")]
     pub turns_used: PatchCount,
     /// Results of checks.
     pub check_results: JsonText,
@@ -53,7 +55,7 @@ pub fn is_burnout(commits: i64, turns: i64) -> bool {
 }
 
 /// The body that accepts work.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Accept {
     /// Required: who accepts.
@@ -65,7 +67,7 @@ pub struct Accept {
 }
 
 /// The body that rejects work.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Reject {
     /// Required: the feedback.
@@ -77,7 +79,7 @@ pub struct Reject {
 }
 
 /// The optional body that puts a task back without a verdict.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Requeue {
     /// Why.
@@ -87,7 +89,7 @@ pub struct Requeue {
 }
 
 /// The body with which an operator moves a task past the rules.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ForceQueue {
     /// Required: where to.
@@ -97,7 +99,7 @@ pub struct ForceQueue {
 }
 
 /// The body that reports on a hook.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CompleteHook {
     /// `passed` or `failed`.

@@ -174,7 +174,7 @@ mod bit {
 }
 
 /// The body that creates a task.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewTask {
     /// Required; unique.
@@ -307,7 +307,7 @@ pub struct TaskPatch {
 }
 
 /// The body that claims a task.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ClaimRequest {
     /// Required: the machine; it need not be registered.
@@ -348,6 +348,11 @@ impl Default for LeaseSeconds {
 }
 
 impl LeaseSeconds {
+    /// So many seconds, held between the bounds.
+    pub fn new(seconds: f64) -> Self {
+        Self(seconds.clamp(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX))
+    }
+
     /// The length in milliseconds.
     #[expect(clippy::cast_possible_truncation, reason = "at most a day of milliseconds")]
     pub fn as_ms(self) -> i64 {
@@ -371,7 +376,7 @@ impl<'de> Deserialize<'de> for LeaseSeconds {
         if seconds == 0.0 {
             return Ok(Self::default());
         }
-        Ok(Self(seconds.clamp(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX)))
+        Ok(Self::new(seconds))
     }
 }
 

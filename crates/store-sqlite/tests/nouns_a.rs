@@ -118,7 +118,7 @@ impl World {
 
     async fn creates(&self, id: &str, scope: &str, queue: &str) {
         let body = json!({"id": id, "file_path": id, "branch": "main", "scope": scope,
-            "queue": queue, "hooks": "[]"});
+            "queue": queue, "role": "review", "hooks": "[]"});
         let body: NewTask = parse_body(body.to_string().as_bytes()).unwrap();
         let stamp = self.at(0);
         let task = body.into_task(None, stamp.now).unwrap();
@@ -521,19 +521,17 @@ async fn a_role_of_one_name_may_differ_from_scope_to_scope() {
 }
 
 #[tokio::test]
-async fn a_claim_takes_from_where_its_role_claims() {
+async fn a_claim_takes_from_where_its_first_role_claims_in_whatever_scope_it_is_registered() {
     let world = World::new().await;
     world.registers("m", "s", 0).await;
-    world
-        .registers_roles("c-m", json!([{"name": "review", "claims_from": "provisional"}]), 1)
-        .await;
-    world.creates("waiting", "t", "provisional").await;
+    let roles = json!([{"name": "review", "claims_from": "provisional"}]);
+    world.registers_roles("c-m", roles, 1).await;
+    world.creates("fresh", "t", "incoming").await;
+    world.creates("submitted", "t", "provisional").await;
     let claim = json!({"orchestrator_id": "o", "agent_name": "a", "role_filter": "review"});
     let claim: ClaimRequest = parse_body(claim.to_string().as_bytes()).unwrap();
-    // The scope has no roles of its own, so the name is not refused; and the task has no role.
-    assert_eq!(world.store.claim_task("t", &claim, world.at(2)).await.unwrap(), None);
-    let claim = ClaimRequest { role_filter: octopoid_domain::input::Texts::default(), ..claim };
-    assert_eq!(world.store.claim_task("t", &claim, world.at(3)).await.unwrap(), None);
+    let claimed = world.store.claim_task("t", &claim, world.at(2)).await.unwrap();
+    assert_eq!(claimed.map(|task| task.id).as_deref(), Some("submitted"));
 }
 
 #[tokio::test]

@@ -40,21 +40,13 @@ pub async fn check(world: &World) -> Verdict {
         look(FINISHED).await?,
         "finished tasks are counted (scope, queue, tasks)"
     );
-    ensure_eq!(
-        look(MISREPRESENTED).await?,
-        none,
-        "blocked_by shows the pairs (id, text, pairs)"
-    );
+    ensure_eq!(look(MISREPRESENTED).await?, none, "blocked_by shows the pairs (id, text, pairs)");
     ensure_eq!(
         look(STUCK).await?,
         none,
         "nothing waits for what is over, or was deleted (blocker, task)"
     );
-    ensure_eq!(
-        look(UNTOLD).await?,
-        none,
-        "history begins with the creation and has no gaps (id)"
-    );
+    ensure_eq!(look(UNTOLD).await?, none, "history begins with the creation and has no gaps (id)");
     for row in look(LANES).await? {
         check_lane(row)?;
     }
@@ -65,7 +57,8 @@ pub async fn check(world: &World) -> Verdict {
 /// held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
-    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at]) = <[Value; 8]>::try_from(row)
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at]) =
+        <[Value; 8]>::try_from(row)
     else {
         return Err(Failure::new("a row of another shape"));
     };
@@ -73,8 +66,7 @@ fn check_lane(row: Row) -> Verdict {
         return Err(Failure::new(format!("task {id:?} has no queue")));
     };
     let is_held = claimed_in == queue && lease != Value::Null;
-    let is_free =
-        blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name) && !is_held;
+    let is_free = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name) && !is_held;
     ensure_eq!(lane != Value::Null, is_free, "a lane is for what can be claimed: {shown}");
     ensure_eq!(rank != Value::Null, is_free, "a rank is for what can be claimed: {shown}");
     let is_watched = is_held || name == queue::CLAIMED;

@@ -4,6 +4,17 @@
 //! runs on a database file, in memory, on a server and at the edge. After each case the database
 //! itself is looked over for what must hold whatever happened (see [`audit`]).
 
+/// Makes a list of cases from functions of those names.
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        /// The cases of this file.
+        pub(super) const CASES: &[$crate::Case] = &[$($crate::Case {
+            name: stringify!($name),
+            run: |world| Box::pin($name(world)),
+        }),*];
+    };
+}
+
 pub mod audit;
 mod cases;
 pub mod model;
@@ -33,15 +44,3 @@ impl Case {
         audit::check(world).await
     }
 }
-
-/// Makes a list of cases from functions of those names.
-macro_rules! cases {
-    ($($name:ident),* $(,)?) => {
-        /// The cases of this file.
-        pub(super) const CASES: &[$crate::Case] = &[$($crate::Case {
-            name: stringify!($name),
-            run: |world| Box::pin($name(world)),
-        }),*];
-    };
-}
-pub(crate) use cases;

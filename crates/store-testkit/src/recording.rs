@@ -26,10 +26,7 @@ pub struct Recording {
 impl Recording {
     /// Records what goes to this engine.
     pub fn of(inner: SharedEngine) -> Self {
-        Self {
-            inner,
-            runs: Mutex::new(Vec::new()),
-        }
+        Self { inner, runs: Mutex::new(Vec::new()) }
     }
 
     /// What was run since the last time somebody asked.

@@ -66,13 +66,8 @@ impl World {
 
     /// Someone registers a role in a scope.
     pub async fn registers_role(&self, scope: &str, name: &str, claims_from: &str) -> Result<()> {
-        let parameters = vec![
-            name.into(),
-            scope.into(),
-            claims_from.into(),
-            MACHINE.into(),
-            self.now().into(),
-        ];
+        let parameters =
+            vec![name.into(), scope.into(), claims_from.into(), MACHINE.into(), self.now().into()];
         self.runs(ROLE, parameters).await.map(drop)
     }
 
@@ -84,9 +79,7 @@ impl World {
 }
 
 fn transitions(steps: &[(&str, &str)]) -> String {
-    let steps = steps
-        .iter()
-        .map(|(from, to)| serde_json::json!({ "from": from, "to": to }))
-        .collect();
+    let steps =
+        steps.iter().map(|(from, to)| serde_json::json!({ "from": from, "to": to })).collect();
     serde_json::Value::Array(steps).to_string()
 }

@@ -94,15 +94,19 @@ macro_rules! ensure {
 /// Fails the case unless both are equal: `ensure_eq!(found, expected, "why they should be")`.
 #[macro_export]
 macro_rules! ensure_eq {
-    ($found:expr, $expected:expr, $($what:tt)+) => {{
-        let (found, expected) = (&$found, &$expected);
-        if found != expected {
-            return Err($crate::Failure::new(format!(
-                "{}\n     found {found:?}\n  expected {expected:?}",
-                format_args!($($what)+)
-            )));
+    ($found:expr, $expected:expr, $($what:tt)+) => {
+        // A `match`, so that what the expressions borrow from lives until the end.
+        match (&$found, &$expected) {
+            (found, expected) => {
+                if found != expected {
+                    return Err($crate::Failure::new(format!(
+                        "{}\n     found {found:?}\n  expected {expected:?}",
+                        format_args!($($what)+)
+                    )));
+                }
+            }
         }
-    }};
+    };
 }
 
 /// Fails the case unless an operation was refused with this code, and with these words if any are

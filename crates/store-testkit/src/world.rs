@@ -68,10 +68,7 @@ impl World {
     pub fn stamp(&self) -> Stamp {
         // SplitMix64: different for each write, the same in every run.
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let state = self
-            .random
-            .fetch_add(STEP, Ordering::Relaxed)
-            .wrapping_add(STEP);
+        let state = self.random.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Stamp::new(mixed ^ (mixed >> 31), self.now())
@@ -95,10 +92,9 @@ impl World {
         let body = json!({
             "id": id, "file_path": format!("{id}.md"), "branch": "main", "scope": SCOPE,
         });
-        let new: NewTask = read(merged(body, fields))?;
+        let new: NewTask = read(&merged(body, fields))?;
         let new = new.into_task(None, self.now())?;
-        self.stored(self.store.create_task(new, self.stamp()).await?)
-            .await
+        self.stored(self.store.create_task(new, self.stamp()).await?).await
     }
 
     /// The agent claims whatever is next.
@@ -114,7 +110,7 @@ impl World {
     /// The agent claims in another scope.
     pub async fn claims_in(&self, scope: &str, fields: Value) -> Result<Option<Task>> {
         let body = json!({ "agent_name": AGENT, "orchestrator_id": MACHINE });
-        let request = read(merged(body, fields))?;
+        let request = read(&merged(body, fields))?;
         match self.store.claim_task(scope, &request, self.stamp()).await? {
             Some(task) => self.stored(task).await.map(Some),
             None => Ok(None),
@@ -150,24 +146,22 @@ impl World {
 
     /// The agent hands in.
     pub async fn submits(&self, id: &str) -> Result<Task> {
-        self.submits_with(id, json!({ "commits_count": 1, "turns_used": 2 }))
-            .await
+        self.submits_with(id, json!({ "commits_count": 1, "turns_used": 2 })).await
     }
 
     /// The agent hands in with exactly this body.
     pub async fn submits_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::Submit(read(body)?)).await
+        self.changes(id, Request::Submit(read(&body)?)).await
     }
 
     /// A reviewer accepts.
     pub async fn accepts(&self, id: &str) -> Result<Task> {
-        self.accepts_with(id, json!({ "accepted_by": "reviewer" }))
-            .await
+        self.accepts_with(id, json!({ "accepted_by": "reviewer" })).await
     }
 
     /// A reviewer accepts with exactly this body.
     pub async fn accepts_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::Accept(read(body)?)).await
+        self.changes(id, Request::Accept(read(&body)?)).await
     }
 
     /// A reviewer rejects.
@@ -178,7 +172,7 @@ impl World {
 
     /// A reviewer rejects with exactly this body.
     pub async fn rejects_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::Reject(read(body)?)).await
+        self.changes(id, Request::Reject(read(&body)?)).await
     }
 
     /// Someone puts a task back.
@@ -188,29 +182,27 @@ impl World {
 
     /// Someone puts a task back with exactly this body.
     pub async fn requeues_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::Requeue(read(body)?)).await
+        self.changes(id, Request::Requeue(read(&body)?)).await
     }
 
     /// An operator moves a task.
     pub async fn forces(&self, id: &str, queue: &str) -> Result<Task> {
-        self.forces_with(id, json!({ "queue": queue, "reason": "because" }))
-            .await
+        self.forces_with(id, json!({ "queue": queue, "reason": "because" })).await
     }
 
     /// An operator moves a task with exactly this body.
     pub async fn forces_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::ForceQueue(read(body)?)).await
+        self.changes(id, Request::ForceQueue(read(&body)?)).await
     }
 
     /// A client reports on a hook.
     pub async fn completes_hook(&self, id: &str, hook: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::CompleteHook(hook.to_owned(), read(body)?))
-            .await
+        self.changes(id, Request::CompleteHook(hook.to_owned(), read(&body)?)).await
     }
 
     /// A client changes fields.
     pub async fn patches(&self, id: &str, body: Value) -> Result<Task> {
-        let patch = read(body)?;
+        let patch = read(&body)?;
         let task = self.store.update_task(id, None, patch, self.stamp());
         self.stored(task.await?).await
     }
@@ -263,20 +255,14 @@ impl World {
 
     /// The ids of the tasks that a filter finds, and how many there are in all.
     pub async fn lists(&self, filter: Filter) -> Result<(Vec<String>, i64)> {
-        let page = Page {
-            limit: 500,
-            offset: 0,
-        };
+        let page = Page { limit: 500, offset: 0 };
         let Listed { items, total } = self.store.list_tasks(&filter, page).await?;
         Ok((items.into_iter().map(|task| task.id).collect(), total))
     }
 
     /// Runs a statement that is no operation of the store: to look where none looks.
     pub async fn runs(&self, sql: &'static str, parameters: Vec<Cell>) -> Result<Rows> {
-        let statement = Statement {
-            sql: sql.into(),
-            parameters,
-        };
+        let statement = Statement { sql: sql.into(), parameters };
         let mut answers = self.engine.write(vec![statement]).await?;
         Ok(answers.pop().unwrap_or_default())
     }
@@ -284,14 +270,11 @@ impl World {
 
 /// A filter for all tasks of the world's scope.
 pub fn everything() -> Filter {
-    Filter {
-        scope: SCOPE.to_owned(),
-        ..Filter::default()
-    }
+    Filter { scope: SCOPE.to_owned(), ..Filter::default() }
 }
 
 /// Reads a body as the server does. One that cannot be read is refused as it is there.
-fn read<T: serde::de::DeserializeOwned>(body: Value) -> Result<T> {
+fn read<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T> {
     let text = body.to_string();
     Ok(parse_body(text.as_bytes()).map_err(Refusal::from)?)
 }

@@ -16,8 +16,7 @@ impl Conditions {
     /// Adds a condition; `?#` in it stands for the value.
     pub(crate) fn and(&mut self, condition: &'static str, value: impl Into<Value>) {
         let parameter = self.bind(value);
-        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
-        self.sql.push_str(&condition.replace("?#", &parameter));
+        self.join(&condition.replace("?#", &parameter));
     }
 
     /// Adds a condition if there is a value for it.
@@ -29,8 +28,7 @@ impl Conditions {
 
     /// Adds a condition without a value.
     pub(crate) fn and_always(&mut self, condition: &'static str) {
-        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
-        self.sql.push_str(condition);
+        self.join(condition);
     }
 
     /// Counts the rows that meet the conditions.
@@ -51,6 +49,11 @@ impl Conditions {
         let (limit, offset) = (self.bind(page.limit), self.bind(page.offset));
         let sql = format!("{select}{} ORDER BY {order} LIMIT {limit} OFFSET {offset}", self.sql);
         Statement { sql: sql.into(), parameters: self.parameters }
+    }
+
+    fn join(&mut self, condition: &str) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
     }
 
     fn bind(&mut self, value: impl Into<Value>) -> String {

@@ -76,8 +76,7 @@ const UPDATE: &str = concat!(
     columns!()
 );
 
-const DELETE: &str =
-    "DELETE FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING id";
+const DELETE: &str = "DELETE FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING id";
 
 /// Links a draft to what this write has made of it. Nothing made, nothing linked.
 macro_rules! link {
@@ -122,8 +121,9 @@ impl Filter {
             [] => {}
             [status] => conditions.and("status = ?#", status),
             // Hidden from the index, which would have to be sorted.
-            several => conditions
-                .and("status || '' IN (SELECT value FROM json_each(?#))", json(several)),
+            several => {
+                conditions.and("status || '' IN (SELECT value FROM json_each(?#))", json(several))
+            }
         }
         conditions.and_if("author = ?#", self.author.as_deref());
         conditions.and_if("domain = ?#", self.domain.as_deref());
@@ -153,7 +153,8 @@ impl Store {
         Ok(Draft { id: number(inserted)?, ..new })
     }
 
-    /// Lists drafts, the newest first.
+    /// Lists drafts, the newest first. Without a scope, counting them reads the whole table;
+    /// only those can ask for it whom no key confines.
     pub async fn list_drafts(&self, filter: &Filter, page: Page) -> Result<Listed<Draft>> {
         let conditions = filter.conditions();
         let total = conditions.count("drafts");

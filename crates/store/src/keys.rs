@@ -6,10 +6,11 @@
 use octopoid_domain::{
     Millis, Refusal,
     key::{Grant, Key, TOUCH_INTERVAL_MS},
+    orchestrator::Orchestrator,
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError,
+    Result, Stamp, Store, StoreError, all,
     engine::{Row, Statement, bind},
     first, history,
     lists::{Listed, Page},
@@ -99,11 +100,7 @@ fn key_id(stamp: Stamp) -> String {
 }
 
 /// The statement that hands out a scope's first key; no row if the scope has had one.
-pub(crate) fn issuing_first(
-    hash: &str,
-    to: &octopoid_domain::orchestrator::Orchestrator,
-    stamp: Stamp,
-) -> Statement {
+pub(crate) fn issuing_first(hash: &str, to: &Orchestrator, stamp: Stamp) -> Statement {
     bind!(
         ISSUE_FIRST,
         hash,
@@ -175,6 +172,6 @@ impl Store {
             }
             None => self.read([bind!(LIST_ALL, limit, offset), bind!(COUNT_ALL)]).await?,
         };
-        Ok(Listed { items: crate::all(rows, key)?, total: number(total)? })
+        Ok(Listed { items: all(rows, key)?, total: number(total)? })
     }
 }

@@ -69,11 +69,8 @@ const INSERT_FROM_DRAFT: &str = insert!(
 );
 
 /// A caller confined to a scope does not see the projects of others.
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
-);
+const FIND: &str =
+    concat!("SELECT ", columns!(), " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 const LIST: &str = concat!("SELECT ", columns!(), " FROM projects");
 
@@ -177,7 +174,8 @@ impl Store {
         Ok(new)
     }
 
-    /// Lists projects, the newest first.
+    /// Lists projects, the newest first. Without a scope, counting them reads the whole table;
+    /// only those can ask for it whom no key confines.
     pub async fn list_projects(&self, filter: &Filter, page: Page) -> Result<Listed<Project>> {
         let mut conditions = Conditions::default();
         conditions.and_if("scope = ?#", filter.scope.as_deref());

@@ -6,7 +6,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, all,
+    Result, Stamp, Store, StoreError, all,
     engine::{Row, bind},
     first,
     row::Columns,
@@ -78,7 +78,7 @@ impl Store {
     ) -> Result<Vec<Role>> {
         let orchestrator = &new.orchestrator_id;
         let roles = serde_json::to_string(&new.roles)
-            .map_err(|_| crate::StoreError::Corrupt("roles cannot be written as JSON"))?;
+            .map_err(|_| StoreError::Corrupt("roles cannot be written as JSON"))?;
         let [known, _, own] = self
             .write([
                 bind!(FIND_ORCHESTRATOR, orchestrator, within),

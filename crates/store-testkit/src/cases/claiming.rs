@@ -4,7 +4,7 @@ use octopoid_domain::Task;
 use serde_json::json;
 
 use crate::{
-    Verdict, World, cases, ensure, ensure_eq, ensure_refused,
+    Verdict, World, ensure, ensure_eq, ensure_refused,
     setting::Flow,
     world::{AGENT, DAY, LEASE, MACHINE, SCOPE, SECOND},
 };
@@ -36,9 +36,7 @@ cases! {
 
 async fn the_most_urgent_task_is_claimed_first(world: &World) -> Verdict {
     for priority in ["P3", "P1", "P0", "P2"] {
-        world
-            .creates_with(priority, json!({ "priority": priority }))
-            .await?;
+        world.creates_with(priority, json!({ "priority": priority })).await?;
     }
     let order = world.drains(json!({})).await?;
     ensure_eq!(order, ["P0", "P1", "P2", "P3"], "by priority");
@@ -57,9 +55,7 @@ async fn among_equals_the_oldest_is_claimed_first(world: &World) -> Verdict {
 
 async fn unknown_priorities_come_last(world: &World) -> Verdict {
     for priority in ["urgent", "p0", "P10", "A", "P3"] {
-        world
-            .creates_with(priority, json!({ "priority": priority }))
-            .await?;
+        world.creates_with(priority, json!({ "priority": priority })).await?;
     }
     world.creates_with("none", json!({ "priority": "P0" })).await?;
     world.patches("none", json!({ "priority": null })).await?;
@@ -87,7 +83,8 @@ async fn a_task_that_was_put_back_keeps_its_place_in_the_line(world: &World) -> 
 }
 
 async fn a_claim_changes_the_claim_and_nothing_else(world: &World) -> Verdict {
-    let fields = json!({ "role": "r", "type": "t", "content": "c", "hooks": "[]", "priority": "P1" });
+    let fields =
+        json!({ "role": "r", "type": "t", "content": "c", "hooks": "[]", "priority": "P1" });
     let fresh = world.creates_with("a", fields).await?;
     world.passes(5);
     let expected = Task {
@@ -304,9 +301,7 @@ async fn a_role_of_another_scope_decides_where_ones_own_has_none(world: &World) 
     world.passes(SECOND);
     world.registers_role("other", "review", "provisional").await?;
     for queue in ["backlog", "provisional", "incoming"] {
-        world
-            .creates_with(queue, json!({ "queue": queue, "role": "review" }))
-            .await?;
+        world.creates_with(queue, json!({ "queue": queue, "role": "review" })).await?;
     }
     let filter = json!({ "role_filter": "review" });
     let order = world.drains(filter.clone()).await?;

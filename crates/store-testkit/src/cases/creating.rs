@@ -4,7 +4,7 @@ use octopoid_domain::{Millis, Task};
 use serde_json::json;
 
 use crate::{
-    Verdict, World, cases, ensure, ensure_eq, ensure_refused,
+    Verdict, World, ensure, ensure_eq, ensure_refused,
     world::{SCOPE, START},
 };
 
@@ -92,14 +92,8 @@ async fn a_task_must_name_itself_its_branch_and_its_scope(world: &World) -> Verd
     for (field, words) in [
         ("id", "Missing required fields: id, file_path"),
         ("file_path", "Missing required fields: id, file_path"),
-        (
-            "branch",
-            "Missing required field: branch. Caller must set branch explicitly.",
-        ),
-        (
-            "scope",
-            "Missing required field: scope. All tasks must belong to a scope.",
-        ),
+        ("branch", "Missing required field: branch. Caller must set branch explicitly."),
+        ("scope", "Missing required field: scope. All tasks must belong to a scope."),
     ] {
         for falsy in [json!(null), json!("")] {
             let mut fields = json!({});
@@ -149,9 +143,7 @@ async fn a_number_is_read_as_the_id_it_spells(world: &World) -> Verdict {
 }
 
 async fn a_role_must_be_registered_where_roles_are(world: &World) -> Verdict {
-    world
-        .creates_with("a", json!({ "role": "anything" }))
-        .await?;
+    world.creates_with("a", json!({ "role": "anything" })).await?;
     world.registers_role("other", "cook", "incoming").await?;
     world.creates_with("b", json!({ "role": "anything" })).await?;
     world.registers_role(SCOPE, "review", "incoming").await?;
@@ -170,9 +162,7 @@ async fn a_queue_must_be_one_of_the_flows(world: &World) -> Verdict {
     let words = "Invalid queue \"backlog\". Valid queues for flow \"default\": \
                  incoming, claimed, done, failed, provisional";
     ensure_refused!(answer, "invalid_queue", words);
-    world
-        .creates_with("a", json!({ "queue": "provisional" }))
-        .await?;
+    world.creates_with("a", json!({ "queue": "provisional" })).await?;
     // Neither a flow that nobody registered nor one of another scope has a say.
     let other_flow = json!({ "queue": "backlog", "flow": "other" });
     world.creates_with("b", other_flow).await?;
@@ -187,9 +177,7 @@ async fn a_project_lends_its_branch(world: &World) -> Verdict {
     let task = world.creates_with("a", json!({ "project_id": "p" })).await?;
     ensure_eq!(task.branch, "feature", "the project's branch");
     ensure_eq!(task.project_id.as_deref(), Some("p"), "its project");
-    let task = world
-        .creates_with("b", json!({ "project_id": "bare" }))
-        .await?;
+    let task = world.creates_with("b", json!({ "project_id": "bare" })).await?;
     ensure_eq!(task.branch, "main", "its own branch, as the project has none");
     Ok(())
 }
@@ -207,9 +195,7 @@ async fn a_project_of_no_scope_is_open_to_every_scope(world: &World) -> Verdict 
 async fn a_project_must_exist_in_the_tasks_scope(world: &World) -> Verdict {
     world.makes_project("theirs", "b", Some("other")).await?;
     for project in ["theirs", "nobodys"] {
-        let answer = world
-            .creates_with("a", json!({ "project_id": project }))
-            .await;
+        let answer = world.creates_with("a", json!({ "project_id": project })).await;
         let words = format!("Unknown project '{project}'");
         ensure_refused!(answer, "invalid_request", words);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{Verdict, World, cases, ensure_eq, ensure_refused};
+use crate::{Verdict, World, ensure_eq, ensure_refused};
 
 cases! {
     a_role_filter_passes_over_other_roles,
@@ -50,9 +50,7 @@ async fn both_filters_must_fit(world: &World) -> Verdict {
         ("both", "r", "t"),
         ("swapped", "t", "r"),
     ] {
-        world
-            .creates_with(id, json!({ "role": role, "type": kind }))
-            .await?;
+        world.creates_with(id, json!({ "role": role, "type": kind })).await?;
     }
     let order = world.drains(json!({ "role_filter": "r", "type_filter": "t" })).await?;
     ensure_eq!(order, ["both"], "role and type");
@@ -99,8 +97,20 @@ async fn a_filter_fits_whole_names_only(world: &World) -> Verdict {
 
 async fn names_may_hold_anything_that_is_printed(world: &World) -> Verdict {
     let names = [
-        "it's", "say \"hi\"", "50%", "a_b", "a,b", "[\"a\"]", "{}", "\\", "null", "--", "\u{1f419}",
-        "\u{e4}\u{f6}", " ", "\t",
+        "it's",
+        "say \"hi\"",
+        "50%",
+        "a_b",
+        "a,b",
+        "[\"a\"]",
+        "{}",
+        "\\",
+        "null",
+        "--",
+        "\u{1f419}",
+        "\u{e4}\u{f6}",
+        " ",
+        "\t",
     ];
     for name in names {
         let fields = json!({ "role": name, "type": name });

@@ -1,10 +1,10 @@
 //! How leases are kept, how they end, and what the reaper does then.
 
-use octopoid_domain::Task;
+use octopoid_domain::{Millis, Task};
 use serde_json::json;
 
 use crate::{
-    Verdict, World, cases, ensure, ensure_eq, ensure_refused,
+    Verdict, World, ensure, ensure_eq, ensure_refused,
     world::{AGENT, DAY, LEASE, MACHINE, SECOND},
 };
 
@@ -146,7 +146,7 @@ async fn a_renewed_lease_is_left_alone(world: &World) -> Verdict {
     world.passes(LEASE - 1);
     let longer = world.now().plus(3_600 * SECOND).to_iso();
     let task = world.patches("a", json!({ "lease_expires_at": longer })).await?;
-    ensure_eq!(task.lease_expires_at.map(|at| at.to_iso()), Some(longer), "the new end");
+    ensure_eq!(task.lease_expires_at.map(Millis::to_iso), Some(longer), "the new end");
     world.passes(3_600 * SECOND);
     ensure_eq!(world.reaps().await?, [""; 0], "the lease still holds");
     world.submits("a").await?;
@@ -161,7 +161,7 @@ async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
         ("2026-11-22 10:00:00", "2026-11-22T10:00:00.000Z"),
     ] {
         let task = world.patches("a", json!({ "lease_expires_at": form })).await?;
-        let end = task.lease_expires_at.map(|at| at.to_iso());
+        let end = task.lease_expires_at.map(Millis::to_iso);
         ensure_eq!(end.as_deref(), Some(shown), "for {form}");
     }
     let answer = world.patches("a", json!({ "lease_expires_at": "soon" })).await;
@@ -172,7 +172,7 @@ async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
 async fn a_task_that_was_moved_on_is_left_alone(world: &World) -> Verdict {
     for queue in ["needs_continuation", "provisional", "failed", "incoming"] {
         world.works_on(queue).await?;
-        let lease = world.reads(queue).await?.lease_expires_at.map(|at| at.to_iso());
+        let lease = world.reads(queue).await?.lease_expires_at.map(Millis::to_iso);
         let moved = json!({ "queue": queue, "claimed_by": AGENT, "lease_expires_at": lease });
         world.patches(queue, moved).await?;
     }

@@ -1,4 +1,4 @@
-//! The cases, a file for each thing the store does.
+//! The a file for each thing the store does.
 
 mod blocking;
 mod claiming;
@@ -12,10 +12,10 @@ mod flows;
 mod forcing;
 mod leasing;
 mod listing;
-mod telling;
 mod reviewing;
 mod schema;
 mod submitting;
+mod telling;
 mod verdicts;
 
 use crate::Case;

@@ -4,7 +4,7 @@ use octopoid_domain::Task;
 use serde_json::json;
 
 use crate::{
-    Verdict, World, cases, ensure, ensure_eq,
+    Verdict, World, ensure, ensure_eq,
     world::{AGENT, LEASE, SECOND},
 };
 

@@ -4,7 +4,7 @@ use octopoid_domain::Task;
 use serde_json::{Value, json};
 
 use crate::{
-    Verdict, World, cases, ensure_eq, ensure_refused,
+    Verdict, World, ensure_eq, ensure_refused,
     setting::Flow,
     world::{AGENT, MACHINE, SECOND},
 };

@@ -1,11 +1,11 @@
 //! Accepting, rejecting and putting back, where no flow has a say.
 
-use octopoid_domain::{Task, transition::Request};
+use octopoid_domain::{Millis, Task, transition::Request};
 use octopoid_store::engine::Value as Cell;
 use serde_json::{Value, json};
 
 use crate::{
-    Verdict, World, cases, ensure_eq, ensure_refused,
+    Verdict, World, ensure_eq, ensure_refused,
     verdict::code,
     world::{AGENT, SECOND},
 };
@@ -48,7 +48,7 @@ async fn accepting_may_say_when_the_task_was_finished(world: &World) -> Verdict 
     world.hands_in("a").await?;
     let body = json!({ "accepted_by": "me", "completed_at": "2026-03-02T10:00:00.123456+00:00" });
     let task = world.accepts_with("a", body).await?;
-    let at = task.completed_at.map(|at| at.to_iso());
+    let at = task.completed_at.map(Millis::to_iso);
     ensure_eq!(at.as_deref(), Some("2026-03-02T10:00:00.123Z"), "completed_at");
     Ok(())
 }
@@ -75,7 +75,8 @@ async fn rejecting_sends_the_task_back_with_the_reason(world: &World) -> Verdict
 }
 
 async fn rejecting_leaves_a_message_to_nobody_in_particular(world: &World) -> Verdict {
-    const MESSAGES: &str = "SELECT task_id, from_actor, to_actor, type, content, created_at, scope FROM messages";
+    const MESSAGES: &str =
+        "SELECT task_id, from_actor, to_actor, type, content, created_at, scope FROM messages";
     world.hands_in("a").await?;
     world.rejects("a").await?;
     let expected: Vec<Cell> = vec![

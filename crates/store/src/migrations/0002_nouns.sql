@@ -15,7 +15,7 @@ CREATE TABLE projects (
     pr_number INTEGER,
     flow TEXT,
     -- The mark of the write that made it, by which that write's other statements know it did.
-    write_id INTEGER NOT NULL
+    write_id INTEGER NOT NULL DEFAULT 0
 );
 
 -- Both are in the order of creation, so that the newest are found without sorting.

@@ -1,0 +1,17 @@
+use axum::{Json, extract::State};
+
+use crate::{
+    admin::Administrator,
+    app::App,
+    jobs::{self, Done},
+    openapi::{Answer, Problems},
+};
+
+/// Run the scheduled jobs now.
+///
+/// Takes back what dead agents hold and marks silent orchestrators offline.
+#[utoipa::path(post, path = "/api/v1/admin/jobs/run", tag = "admin",
+    responses((status = 200, body = Done), Problems))]
+pub(crate) async fn run_jobs(_: Administrator, State(app): State<App>) -> Answer<Done> {
+    Ok(Json(jobs::run_jobs(&app).await?))
+}

@@ -1,0 +1,109 @@
+//! Which states tasks may be in, and which steps lead on.
+
+use axum::{Json, extract::State};
+use octopoid_domain::flow::{Flow, NewFlow};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    body::Body,
+    openapi::{Answer, Problems},
+    query::{Params, Segment, missing},
+};
+
+/// A list of flows.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FlowList {
+    flows: Vec<Flow>,
+}
+
+/// What was deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Deleted {
+    message: &'static str,
+    name: String,
+    scope: String,
+}
+
+/// Register a flow.
+///
+/// From then on it decides which queues its tasks may be in and which steps are allowed.
+#[utoipa::path(put, path = "/api/v1/flows/{name}", tag = "flows", request_body = NewFlow,
+    params(("name" = String, Path, description = "The flow; `default` for tasks that name none.")),
+    responses((status = 200, body = Flow), Problems))]
+pub(crate) async fn put_flow(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment,
+    Body(new): Body<NewFlow>,
+) -> Answer<Flow> {
+    let scope = caller
+        .scope(new.scope.0.as_deref())
+        .ok_or_else(|| missing("Missing required field: scope"))?;
+    let flow = app.store.put_flow(scope, &name, &new, app.stamp()).await?;
+    audit::other("flow.registered", &caller, &name, Some(scope));
+    Ok(Json(flow))
+}
+
+/// List flows.
+///
+/// By name.
+#[utoipa::path(get, path = "/api/v1/flows", tag = "flows",
+    params(("scope" = Option<String>, Query, description = "Required without a key.")),
+    responses((status = 200, body = FlowList), Problems))]
+pub(crate) async fn list_flows(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+) -> Answer<FlowList> {
+    let scope = caller.scope(params.get("scope")).ok_or_else(|| {
+        missing("Missing required query parameter: scope. Cannot list flows across all scopes.")
+    })?;
+    let flows = app.store.list_flows(scope).await?;
+    Ok(Json(FlowList { flows }))
+}
+
+/// Get a flow.
+#[utoipa::path(get, path = "/api/v1/flows/{name}", tag = "flows",
+    params(
+        ("name" = String, Path, description = "The flow."),
+        ("scope" = Option<String>, Query, description = "Required without a key."),
+    ),
+    responses((status = 200, body = Flow), Problems))]
+pub(crate) async fn get_flow(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment,
+    params: Params,
+) -> Answer<Flow> {
+    let scope = caller.scope(params.get("scope")).ok_or_else(missing_scope)?;
+    Ok(Json(app.store.get_flow(scope, &name).await?))
+}
+
+/// Delete a flow.
+///
+/// Its tasks stay where they are, and no rules bind them any longer.
+#[utoipa::path(delete, path = "/api/v1/flows/{name}", tag = "flows",
+    params(
+        ("name" = String, Path, description = "The flow."),
+        ("scope" = Option<String>, Query, description = "Required without a key."),
+    ),
+    responses((status = 200, body = Deleted), Problems))]
+pub(crate) async fn delete_flow(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment,
+    params: Params,
+) -> Answer<Deleted> {
+    let scope = caller.scope(params.get("scope")).ok_or_else(missing_scope)?;
+    app.store.delete_flow(scope, &name).await?;
+    audit::other("flow.deleted", &caller, &name, Some(scope));
+    Ok(Json(Deleted { message: "Flow deleted", name, scope: scope.to_owned() }))
+}
+
+fn missing_scope() -> crate::problem::Problem {
+    missing("Missing required query parameter: scope")
+}

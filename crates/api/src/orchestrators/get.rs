@@ -1,0 +1,26 @@
+use axum::{Json, extract::State};
+use octopoid_domain::orchestrator::Orchestrator;
+
+use crate::{
+    app::App,
+    auth::Caller,
+    openapi::{Answer, Problems},
+    query::{Params, Segment},
+};
+
+/// Get an orchestrator.
+#[utoipa::path(get, path = "/api/v1/orchestrators/{id}", tag = "orchestrators",
+    params(
+        ("id" = String, Path, description = "The orchestrator."),
+        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+    ),
+    responses((status = 200, body = Orchestrator), Problems))]
+pub(crate) async fn get_orchestrator(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    params: Params,
+) -> Answer<Orchestrator> {
+    let within = caller.scope(params.get("scope"));
+    Ok(Json(app.store.get_orchestrator(&id, within).await?))
+}

@@ -1,0 +1,25 @@
+use axum::{Json, extract::State};
+use octopoid_domain::orchestrator::Heartbeat;
+
+use crate::{
+    app::App,
+    auth::Caller,
+    openapi::{Answer, Problems},
+    query::Segment,
+};
+
+/// Send a heartbeat.
+///
+/// Tells that the orchestrator is alive, and revives it if it was offline. A body is not needed and
+/// not read: the server's clock counts.
+#[utoipa::path(post, path = "/api/v1/orchestrators/{id}/heartbeat", tag = "orchestrators",
+    params(("id" = String, Path, description = "The orchestrator.")),
+    responses((status = 200, body = Heartbeat), Problems))]
+pub(crate) async fn note_heartbeat(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+) -> Answer<Heartbeat> {
+    let last_heartbeat = app.store.note_heartbeat(&id, caller.within(), app.now()).await?;
+    Ok(Json(Heartbeat { success: true, last_heartbeat }))
+}

@@ -1,0 +1,47 @@
+use axum::{Json, extract::State};
+use octopoid_domain::{Refusal, key::Rotated};
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    keys::FreshKey,
+    openapi::{Answer, Problems},
+    problem::Problem,
+    query::Segment,
+};
+
+/// Replace a key.
+///
+/// The key that was presented ends at once, and the new one has its label and its expiry. The
+/// administrator replaces all keys of the scope by one.
+#[utoipa::path(post, path = "/api/v1/orchestrators/scopes/{scope}/rotate-key",
+    tag = "orchestrators",
+    params(("scope" = String, Path, description = "The tenant.")),
+    responses((status = 200, body = Rotated), Problems))]
+pub(crate) async fn rotate_key(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(scope): Segment,
+) -> Answer<Rotated> {
+    let presented = match &caller {
+        Caller::Anyone => {
+            return Err(Problem::unauthorized(
+                "Authentication required. Provide your current API key in the Authorization \
+                 header.",
+            ));
+        }
+        Caller::Holder { scope: own, .. } if *own != scope => {
+            return Err(Refusal::Forbidden(format!(
+                "Scope mismatch: authenticated as \"{own}\" but rotating key for \"{scope}\""
+            ))
+            .into());
+        }
+        Caller::Holder { key_id, .. } => Some(&**key_id),
+        Caller::Administrator => None,
+    };
+    let fresh = FreshKey::new(&app);
+    let key = app.store.rotate_key(&scope, presented, &fresh.hash, app.stamp()).await?;
+    audit::other("key.rotated", &caller, &key.id, Some(&scope));
+    Ok(Json(Rotated { api_key: fresh.text, scope }))
+}

@@ -1,0 +1,30 @@
+use axum::{Json, extract::State};
+use octopoid_domain::orchestrator::{Orchestrator, OrchestratorPatch};
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    body::Body,
+    openapi::{Answer, Problems},
+    query::Segment,
+};
+
+/// Change the status of an orchestrator.
+///
+/// One in `maintenance` stays there whatever its heartbeats say.
+#[utoipa::path(patch, path = "/api/v1/orchestrators/{id}", tag = "orchestrators",
+    request_body = OrchestratorPatch,
+    params(("id" = String, Path, description = "The orchestrator.")),
+    responses((status = 200, body = Orchestrator), Problems))]
+pub(crate) async fn update_orchestrator(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    Body(patch): Body<OrchestratorPatch>,
+) -> Answer<Orchestrator> {
+    let status = patch.status()?;
+    let orchestrator = app.store.set_orchestrator_status(&id, caller.within(), status).await?;
+    audit::other("orchestrator.updated", &caller, &id, Some(&orchestrator.scope));
+    Ok(Json(orchestrator))
+}

@@ -1,0 +1,212 @@
+//! Measures the server over loopback HTTP, beside its own ceilings, all in one run: absolute
+//! figures say as much about the machine as about the server, ratios do not.
+
+mod http;
+mod load;
+mod measure;
+mod report;
+mod server;
+mod store;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::Parser;
+use octopoid_domain::queue;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    measure::{Measured, median, now},
+    report::Report,
+    server::Server,
+};
+
+/// How many agents call at once, phase by phase.
+const AGENTS: [usize; 4] = [1, 16, 64, 256];
+/// The agents of the phases whose ratio is judged, and how often these are repeated.
+const JUDGED: usize = 64;
+const ROUNDS: usize = 5;
+
+/// Measures the server.
+#[derive(Parser)]
+struct Args {
+    /// Seconds that each phase lasts.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// How many tasks "a full table" means.
+    #[arg(long, default_value_t = 1_000_000)]
+    tasks: usize,
+    /// Where to write the report; standard error gets the progress.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let bench = Bench {
+        // One thread makes the load, so that the server has the rest of a small machine.
+        load: Builder::new_current_thread().enable_all().build()?,
+        direct: Builder::new_multi_thread().enable_all().build()?,
+        binary: server::binary()?,
+        folder: tempfile::tempdir().context("cannot make a folder for databases")?,
+        length: Duration::from_secs(args.seconds),
+        tasks: args.tasks,
+    };
+    let mut report = Report::new(&bench.binary, args.tasks)?;
+    bench.lifecycles(&mut report)?;
+    bench.ceilings(&mut report)?;
+    bench.storm(&mut report)?;
+    bench.waiting(&mut report)?;
+    bench.finished(&mut report)?;
+    report.finish(args.out.as_deref())
+}
+
+struct Bench {
+    load: Runtime,
+    direct: Runtime,
+    binary: PathBuf,
+    folder: tempfile::TempDir,
+    length: Duration,
+    tasks: usize,
+}
+
+impl Bench {
+    fn database(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn server(&self, database: &Path) -> anyhow::Result<Server> {
+        Server::start(&self.binary, database)
+    }
+
+    fn live(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {
+        self.load.block_on(load::get(&server.address, "/livez", agents, self.length))
+    }
+
+    fn lifecycle(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {
+        self.load.block_on(load::lifecycle(&server.address, "bench", agents, self.length))
+    }
+
+    /// Lifecycles by few and by many agents, on a fresh database.
+    fn lifecycles(&self, report: &mut Report) -> anyhow::Result<()> {
+        let server = self.server(&self.database("lifecycle.db"))?;
+        report.fact("Memory, idle", "MB", server.memory_mb()?.0);
+        for agents in AGENTS {
+            report.progress(&format!("lifecycle, {agents} agents"));
+            let live = self.live(&server, agents)?;
+            let measured = self.lifecycle(&server, agents)?;
+            report.lifecycle(agents, measured, live.rate());
+        }
+        Ok(())
+    }
+
+    /// The lifecycle beside the bare router and beside the store, in turn.
+    fn ceilings(&self, report: &mut Report) -> anyhow::Result<()> {
+        let server = self.server(&self.database("ceilings.db"))?;
+        let store = self.direct.block_on(store::open(&self.database("store.db")))?;
+        let (mut of_router, mut of_store) = (Vec::new(), Vec::new());
+        for round in 1..=ROUNDS {
+            report.progress(&format!("ceilings, round {round} of {ROUNDS}"));
+            let live = self.live(&server, JUDGED)?.rate();
+            let direct = self.direct.block_on(store::lifecycle(&store, JUDGED, self.length))?;
+            let full = self.lifecycle(&server, JUDGED)?.rate();
+            report.ceiling(live, direct.rate(), full);
+            of_router.push(full / live);
+            of_store.push(full / direct.rate());
+        }
+        report.ratio("Lifecycle, of the bare router", median(of_router), 0.25, true);
+        report.ratio("Lifecycle, of the store without HTTP", median(of_store), 0.6, true);
+        Ok(())
+    }
+
+    /// Many agents claim until nothing is left.
+    fn storm(&self, report: &mut Report) -> anyhow::Result<()> {
+        const TASKS: usize = 20_000;
+        report.progress("claim storm");
+        let server = self.server(&self.database("storm.db"))?;
+        let created = self.load.block_on(load::fill(&server.address, "storm", TASKS, JUDGED))?;
+        let claimed = self.load.block_on(load::claims(&server.address, "storm", JUDGED, None))?;
+        anyhow::ensure!(claimed.latencies.count() == TASKS, "not every task was claimed once");
+        report.phase("Create 20,000 tasks, 64 agents", created);
+        report.phase("Claim storm over them, 64 agents", claimed);
+        Ok(())
+    }
+
+    /// Claims with few and with many tasks waiting, and with many agents on the full table.
+    fn waiting(&self, report: &mut Report) -> anyhow::Result<()> {
+        report.progress(&format!("filling a table with {} waiting tasks", self.tasks));
+        let (few, many) = (self.database("few.db"), self.database("many.db"));
+        self.fill(&few, "claim", queue::INCOMING, 1_000)?;
+        self.fill(&many, "claim", queue::INCOMING, self.tasks)?;
+        let (few, many) = (self.server(&few)?, self.server(&many)?);
+        report.fact("Start with a full table of waiting tasks", "s", many.start.as_secs_f64());
+        let mut ratios = Vec::new();
+        for round in 1..=ROUNDS {
+            report.progress(&format!("claims, round {round} of {ROUNDS}"));
+            // The short queue is refilled, so that it stays about as long.
+            self.load.block_on(load::fill(&few.address, "claim", 500, 16))?;
+            let until = Some(now() + self.length);
+            let mut short = self.load.block_on(load::claims(&few.address, "claim", 1, until))?;
+            let until = Some(now() + short.elapsed);
+            let mut long = self.load.block_on(load::claims(&many.address, "claim", 1, until))?;
+            let (short, long) = (short.latencies.quantile_ms(0.5), long.latencies.quantile_ms(0.5));
+            report.pair("Claim p50, few waiting and many", "ms", short, long);
+            ratios.push(long / short);
+        }
+        report.ratio("Claim p50, many waiting against few", median(ratios), 1.5, false);
+        report.progress("256 agents on the full table");
+        let measured = self.lifecycle(&many, 256)?;
+        report.phase("Lifecycle on the full table, 256 agents", measured);
+        report.fact("Memory under that load, peak", "MB", many.memory_mb()?.1);
+        Ok(())
+    }
+
+    /// Poll and lists with few and with many finished tasks.
+    fn finished(&self, report: &mut Report) -> anyhow::Result<()> {
+        report.progress(&format!("filling a table with {} finished tasks", self.tasks));
+        let (few, many) = (self.database("few-done.db"), self.database("many-done.db"));
+        for (database, tasks) in [(&few, 1_000), (&many, self.tasks)] {
+            self.fill(database, "read", queue::DONE, tasks)?;
+            self.fill(database, "read", queue::INCOMING, 100)?;
+        }
+        let (few, many) = (self.server(&few)?, self.server(&many)?);
+        report.fact("Start with a full table of finished tasks", "s", many.start.as_secs_f64());
+        for (name, path) in [
+            ("Poll", "/api/v1/scheduler/poll?scope=read"),
+            ("List, waiting", "/api/v1/tasks?scope=read&queue=incoming"),
+            ("List, all", "/api/v1/tasks?scope=read"),
+            ("List, finished", "/api/v1/tasks?scope=read&queue=done"),
+        ] {
+            let mut ratios = Vec::new();
+            for round in 1..=ROUNDS {
+                report.progress(&format!("{name}, round {round} of {ROUNDS}"));
+                let p50 = |server: &Server| -> anyhow::Result<f64> {
+                    let get = load::get(&server.address, path, 1, self.length / 3);
+                    Ok(self.load.block_on(get)?.latencies.quantile_ms(0.5))
+                };
+                let (short, long) = (p50(&few)?, p50(&many)?);
+                report.pair(&format!("{name} p50, few finished and many"), "ms", short, long);
+                ratios.push(long / short);
+            }
+            let name = format!("{name} p50, many finished against few");
+            report.ratio(&name, median(ratios), 1.5, false);
+        }
+        Ok(())
+    }
+
+    fn fill(
+        &self,
+        database: &Path,
+        scope: &str,
+        queue: &'static str,
+        tasks: usize,
+    ) -> anyhow::Result<()> {
+        self.direct.block_on(async {
+            let store = store::open(database).await?;
+            store::fill(&store, scope, queue, tasks).await
+        })
+    }
+}

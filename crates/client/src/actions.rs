@@ -1,0 +1,39 @@
+//! Proposals that somebody must approve.
+
+use octopoid_domain::action::{Action, NewAction};
+use serde_json::{Value, json};
+
+use crate::{Client, Listed, Query, Result, path};
+
+impl Client {
+    /// Proposes an action.
+    pub async fn create_action(&self, new: &NewAction) -> Result<Action> {
+        self.post(&path(["actions"]), new).await
+    }
+
+    /// Lists actions. The query may name `entity_type`, `entity_id`, `status`, `limit` and
+    /// `offset`.
+    pub async fn list_actions(&self, query: Query<'_>) -> Result<Listed<Action>> {
+        self.list("actions", &path(["actions"]), query).await
+    }
+
+    /// Asks for an action to be executed. It is asked for once.
+    pub async fn execute_action(&self, id: &str) -> Result<Action> {
+        self.post(&path(["actions", id, "execute"]), &json!({})).await
+    }
+
+    /// Says that an action was done, and what came of it.
+    pub async fn complete_action(&self, id: &str, result: &Value) -> Result<Action> {
+        self.post(&path(["actions", id, "complete"]), &json!({ "result": result })).await
+    }
+
+    /// Says that an action was tried in vain, and why.
+    pub async fn fail_action(&self, id: &str, result: &Value) -> Result<Action> {
+        self.post(&path(["actions", id, "fail"]), &json!({ "result": result })).await
+    }
+
+    /// Changes `status` or `result`.
+    pub async fn update_action(&self, id: &str, patch: &Value) -> Result<Action> {
+        self.patch(&path(["actions", id]), patch).await
+    }
+}

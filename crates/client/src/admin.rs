@@ -1,0 +1,38 @@
+//! For the holder of the administrator's token.
+
+use octopoid_domain::key::{Issued, Key, NewKey};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{Client, Listed, Query, Result, path};
+
+/// What a run of the scheduled jobs did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct JobsDone {
+    /// Tasks taken back from agents whose lease had ended.
+    pub tasks_released: usize,
+    /// Orchestrators marked offline because they had gone silent.
+    pub orchestrators_offline: usize,
+}
+
+impl Client {
+    /// Issues a key beside those its scope has.
+    pub async fn issue_key(&self, new: &NewKey) -> Result<Issued> {
+        self.post(&path(["admin", "keys"]), new).await
+    }
+
+    /// Lists keys. The query may name `limit` and `offset`.
+    pub async fn list_keys(&self, query: Query<'_>) -> Result<Listed<Key>> {
+        self.list("keys", &path(["admin", "keys"]), query).await
+    }
+
+    /// Revokes a key.
+    pub async fn revoke_key(&self, id: &str) -> Result<Key> {
+        self.delete(&path(["admin", "keys", id]), &[]).await
+    }
+
+    /// Runs the scheduled jobs now.
+    pub async fn run_jobs(&self) -> Result<JobsDone> {
+        self.post(&path(["admin", "jobs", "run"]), &json!({})).await
+    }
+}

@@ -1,0 +1,47 @@
+//! The machines that run agents.
+
+use octopoid_domain::{
+    key::Rotated,
+    orchestrator::{Heartbeat, Orchestrator, Registered, Registration, Status},
+    poll::Poll,
+};
+use serde_json::json;
+
+use crate::{Client, Listed, Query, Result, path};
+
+impl Client {
+    /// Registers an orchestrator. The first of a scope is handed a key.
+    pub async fn register_orchestrator(&self, body: &Registration) -> Result<Registered> {
+        self.post(&path(["orchestrators", "register"]), body).await
+    }
+
+    /// Tells that an orchestrator is alive.
+    pub async fn heartbeat(&self, id: &str) -> Result<Heartbeat> {
+        self.post(&path(["orchestrators", id, "heartbeat"]), &json!({})).await
+    }
+
+    /// Lists orchestrators. The query may name `cluster` and `status`.
+    pub async fn list_orchestrators(&self, query: Query<'_>) -> Result<Listed<Orchestrator>> {
+        self.list("orchestrators", &path(["orchestrators"]), query).await
+    }
+
+    /// The orchestrator with this id.
+    pub async fn get_orchestrator(&self, id: &str) -> Result<Orchestrator> {
+        self.get(&path(["orchestrators", id]), &[]).await
+    }
+
+    /// Changes the status of an orchestrator.
+    pub async fn update_orchestrator(&self, id: &str, status: Status) -> Result<Orchestrator> {
+        self.patch(&path(["orchestrators", id]), &json!({ "status": status })).await
+    }
+
+    /// Replaces the key presented, or, for the administrator, all keys of the scope.
+    pub async fn rotate_key(&self, scope: &str) -> Result<Rotated> {
+        self.post(&path(["orchestrators", "scopes", scope, "rotate-key"]), &json!({})).await
+    }
+
+    /// Asks whether there is anything to do. The query may name `orchestrator_id`.
+    pub async fn poll(&self, query: Query<'_>) -> Result<Poll> {
+        self.get(&path(["scheduler", "poll"]), query).await
+    }
+}

@@ -1,0 +1,111 @@
+//! The queue.
+
+use octopoid_domain::{
+    Task,
+    event::Event,
+    message::Message,
+    steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit},
+    task::{ClaimRequest, NewTask},
+};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Client, Listed, Query, Result, decode, path};
+
+/// A stretch of a task's history.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct History {
+    /// The task.
+    pub task_id: String,
+    /// The oldest first.
+    pub events: Vec<Event>,
+    /// Asks for the next stretch; none at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// The only 404 that is no error: it has a `message` and nothing else.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {
+    #[serde(rename = "message")]
+    _message: String,
+}
+
+impl Client {
+    /// Creates a task.
+    pub async fn create_task(&self, new: &NewTask) -> Result<Task> {
+        self.post(&path(["tasks"]), new).await
+    }
+
+    /// The task with this id.
+    pub async fn get_task(&self, id: &str) -> Result<Task> {
+        self.get(&path(["tasks", id]), &[]).await
+    }
+
+    /// Lists tasks. The query may name `queue`, `priority`, `role`, `claimed_by`, `project_id`,
+    /// `needs_intervention`, `sort`, `limit` and `offset`.
+    pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<Task>> {
+        self.list("tasks", &path(["tasks"]), query).await
+    }
+
+    /// Claims the most urgent task that fits, if there is one.
+    pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<Task>> {
+        let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
+        let (status, body) = self.exchange(request).await?;
+        if status == 404 && serde_json::from_slice::<Nothing>(&body).is_ok() {
+            return Ok(None);
+        }
+        decode(status, &body).map(Some)
+    }
+
+    /// Hands in work.
+    pub async fn submit_task(&self, id: &str, body: &Submit) -> Result<Task> {
+        self.post(&path(["tasks", id, "submit"]), body).await
+    }
+
+    /// Accepts work.
+    pub async fn accept_task(&self, id: &str, body: &Accept) -> Result<Task> {
+        self.post(&path(["tasks", id, "accept"]), body).await
+    }
+
+    /// Rejects work.
+    pub async fn reject_task(&self, id: &str, body: &Reject) -> Result<Task> {
+        self.post(&path(["tasks", id, "reject"]), body).await
+    }
+
+    /// Puts a task back without a verdict.
+    pub async fn requeue_task(&self, id: &str, body: &Requeue) -> Result<Task> {
+        self.post(&path(["tasks", id, "requeue"]), body).await
+    }
+
+    /// Moves a task past the rules.
+    pub async fn force_queue_task(&self, id: &str, body: &ForceQueue) -> Result<Task> {
+        self.post(&path(["tasks", id, "force-queue"]), body).await
+    }
+
+    /// Reports on a hook.
+    pub async fn complete_hook(&self, id: &str, hook: &str, body: &CompleteHook) -> Result<Task> {
+        self.post(&path(["tasks", id, "hooks", hook, "complete"]), body).await
+    }
+
+    /// Changes the fields that `patch` names; `null` clears.
+    pub async fn update_task(&self, id: &str, patch: &Value) -> Result<Task> {
+        self.patch(&path(["tasks", id]), patch).await
+    }
+
+    /// Deletes a task.
+    pub async fn delete_task(&self, id: &str) -> Result<()> {
+        self.delete::<Value>(&path(["tasks", id]), &[]).await.map(drop)
+    }
+
+    /// What happened to a task. The query may name `cursor` and `limit`.
+    pub async fn task_history(&self, id: &str, query: Query<'_>) -> Result<History> {
+        self.get(&path(["tasks", id, "history"]), query).await
+    }
+
+    /// The messages about a task. The query may name `limit` and `offset`.
+    pub async fn list_task_messages(&self, id: &str, query: Query<'_>) -> Result<Listed<Message>> {
+        self.list("messages", &path(["tasks", id, "messages"]), query).await
+    }
+}

@@ -1,0 +1,217 @@
+//! Lists of tasks.
+
+use octopoid_store::{
+    Result,
+    lists::{Filter, Page},
+};
+use serde_json::json;
+
+use crate::{Verdict, World, ensure_eq, setting::Flow, world::everything};
+
+cases! {
+    a_list_shows_the_newest_first,
+    a_list_may_show_the_most_urgent_first,
+    a_list_sees_its_own_scope_only,
+    a_list_of_queues_shows_those_only,
+    a_list_shows_finished_and_open_tasks_together,
+    a_list_filters_by_every_field,
+    filters_go_together,
+    a_list_is_read_in_pages,
+    a_list_by_urgency_is_read_in_pages,
+    the_total_is_that_of_the_whole_list,
+    an_empty_list_is_empty,
+}
+
+/// Tasks a0, b1, c2, … in this order, each in the queue named, one second apart.
+async fn makes(world: &World, queues: &[&str]) -> Result<()> {
+    for (number, queue) in queues.iter().enumerate() {
+        let fields = json!({ "queue": queue });
+        world.creates_with(&format!("{number}"), fields).await?;
+    }
+    Ok(())
+}
+
+fn in_queues(queues: &[&str]) -> Filter {
+    Filter { queues: queues.iter().map(|&queue| queue.to_owned()).collect(), ..everything() }
+}
+
+async fn ids(world: &World, filter: Filter) -> Result<String> {
+    let (ids, total) = world.lists(filter).await?;
+    Ok(format!("{} of {total}", ids.join(" ")))
+}
+
+/// Within one instant the order of creation decides.
+async fn a_list_shows_the_newest_first(world: &World) -> Verdict {
+    makes(world, &["incoming"; 5]).await?;
+    ensure_eq!(ids(world, everything()).await?, "4 3 2 1 0 of 5", "the newest first");
+    Ok(())
+}
+
+async fn a_list_may_show_the_most_urgent_first(world: &World) -> Verdict {
+    for (id, priority) in [("a", "P2"), ("b", "odd"), ("c", "P0"), ("d", "P3"), ("e", "P0")] {
+        let queue = if id == "c" { "done" } else { "incoming" };
+        let fields = json!({ "priority": priority, "queue": queue });
+        world.creates_with(id, fields).await?;
+    }
+    let filter = Filter { by_priority: true, ..everything() };
+    ensure_eq!(ids(world, filter).await?, "c e a d b of 5", "by priority, then age");
+    let filter = Filter { by_priority: true, ..in_queues(&["incoming"]) };
+    ensure_eq!(ids(world, filter).await?, "e a d b of 4", "of one queue");
+    Ok(())
+}
+
+async fn a_list_sees_its_own_scope_only(world: &World) -> Verdict {
+    for (id, scope) in [("a", "s"), ("b", "other"), ("c", "S"), ("d", "s")] {
+        for queue in ["incoming", "done"] {
+            let fields = json!({ "scope": scope, "queue": queue });
+            world.creates_with(&format!("{id}-{queue}"), fields).await?;
+        }
+    }
+    let expected = "d-done d-incoming a-done a-incoming of 4";
+    ensure_eq!(ids(world, everything()).await?, expected, "its own");
+    let filter = Filter { by_priority: true, ..everything() };
+    let expected = "a-incoming a-done d-incoming d-done of 4";
+    ensure_eq!(ids(world, filter).await?, expected, "its own by priority");
+    Ok(())
+}
+
+async fn a_list_of_queues_shows_those_only(world: &World) -> Verdict {
+    let queues = ["incoming", "done", "claimed", "failed", "done", "backlog", "zebra", "apple"];
+    makes(world, &queues).await?;
+    for (queues, expected) in [
+        (&["incoming"][..], "0 of 1"),
+        (&["done"], "4 1 of 2"),
+        (&["failed", "claimed"], "3 2 of 2"),
+        (&["done", "failed"], "4 3 1 of 3"),
+        (&["backlog", "zebra", "apple"], "7 6 5 of 3"),
+        (&["done", "done"], "4 1 of 2"),
+        (&["nothing"], " of 0"),
+        (&["nothing", "it's"], " of 0"),
+    ] {
+        ensure_eq!(ids(world, in_queues(queues)).await?, expected, "in {queues:?}");
+    }
+    Ok(())
+}
+
+/// Names before, between and after `done` and `failed` lie in different parts of the index.
+async fn a_list_shows_finished_and_open_tasks_together(world: &World) -> Verdict {
+    let queues = ["failed", "apple", "done", "easy", "incoming", "done", "\u{e4}", "failed"];
+    makes(world, &queues).await?;
+    ensure_eq!(ids(world, everything()).await?, "7 6 5 4 3 2 1 0 of 8", "all of them");
+    world.patches("4", json!({ "blocked_by": "x" })).await?;
+    world.claims_with(json!({ "queue": "easy" })).await?;
+    ensure_eq!(ids(world, everything()).await?, "7 6 5 4 3 2 1 0 of 8", "still in order");
+    Ok(())
+}
+
+async fn a_list_filters_by_every_field(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    world.registers(Flow::default()).await?;
+    for (id, fields) in [
+        ("urgent", json!({ "priority": "P0" })),
+        ("role", json!({ "role": "r" })),
+        ("project", json!({ "project_id": "p" })),
+        ("done", json!({ "queue": "done", "priority": "P0", "role": "r", "project_id": "p" })),
+        ("held", json!({ "type": "held" })),
+        ("flagged", json!({})),
+    ] {
+        world.creates_with(id, fields).await?;
+    }
+    world.picks("held").await?;
+    world.patches("flagged", json!({ "needs_intervention": true })).await?;
+    let text = |text: &str| Some(text.to_owned());
+    let list = |text: &str| vec![text.to_owned()];
+    for (filter, expected) in [
+        (Filter { priorities: list("P0"), ..everything() }, "done urgent of 2"),
+        (Filter { roles: list("r"), ..everything() }, "done role of 2"),
+        (Filter { project_id: text("p"), ..everything() }, "done project of 2"),
+        (Filter { claimed_by: text("agent-1"), ..everything() }, "held of 1"),
+        (Filter { needs_intervention: Some(true), ..everything() }, "flagged of 1"),
+        (
+            Filter { needs_intervention: Some(false), ..everything() },
+            "held done project role urgent of 5",
+        ),
+        (Filter { project_id: text("x"), ..everything() }, " of 0"),
+        (Filter { priorities: list("it's"), ..everything() }, " of 0"),
+    ] {
+        let shown = format!("{filter:?}");
+        ensure_eq!(ids(world, filter).await?, expected, "{shown}");
+    }
+    Ok(())
+}
+
+async fn filters_go_together(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    for (number, queue) in ["incoming", "done", "failed", "incoming"].into_iter().enumerate() {
+        for (priority, role) in [("P0", "r"), ("P1", "r"), ("P0", "q")] {
+            let fields = json!({
+                "queue": queue, "priority": priority, "role": role, "project_id": "p",
+            });
+            let id = format!("{number}{priority}{role}");
+            world.creates_with(&id, fields).await?;
+        }
+    }
+    let filter = Filter {
+        priorities: vec!["P0".to_owned(), "P9".to_owned()],
+        roles: vec!["r".to_owned()],
+        ..in_queues(&["incoming", "done"])
+    };
+    let expected = "3P0r 1P0r 0P0r of 3";
+    ensure_eq!(ids(world, filter.clone()).await?, expected, "newest first");
+    let in_project = Filter { project_id: Some("p".to_owned()), ..filter.clone() };
+    ensure_eq!(ids(world, in_project.clone()).await?, expected, "of the project");
+    let urgent = Filter { by_priority: true, ..in_project };
+    ensure_eq!(ids(world, urgent).await?, "0P0r 1P0r 3P0r of 3", "most urgent first");
+    let flagged = Filter { needs_intervention: Some(true), ..filter };
+    ensure_eq!(ids(world, flagged).await?, " of 0", "and none of them flagged");
+    Ok(())
+}
+
+/// Every page of a list, joined, must be the list.
+async fn pages_agree(world: &World, filter: Filter) -> Verdict {
+    let (whole, total) = world.lists(filter.clone()).await?;
+    for limit in [1, 2, 3, 7, 100] {
+        let mut joined = Vec::new();
+        for offset in (0..total + limit).step_by(usize::try_from(limit).unwrap_or(1)) {
+            let page = Page { limit, offset };
+            let listed = world.store.list_tasks(&filter, page).await?;
+            ensure_eq!(listed.total, total, "the total at {page:?}");
+            joined.extend(listed.items.into_iter().map(|task| task.id));
+        }
+        ensure_eq!(joined, whole, "pages of {limit} of {filter:?}");
+    }
+    Ok(())
+}
+
+async fn a_list_is_read_in_pages(world: &World) -> Verdict {
+    let queues = ["done", "incoming", "failed", "done", "backlog", "done", "claimed", "incoming"];
+    makes(world, &queues).await?;
+    pages_agree(world, everything()).await?;
+    pages_agree(world, in_queues(&["done"])).await?;
+    pages_agree(world, in_queues(&["incoming", "done", "backlog"])).await?;
+    Ok(())
+}
+
+async fn a_list_by_urgency_is_read_in_pages(world: &World) -> Verdict {
+    for number in 0..10 {
+        let fields = json!({ "priority": format!("P{}", number % 4) });
+        world.creates_with(&number.to_string(), fields).await?;
+    }
+    pages_agree(world, Filter { by_priority: true, ..everything() }).await
+}
+
+async fn the_total_is_that_of_the_whole_list(world: &World) -> Verdict {
+    makes(world, &["incoming", "done", "incoming", "failed"]).await?;
+    for (limit, offset, shown) in [(0, 0, 0), (2, 0, 2), (2, 3, 1), (2, 100, 0), (500, 0, 4)] {
+        let page = Page { limit, offset };
+        let listed = world.store.list_tasks(&everything(), page).await?;
+        ensure_eq!((listed.items.len(), listed.total), (shown, 4), "at {page:?}");
+    }
+    Ok(())
+}
+
+async fn an_empty_list_is_empty(world: &World) -> Verdict {
+    ensure_eq!(ids(world, everything()).await?, " of 0", "an empty database");
+    ensure_eq!(ids(world, in_queues(&["done"])).await?, " of 0", "no finished task");
+    Ok(())
+}

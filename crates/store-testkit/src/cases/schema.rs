@@ -1,0 +1,122 @@
+//! The schema, and what every engine promises about batches.
+
+use octopoid_domain::Millis;
+use octopoid_store::{
+    EngineError, StoreError,
+    engine::{Statement, Value},
+};
+
+use crate::{Failure, Verdict, World, ensure, ensure_eq};
+
+cases! {
+    migrating_again_changes_nothing,
+    a_database_from_a_newer_server_is_refused_untouched,
+    a_failed_batch_leaves_nothing_behind,
+    a_broken_statement_is_a_bug_and_not_a_refusal,
+    a_batch_answers_in_its_order,
+    a_batch_sees_what_it_has_written,
+    every_kind_of_value_comes_back_as_it_went,
+}
+
+/// Every table, index and column there is.
+const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+const VERSIONS: &str = "SELECT version, applied_at FROM schema_versions ORDER BY version";
+const ADD_FLOW: &str = "INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at) \
+     VALUES ('s', ?1, '', '', 0, 0)";
+const FLOWS: &str = "SELECT name FROM flows ORDER BY name";
+
+fn statement(sql: &'static str, parameters: Vec<Value>) -> Statement {
+    Statement { sql: sql.into(), parameters }
+}
+
+async fn migrating_again_changes_nothing(world: &World) -> Verdict {
+    let before = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
+    let (found, known) = world.store.migrate(Millis(5)).await?;
+    ensure_eq!(found, known, "it was up to date");
+    let after = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
+    ensure_eq!(after, before, "the schema and its versions");
+    world.store.check_ready().await?;
+    Ok(())
+}
+
+async fn a_database_from_a_newer_server_is_refused_untouched(world: &World) -> Verdict {
+    const NEWER: &str = "INSERT INTO schema_versions (version, applied_at) VALUES (1000, 0)";
+    world.creates("a").await?;
+    world.runs(NEWER, vec![]).await?;
+    let before = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
+    for answer in [world.store.migrate(Millis(5)).await.map(drop), world.store.check_ready().await]
+    {
+        let Err(StoreError::Newer { found, known }) = answer else {
+            return Err(Failure::new(format!("expected a refusal, found {answer:?}")));
+        };
+        ensure!(found == 1000 && known < found, "found {found}, known {known}");
+    }
+    let after = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
+    ensure_eq!(after, before, "the schema and its versions");
+    Ok(())
+}
+
+async fn a_failed_batch_leaves_nothing_behind(world: &World) -> Verdict {
+    let add = |name: &str| statement(ADD_FLOW, vec![name.into()]);
+    let answer = world.engine.write(vec![add("a"), add("b"), add("a")]).await;
+    let is_constraint = matches!(answer, Err(EngineError::Constraint(_)));
+    ensure!(is_constraint, "expected a broken constraint, found {answer:?}");
+    ensure!(world.runs(FLOWS, vec![]).await?.is_empty(), "nothing of the batch is left");
+    world.engine.write(vec![add("a"), add("b")]).await?;
+    ensure_eq!(world.runs(FLOWS, vec![]).await?.len(), 2, "the next batch works");
+    Ok(())
+}
+
+async fn a_broken_statement_is_a_bug_and_not_a_refusal(world: &World) -> Verdict {
+    let broken = || vec![statement("SELECT nothing FROM nowhere", vec![])];
+    for answer in [world.engine.read(broken()).await, world.engine.write(broken()).await] {
+        let is_statement = matches!(answer, Err(EngineError::Statement(_)));
+        ensure!(is_statement, "expected a refused statement, found {answer:?}");
+    }
+    world.creates("a").await?;
+    Ok(())
+}
+
+async fn a_batch_answers_in_its_order(world: &World) -> Verdict {
+    let say = |number: i64| statement("SELECT ?1, ?1 + 1", vec![number.into()]);
+    let none = statement("SELECT 1 WHERE ?1", vec![0.into()]);
+    let batch = vec![say(1), none, say(5)];
+    let expected = vec![
+        vec![vec![Value::Int(1), Value::Int(2)]],
+        vec![],
+        vec![vec![Value::Int(5), Value::Int(6)]],
+    ];
+    ensure_eq!(world.engine.read(batch.clone()).await?, expected, "a read");
+    ensure_eq!(world.engine.write(batch).await?, expected, "a write");
+    ensure_eq!(world.engine.read(vec![]).await?.len(), 0, "an empty batch");
+    Ok(())
+}
+
+async fn a_batch_sees_what_it_has_written(world: &World) -> Verdict {
+    let look = || statement(FLOWS, vec![]);
+    let add = statement(ADD_FLOW, vec!["a".into()]);
+    let answers = world.engine.write(vec![look(), add, look()]).await?;
+    let seen: Vec<_> = answers.iter().map(Vec::len).collect();
+    ensure_eq!(seen, [0, 0, 1], "before, the insertion, and after");
+    Ok(())
+}
+
+async fn every_kind_of_value_comes_back_as_it_went(world: &World) -> Verdict {
+    for value in [
+        Value::Null,
+        Value::Int(0),
+        Value::Int(-1),
+        Value::Int((1 << 53) - 1),
+        Value::Text(String::new()),
+        Value::Text("it's \u{1f419}\n\"quoted\" \\ 50%".to_owned()),
+        Value::Text("5".to_owned()),
+        Value::Text("x".repeat(2_100_000)),
+    ] {
+        let batch = vec![statement("SELECT ?1", vec![value.clone()])];
+        let read = world.engine.read(batch.clone()).await?;
+        ensure!(read == [[[value.clone()]]], "a read changed a value");
+        let written = world.engine.write(batch).await?;
+        ensure!(written == [[[value]]], "a write changed a value");
+    }
+    Ok(())
+}
