@@ -1,8 +1,11 @@
 //! What every handler shares: the store, the host's clock and randomness, and the settings.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use octopoid_domain::Millis;
@@ -64,21 +67,34 @@ impl Default for Settings {
 
 /// The state of the router. Cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What an [`App`] shares with its clones.
+pub struct Shared {
     /// The operations.
     pub store: Store,
     /// The settings.
-    pub settings: Arc<Settings>,
+    pub settings: Settings,
     host: Arc<dyn Host>,
-    is_stopping: Arc<AtomicBool>,
+    is_stopping: AtomicBool,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
-        Self { store, settings: Arc::new(settings), host, is_stopping: Arc::default() }
+        Self(Arc::new(Shared { store, settings, host, is_stopping: AtomicBool::new(false) }))
     }
+}
 
+impl Shared {
     /// The time.
     pub fn now(&self) -> Millis {
         self.host.now()

@@ -3,18 +3,22 @@
 //! A handler reads the request, calls one operation of the store, and words the answer. It holds no
 //! rules and no SQL. Nothing here reads a clock or makes randomness; [`Host`] brings both.
 
+mod actions;
 mod admin;
 pub mod app;
 mod audit;
 pub mod auth;
 mod body;
+mod drafts;
 mod finish;
 mod flows;
 pub mod jobs;
 mod keys;
+mod messages;
 pub mod openapi;
 mod orchestrators;
 pub mod problem;
+mod projects;
 mod query;
 mod roles;
 mod scheduler;
@@ -51,6 +55,19 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(projects::list_projects, projects::create_project))
+        .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
+        .routes(routes!(projects::list_project_tasks))
+        .routes(routes!(drafts::list_drafts, drafts::create_draft))
+        .routes(routes!(drafts::get_draft, drafts::update_draft, drafts::delete_draft))
+        .routes(routes!(drafts::promote_draft))
+        .routes(routes!(messages::list_messages, messages::create_message))
+        .routes(routes!(messages::list_task_messages))
+        .routes(routes!(actions::list_actions, actions::create_action))
+        .routes(routes!(actions::update_action))
+        .routes(routes!(actions::execute_action))
+        .routes(routes!(actions::complete_action))
+        .routes(routes!(actions::fail_action))
         .routes(routes!(orchestrators::list::list_orchestrators))
         .routes(routes!(orchestrators::register::register_orchestrator))
         .routes(routes!(
@@ -74,6 +91,8 @@ fn routes() -> OpenApiRouter<App> {
 pub fn router(app: App) -> Router {
     let (router, _) = routes().split_for_parts();
     router
+        .route("/api/v1/tasks/claim", tasks::called_claim())
+        .route("/api/v1/roles/register", roles::called_register())
         .route("/openapi.json", get(openapi::get_document))
         .route("/docs", get(openapi::get_page))
         .fallback(no_endpoint)

@@ -1,7 +1,14 @@
 //! What agents there are, and where they claim from.
 
-use axum::{Json, extract::State};
-use octopoid_domain::role::{Role, RolesRegistration};
+use axum::{
+    Json,
+    extract::State,
+    routing::{MethodRouter, get},
+};
+use octopoid_domain::{
+    Refusal,
+    role::{Role, RolesRegistration},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,7 +63,7 @@ pub(crate) async fn list_roles(
 
 /// Get a role.
 ///
-/// As its own scope has it; otherwise as whoever registered it last.
+/// As its own scope has it; without a key, otherwise as whoever registered it last.
 #[utoipa::path(get, path = "/api/v1/roles/{name}", tag = "roles",
     params(
         ("name" = String, Path, description = "The role."),
@@ -69,5 +76,15 @@ pub(crate) async fn get_role(
     Segment(name): Segment,
     params: Params,
 ) -> Answer<Role> {
-    Ok(Json(app.store.get_role(&name, caller.scope(params.get("scope"))).await?))
+    let role = app.store.get_role(&name, caller.scope(params.get("scope"))).await?;
+    // The store looks in the caller's scope first: one of another is all it found.
+    if caller.within().is_some_and(|own| own != role.scope) {
+        return Err(Refusal::NotFound("Role not found".to_owned()).into());
+    }
+    Ok(Json(role))
+}
+
+/// The operation on a role whose name is `register`: only the POST of that path is taken.
+pub(crate) fn called_register() -> MethodRouter<App> {
+    get(|app, caller, params| get_role(app, caller, Segment("register".to_owned()), params))
 }

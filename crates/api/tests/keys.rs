@@ -1,5 +1,7 @@
 //! Keys: what they open, how they are replaced, and what the administrator does with them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use common::{ADMIN, START, TestApp};

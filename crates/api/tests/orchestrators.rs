@@ -1,5 +1,7 @@
 //! Registering orchestrators, hearing from them, listing and changing them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use common::{START, TestApp};

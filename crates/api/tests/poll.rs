@@ -1,5 +1,7 @@
 //! What a scheduler learns from a poll.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use common::TestApp;

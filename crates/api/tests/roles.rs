@@ -1,5 +1,7 @@
 //! Registering, listing and reading roles.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use common::TestApp;
@@ -131,7 +133,12 @@ async fn an_unknown_role_is_refused_only_where_roles_are_registered() {
     let app = TestApp::new().await;
     machine(&app, "m", "s").await;
     register(&app, "c-m", json!([{"name": "review"}, {"name": "implement"}])).await;
-    let body = |scope: &str| json!({"id": scope, "file_path": "f", "branch": "main", "scope": scope, "role": "banana"});
+    let task = json!({"id": "t", "file_path": "f", "branch": "main", "role": "banana"});
+    let body = |scope: &str| {
+        let mut body = task.clone();
+        body["scope"] = scope.into();
+        body
+    };
     assert_eq!(
         app.post("/api/v1/tasks", body("s")).await.error(400),
         "Unknown role 'banana'. Registered roles: implement, review"

@@ -110,10 +110,16 @@ impl Bench {
         let (mut of_router, mut of_store) = (Vec::new(), Vec::new());
         for round in 1..=ROUNDS {
             report.progress(&format!("ceilings, round {round} of {ROUNDS}"));
-            let live = self.live(&server, JUDGED)?.rate();
+            let started = server.cpu_seconds()?;
+            let bare = self.live(&server, JUDGED)?;
+            let between = server.cpu_seconds()?;
             let direct = self.direct.block_on(store::lifecycle(&store, JUDGED, self.length))?;
-            let full = self.lifecycle(&server, JUDGED)?.rate();
-            report.ceiling(live, direct.rate(), full);
+            let resumed = server.cpu_seconds()?;
+            let whole = self.lifecycle(&server, JUDGED)?;
+            let ended = server.cpu_seconds()?;
+            let (live, full) = (bare.rate(), whole.rate());
+            let cpu_us = (bare.each_us(between - started), whole.each_us(ended - resumed));
+            report.ceiling(live, direct.rate(), full, cpu_us);
             of_router.push(full / live);
             of_store.push(full / direct.rate());
         }

@@ -44,6 +44,12 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
+    /// What each request cost, in microseconds, of so many seconds in all.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    pub(crate) fn each_us(&self, seconds: f64) -> f64 {
+        seconds * 1e6 / self.latencies.count() as f64
+    }
+
     /// Requests, or operations, in a second.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub(crate) fn rate(&self) -> f64 {

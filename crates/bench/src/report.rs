@@ -11,7 +11,7 @@ pub(crate) struct Report {
     machine: String,
     tasks: usize,
     lifecycles: Vec<String>,
-    ceilings: Vec<(f64, f64, f64)>,
+    ceilings: Vec<String>,
     phases: Vec<String>,
     /// Figures by name, in the order of their first appearance.
     facts: Vec<(String, &'static str, f64)>,
@@ -65,8 +65,11 @@ impl Report {
         self.phases.push(format!("| {name} | {requests:.0} | {p50:.2} | {p99:.2} |"));
     }
 
-    pub(crate) fn ceiling(&mut self, live: f64, direct: f64, full: f64) {
-        self.ceilings.push((live, direct, full));
+    /// `cpu_us` is the server's processor time for each request: of the bare router, of the whole.
+    pub(crate) fn ceiling(&mut self, live: f64, direct: f64, full: f64, cpu_us: (f64, f64)) {
+        let (bare, whole) = cpu_us;
+        self.ceilings
+            .push(format!("| {live:.0} | {direct:.0} | {full:.0} | {bare:.1} | {whole:.1} |"));
     }
 
     /// A ratio and its bound, which is the least allowed or else the most.
@@ -143,11 +146,12 @@ impl Report {
     fn ceiling_table(&self, text: &mut String) -> std::fmt::Result {
         text.push_str(
             "\n## Ceilings at 64 agents, round by round\n\n\
-             | bare router requests/s | store operations/s | server requests/s |\n\
-             | ---: | ---: | ---: |\n",
+             | bare router requests/s | store operations/s | server requests/s | \
+             bare router CPU µs/request | server CPU µs/request |\n\
+             | ---: | ---: | ---: | ---: | ---: |\n",
         );
-        for (live, direct, full) in &self.ceilings {
-            writeln!(text, "| {live:.0} | {direct:.0} | {full:.0} |")?;
+        for line in &self.ceilings {
+            writeln!(text, "{line}")?;
         }
         Ok(())
     }

@@ -48,6 +48,18 @@ impl Server {
         Ok(Self { child, address, start })
     }
 
+    /// Processor time that the process has used so far, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        /// What Linux counts in, on every machine it supports.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The process's name, in parentheses, may contain blanks.
+        let (_, rest) = stat.rsplit_once(')').context("no name in the process's statistics")?;
+        let ticks: Vec<f64> =
+            rest.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+    }
+
     /// Memory in use by the process now, and at its peak, in MB.
     pub(crate) fn memory_mb(&self) -> anyhow::Result<(f64, f64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -2,7 +2,7 @@
 
 use octopoid_domain::key::{Issued, Key, NewKey};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Client, Listed, Query, Result, path};
 
@@ -27,8 +27,8 @@ impl Client {
     }
 
     /// Revokes a key.
-    pub async fn revoke_key(&self, id: &str) -> Result<Key> {
-        self.delete(&path(["admin", "keys", id]), &[]).await
+    pub async fn revoke_key(&self, id: &str) -> Result<()> {
+        self.delete::<Value>(&path(["admin", "keys", id]), &[]).await.map(drop)
     }
 
     /// Runs the scheduled jobs now.

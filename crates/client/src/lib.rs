@@ -141,18 +141,13 @@ impl Client {
         decode(status, &body)
     }
 
-    /// A list: the items stand under `name`, beside the total if there is one.
     async fn list<T: DeserializeOwned>(
         &self,
         name: &str,
         path: &str,
         query: Query<'_>,
     ) -> Result<Listed<T>> {
-        let mut list: Value = self.get(path, query).await?;
-        let items: Vec<T> = serde_json::from_value(list[name].take())
-            .map_err(|why| Error::UnexpectedBody { status: 200, why })?;
-        let total = list["total"].as_u64().and_then(|total| usize::try_from(total).ok());
-        Ok(Listed { total: total.unwrap_or(items.len()), items })
+        listed(name, self.get(path, query).await?)
     }
 
     async fn exchange(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>)> {
@@ -171,6 +166,15 @@ fn decode<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T> {
         return Err(Error::refused(status, body));
     }
     serde_json::from_slice(body).map_err(|why| Error::UnexpectedBody { status, why })
+}
+
+/// A list: the items stand under `name`, beside the total if there is one.
+fn listed<T: DeserializeOwned>(name: &str, mut answer: Value) -> Result<Listed<T>> {
+    let items = answer.get_mut(name).map(Value::take).unwrap_or_default();
+    let items: Vec<T> = serde_json::from_value(items)
+        .map_err(|why| Error::UnexpectedBody { status: 200, why })?;
+    let total = answer["total"].as_u64().and_then(|total| usize::try_from(total).ok());
+    Ok(Listed { total: total.unwrap_or(items.len()), items })
 }
 
 fn is_loopback(base: &str) -> bool {

@@ -2,13 +2,13 @@
 
 use octopoid_domain::role::{Role, RolesRegistration};
 
-use crate::{Client, Result, path};
+use crate::{Client, Result, listed, path};
 
 impl Client {
     /// Registers roles of an orchestrator, and returns all it has.
     pub async fn register_roles(&self, body: &RolesRegistration) -> Result<Vec<Role>> {
-        let mut answer: Roles = self.post(&path(["roles", "register"]), body).await?;
-        Ok(std::mem::take(&mut answer.roles))
+        let answer = self.post(&path(["roles", "register"]), body).await?;
+        Ok(listed("roles", answer)?.items)
     }
 
     /// Lists roles.
@@ -20,10 +20,4 @@ impl Client {
     pub async fn get_role(&self, name: &str) -> Result<Role> {
         self.get(&path(["roles", name]), &[]).await
     }
-}
-
-/// The answer to a registration.
-#[derive(serde::Deserialize)]
-struct Roles {
-    roles: Vec<Role>,
 }

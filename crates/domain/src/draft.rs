@@ -4,7 +4,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{RefOr, Schema, schema::ArrayBuilder},
+    openapi::{
+        RefOr, Schema,
+        schema::{ArrayBuilder, SchemaType, Type},
+    },
 };
 
 use crate::{
@@ -86,8 +89,9 @@ impl ToSchema for Tags {}
 impl PartialSchema for Tags {
     fn schema() -> RefOr<Schema> {
         ArrayBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Array, Type::String, Type::Null]))
             .items(Plain::schema())
-            .description(Some("Tags; stored and returned as text."))
+            .description(Some("An array of tags, or its text; stored and returned as text."))
             .into()
     }
 }

@@ -28,14 +28,15 @@ pub struct Flow {
     pub transitions: String,
     /// When it was registered first.
     #[serde(with = "seconds")]
+    #[schema(value_type = String)]
     pub registered_at: Millis,
     /// When it was registered last.
     #[serde(with = "seconds")]
+    #[schema(value_type = String)]
     pub updated_at: Millis,
     /// What it is for.
     pub description: Option<String>,
     /// The flow of the tasks inside a project, as its author wrote it.
-    #[schema(value_type = AnyJson)]
     pub child_flow: Value,
 }
 
@@ -54,7 +55,6 @@ pub struct NewFlow {
     /// What it is for.
     pub description: Text,
     /// The flow of the tasks inside a project.
-    #[schema(value_type = AnyJson)]
     pub child_flow: Value,
 }
 

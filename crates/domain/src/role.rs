@@ -27,6 +27,7 @@ pub struct Role {
     pub orchestrator_id: String,
     /// When it was registered last.
     #[serde(with = "seconds")]
+    #[schema(value_type = String)]
     pub created_at: Millis,
     /// The tenant it belongs to: that of the orchestrator.
     pub scope: String,

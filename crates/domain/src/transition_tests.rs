@@ -1,1 +1,421 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
+use super::{
+    Action, Change, From, Raises, Request, TRANSITIONS, To, decide, is_claimable, transition,
+};
+use crate::{
+    Millis, Refusal, Task,
+    event::Kind,
+    flow::Rules,
+    input::parse_body,
+    queue,
+    steps::{BURNOUT_TURNS, BURNOUT_TURNS_IDLE, is_burnout},
+};
+
+const NOW: Millis = Millis(1_795_294_738_605);
+
+/// The queues of the tables below, in the order of their columns.
+const QUEUES: [&str; 7] =
+    ["incoming", "claimed", "provisional", "needs_continuation", "done", "failed", "polish"];
+
+/// Where each action leads from each queue as long as no flow is registered; `-` is a refusal.
+const WITHOUT_FLOW: &str = "
+           incoming  claimed      provisional  needs_continuation  done      failed    polish
+claim      claimed   -            provisional  claimed             -         -         claimed
+submit     -         provisional  -            -                   -         -         -
+accept     -         done         done         -                   -         -         -
+reject     -         incoming     incoming     -                   -         -         -
+requeue    -         incoming     incoming     -                   -         -         -
+release    -         incoming     provisional  -                   -         -         -
+force      backlog   backlog      backlog      backlog             backlog   backlog   backlog
+update     backlog   backlog      backlog      backlog             backlog   backlog   backlog
+";
+
+/// The same under a flow with the steps of [`flow`] and without the queue `backlog`. What the
+/// server itself does, claiming, submitting and releasing, no flow forbids.
+const WITH_FLOW: &str = "
+           incoming  claimed      provisional  needs_continuation  done      failed    polish
+claim      claimed   -            provisional  claimed             -         -         claimed
+submit     -         provisional  -            -                   -         -         -
+accept     -         -            done         -                   -         -         done
+reject     -         -            incoming     -                   -         incoming  -
+requeue    -         -            incoming     -                   -         incoming  -
+release    -         incoming     provisional  -                   -         -         -
+force      -         -            -            -                   -         -         -
+update     -         -            -            -                   -         -         -
+";
+
+fn flow() -> Rules {
+    let states = json!(["incoming", "claimed", "done", "failed", "provisional", "polish"]);
+    let steps = json!([
+        { "from": "incoming", "to": "claimed" },
+        { "from": "claimed", "to": "provisional" },
+        { "from": "provisional", "to": "done" },
+        { "from": "provisional", "to": "incoming" },
+        { "from": "failed", "to": "incoming" },
+        { "from": "polish", "to": "done" },
+    ]);
+    Rules::new("default", &states.to_string(), &steps.to_string(), None)
+}
+
+fn body<T: serde::de::DeserializeOwned>(body: &Value) -> T {
+    parse_body(body.to_string().as_bytes()).expect("the tests write bodies that can be read")
+}
+
+/// The request that the tables mean by a word.
+fn request(action: &str) -> Request {
+    match action {
+        "submit" => Request::Submit(body(&json!({ "commits_count": 3, "turns_used": 7 }))),
+        "accept" => Request::Accept(body(&json!({ "accepted_by": "reviewer" }))),
+        "reject" => Request::Reject(body(&json!({ "reason": "no", "rejected_by": "reviewer" }))),
+        "requeue" => Request::Requeue(body(&json!({ "reason": "tired" }))),
+        "release" => Request::Release,
+        "force" => Request::ForceQueue(body(&json!({ "queue": "backlog", "reason": "because" }))),
+        "update" => Request::Update(body(&json!({ "queue": "backlog" }))),
+        other => panic!("the tables have no action {other}"),
+    }
+}
+
+/// A task that an agent holds, with something in every field that an action may touch.
+fn held(queue: &str) -> Task {
+    Task {
+        id: "a".to_owned(),
+        scope: "s".to_owned(),
+        file_path: "a.md".to_owned(),
+        branch: "main".to_owned(),
+        queue: queue.to_owned(),
+        claimed_by: Some("agent".to_owned()),
+        orchestrator_id: Some("machine".to_owned()),
+        claimed_at: Some(Millis(1)),
+        lease_expires_at: Some(NOW),
+        claimed_in: Some(queue.to_owned()),
+        needs_intervention: true,
+        commits_count: Some(1),
+        turns_used: Some(2),
+        attempt_count: Some(3),
+        rejection_count: Some(4),
+        check_results: Some("old results".to_owned()),
+        execution_notes: Some("old notes".to_owned()),
+        submitted_at: Some(Millis(2)),
+        completed_at: Some(Millis(3)),
+        created_at: Millis(0),
+        updated_at: Millis(4),
+        flow: Some("default".to_owned()),
+        version: 41,
+        ..Task::default()
+    }
+}
+
+/// The same task once nobody holds it any more.
+fn freed(queue: &str) -> Task {
+    Task {
+        queue: queue.to_owned(),
+        claimed_by: None,
+        orchestrator_id: None,
+        claimed_at: None,
+        lease_expires_at: None,
+        claimed_in: None,
+        needs_intervention: false,
+        updated_at: NOW,
+        version: 42,
+        ..held(queue)
+    }
+}
+
+/// Where an action leads from a queue, in the words of the tables.
+fn leads(action: &str, from: &str, rules: Option<&Rules>) -> String {
+    if action == "claim" {
+        // Claiming happens in SQL; the table has its sources and its target.
+        return match (is_claimable(from), transition(Action::Claim).to, from) {
+            (false, ..) => "-".to_owned(),
+            (true, To::Held, queue::PROVISIONAL) => from.to_owned(),
+            (true, To::Held, _) => queue::CLAIMED.to_owned(),
+            (true, to, _) => panic!("a claim leads to {to:?}"),
+        };
+    }
+    match decide(&held(from), &request(action), rules, NOW) {
+        Ok(change) => change.task.queue,
+        Err(Refusal::WrongState { .. } | Refusal::InvalidQueue { .. }) => "-".to_owned(),
+        Err(refusal) => panic!("{action} from {from} is refused otherwise: {refusal}"),
+    }
+}
+
+fn compare(table: &str, rules: Option<&Rules>) {
+    let mut rows = table.lines().skip(1);
+    let columns: Vec<_> = rows.next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(columns, QUEUES, "the head of the table");
+    let mut actions = 0;
+    for row in rows {
+        let mut cells = row.split_whitespace();
+        let action = cells.next().expect("a row begins with its action");
+        for (from, expected) in columns.iter().zip(cells) {
+            assert_eq!(leads(action, from, rules), expected, "{action} from {from}");
+        }
+        actions += 1;
+    }
+    assert_eq!(actions, TRANSITIONS.len(), "a row for every action");
+}
+
+#[test]
+fn without_a_flow_every_action_leads_where_the_table_says() {
+    compare(WITHOUT_FLOW, None);
+}
+
+#[test]
+fn under_a_flow_every_action_leads_where_the_table_says() {
+    compare(WITH_FLOW, Some(&flow()));
+}
+
+#[test]
+fn the_transitions_have_one_row_for_every_action() {
+    use Action::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
+    let actions = TRANSITIONS.map(|transition| transition.action);
+    assert_eq!(actions, [Claim, Submit, Accept, Reject, Requeue, Release, ForceQueue, Update]);
+    for action in actions {
+        assert_eq!(transition(action).action, action);
+    }
+}
+
+#[test]
+fn claims_take_from_every_queue_but_those_that_are_named() {
+    assert_eq!(transition(Action::Claim).from, From::Except(&queue::NOT_CLAIMABLE));
+    assert_eq!(queue::NOT_CLAIMABLE, ["claimed", "done", "failed"]);
+    let raises = TRANSITIONS.map(|transition| transition.raises);
+    let attempts = raises.iter().filter(|raises| **raises == Raises::Attempts).count();
+    assert_eq!(attempts, 2, "requeue and release count attempts");
+}
+
+#[test]
+fn an_operator_and_a_client_may_move_a_task_from_any_queue_to_any() {
+    for from in QUEUES {
+        for to in QUEUES {
+            let force = Request::ForceQueue(body(&json!({ "queue": to, "reason": "r" })));
+            let change = decide(&held(from), &force, None, NOW).unwrap();
+            assert_eq!(change.task.queue, to, "force from {from}");
+            let update = Request::Update(body(&json!({ "queue": to })));
+            match decide(&held(from), &update, None, NOW) {
+                Ok(change) => assert_eq!(change.task.queue, to, "update from {from}"),
+                Err(refusal) => {
+                    assert_eq!(to, "done", "only finishing takes a verdict: {refusal}");
+                }
+            }
+        }
+    }
+}
+
+/// What an action makes of a held task in `claimed`.
+fn effect(action: &str) -> Change {
+    decide(&held("claimed"), &request(action), None, NOW).unwrap()
+}
+
+/// The one event of a change: what happened, who did it, and the details.
+fn event(change: &Change) -> (Kind, Option<&str>, Option<&str>) {
+    assert_eq!(change.events.len(), 1, "one event: {:?}", change.events);
+    let event = &change.events[0];
+    (event.kind, event.agent.as_deref(), event.details.as_deref())
+}
+
+#[test]
+fn submitting_stores_the_report_and_frees_the_task() {
+    let change = effect("submit");
+    let expected = Task {
+        commits_count: Some(3),
+        turns_used: Some(7),
+        check_results: None,
+        execution_notes: None,
+        submitted_at: Some(NOW),
+        ..freed("provisional")
+    };
+    assert_eq!(change.task, expected);
+    assert_eq!(event(&change), (Kind::Submitted, Some("agent"), None));
+    assert_eq!((change.notice, change.is_edit), (None, false));
+}
+
+#[test]
+fn accepting_finishes_and_frees_the_task() {
+    let change = effect("accept");
+    assert_eq!(change.task, Task { completed_at: Some(NOW), ..freed("done") });
+    assert_eq!(event(&change), (Kind::Accepted, Some("reviewer"), None));
+    assert_eq!((change.notice, change.is_edit), (None, false));
+}
+
+#[test]
+fn rejecting_counts_and_leaves_the_reason() {
+    let change = effect("reject");
+    assert_eq!(change.task, Task { rejection_count: Some(5), ..freed("incoming") });
+    assert_eq!(event(&change), (Kind::Rejected, Some("reviewer"), Some("no")));
+    let notice = change.notice.unwrap();
+    assert_eq!(
+        (&*notice.from_actor, notice.kind, &*notice.content),
+        ("reviewer", "rejection", "no")
+    );
+}
+
+#[test]
+fn putting_back_counts_an_attempt_and_names_who_had_it() {
+    let change = effect("requeue");
+    assert_eq!(change.task, Task { attempt_count: Some(4), ..freed("incoming") });
+    assert_eq!(event(&change), (Kind::Requeued, Some("agent"), Some("tired")));
+    assert_eq!(change.notice, None);
+}
+
+#[test]
+fn releasing_work_counts_an_attempt_and_releasing_a_review_does_not() {
+    let change = effect("release");
+    assert_eq!(change.task, Task { attempt_count: Some(4), ..freed("incoming") });
+    assert_eq!(event(&change), (Kind::Requeued, Some("agent"), Some("Lease expired")));
+    let change = decide(&held("provisional"), &Request::Release, None, NOW).unwrap();
+    assert_eq!(change.task, freed("provisional"));
+    assert_eq!(event(&change), (Kind::ReviewReleased, Some("agent"), Some("Lease expired")));
+}
+
+#[test]
+fn forcing_frees_the_task_and_leaves_the_reason() {
+    let change = effect("force");
+    assert_eq!(change.task, freed("backlog"));
+    let details = r#"{"reason":"because","from":"claimed","to":"backlog"}"#;
+    assert_eq!(event(&change), (Kind::ForceQueue, None, Some(details)));
+    let notice = change.notice.unwrap();
+    let notice = (&*notice.from_actor, notice.kind, &*notice.content);
+    assert_eq!(notice, ("system", "force_queue", "because"));
+}
+
+#[test]
+fn updating_frees_nothing() {
+    let change = effect("update");
+    let expected =
+        Task { queue: "backlog".to_owned(), updated_at: NOW, version: 42, ..held("claimed") };
+    assert_eq!(change.task, expected);
+    let details = r#"{"fields":["queue"],"from":"claimed","to":"backlog"}"#;
+    assert_eq!(event(&change), (Kind::Edited, None, Some(details)));
+    assert_eq!((change.notice, change.is_edit), (None, true));
+}
+
+#[test]
+fn a_task_that_leaves_done_is_not_finished_any_more() {
+    for action in ["force", "update"] {
+        let change = decide(&held("done"), &request(action), None, NOW).unwrap();
+        assert_eq!(change.task.completed_at, None, "{action}");
+        assert_eq!(change.task.submitted_at, Some(Millis(2)), "{action}");
+    }
+    let steps = json!([{ "from": "done", "to": "incoming" }]).to_string();
+    let rules = Rules::new("default", "[]", &steps, None);
+    for action in ["reject", "requeue"] {
+        let change = decide(&held("done"), &request(action), Some(&rules), NOW).unwrap();
+        assert_eq!(change.task.completed_at, None, "{action}");
+    }
+}
+
+#[test]
+fn an_agent_burns_out_at_a_hundred_turns_or_at_eighty_without_a_commit() {
+    assert_eq!((BURNOUT_TURNS_IDLE, BURNOUT_TURNS), (80, 100));
+    for (commits, turns, expected) in
+        [(0, 79, false), (0, 80, true), (1, 80, false), (1, 99, false), (1, 100, true)]
+    {
+        assert_eq!(is_burnout(commits, turns), expected, "{commits} commits, {turns} turns");
+    }
+}
+
+#[test]
+fn a_lease_holds_to_its_last_millisecond() {
+    for (end, is_live) in [(NOW.0 - 1, false), (NOW.0, true), (NOW.0 + 1, true)] {
+        let task = Task { lease_expires_at: Some(Millis(end)), ..held("claimed") };
+        let answer = decide(&task, &request("submit"), None, NOW);
+        assert_eq!(answer.is_ok(), is_live, "a lease that ends {} ms from now", end - NOW.0);
+    }
+}
+
+/// A request of any kind, with fields that fit and fields that do not.
+fn any_request() -> impl Strategy<Value = Request> {
+    let text = || prop::sample::select(vec!["", "agent", "reviewer", "claimed", "done", "\u{e4}"]);
+    let version = || prop::sample::select(vec![json!(null), json!(41), json!(7)]);
+    let queue = prop::sample::select(QUEUES.to_vec());
+    let counts = (0..3_i64, 0..200_i64);
+    prop_oneof![
+        (counts, text(), version()).prop_map(|((commits, turns), agent, version)| {
+            Request::Submit(body(&json!({
+                "commits_count": commits, "turns_used": turns, "agent_name": agent,
+                "version": version,
+            })))
+        }),
+        (text(), version()).prop_map(|(by, version)| Request::Accept(body(
+            &json!({ "accepted_by": by, "version": version })
+        ))),
+        (text(), text(), version()).prop_map(|(by, reason, version)| Request::Reject(body(
+            &json!({ "rejected_by": by, "reason": reason, "version": version })
+        ))),
+        version().prop_map(|version| Request::Requeue(body(&json!({ "version": version })))),
+        Just(Request::Release),
+        (queue.clone(), text()).prop_map(|(queue, reason)| Request::ForceQueue(body(
+            &json!({ "queue": queue, "reason": reason })
+        ))),
+        (queue, text(), version()).prop_map(|(queue, role, version)| Request::Update(body(
+            &json!({ "queue": queue, "role": role, "blocked_by": role, "version": version })
+        ))),
+        text().prop_map(|status| Request::CompleteHook(
+            "h".to_owned(),
+            body(&json!({ "status": status, "evidence": { "a": 1 } }))
+        )),
+    ]
+}
+
+fn any_task() -> impl Strategy<Value = Task> {
+    let queue = prop::sample::select(QUEUES.to_vec());
+    let lease = prop::option::of(NOW.0 - 2..NOW.0 + 2);
+    let counter = || prop::option::of(0..5_i64);
+    let hooks = prop::sample::select(vec!["", "{", "[]", "[null]", r#"[{"name":"h"}]"#, "7"]);
+    (queue.clone(), queue, lease, counter(), counter(), any::<bool>(), hooks).prop_map(
+        |(queue, claimed_in, lease, attempts, rejections, is_flagged, hooks)| Task {
+            claimed_in: Some(claimed_in.to_owned()),
+            lease_expires_at: lease.map(Millis),
+            attempt_count: attempts,
+            rejection_count: rejections,
+            needs_intervention: is_flagged,
+            hooks: Some(hooks.to_owned()),
+            ..held(queue)
+        },
+    )
+}
+
+proptest! {
+    // A failure shows its shrunk input, which says more than a seed in a file.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is asked of whatever task: there is an answer, and a change is one change.
+    #[test]
+    fn every_decision_is_a_refusal_or_one_whole_change(
+        task in any_task(),
+        request in any_request(),
+        has_flow in any::<bool>(),
+    ) {
+        let rules = has_flow.then(flow);
+        let Ok(change) = decide(&task, &request, rules.as_ref(), NOW) else { return Ok(()) };
+        let is = &change.task;
+        prop_assert_eq!(is.version, task.version + 1, "the version rises by one");
+        prop_assert_eq!(is.updated_at, NOW);
+        let identity = |task: &Task| {
+            (task.id.clone(), task.scope.clone(), task.file_path.clone(), task.created_at)
+        };
+        prop_assert_eq!(identity(is), identity(&task), "who it is never changes");
+        prop_assert!(!change.events.is_empty(), "every change is told");
+        prop_assert!(is.queue != "done" || is.completed_at.is_some(), "what is done was finished");
+        let is_update = request.action() == Action::Update;
+        prop_assert_eq!(change.is_edit, is_update);
+        if !is_update {
+            prop_assert!(!is.is_held() && is.claimed_by.is_none(), "only an edit leaves a claim");
+        }
+        let raised = |before: Option<i64>, after: Option<i64>| {
+            after.unwrap_or(0) - before.unwrap_or(0)
+        };
+        let attempts = raised(task.attempt_count, is.attempt_count);
+        let rejections = raised(task.rejection_count, is.rejection_count);
+        let expected = match transition(request.action()).raises {
+            Raises::Nothing => (0, 0),
+            // A review that is released was no attempt at the work.
+            Raises::Attempts => (i64::from(is.queue == queue::INCOMING), 0),
+            Raises::Rejections => (0, 1),
+        };
+        prop_assert_eq!((attempts, rejections), expected);
+    }
+}

@@ -90,11 +90,12 @@ impl Sqlite {
                 let checkpointer = Checkpointer::start(open(0)?);
                 let readers =
                     std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
-                let readers: Result<Vec<_>, _> =
-                    (0..readers).map(|_| open(READER_CACHE_KIB)).collect();
+                let several = || -> Result<Vec<_>, _> {
+                    (0..readers).map(|_| open(READER_CACHE_KIB)).collect()
+                };
                 Ok(Self {
                     writer: Writer::start(writer, Some(checkpointer)),
-                    readers: Some(Readers::start(readers?)),
+                    readers: Some(Readers::start(several()?, several()?)),
                     _lock: Some(lock),
                 })
             }
@@ -107,6 +108,15 @@ impl Engine for Sqlite {
         match &self.readers {
             Some(readers) => Box::pin(ask(readers.jobs(), batch)),
             None => self.write(batch),
+        }
+    }
+
+    /// On the caller's thread if a connection is free: a few cached pages are read sooner than
+    /// another thread wakes up.
+    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+        match self.readers.as_ref().and_then(|readers| readers.read_here(&batch)) {
+            Some(answer) => Box::pin(std::future::ready(answer)),
+            None => self.read(batch),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The threads that read, each on its own connection.
 
-use std::thread::JoinHandle;
+use std::{sync::Mutex, thread::JoinHandle};
 
 use octopoid_store::engine::Statement;
 use rusqlite::Connection;
@@ -17,10 +17,12 @@ const QUEUE_MAX: usize = 4096;
 pub(crate) struct Readers {
     jobs: Option<flume::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    /// For whoever reads on its own thread.
+    spare: Vec<Mutex<Connection>>,
 }
 
 impl Readers {
-    pub(crate) fn start(connections: Vec<Connection>) -> Self {
+    pub(crate) fn start(connections: Vec<Connection>, spare: Vec<Connection>) -> Self {
         let (jobs, inbox) = flume::bounded::<Job>(QUEUE_MAX);
         let threads = connections
             .into_iter()
@@ -37,7 +39,14 @@ impl Readers {
                     .expect("the system starts a few threads")
             })
             .collect();
-        Self { jobs: Some(jobs), threads }
+        let spare = spare.into_iter().map(Mutex::new).collect();
+        Self { jobs: Some(jobs), threads, spare }
+    }
+
+    /// Reads on the caller's thread, if a connection is free at this moment.
+    pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
+        let connection = self.spare.iter().find_map(|connection| connection.try_lock().ok())?;
+        Some(read(&connection, batch))
     }
 
     pub(crate) fn jobs(&self) -> &flume::Sender<Job> {

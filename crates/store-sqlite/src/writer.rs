@@ -82,14 +82,27 @@ fn write_loop(
     }
 }
 
-/// Runs each batch in a savepoint of its own, so that one that fails harms no other.
+/// Runs a group in one transaction. A batch that fails is a rare bug, so the group is run as it is
+/// first; only if one fails is all of it undone and run again, each batch in a savepoint of its
+/// own, so that the bad one harms no other.
 fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, rusqlite::Error> {
+    let together = transaction(connection, || {
+        group.iter().map(|job| run(connection, &job.batch).map(Ok)).collect()
+    });
+    if together.is_ok() {
+        return together;
+    }
+    transaction(connection, || group.iter().map(|job| run_alone(connection, job)).collect())
+}
+
+/// Commits what `work` does, or nothing.
+fn transaction<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, rusqlite::Error>,
+) -> Result<T, rusqlite::Error> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let outcome = group
-        .iter()
-        .map(|job| run_alone(connection, job))
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|answers| execute(connection, "COMMIT").map(|()| answers));
+    let outcome = work().and_then(|done| execute(connection, "COMMIT").map(|()| done));
+    // SQLite may have given up the transaction by itself: on a full disk, for instance.
     if outcome.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
     }
@@ -104,10 +117,7 @@ fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, rusqlite::Err
             execute(connection, "RELEASE job")?;
             Ok(Ok(rows))
         }
-        Err(error) if connection.is_autocommit() => {
-            // SQLite gave up the whole transaction: a full disk, for instance.
-            Err(error)
-        }
+        Err(error) if connection.is_autocommit() => Err(error),
         Err(error) => {
             execute(connection, "ROLLBACK TO job")?;
             execute(connection, "RELEASE job")?;

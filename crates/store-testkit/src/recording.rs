@@ -29,6 +29,11 @@ impl Recording {
         Self { inner, runs: Mutex::new(Vec::new()) }
     }
 
+    /// The engine that everything is passed on to.
+    pub fn inner(&self) -> SharedEngine {
+        SharedEngine::clone(&self.inner)
+    }
+
     /// What was run since the last time somebody asked.
     pub fn take(&self) -> Vec<Run> {
         std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner))

@@ -1,18 +1,10 @@
-//! What must be there before a task can be told about: flows, roles and projects. Written as rows,
-//! because the operations that make them are other cases' business.
+//! What must be there before a task can be told about: flows, roles and projects.
 
-use octopoid_store::{Result, engine::Value};
+use octopoid_domain::{flow::NewFlow, orchestrator, project::NewProject, role};
+use octopoid_store::Result;
+use serde_json::{Value, json};
 
-use crate::world::{MACHINE, SCOPE, World};
-
-const FLOW: &str = "INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at, child_flow) \
-     VALUES (?1, ?2, ?3, ?4, 0, 0, ?5)";
-
-const ROLE: &str = "INSERT INTO roles (name, scope, claims_from, orchestrator_id, created_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5)";
-
-const PROJECT: &str = "INSERT INTO projects (id, title, status, branch, auto_accept, created_at, scope) \
-     VALUES (?1, ?1, 'active', ?2, 0, 0, ?3)";
+use crate::world::{SCOPE, World, read};
 
 /// A flow in the making.
 #[derive(Clone, Copy, Debug)]
@@ -52,34 +44,38 @@ impl World {
     pub async fn registers(&self, flow: Flow<'_>) -> Result<()> {
         let mut states = vec!["incoming", "claimed", "done", "failed"];
         states.extend(flow.states);
-        let states = serde_json::Value::from(states).to_string();
-        let child = (!flow.child_steps.is_empty()).then(|| transitions(flow.child_steps));
-        let parameters = vec![
-            flow.scope.into(),
-            flow.name.into(),
-            states.into(),
-            transitions(flow.steps).into(),
-            child.into(),
-        ];
-        self.runs(FLOW, parameters).await.map(drop)
+        let new: NewFlow = read(&json!({
+            "states": states,
+            "transitions": transitions(flow.steps),
+            "child_flow": { "transitions": transitions(flow.child_steps) },
+        }))?;
+        self.store.put_flow(flow.scope, flow.name, &new, self.stamp()).await.map(drop)
     }
 
-    /// Someone registers a role in a scope.
+    /// A machine of a scope registers a role.
     pub async fn registers_role(&self, scope: &str, name: &str, claims_from: &str) -> Result<()> {
-        let parameters =
-            vec![name.into(), scope.into(), claims_from.into(), MACHINE.into(), self.now().into()];
-        self.runs(ROLE, parameters).await.map(drop)
+        let machine: orchestrator::Registration =
+            read(&json!({ "cluster": "machine", "machine_id": scope, "scope": scope }))?;
+        let machine = machine.into_orchestrator(None, self.now())?;
+        let hash = format!("hash of the key of {scope}");
+        self.store.register_orchestrator(&machine, &hash, None, self.stamp()).await?;
+        let roles: role::RolesRegistration = read(&json!({
+            "orchestrator_id": machine.id,
+            "roles": [{ "name": name, "claims_from": claims_from }],
+        }))?;
+        let roles = roles.check()?;
+        self.store.register_roles(&roles, None, self.stamp()).await.map(drop)
     }
 
     /// Someone makes a project; `None` is a project of no scope.
     pub async fn makes_project(&self, id: &str, branch: &str, scope: Option<&str>) -> Result<()> {
-        let parameters = vec![id.into(), branch.into(), Value::from(scope)];
-        self.runs(PROJECT, parameters).await.map(drop)
+        let body = json!({ "id": id, "title": id, "branch": branch, "scope": scope });
+        let new: NewProject = read(&body)?;
+        let new = new.into_project(None, self.now())?;
+        self.store.create_project(new, self.stamp()).await.map(drop)
     }
 }
 
-fn transitions(steps: &[(&str, &str)]) -> String {
-    let steps =
-        steps.iter().map(|(from, to)| serde_json::json!({ "from": from, "to": to })).collect();
-    serde_json::Value::Array(steps).to_string()
+fn transitions(steps: &[(&str, &str)]) -> Value {
+    steps.iter().map(|(from, to)| json!({ "from": from, "to": to })).collect()
 }

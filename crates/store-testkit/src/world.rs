@@ -31,11 +31,13 @@ pub const LEASE: i64 = 300 * SECOND;
 /// A day, in milliseconds.
 pub const DAY: i64 = 86_400 * SECOND;
 
+const ALL: Page = Page { limit: 500, offset: 0 };
+
 /// Where a case happens.
 pub struct World {
     /// The operations under test.
     pub store: Store,
-    /// What they run on.
+    /// What they run on, for looking where no operation looks.
     pub engine: SharedEngine,
     now: AtomicI64,
     random: AtomicU64,
@@ -44,9 +46,15 @@ pub struct World {
 impl World {
     /// A world on this engine, with the newest schema.
     pub async fn on(engine: SharedEngine) -> Result<Self> {
+        Self::over(engine.clone(), engine).await
+    }
+
+    /// A world whose store runs on one engine, while the cases' own glances at the database go to
+    /// another, such as the one that a decorator decorates.
+    pub async fn over(engine: SharedEngine, glances: SharedEngine) -> Result<Self> {
         let world = Self {
-            store: Store::new(engine.clone()),
-            engine,
+            store: Store::new(engine),
+            engine: glances,
             now: AtomicI64::new(START.0),
             random: AtomicU64::new(0),
         };
@@ -253,10 +261,14 @@ impl World {
         Ok(history.into_iter().map(|event| event.event).collect())
     }
 
+    /// The tasks that a filter finds.
+    pub async fn tasks(&self, filter: &Filter) -> Result<Vec<Task>> {
+        Ok(self.store.list_tasks(filter, ALL).await?.items)
+    }
+
     /// The ids of the tasks that a filter finds, and how many there are in all.
     pub async fn lists(&self, filter: Filter) -> Result<(Vec<String>, i64)> {
-        let page = Page { limit: 500, offset: 0 };
-        let Listed { items, total } = self.store.list_tasks(&filter, page).await?;
+        let Listed { items, total } = self.store.list_tasks(&filter, ALL).await?;
         Ok((items.into_iter().map(|task| task.id).collect(), total))
     }
 
@@ -274,7 +286,7 @@ pub fn everything() -> Filter {
 }
 
 /// Reads a body as the server does. One that cannot be read is refused as it is there.
-fn read<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &Value) -> Result<T> {
     let text = body.to_string();
     Ok(parse_body(text.as_bytes()).map_err(Refusal::from)?)
 }

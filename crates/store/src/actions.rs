@@ -199,7 +199,7 @@ impl Store {
             Ok(wanted) => wanted.map(Status::as_str),
             Err(refusal) => {
                 // That there is no such action is said first.
-                let [rows] = self.read([bind!(FIND, id, within)]).await?;
+                let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
                 first(rows, action)?.ok_or_else(not_found)?;
                 return Err(refusal.into());
             }

@@ -4,6 +4,7 @@
 use octopoid_domain::{
     Refusal, Task,
     edit::{check_patch, is_empty},
+    event::NewEvent,
     input::Patch,
     queue,
     task::{TaskPatch, blockers},
@@ -12,9 +13,10 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, counts,
-    engine::{Statement, bind},
+    engine::{Row, Statement, bind},
     first, history,
-    tasks::{FIND, not_found, rules, task},
+    row::Columns,
+    tasks::{FIND, not_found, rules, task, task_columns},
     unblock,
 };
 
@@ -22,23 +24,52 @@ use crate::{
 const TRIES: usize = 3;
 
 /// The flow that a task follows, if its scope has registered it.
-const FIND_FLOW_OF: &str = "SELECT flows.name, flows.states, flows.transitions, flows.child_flow FROM tasks \
+const FIND_FLOW_OF: &str = "SELECT flows.name, flows.states, flows.transitions, \
+     flows.child_flow FROM tasks \
      JOIN flows ON flows.scope = tasks.scope AND flows.name = COALESCE(tasks.flow, 'default') \
      WHERE tasks.id = ?1";
 
-/// Writes what the state machine may change, and touches no index but its own.
-const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, orchestrator_id = ?6, \
+/// Writes what the state machine may change, and touches no index but its own. A task that somebody
+/// has begun to wait for is finished only by a batch that looks for who waits.
+const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, \
+     orchestrator_id = ?6, \
      lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, commits_count = ?10, \
      turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
      execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
-     version = ?19, write_id = ?20 WHERE id = ?1 AND version = ?2 RETURNING id";
+     version = ?19, write_id = ?20, events = events + ?21 \
+     WHERE id = ?1 AND version = ?2 AND (?22 OR NOT is_awaited) RETURNING id";
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
-const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, has_plan = ?7, \
-     plan_id = ?8, project_id = ?9, auto_accept = ?10, pr_number = ?11, pr_url = ?12, \
+const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, \
+     has_plan = ?7, plan_id = ?8, project_id = ?9, auto_accept = ?10, pr_number = ?11, pr_url = ?12, \
      checks = ?13, needs_rebase = ?14, last_rebase_attempt_at = ?15, staging_url = ?16, \
      title = ?17, type = ?18, hooks = ?19, flow = ?20, flow_overrides = ?21, content = ?22 \
      WHERE id = ?1 AND write_id = ?2";
+
+/// A task as it was found, before it is changed.
+pub(crate) struct Found {
+    pub(crate) task: Task,
+    is_awaited: bool,
+}
+
+/// The columns of a [`Found`], in the order [`found_task`] reads them.
+macro_rules! found_columns {
+    () => {
+        concat!($crate::tasks::columns!(), ", is_awaited")
+    };
+}
+pub(crate) use found_columns;
+
+const FIND_TO_CHANGE: &str = concat!(
+    "SELECT ",
+    found_columns!(),
+    " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
+);
+
+pub(crate) fn found_task(row: Row) -> Result<Found> {
+    let mut row = Columns::new(row);
+    Ok(Found { task: task_columns(&mut row)?, is_awaited: row.next()? })
+}
 
 impl Store {
     /// Checks a partial update as far as it can be without a task, then applies it.
@@ -72,10 +103,10 @@ impl Store {
     ) -> Result<Task> {
         for _ in 0..TRIES {
             let [found, flow] =
-                self.read([bind!(FIND, id, within), bind!(FIND_FLOW_OF, id)]).await?;
-            let found = first(found, task)?.ok_or_else(|| not_found(id))?;
+                self.look_up([bind!(FIND_TO_CHANGE, id, within), bind!(FIND_FLOW_OF, id)]).await?;
+            let found = first(found, found_task)?.ok_or_else(|| not_found(id))?;
             let rules = first(flow, rules)?;
-            let change = decide(&found, request, rules.as_ref(), stamp.now)?;
+            let change = decide(&found.task, request, rules.as_ref(), stamp.now)?;
             if let Some(changed) = self.commit(&found, change, stamp).await? {
                 return Ok(changed);
             }
@@ -84,11 +115,11 @@ impl Store {
     }
 
     /// Writes a change. `None` if the task is no longer what it was.
-    async fn commit(&self, was: &Task, change: Change, stamp: Stamp) -> Result<Option<Task>> {
-        let blocks = change.task.blocked_by != was.blocked_by;
+    async fn commit(&self, was: &Found, change: Change, stamp: Stamp) -> Result<Option<Task>> {
+        let blocks = change.task.blocked_by != was.task.blocked_by;
         let mut batch = changing(was, &change, stamp);
         if blocks {
-            batch.push(bind!(FIND, &was.id, None::<&str>));
+            batch.push(bind!(FIND, &was.task.id, None::<&str>));
         }
         let mut answers = self.engine.write(batch).await?;
         if answers[0].is_empty() {
@@ -103,7 +134,7 @@ impl Store {
     async fn check_project(&self, task: &str, project: &str) -> Result<()> {
         const KNOWN: &str = "SELECT 1 FROM projects WHERE id = ?1 AND (scope IS NULL OR NOT EXISTS \
              (SELECT 1 FROM tasks WHERE tasks.id = ?2 AND tasks.scope <> projects.scope))";
-        let [rows] = self.read([bind!(KNOWN, project, task)]).await?;
+        let [rows] = self.look_up([bind!(KNOWN, project, task)]).await?;
         if rows.is_empty() {
             return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
         }
@@ -112,14 +143,18 @@ impl Store {
 }
 
 /// The batch that makes a change; its first answer is empty if the task had another version.
-pub(crate) fn changing(was: &Task, change: &Change, stamp: Stamp) -> Vec<Statement> {
+pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statement> {
+    let Found { task: was, is_awaited } = was;
     let is = &change.task;
-    let mut batch = vec![moving(is, was.version, stamp)];
+    let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
+    let mut batch = vec![moving(change, was.version, *is_awaited || !finishes, stamp)];
     if change.is_edit {
         batch.push(editing(is, stamp));
     }
+    let mut later = count(&change.events);
     for event in &change.events {
-        batch.push(history::record(&is.id, event, stamp));
+        later -= 1;
+        batch.push(history::record(&is.id, event, later, stamp));
     }
     if is.queue != was.queue {
         for (queue, tasks) in [(&was.queue, -1), (&is.queue, 1)] {
@@ -127,7 +162,7 @@ pub(crate) fn changing(was: &Task, change: &Change, stamp: Stamp) -> Vec<Stateme
                 batch.push(counts::add(&is.id, queue, tasks, stamp));
             }
         }
-        if is.queue == queue::DONE {
+        if finishes && *is_awaited {
             batch.extend(unblock::release_dependents(&is.id, stamp));
         }
     }
@@ -141,7 +176,13 @@ pub(crate) fn changing(was: &Task, change: &Change, stamp: Stamp) -> Vec<Stateme
     batch
 }
 
-fn moving(is: &Task, version: i64, stamp: Stamp) -> Statement {
+fn count(events: &[NewEvent]) -> i64 {
+    i64::try_from(events.len()).unwrap_or(i64::MAX)
+}
+
+/// `looks` says that the batch looks for who waits, or need not.
+fn moving(change: &Change, version: i64, looks: bool, stamp: Stamp) -> Statement {
+    let is = &change.task;
     bind!(
         MOVE,
         &is.id,
@@ -164,6 +205,8 @@ fn moving(is: &Task, version: i64, stamp: Stamp) -> Statement {
         is.updated_at,
         is.version,
         stamp.write_id,
+        count(&change.events),
+        looks,
     )
 }
 

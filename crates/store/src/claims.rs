@@ -10,7 +10,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, all,
-    changes::changing,
+    changes::{changing, found_columns, found_task},
     engine::{Value, bind},
     first,
     row::Columns,
@@ -28,7 +28,7 @@ const CLAIM: &str = concat!(
          FROM lanes WHERE lanes.lane IS NOT NULL) \
          UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
          claimed_at = ?6, updated_at = ?6, lease_expires_at = ?7, needs_intervention = 0, \
-         version = version + 1, write_id = ?8 \
+         version = version + 1, write_id = ?8, events = events + 1 \
          WHERE seq = (SELECT head.seq FROM lanes CROSS JOIN tasks AS head \
          ON head.seq = (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 \
          AND claim_lane = lanes.lane ORDER BY claim_rank, seq LIMIT 1) \
@@ -44,8 +44,7 @@ const CLAIM: &str = concat!(
 
 /// A claim does not know its task's id, so its history finds the row by lease and mark.
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
-     WHERE past.task_id = tasks.id), scope, ?3, claimed_by, NULL, ?4 \
+     SELECT id, events, scope, ?3, claimed_by, NULL, ?4 \
      FROM tasks WHERE reap_at = ?1 AND write_id = ?2";
 
 /// Where a role claims from: as its own scope has it, or as whoever registered it last.
@@ -55,8 +54,11 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
 const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
      ORDER BY name LIMIT 1000";
 
-const LAPSED: &str =
-    concat!("SELECT ", columns!(), " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2");
+const LAPSED: &str = concat!(
+    "SELECT ",
+    found_columns!(),
+    " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2"
+);
 
 impl Store {
     /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
@@ -104,7 +106,7 @@ impl Store {
         let mut source = asked.unwrap_or(queue::INCOMING).to_owned();
         if !roles.is_empty() || !is_built_in {
             let [names, from, flows] = self
-                .read([
+                .look_up([
                     naming_roles(scope),
                     bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope),
                     bind!(FLOWS, scope),
@@ -142,8 +144,8 @@ impl Store {
         let [rows] = self.read([bind!(LAPSED, ended_before, limit)]).await?;
         let mut batch = Vec::new();
         let mut released = Vec::new();
-        for was in all(rows, task)? {
-            let change = decide(&was, &Request::Release, None, stamp.now)?;
+        for was in all(rows, found_task)? {
+            let change = decide(&was.task, &Request::Release, None, stamp.now)?;
             released.push((batch.len(), change.task.clone()));
             batch.extend(changing(&was, &change, stamp));
         }

@@ -122,7 +122,7 @@ impl Filter {
             [status] => conditions.and("status = ?#", status),
             // Hidden from the index, which would have to be sorted.
             several => {
-                conditions.and("status || '' IN (SELECT value FROM json_each(?#))", json(several))
+                conditions.and("status || '' IN (SELECT value FROM json_each(?#))", json(several));
             }
         }
         conditions.and_if("author = ?#", self.author.as_deref());
@@ -164,7 +164,7 @@ impl Store {
 
     /// The draft with this number. `within` confines the caller to a scope.
     pub async fn get_draft(&self, id: i64, within: Option<&str>) -> Result<Draft> {
-        let [rows] = self.read([bind!(FIND, id, within)]).await?;
+        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
         Ok(first(rows, draft)?.ok_or_else(|| not_found(id))?)
     }
 

@@ -14,6 +14,12 @@ pub trait Engine: Send + Sync + 'static {
     /// replica.
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
+    /// The same for a batch that reads a few rows by their keys, as most requests do first. An
+    /// engine that can answer at once may do so on the caller's thread.
+    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.read(batch)
+    }
+
     /// Runs a batch atomically. Returns only when it is durable.
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 }

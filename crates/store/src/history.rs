@@ -11,11 +11,10 @@ use crate::{
     row::Columns,
 };
 
-/// One event for the task that this write has changed. No change, no event.
+/// One event for the task that this write has changed. No change, no event. The change has counted
+/// its events already; `?7` of them come after this one.
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
-     WHERE past.task_id = tasks.id), scope, ?3, ?4, ?5, ?6 \
-     FROM tasks WHERE id = ?1 AND write_id = ?2";
+     SELECT id, events - ?7, scope, ?3, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2";
 
 /// A message to nobody in particular, under an id made from the write's.
 const NOTIFY: &str = "INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope) \
@@ -24,9 +23,10 @@ const NOTIFY: &str = "INSERT INTO messages (id, task_id, from_actor, to_actor, t
 const LIST: &str = "SELECT seq, task_id, event, agent, details, at FROM task_history \
      WHERE task_id = ?1 AND seq > ?2 AND (?3 IS NULL OR scope = ?3) ORDER BY seq LIMIT ?4";
 
-pub(crate) fn record(id: &str, event: &NewEvent, stamp: Stamp) -> Statement {
+/// Records an event of a write; `later` is how many more of the same write follow it.
+pub(crate) fn record(id: &str, event: &NewEvent, later: i64, stamp: Stamp) -> Statement {
     let kind = event.kind.as_str();
-    bind!(RECORD, id, stamp.write_id, kind, &event.agent, &event.details, stamp.now)
+    bind!(RECORD, id, stamp.write_id, kind, &event.agent, &event.details, stamp.now, later)
 }
 
 pub(crate) fn leave_notice(id: &str, notice: &Notice, stamp: Stamp) -> Statement {

@@ -116,7 +116,7 @@ pub(crate) fn issuing_first(hash: &str, to: &Orchestrator, stamp: Stamp) -> Stat
 impl Store {
     /// The key with this hash, whether it may still be used or not.
     pub async fn find_key(&self, hash: &str) -> Result<Option<Key>> {
-        let [rows] = self.read([bind!(FIND, hash)]).await?;
+        let [rows] = self.look_up([bind!(FIND, hash)]).await?;
         first(rows, key)
     }
 

@@ -78,6 +78,10 @@ impl Store {
         answers(self.engine.read(batch.into()).await?)
     }
 
+    async fn look_up<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
+        answers(self.engine.look_up(batch.into()).await?)
+    }
+
     async fn write<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
         answers(self.engine.write(batch.into()).await?)
     }

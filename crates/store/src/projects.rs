@@ -188,7 +188,7 @@ impl Store {
 
     /// The project with this id. `within` confines the caller to a scope.
     pub async fn get_project(&self, id: &str, within: Option<&str>) -> Result<Project> {
-        let [rows] = self.read([bind!(FIND, id, within)]).await?;
+        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
         first(rows, project)?.ok_or_else(|| not_found(id))
     }
 

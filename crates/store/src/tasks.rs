@@ -30,9 +30,13 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// Reads the columns of a task.
+/// Reads a row of these columns.
 pub(crate) fn task(row: Row) -> Result<Task> {
-    let mut row = Columns::new(row);
+    task_columns(&mut Columns::new(row))
+}
+
+/// Reads these columns where others follow.
+pub(crate) fn task_columns(row: &mut Columns) -> Result<Task> {
     Ok(Task {
         id: row.next()?,
         file_path: row.next()?,
@@ -95,10 +99,13 @@ macro_rules! insert {
             "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, \
              commits_count, attempt_count, has_plan, project_id, auto_accept, rejection_count, \
              needs_rebase, created_at, updated_at, version, needs_breakdown, review_round, title, \
-             type, hooks, flow, flow_overrides, scope, needs_intervention, write_id, content) \
+             type, hooks, flow, flow_overrides, scope, needs_intervention, write_id, content, \
+             events, is_awaited) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
              WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
-             ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18 \
+             ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
+             (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
+             EXISTS (SELECT 1 FROM task_blockers WHERE blocker_id = ?1) \
              WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
              AND (scope IS NULL OR scope = ?16)))",
             $condition,
@@ -122,8 +129,8 @@ const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
 const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 1000";
 
 /// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
-const MARK: &str = "UPDATE tasks SET write_id = ?3 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
-     RETURNING queue";
+const MARK: &str = "UPDATE tasks SET write_id = ?3, events = events + 1 \
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING queue";
 
 const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
 
@@ -138,7 +145,7 @@ pub(crate) fn rules(row: Row) -> Result<Rules> {
 impl Store {
     /// The task with this id. `within` confines the caller to a scope.
     pub async fn get_task(&self, id: &str, within: Option<&str>) -> Result<Task> {
-        let [rows] = self.read([bind!(FIND, id, within)]).await?;
+        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
         first(rows, task)?.ok_or_else(|| not_found(id))
     }
 
@@ -168,7 +175,7 @@ impl Store {
             return Ok(());
         }
         let [names, flow] = self
-            .read([naming_roles(&new.scope), bind!(FIND_FLOW, &new.scope, new.flow_name())])
+            .look_up([naming_roles(&new.scope), bind!(FIND_FLOW, &new.scope, new.flow_name())])
             .await?;
         if let Some(role) = &new.role {
             check_role(role, &role_names(names)?)?;
@@ -203,7 +210,7 @@ impl Store {
         let found = self.get_task(id, within).await?;
         let mut batch = vec![bind!(MARK, id, within, stamp.write_id)];
         let event = NewEvent::new(Kind::Deleted, None).with(format!("was {}", found.queue));
-        batch.push(history::record(id, &event, stamp));
+        batch.push(history::record(id, &event, 0, stamp));
         batch.extend(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
         batch.extend(unblock::release_dependents(id, stamp));
         batch.push(unblock::wait_no_more(id, stamp));
@@ -218,12 +225,19 @@ impl Store {
 pub(crate) fn creating(new: &Task, draft: Option<i64>, stamp: Stamp) -> Vec<Statement> {
     let mut insert = inserting(new, stamp);
     let mut event = NewEvent::new(Kind::Created, None);
+    // History can be replayed only if it says where it begins.
+    if new.queue != queue::INCOMING {
+        event = event.with(serde_json::json!({ "queue": new.queue }).to_string());
+    }
     if let Some(draft) = draft {
         insert.sql = INSERT_FROM_DRAFT.into();
         insert.parameters.push(draft.into());
-        event = event.with(format!("promoted from draft {draft}"));
+        event = event.with(match &*new.queue {
+            queue::INCOMING => format!("promoted from draft {draft}"),
+            queue => format!("promoted from draft {draft} into {queue}"),
+        });
     }
-    let mut batch = vec![insert, history::record(&new.id, &event, stamp)];
+    let mut batch = vec![insert, history::record(&new.id, &event, 0, stamp)];
     if let Some(list) = &new.blocked_by {
         batch.extend(unblock::wait_for(&new.id, &blockers(list), stamp));
     }

@@ -25,20 +25,24 @@ macro_rules! show {
 const SHORTEN: &str = concat!(
     "UPDATE tasks SET blocked_by = ",
     show!("tasks.id", " AND blocker_id <> ?1"),
-    ", version = version + 1, updated_at = ?3, write_id = ?2 \
+    ", version = version + 1, updated_at = ?3, write_id = ?2, events = events + 1 \
      WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) \
      AND EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = ?1 AND ended.write_id = ?2)"
 );
 
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, (SELECT COALESCE(MAX(past.seq), 0) + 1 FROM task_history AS past \
-     WHERE past.task_id = tasks.id), scope, 'unblocked', NULL, ?1, ?3 FROM tasks \
+     SELECT id, events, scope, 'unblocked', NULL, ?1, ?3 FROM tasks \
      WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) AND write_id = ?2";
 
 const FORGET_BLOCKER: &str = "DELETE FROM task_blockers WHERE blocker_id = ?1 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
 const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+
+/// Tells unfinished blockers that somebody waits, so that whoever finishes them looks for it.
+const AWAIT: &str = "UPDATE tasks SET is_awaited = 1 \
+     WHERE id IN (SELECT value FROM json_each(?3)) AND queue <> 'done' AND NOT is_awaited \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
 /// A blocker that is done already is left out; one that nobody knows is a marker and stays.
@@ -60,10 +64,11 @@ pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 3] {
 }
 
 /// Makes a task wait for exactly these.
-pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement; 3] {
+pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement; 4] {
     let list = serde_json::Value::from(blockers).to_string();
     [
         wait_no_more(id, stamp),
+        bind!(AWAIT, id, stamp.write_id, list.clone()),
         bind!(WAIT, id, stamp.write_id, list),
         bind!(SHOW, id, stamp.write_id),
     ]

@@ -14,7 +14,7 @@ use axum::{
 };
 use octopoid_api::{App, AuthMode, Host, Settings};
 use octopoid_domain::Millis;
-use octopoid_store::Store;
+use octopoid_store::{Engine, Store};
 use octopoid_store_sqlite::{Location, Sqlite};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -95,10 +95,15 @@ impl TestApp {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let engine = Sqlite::open(&Location::Memory).unwrap();
-        let store = Store::new(Arc::new(engine));
+        let test = Self::over(Arc::new(Sqlite::open(&Location::Memory).unwrap()), settings);
+        test.app.store.migrate(test.app.now()).await.unwrap();
+        test
+    }
+
+    /// An app on another engine, whose schema is the engine's own business.
+    pub fn over(engine: Arc<dyn Engine>, settings: Settings) -> Self {
         let host = Arc::new(TestHost { now: AtomicI64::new(START), random: AtomicU64::new(1) });
-        store.migrate(host.now()).await.unwrap();
+        let store = Store::new(engine);
         let app = App::new(store, Arc::clone(&host) as Arc<dyn Host>, settings);
         Self { router: octopoid_api::router(app.clone()), app, host, key: None }
     }
@@ -106,6 +111,13 @@ impl TestApp {
     /// The same app, called with this bearer token.
     pub fn holding(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The app of [`TestApp::guarded`], called by the holder of a fresh key for this scope.
+    pub async fn holder(&self, scope: &str) -> Self {
+        let body = json!({"scope": scope, "label": "test"});
+        let issued = self.holding(ADMIN).post("/api/v1/admin/keys", body).await.expect(201);
+        self.holding(issued["api_key"].as_str().unwrap())
     }
 
     /// Lets time pass.

@@ -1,5 +1,7 @@
 //! Projects, drafts, messages and actions on SQLite.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod actions;
 mod confinement;
 mod drafts;

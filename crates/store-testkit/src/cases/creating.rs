@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     Verdict, World, ensure, ensure_eq, ensure_refused,
-    world::{SCOPE, START},
+    world::{SCOPE, START, read},
 };
 
 cases! {
@@ -173,7 +173,9 @@ async fn a_queue_must_be_one_of_the_flows(world: &World) -> Verdict {
 
 async fn a_project_lends_its_branch(world: &World) -> Verdict {
     world.makes_project("p", "feature", Some(SCOPE)).await?;
-    world.makes_project("bare", "", Some(SCOPE)).await?;
+    world.makes_project("bare", "gone", Some(SCOPE)).await?;
+    let no_branch = read(&json!({ "branch": null }))?;
+    world.store.update_project("bare", None, no_branch, world.stamp()).await?;
     let task = world.creates_with("a", json!({ "project_id": "p" })).await?;
     ensure_eq!(task.branch, "feature", "the project's branch");
     ensure_eq!(task.project_id.as_deref(), Some("p"), "its project");

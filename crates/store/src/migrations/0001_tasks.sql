@@ -49,6 +49,10 @@ CREATE TABLE tasks (
     claimed_in TEXT,
     -- The mark of the write that changed the row last; history follows it.
     write_id INTEGER NOT NULL,
+    -- How many events history has recorded; the next one gets the next number.
+    events INTEGER NOT NULL,
+    -- Whether any task waits or has waited for this one, so that finishing it must look for them.
+    is_awaited INTEGER NOT NULL,
     -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
     -- that cannot be claimed has none.
     claim_lane TEXT GENERATED ALWAYS AS (

@@ -1,0 +1,153 @@
+//! Proposals that somebody must approve.
+
+use axum::{Json, extract::State, http::StatusCode};
+use octopoid_domain::action::{Action, ActionPatch, EndAction, NewAction, Outcome};
+use octopoid_store::actions::Filter;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    body::{Body, OptionalBody},
+    openapi::{Answer, Problems},
+    problem::Problem,
+    query::{Params, Segment, missing},
+};
+
+/// A stretch of the list of actions.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ActionList {
+    actions: Vec<Action>,
+    /// How many match in all.
+    total: i64,
+    offset: i64,
+    limit: i64,
+}
+
+/// Propose an action.
+#[utoipa::path(post, path = "/api/v1/actions", tag = "actions", request_body = NewAction,
+    responses((status = 201, body = Action), Problems))]
+pub(crate) async fn create_action(
+    State(app): State<App>,
+    caller: Caller,
+    Body(new): Body<NewAction>,
+) -> Result<(StatusCode, Json<Action>), Problem> {
+    let stamp = app.stamp();
+    let new = new.into_action(caller.within(), stamp.now)?;
+    let action = app.store.create_action(new, stamp).await?;
+    note("action.proposed", &caller, &action);
+    Ok((StatusCode::CREATED, Json(action)))
+}
+
+/// List actions.
+///
+/// The newest first; those that have expired are left out.
+#[utoipa::path(get, path = "/api/v1/actions", tag = "actions",
+    params(
+        ("scope" = Option<String>, Query, description = "Required without a key."),
+        ("entity_type" = Option<String>, Query, description = "About this kind of thing."),
+        ("entity_id" = Option<String>, Query, description = "About this one."),
+        ("status" = Option<String>, Query, description = "With this status."),
+        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
+        ("offset" = Option<String>, Query, description = "How many to pass over."),
+    ),
+    responses((status = 200, body = ActionList), Problems))]
+pub(crate) async fn list_actions(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+) -> Answer<ActionList> {
+    let scope = caller.scope(params.get("scope")).ok_or_else(|| {
+        missing("Missing required query parameter: scope. Cannot list actions across all scopes.")
+    })?;
+    let filter = Filter {
+        scope: scope.to_owned(),
+        entity_type: params.text("entity_type"),
+        entity_id: params.text("entity_id"),
+        status: params.text("status"),
+    };
+    let page = params.page();
+    let listed = app.store.list_actions(&filter, page, app.now()).await?;
+    Ok(Json(ActionList {
+        actions: listed.items,
+        total: listed.total,
+        offset: page.offset,
+        limit: page.limit,
+    }))
+}
+
+/// Ask for an action to be executed.
+///
+/// Only a proposed action that has not expired; of several who ask at once, one succeeds and the
+/// others get a 400 that names the status.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/execute", tag = "actions",
+    params(("id" = String, Path, description = "The action.")),
+    responses((status = 200, body = Action), Problems))]
+pub(crate) async fn execute_action(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+) -> Answer<Action> {
+    let action = app.store.execute_action(&id, caller.within(), app.stamp()).await?;
+    note("action.approved", &caller, &action);
+    Ok(Json(action))
+}
+
+/// Change status or result of an action.
+///
+/// What is completed, failed or expired stays so; its result may still be corrected.
+#[utoipa::path(patch, path = "/api/v1/actions/{id}", tag = "actions", request_body = ActionPatch,
+    params(("id" = String, Path, description = "The action.")),
+    responses((status = 200, body = Action), Problems))]
+pub(crate) async fn update_action(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    Body(patch): Body<ActionPatch>,
+) -> Answer<Action> {
+    let action = app.store.update_action(&id, caller.within(), patch).await?;
+    note("action.updated", &caller, &action);
+    Ok(Json(action))
+}
+
+/// Note that an action was done.
+///
+/// From any status that is not final. The body may be left out.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/complete", tag = "actions",
+    request_body = Option<EndAction>,
+    params(("id" = String, Path, description = "The action.")),
+    responses((status = 200, body = Action), Problems))]
+pub(crate) async fn complete_action(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    OptionalBody(body): OptionalBody<EndAction>,
+) -> Answer<Action> {
+    let action = app.store.end_action(&id, caller.within(), Outcome::Completed, body).await?;
+    note("action.completed", &caller, &action);
+    Ok(Json(action))
+}
+
+/// Note that an action was tried in vain.
+///
+/// From any status that is not final. The body may be left out.
+#[utoipa::path(post, path = "/api/v1/actions/{id}/fail", tag = "actions",
+    request_body = Option<EndAction>,
+    params(("id" = String, Path, description = "The action.")),
+    responses((status = 200, body = Action), Problems))]
+pub(crate) async fn fail_action(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    OptionalBody(body): OptionalBody<EndAction>,
+) -> Answer<Action> {
+    let action = app.store.end_action(&id, caller.within(), Outcome::Failed, body).await?;
+    note("action.failed", &caller, &action);
+    Ok(Json(action))
+}
+
+fn note(event: &'static str, caller: &Caller, action: &Action) {
+    audit::other(event, caller, &action.id, Some(&action.scope));
+}

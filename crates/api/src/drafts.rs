@@ -1,0 +1,191 @@
+//! Ideas that may become tasks or projects.
+
+use axum::{
+    Json,
+    extract::{FromRequest, FromRequestParts, Request, State},
+    http::{StatusCode, request::Parts},
+};
+use octopoid_domain::draft::{Draft, DraftPatch, NewDraft, Promoted, Promotion, parse_id};
+use octopoid_store::drafts::Filter;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    body::{self, Body},
+    openapi::{Answer, Problems},
+    problem::Problem,
+    query::{Params, Segment},
+};
+
+/// A stretch of the list of drafts.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DraftList {
+    drafts: Vec<Draft>,
+    /// How many match in all.
+    total: i64,
+    offset: i64,
+    limit: i64,
+}
+
+/// What was deleted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeletedDraft {
+    message: String,
+}
+
+/// The number of a draft in the path. Read before the body, so that a wrong one is said first.
+pub(crate) struct DraftId(i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for DraftId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Segment(id) = Segment::from_request_parts(parts, state).await?;
+        Ok(Self(parse_id(&id)?))
+    }
+}
+
+/// The body that promotes a draft.
+pub(crate) struct PromotionBody(Promotion);
+
+impl<S: Send + Sync> FromRequest<S> for PromotionBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Ok(Self(Promotion::parse(&body::read(request, state).await?)?))
+    }
+}
+
+/// Create a draft.
+#[utoipa::path(post, path = "/api/v1/drafts", tag = "drafts", request_body = NewDraft,
+    responses((status = 201, body = Draft), Problems))]
+pub(crate) async fn create_draft(
+    State(app): State<App>,
+    caller: Caller,
+    Body(new): Body<NewDraft>,
+) -> Result<(StatusCode, Json<Draft>), Problem> {
+    let draft = app.store.create_draft(new.into_draft(caller.within(), app.now())?).await?;
+    note("draft.created", &caller, &draft);
+    Ok((StatusCode::CREATED, Json(draft)))
+}
+
+/// List drafts.
+///
+/// The newest first.
+#[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts",
+    params(
+        ("scope" = Option<String>, Query, description = "The key's; without a key, all."),
+        ("status" = Option<String>, Query, description = "One or several, separated by commas."),
+        ("author" = Option<String>, Query, description = "Written by this person or agent."),
+        ("domain" = Option<String>, Query, description = "About this part of the work."),
+        ("linked_task_id" = Option<String>, Query, description = "Linked to this task."),
+        ("linked_project_id" = Option<String>, Query, description = "Linked to this project."),
+        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
+        ("offset" = Option<String>, Query, description = "How many to pass over."),
+    ),
+    responses((status = 200, body = DraftList), Problems))]
+pub(crate) async fn list_drafts(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+) -> Answer<DraftList> {
+    let filter = Filter {
+        scope: caller.scope(params.get("scope")).map(str::to_owned),
+        statuses: params.list("status"),
+        author: params.text("author"),
+        domain: params.text("domain"),
+        linked_task_id: params.text("linked_task_id"),
+        linked_project_id: params.text("linked_project_id"),
+    };
+    let page = params.page();
+    let listed = app.store.list_drafts(&filter, page).await?;
+    Ok(Json(DraftList {
+        drafts: listed.items,
+        total: listed.total,
+        offset: page.offset,
+        limit: page.limit,
+    }))
+}
+
+/// Get a draft.
+#[utoipa::path(get, path = "/api/v1/drafts/{id}", tag = "drafts",
+    params(
+        ("id" = i64, Path, description = "The draft."),
+        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+    ),
+    responses((status = 200, body = Draft), Problems))]
+pub(crate) async fn get_draft(
+    State(app): State<App>,
+    caller: Caller,
+    DraftId(id): DraftId,
+    params: Params,
+) -> Answer<Draft> {
+    Ok(Json(app.store.get_draft(id, caller.scope(params.get("scope"))).await?))
+}
+
+/// Change fields of a draft.
+///
+/// Absent fields keep their value, `null` clears.
+#[utoipa::path(patch, path = "/api/v1/drafts/{id}", tag = "drafts", request_body = DraftPatch,
+    params(("id" = i64, Path, description = "The draft.")),
+    responses((status = 200, body = Draft), Problems))]
+pub(crate) async fn update_draft(
+    State(app): State<App>,
+    caller: Caller,
+    DraftId(id): DraftId,
+    Body(patch): Body<DraftPatch>,
+) -> Answer<Draft> {
+    let draft = app.store.update_draft(id, caller.within(), patch, app.stamp()).await?;
+    note("draft.updated", &caller, &draft);
+    Ok(Json(draft))
+}
+
+/// Delete a draft.
+///
+/// What was made of it stays, and its number is never used again.
+#[utoipa::path(delete, path = "/api/v1/drafts/{id}", tag = "drafts",
+    params(("id" = i64, Path, description = "The draft.")),
+    responses((status = 200, body = DeletedDraft), Problems))]
+pub(crate) async fn delete_draft(
+    State(app): State<App>,
+    caller: Caller,
+    DraftId(id): DraftId,
+) -> Answer<DeletedDraft> {
+    app.store.delete_draft(id, caller.within()).await?;
+    audit::other("draft.deleted", &caller, &id.to_string(), caller.within());
+    Ok(Json(DeletedDraft { message: format!("Draft {id} deleted") }))
+}
+
+/// Make a task or a project of a draft.
+///
+/// In one step: what the body describes is created, and the draft is linked to it and becomes
+/// `approved` (it shall be done; `implemented` is left to whoever sees it done). The scope, the
+/// title and a task's content are the draft's if left out. 409 if the draft is linked to a task or
+/// a project already, or if what the body describes exists.
+#[utoipa::path(post, path = "/api/v1/drafts/{id}/promote", tag = "drafts",
+    request_body = Promotion,
+    params(("id" = i64, Path, description = "The draft.")),
+    responses((status = 201, body = Promoted), Problems))]
+pub(crate) async fn promote_draft(
+    State(app): State<App>,
+    caller: Caller,
+    DraftId(id): DraftId,
+    PromotionBody(promotion): PromotionBody,
+) -> Result<(StatusCode, Json<Promoted>), Problem> {
+    let promoted = app.store.promote_draft(id, caller.within(), promotion, app.stamp()).await?;
+    note("draft.promoted", &caller, &promoted.draft);
+    if let Some(task) = &promoted.task {
+        audit::task("task.created", &caller, None, task);
+    }
+    if let Some(project) = &promoted.project {
+        audit::other("project.created", &caller, &project.id, project.scope.as_deref());
+    }
+    Ok((StatusCode::CREATED, Json(promoted)))
+}
+
+fn note(event: &'static str, caller: &Caller, draft: &Draft) {
+    audit::other(event, caller, &draft.id.to_string(), draft.scope.as_deref());
+}

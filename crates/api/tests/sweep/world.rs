@@ -1,0 +1,281 @@
+//! A server on which the scope `theirs` has one of everything, all of it secret.
+
+use octopoid_api::AuthMode;
+use serde_json::{Value, json};
+
+use crate::{
+    SECRET,
+    common::{ADMIN, Answer, TestApp},
+    operation::Operation,
+};
+
+/// What stands in the bodies of requests, where `SECRET` stands in what was there before.
+const PLAIN: &str = "plain";
+
+/// Where a request is put together that the document alone does not tell.
+pub(crate) fn by_hand() -> &'static str {
+    concat!("what it needs is put together in ", file!())
+}
+
+/// A request to send.
+pub(crate) struct Request {
+    method: String,
+    path: String,
+    body: Option<Value>,
+}
+
+impl Request {
+    pub(crate) async fn send(&self, caller: &TestApp) -> Answer {
+        let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
+        caller.raw(&self.method, &self.path, body).await
+    }
+}
+
+/// The server, and the ids that it made itself.
+pub(crate) struct World {
+    pub(crate) app: TestApp,
+    draft: String,
+    message: String,
+    action: String,
+    key: String,
+}
+
+impl World {
+    pub(crate) async fn new(mode: AuthMode) -> Self {
+        let app = TestApp::guarded(mode).await;
+        let owner = app.holding(ADMIN);
+        let made = async |path: &str, mut body: Value| -> Value {
+            body["scope"] = "theirs".into();
+            let answer = owner.post(&format!("/api/v1/{path}"), body).await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.text);
+            answer.json()
+        };
+        let flow = json!({
+            "scope": "theirs", "description": SECRET,
+            "states": ["incoming", "claimed", "provisional", "done", "failed", SECRET],
+            "transitions": [
+                {"from": "claimed", "to": "provisional"}, {"from": "claimed", "to": "done"},
+                {"from": "claimed", "to": "incoming"},
+            ],
+        });
+        owner.put("/api/v1/flows/default", flow).await.expect(200);
+        made("orchestrators/register", machine(SECRET)).await;
+        let role = json!({"name": "review", "description": SECRET});
+        made("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
+        made("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
+        for (id, queue) in [("victim", "incoming"), ("waiting", "incoming"), ("submitted", SECRET)]
+        {
+            made("tasks", task(id, queue, SECRET)).await;
+        }
+        let claim = json!({
+            "orchestrator_id": "c-m", "agent_name": "a", "lease_duration_seconds": 86_400,
+        });
+        assert_eq!(made("tasks/claim", claim).await["id"], "victim");
+        let id = |made: Value| match &made["id"] {
+            Value::String(id) => id.clone(),
+            id => id.to_string(),
+        };
+        Self {
+            draft: id(made("drafts", json!({"title": SECRET, "author": SECRET})).await),
+            message: id(made("messages", message(SECRET)).await),
+            action: id(made("actions", action(SECRET)).await),
+            key: id(made("admin/keys", json!({"label": SECRET})).await),
+            app,
+        }
+    }
+
+    /// All that the owner has, as the administrator sees it: each path and its answer.
+    pub(crate) async fn shown(&self) -> Vec<(String, String)> {
+        let administrator = self.app.holding(ADMIN);
+        let mut shown = Vec::new();
+        for path in [
+            "tasks",
+            "orchestrators",
+            "roles",
+            "flows",
+            "projects",
+            "drafts",
+            "messages",
+            "actions",
+            "admin/keys",
+            "tasks/victim/history",
+            "tasks/waiting/history",
+            "projects/p/tasks",
+            "scheduler/poll",
+        ] {
+            let path = format!("/api/v1/{path}?scope=theirs");
+            let answer = administrator.get(&path).await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+            shown.push((path, answer.text));
+        }
+        shown
+    }
+
+    /// Checks that the owner still has what it had.
+    pub(crate) async fn assert_unchanged(&self, before: &[(String, String)], by: &str) {
+        for ((path, before), (_, after)) in before.iter().zip(self.shown().await) {
+            assert_eq!(after, *before, "{path} was changed by {by}");
+        }
+    }
+
+    pub(crate) async fn expired_key(&self) -> String {
+        let body = json!({"scope": "theirs", "expires_at": "2026-11-21T20:58:58.606Z"});
+        let issued = self.app.holding(ADMIN).post("/api/v1/admin/keys", body).await.expect(201);
+        self.app.passes(1);
+        issued["api_key"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn revoked_key(&self) -> String {
+        let administrator = self.app.holding(ADMIN);
+        let body = json!({"scope": "theirs"});
+        let issued = administrator.post("/api/v1/admin/keys", body).await.expect(201);
+        let path = format!("/api/v1/admin/keys/{}", issued["id"].as_str().unwrap());
+        administrator.delete(&path).await.expect(200);
+        issued["api_key"].as_str().unwrap().to_owned()
+    }
+
+    /// The request of somebody who may, and whose key says for which scope.
+    pub(crate) fn as_owner(&self, operation: &Operation) -> Request {
+        self.request(operation, &[], self.body(operation, "new", None))
+    }
+
+    /// The request of somebody who must say for which scope.
+    pub(crate) fn as_administrator(&self, operation: &Operation) -> Request {
+        let query = [("scope", "theirs")];
+        let query = if operation.method == "GET" || operation.method == "DELETE" {
+            &query[..]
+        } else {
+            &[]
+        };
+        self.request(operation, query, self.body(operation, "new", Some("theirs")))
+    }
+
+    /// The requests of somebody who reaches for what is another's, and how each goes about it.
+    pub(crate) fn as_stranger(&self, operation: &Operation) -> Vec<(&'static str, Request)> {
+        let body = || self.body(operation, "victim", None);
+        let query: Vec<_> = operation
+            .query
+            .iter()
+            .filter(|name| *name != "scope")
+            .filter_map(|name| self.value(name).map(|value| (name.as_str(), value)))
+            .collect();
+        let mut requests = vec![
+            ("by its id", self.request(operation, &[], body())),
+            ("by its query", self.request(operation, &query, body())),
+            (
+                "with its scope in the query",
+                self.request(operation, &[("scope", "theirs")], body()),
+            ),
+        ];
+        if operation.has_body {
+            let body = self.body(operation, "victim", Some("theirs"));
+            requests.push(("with its scope in the body", self.request(operation, &[], body)));
+        }
+        requests
+    }
+
+    /// A parameter of a query that leads to what is another's.
+    fn value(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "orchestrator_id" => "c-m",
+            "thread_id" => &self.message,
+            "task_id" | "linked_task_id" | "entity_id" => "victim",
+            "project_id" | "linked_project_id" => "p",
+            "claimed_by" => "a",
+            "cluster" => "c",
+            "entity_type" => "task",
+            _ => return None,
+        })
+    }
+
+    fn request(
+        &self,
+        operation: &Operation,
+        query: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Request {
+        let mut path = self.fill(&operation.path);
+        for (index, (name, value)) in query.iter().enumerate() {
+            path.push(if index == 0 { '?' } else { '&' });
+            path.push_str(&format!("{name}={value}"));
+        }
+        Request { method: operation.method.clone(), path, body }
+    }
+
+    /// Puts the owner's ids into a path.
+    fn fill(&self, path: &str) -> String {
+        let id = match path.split('/').nth(3).unwrap_or_default() {
+            "orchestrators" => "c-m",
+            "projects" => "p",
+            "drafts" => &self.draft,
+            "flows" => "default",
+            "roles" => "review",
+            "actions" => &self.action,
+            "admin" => &self.key,
+            _ => "victim",
+        };
+        let parts = path.split('/').map(|part| match part {
+            "{hook}" => "lint",
+            "{scope}" => "theirs",
+            part if part.starts_with('{') => id,
+            part => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// All fields that any operation asks for; each takes what it knows. What is created is called
+    /// `id`.
+    fn body(&self, operation: &Operation, id: &str, scope: Option<&str>) -> Option<Value> {
+        if !operation.has_body {
+            return None;
+        }
+        let status = match operation.path.split('/').nth(3) {
+            Some("tasks") => "passed",
+            Some("orchestrators") => "offline",
+            Some("actions") => "executing",
+            _ => "draft",
+        };
+        let mut body = task(id, "incoming", PLAIN);
+        for more in [
+            machine(PLAIN),
+            message(PLAIN),
+            action(PLAIN),
+            json!({
+                "author": "x", "status": status, "reason": "r", "rejected_by": "x", "to": "task",
+                "accepted_by": "x", "commits_count": 1, "turns_used": 1, "agent_name": "a",
+                "orchestrator_id": "c-m", "parent_message_id": self.message, "linked_task_id": id,
+                "roles": [{"name": "review", "claims_from": "done"}], "result": {"a": 1},
+                "states": ["incoming", "claimed", "done", "failed"], "transitions": [],
+            }),
+        ] {
+            for (key, value) in more.as_object().into_iter().flatten() {
+                body[key] = value.clone();
+            }
+        }
+        if let Some(scope) = scope {
+            body["scope"] = scope.into();
+        }
+        Some(body)
+    }
+}
+
+fn task(id: &str, queue: &str, text: &str) -> Value {
+    json!({
+        "id": id, "file_path": format!("{id}.md"), "branch": "main", "queue": queue,
+        "title": text, "content": text, "hooks": [{"name": "lint", "evidence": text}],
+    })
+}
+
+fn machine(text: &str) -> Value {
+    json!({"cluster": "c", "machine_id": "m", "repo_url": text, "hostname": text})
+}
+
+fn message(text: &str) -> Value {
+    json!({"task_id": "victim", "from_actor": text, "type": "comment", "content": text})
+}
+
+fn action(text: &str) -> Value {
+    json!({
+        "entity_type": "task", "entity_id": "victim", "label": text, "proposed_by": text,
+    })
+}

@@ -1,0 +1,174 @@
+use serde_json::json;
+
+use crate::{assert_no_endpoint, common::TestApp, operations, values, with_headers};
+
+#[tokio::test]
+async fn health_tells_versions_time_and_database() {
+    let app = TestApp::new().await;
+    for path in ["/api/health", "/api/health?scope=s&x=%zz"] {
+        assert_eq!(
+            app.get(path).await.expect(200),
+            json!({
+                "status": "healthy", "version": "2.0.0",
+                "server_version": octopoid_api::SERVER_VERSION,
+                "timestamp": "2026-11-21T20:58:58.605Z", "database": "connected",
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_root_names_every_operation() {
+    let info = TestApp::new().await.get("/").await.expect(200);
+    assert_eq!((&info["name"], &info["version"]), (&json!("Octopoid Server"), &json!("2.0.0")));
+    let named: Vec<_> =
+        operations().iter().map(|(method, path, _)| json!(format!("{method} {path}"))).collect();
+    assert!(named.len() > 40);
+    assert_eq!(info["endpoints"], json!(named));
+}
+
+#[tokio::test]
+async fn a_process_that_runs_is_alive_and_ready_until_it_is_told_to_stop() {
+    let app = TestApp::new().await;
+    for path in ["/livez", "/readyz"] {
+        let answer = app.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "ok"), "{path}");
+    }
+    app.app.stop_claiming();
+    let answer = app.get("/readyz").await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (503, "stopping"));
+    assert_eq!(app.get("/livez").await.status, 200);
+    assert_eq!(app.get("/api/health").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_document_is_served_as_it_is_generated() {
+    let answer = TestApp::new().await.get("/openapi.json").await;
+    assert_eq!(values(&answer, "content-type"), ["application/json"]);
+    assert_eq!(answer.text, octopoid_api::openapi::document());
+    assert!(answer.expect(200)["openapi"].as_str().unwrap().starts_with("3.1"));
+}
+
+#[tokio::test]
+async fn every_operation_has_a_name_of_its_own_a_summary_and_a_tag() {
+    let mut names = Vec::new();
+    for (method, path, operation) in operations() {
+        let name = operation["operationId"].as_str();
+        names.push(name.unwrap_or_else(|| panic!("no name: {method} {path}")).to_owned());
+        assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {path}");
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{method} {path}");
+    }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_the_internet() {
+    let answer = TestApp::new().await.get("/docs").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(values(&answer, "content-type"), ["text/html; charset=utf-8"]);
+    assert!(answer.text.contains("openapi.json"));
+    for foreign in ["http://", "https://", "src=\"//", "href=\"//"] {
+        assert!(!answer.text.contains(foreign), "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn paths_match_exactly() {
+    let app = TestApp::new().await;
+    for path in [
+        "/nothing",
+        "/api",
+        "/api/v1",
+        "/api/v2/tasks",
+        "/api/v1/nothing",
+        "/api/v1/tasks/?scope=s",
+        "/api/v1/tasks/a/",
+        "/api/v1/tasks/a/nothing",
+        "//api/v1/tasks?scope=s",
+        "/api//v1/tasks?scope=s",
+        "/API/v1/tasks?scope=s",
+        "/api/v1/Tasks?scope=s",
+        "/api/v1/t%61sks?scope=s",
+        "/api/health/",
+        "/livez/",
+        "/metrics",
+        "/.env",
+    ] {
+        assert_no_endpoint(&app.get(path).await, path);
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_an_unknown_endpoint() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    for (method, path) in [
+        ("PUT", "/api/v1/tasks"),
+        ("DELETE", "/api/v1/tasks"),
+        ("PATCH", "/api/v1/tasks"),
+        ("POST", "/api/v1/tasks/a"),
+        ("PUT", "/api/v1/tasks/a"),
+        ("GET", "/api/v1/tasks/a/submit"),
+        ("PUT", "/api/v1/tasks/claim"),
+        ("POST", "/api/health"),
+        ("DELETE", "/"),
+        ("POST", "/openapi.json"),
+        ("TRACE", "/api/v1/tasks"),
+        ("BREW", "/livez"),
+    ] {
+        assert_no_endpoint(&app.raw(method, path, "{}").await, &format!("{method} {path}"));
+    }
+}
+
+#[tokio::test]
+async fn the_answer_for_an_unknown_endpoint_does_not_repeat_the_request() {
+    let answer = TestApp::new().await.get("/api/v1/nothing?token=secret").await;
+    assert!(!answer.text.contains("secret"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    for path in [
+        "/",
+        "/api/health",
+        "/livez",
+        "/openapi.json",
+        "/docs",
+        "/api/v1/tasks?scope=s",
+        "/api/v1/tasks/a",
+        "/api/v1/tasks/none",
+        "/api/v1/tasks",
+        "/nothing",
+    ] {
+        let (get, head) = (app.get(path).await, with_headers(&app, "HEAD", path, &[]).await);
+        assert_eq!(head.status, get.status, "{path}");
+        assert_eq!(head.headers.get("content-type"), get.headers.get("content-type"), "{path}");
+        assert_eq!(head.text, "", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_json_without_a_charset() {
+    let app = TestApp::new().await;
+    app.task("ä", json!({"content": "ü"})).await;
+    for (method, path, status) in [
+        ("GET", "/api/v1/tasks?scope=s", 200),
+        ("GET", "/api/v1/tasks/%C3%A4", 200),
+        ("GET", "/api/v1/tasks", 400),
+        ("POST", "/api/v1/tasks", 400),
+        ("GET", "/api/v1/tasks/none", 404),
+        ("GET", "/nothing", 404),
+    ] {
+        let answer = app.raw(method, path, "").await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(values(&answer, "content-type"), ["application/json"], "{method} {path}");
+    }
+    // Text is sent as it is, not escaped.
+    let text = app.get("/api/v1/tasks/%C3%A4").await.text;
+    assert!(text.contains("\"ä\"") && text.contains("\"ü\""), "{text}");
+}

@@ -1,0 +1,92 @@
+//! What clients see when the database is in trouble.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use octopoid_api::Settings;
+use octopoid_store::{
+    Engine, EngineError,
+    engine::{Rows, Statement},
+};
+use serde_json::json;
+
+use crate::{common::TestApp, values};
+
+/// A database that fails in one way.
+struct Broken(EngineError);
+
+impl Engine for Broken {
+    fn read(&self, _: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        Box::pin(async { Err(self.0.clone()) })
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.read(batch)
+    }
+}
+
+fn app(error: EngineError) -> TestApp {
+    TestApp::over(Arc::new(Broken(error)), Settings::default())
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_unhealthy_and_not_ready_but_the_process_lives() {
+    let app = app(EngineError::Unavailable("disk on fire".to_owned()));
+    assert_eq!(
+        app.get("/api/health").await.expect(503),
+        json!({
+            "status": "unhealthy", "version": "2.0.0",
+            "server_version": octopoid_api::SERVER_VERSION,
+            "timestamp": "2026-11-21T20:58:58.605Z", "database": "disconnected",
+        })
+    );
+    let answer = app.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.text, "the database is not available");
+    assert_eq!(app.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_meets_a_database_that_is_away_with_a_503_and_is_told_to_try_again() {
+    let app = app(EngineError::Unavailable("disk on fire".to_owned()));
+    for answer in [
+        app.get("/api/v1/tasks?scope=s").await,
+        app.claim(json!({})).await,
+        app.delete("/api/v1/tasks/a").await,
+    ] {
+        assert_eq!(
+            answer.expect(503),
+            json!({
+                "error": "Service Unavailable", "code": "unavailable",
+                "message": "The database is not available; try again",
+                "timestamp": "2026-11-21T20:58:58.605Z",
+            })
+        );
+        assert_eq!(values(&answer, "retry-after"), ["1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_server_is_a_500_that_does_not_show_its_cause() {
+    for error in [
+        EngineError::Constraint("tasks.id".to_owned()),
+        EngineError::Statement("near \"SELEC\": syntax error".to_owned()),
+    ] {
+        assert_eq!(
+            app(error).get("/api/v1/tasks/a").await.expect(500),
+            json!({
+                "error": "Internal Server Error", "code": "internal",
+                "message": "The server failed to handle the request",
+                "timestamp": "2026-11-21T20:58:58.605Z",
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_wrong_in_itself_is_told_so_whatever_the_database_does() {
+    let app = app(EngineError::Unavailable("disk on fire".to_owned()));
+    app.get("/api/v1/tasks").await.expect(400);
+    app.claim(json!({"agent_name": ""})).await.expect(400);
+    app.patch("/api/v1/tasks/a", json!({})).await.expect(400);
+}

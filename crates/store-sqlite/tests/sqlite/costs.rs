@@ -1,0 +1,139 @@
+//! What operations cost where rows written and rows read are paid for.
+
+use std::sync::Arc;
+
+use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_store_testkit::{World, world::LEASE};
+use serde_json::json;
+
+use crate::meter::{Bill, Meter};
+
+/// The most that the life of a task may write: its creation, claim, submission and acceptance.
+const LIFECYCLE_MAX: usize = 18;
+
+/// A world that counts what it writes.
+struct Metered {
+    world: World,
+    meter: Arc<Meter>,
+    table: Vec<(&'static str, Bill)>,
+    excesses: Vec<String>,
+}
+
+impl Metered {
+    async fn new() -> Self {
+        let engine = Arc::new(Sqlite::open(&Location::Memory).expect("memory can be opened"));
+        let plain = World::on(engine.clone()).await.expect("an empty database takes the schema");
+        let meter = Arc::new(Meter::of(engine));
+        let world = World::over(meter.clone(), plain.engine).await.expect("the schema is there");
+        meter.take();
+        Self { world, meter, table: Vec::new(), excesses: Vec::new() }
+    }
+
+    /// Notes what was written since the last note under this name, and how much that is.
+    fn note(&mut self, operation: &'static str) -> usize {
+        let bill = self.meter.take();
+        let total = bill.values().sum();
+        self.table.push((operation, bill));
+        total
+    }
+
+    /// Notes what was written, which should be something, and at most so much.
+    fn expect(&mut self, operation: &'static str, most: usize) {
+        let total = self.note(operation);
+        if !(1..=most).contains(&total) {
+            self.excesses.push(format!("{operation}: {total} rows, not 1 to {most}"));
+        }
+    }
+
+    fn print(&self) {
+        for (operation, bill) in &self.table {
+            let parts: Vec<_> = bill.iter().map(|(name, rows)| format!("{name} {rows}")).collect();
+            let total: usize = bill.values().sum();
+            println!("{operation:32} {total:3}  {}", parts.join(", "));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_life_of_a_task_writes_at_most_eighteen_rows() {
+    let mut metered = Metered::new().await;
+    // As a client does it, in a scope that is in use already.
+    for id in ["before", "a"] {
+        metered.note("the rest");
+        let world = &metered.world;
+        let fields = json!({
+            "role": "implement", "type": "product", "title": "A task", "content": "Its text.",
+        });
+        world.creates_with(id, fields).await.unwrap();
+        let mut sum = metered.note("create");
+        let filters = json!({ "role_filter": ["implement"], "type_filter": ["product"] });
+        metered.world.claims_with(filters).await.unwrap().unwrap();
+        sum += metered.note("claim");
+        let report = json!({ "commits_count": 3, "turns_used": 42, "execution_notes": "notes" });
+        metered.world.submits_with(id, report).await.unwrap();
+        sum += metered.note("submit");
+        metered.world.accepts(id).await.unwrap();
+        sum += metered.note("accept");
+        metered.print();
+        assert!(sum <= LIFECYCLE_MAX, "the life of {id} wrote {sum} rows");
+    }
+}
+
+/// The most that each operation may write. Raising a number here is raising somebody's bill.
+#[tokio::test]
+async fn no_operation_writes_more_than_it_did() {
+    let mut metered = Metered::new().await;
+    metered.world.creates("blocker").await.unwrap();
+    metered.expect("create", 5);
+    let waiting = json!({ "type": "a", "blocked_by": "blocker,other" });
+    metered.world.creates_with("a", waiting).await.unwrap();
+    metered.expect("create, waiting for two", 12);
+    metered.world.forces("blocker", "done").await.unwrap();
+    metered.expect("force to done, one waits", 13);
+    metered.world.patches("a", json!({ "blocked_by": null })).await.unwrap();
+    metered.expect("patch of the blockers", 9);
+    metered.world.patches("a", json!({ "title": "t" })).await.unwrap();
+    metered.expect("patch of the title", 5);
+    metered.world.picks("a").await.unwrap();
+    metered.expect("claim", 4);
+    let longer = metered.world.now().plus(LEASE).to_iso();
+    metered.world.patches("a", json!({ "lease_expires_at": longer })).await.unwrap();
+    metered.expect("patch of the lease", 6);
+    metered.world.submits("a").await.unwrap();
+    metered.expect("submit", 4);
+    metered.world.claims_with(json!({ "queue": "provisional" })).await.unwrap().unwrap();
+    metered.expect("review claim", 4);
+    metered.world.rejects("a").await.unwrap();
+    metered.expect("reject", 8);
+    metered.world.picks("a").await.unwrap();
+    metered.expect("claim again", 4);
+    metered.world.requeues("a").await.unwrap();
+    metered.expect("requeue", 4);
+    metered.world.picks("a").await.unwrap();
+    metered.expect("claim once more", 4);
+    metered.world.passes(LEASE + 1);
+    assert_eq!(metered.world.reaps().await.unwrap(), ["a"]);
+    metered.expect("release of a lease", 4);
+    metered.world.forces("a", "failed").await.unwrap();
+    metered.expect("force to failed", 8);
+    metered.world.deletes("a").await.unwrap();
+    metered.expect("delete", 8);
+    metered.print();
+    assert_eq!(metered.excesses, [""; 0], "some operations write more than they did");
+}
+
+/// An agent that asks and gets nothing should cost nothing.
+#[tokio::test]
+async fn what_is_refused_or_empty_writes_nothing() {
+    let mut metered = Metered::new().await;
+    metered.world.claims().await.unwrap();
+    assert_eq!(metered.note("a claim of nothing"), 0);
+    metered.world.reaps().await.unwrap();
+    assert_eq!(metered.note("a look for lapsed leases"), 0);
+    metered.world.creates("a").await.unwrap();
+    metered.note("create");
+    metered.world.creates("a").await.unwrap_err();
+    assert_eq!(metered.note("a duplicate"), 0);
+    metered.world.accepts("a").await.unwrap_err();
+    assert_eq!(metered.note("a refused verdict"), 0);
+}

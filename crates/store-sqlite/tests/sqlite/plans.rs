@@ -1,0 +1,140 @@
+//! How SQLite finds the rows: never by passing over a table that grows.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use octopoid_domain::queue;
+use octopoid_store::{
+    Engine,
+    engine::{Statement, Value},
+    lists::{Filter, Page},
+};
+use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_store_testkit::{
+    World, cases,
+    recording::{Recording, Run},
+    world::{SCOPE, everything},
+};
+use serde_json::json;
+
+/// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
+const MAY_BE_SCANNED: [(&str, &str); 4] = [
+    ("json_each", "a parameter of the statement, no table"),
+    ("CONSTANT", "no table at all"),
+    ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
+    ("part", "a part of a page, limited to what the page can need"),
+];
+
+fn recorded() -> Arc<Recording> {
+    let engine = Sqlite::open(&Location::Memory).expect("memory can always be opened");
+    Arc::new(Recording::of(Arc::new(engine)))
+}
+
+/// The lines of a statement's plan.
+async fn plan(engine: &dyn Engine, statement: &Statement) -> Vec<String> {
+    let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+    let explain = Statement { sql: sql.into(), parameters: statement.parameters.clone() };
+    let rows = engine.read(vec![explain]).await.expect("a statement that ran can be explained");
+    let lines = rows.into_iter().flatten().filter_map(|row| match row.into_iter().nth(3) {
+        Some(Value::Text(line)) => Some(line),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// The statements of the store among those that were run, each once. The cases' own glances at the
+/// database do not count; they go to the engine behind the recording.
+fn statements(runs: Vec<Run>) -> BTreeMap<String, Statement> {
+    let batches = runs.into_iter().flat_map(|run| run.batch);
+    let mut statements = BTreeMap::new();
+    for statement in batches {
+        let first = statement.sql.split_whitespace().next().unwrap_or_default();
+        if ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(&first) {
+            statements.entry(statement.sql.to_string()).or_insert(statement);
+        }
+    }
+    statements
+}
+
+/// What a line of a plan reads from end to end, if it does: `SCAN tasks USING INDEX …` → `tasks`.
+fn scanned(line: &str) -> Option<&str> {
+    line.strip_prefix("SCAN ")?.split_whitespace().next()
+}
+
+/// Every statement that the cases make the store issue, with its plan.
+async fn plans_of_all_cases() -> Vec<(String, Vec<String>)> {
+    let mut issued = BTreeMap::new();
+    for case in cases() {
+        let recording = recorded();
+        let world = World::over(recording.clone(), recording.inner()).await.unwrap();
+        recording.take();
+        case.run(&world).await.unwrap();
+        issued.extend(statements(recording.take()));
+    }
+    let world = crate::in_memory().await;
+    let mut plans = Vec::new();
+    for (sql, statement) in issued {
+        plans.push((sql, plan(&*world.engine, &statement).await));
+    }
+    plans
+}
+
+#[tokio::test]
+async fn no_statement_passes_over_a_table_that_grows() {
+    let plans = plans_of_all_cases().await;
+    assert!(plans.len() > 40, "only {} statements were recorded", plans.len());
+    let mut seen = BTreeSet::new();
+    for (sql, plan) in &plans {
+        for name in plan.iter().filter_map(|line| scanned(line)) {
+            let is_allowed = name.starts_with("(subquery-")
+                || MAY_BE_SCANNED.iter().any(|(allowed, _)| *allowed == name);
+            assert!(is_allowed, "`{name}` is read from end to end:\n{plan:#?}\nby {sql}");
+            seen.insert(name);
+        }
+    }
+    println!("{} statements; read from end to end: {seen:?}", plans.len());
+}
+
+/// Its rows are in the order of creation already, in the index.
+#[tokio::test]
+async fn a_page_of_finished_tasks_is_found_without_sorting() {
+    for queue in queue::FINISHED {
+        let recording = recorded();
+        let world = World::over(recording.clone(), recording.inner()).await.unwrap();
+        recording.take();
+        let filter = Filter { queues: vec![queue.to_owned()], ..everything() };
+        world.store.list_tasks(&filter, Page { limit: 50, offset: 100 }).await.unwrap();
+        for (sql, statement) in statements(recording.take()) {
+            let plan = plan(&*world.engine, &statement).await;
+            let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE"));
+            assert!(!sorts, "something is sorted:\n{plan:#?}\nby {sql}");
+        }
+    }
+}
+
+/// What can be claimed stands in the domain's table and, once more, in the schema.
+#[tokio::test]
+async fn the_schema_and_the_domain_agree_on_what_can_be_claimed() {
+    const LANES: &str = "SELECT queue FROM tasks WHERE claim_lane IS NOT NULL ORDER BY queue";
+    let world = crate::in_memory().await;
+    let queues = [
+        queue::INCOMING,
+        queue::CLAIMED,
+        queue::PROVISIONAL,
+        queue::NEEDS_CONTINUATION,
+        queue::DONE,
+        queue::FAILED,
+        "anything",
+    ];
+    for queue in queues {
+        world.creates_with(queue, json!({ "queue": queue, "scope": SCOPE })).await.unwrap();
+    }
+    let mut expected = queues.to_vec();
+    expected.retain(|queue| !queue::NOT_CLAIMABLE.contains(queue));
+    expected.sort_unstable();
+    let found = world.runs(LANES, vec![]).await.unwrap();
+    let expected: Vec<_> = expected.into_iter().map(|queue| vec![queue.into()]).collect();
+    assert_eq!(found, expected, "the queues whose tasks have a lane");
+}

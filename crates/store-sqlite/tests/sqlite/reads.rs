@@ -1,0 +1,236 @@
+//! What operations read: the same few rows, however many tasks there are.
+
+use std::sync::Arc;
+
+use octopoid_store::{
+    engine::{Statement, Value},
+    lists::{Filter, Page},
+};
+use octopoid_store_sqlite::Sqlite;
+use octopoid_store_testkit::{
+    World,
+    recording::Recording,
+    world::{SCOPE, everything},
+};
+use rusqlite::{Connection, Statement as Prepared, StatementStatus, types::Null};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use crate::location;
+
+/// A queue that is as long as wanted, and a second connection to look at what SQLite does.
+struct Queue {
+    world: World,
+    recording: Arc<Recording>,
+    connection: Connection,
+    _directory: TempDir,
+}
+
+/// What a statement did, by SQLite's own counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Effort {
+    /// Steps of the virtual machine.
+    steps: i32,
+    /// Steps to the next row of a table that is passed over without an index.
+    full_scan_steps: i32,
+    /// Rows that were sorted, in runs.
+    sorts: i32,
+}
+
+impl Queue {
+    /// A queue of so many tasks of each role.
+    async fn new(roles: &[&str], tasks: u32) -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let engine = Sqlite::open(&location(&directory)).expect("a new file can be opened");
+        let recording = Arc::new(Recording::of(Arc::new(engine)));
+        let world = World::over(recording.clone(), recording.inner()).await.expect("a new file");
+        let path = directory.path().join("octopoid.db");
+        let connection = Connection::open(path).expect("a second connection to the file");
+        for role in roles {
+            world.creates_with(role, json!({ "role": role })).await.expect("the first of a role");
+            multiply(&connection, role, tasks);
+        }
+        Self { world, recording, connection, _directory: directory }
+    }
+
+    /// The statements of a claim, made ready to be run again under another mark.
+    async fn claim(&self, fields: Json) -> Vec<Statement> {
+        self.recording.take();
+        let claimed = self.world.claims_with(fields).await.expect("a claim never fails");
+        assert!(claimed.is_some(), "there is something to claim");
+        let runs = self.recording.take();
+        let batches = runs.into_iter().filter(|run| run.is_write).map(|run| run.batch);
+        let mut statements: Vec<_> = batches.flatten().collect();
+        let [claim, record] = &mut *statements else { panic!("a claim is two statements") };
+        // What both have in common beside the end of the lease and the time is the write's mark.
+        let mark = record.parameters[1].clone();
+        for parameter in claim.parameters.iter_mut().chain(&mut record.parameters) {
+            if *parameter == mark {
+                *parameter = Value::Int(1);
+            }
+        }
+        statements
+    }
+
+    /// Runs statements once more, on the next task, and undoes it.
+    fn measure(&self, statements: &[Statement]) -> Vec<Effort> {
+        self.connection.execute_batch("BEGIN").expect("nobody writes now");
+        let efforts = statements.iter().map(|statement| {
+            let mut prepared = self.connection.prepare(&statement.sql).expect("it was run before");
+            bind(&mut prepared, &statement.parameters);
+            let mut rows = prepared.raw_query();
+            while rows.next().expect("it was run before").is_some() {}
+            drop(rows);
+            Effort {
+                steps: prepared.get_status(StatementStatus::VmStep),
+                full_scan_steps: prepared.get_status(StatementStatus::FullscanStep),
+                sorts: prepared.get_status(StatementStatus::Sort),
+            }
+        });
+        let efforts = efforts.collect();
+        self.connection.execute_batch("ROLLBACK").expect("a transaction is open");
+        efforts
+    }
+
+    fn plan(&self, statement: &Statement) -> Vec<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let mut prepared = self.connection.prepare(&sql).expect("it was run before");
+        bind(&mut prepared, &statement.parameters);
+        let rows = prepared.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>();
+        rows.expect("a plan has texts")
+    }
+}
+
+/// Copies a task so many times.
+fn multiply(connection: &Connection, id: &str, tasks: u32) {
+    // Generated columns are not among these.
+    let columns = "SELECT group_concat(name, ', ') FROM pragma_table_info('tasks') \
+                   WHERE name NOT IN ('seq', 'id', 'file_path')";
+    let columns: String =
+        connection.query_row(columns, [], |row| row.get(0)).expect("tasks have columns");
+    let copy = format!(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2) \
+         INSERT INTO tasks (id, file_path, {columns}) \
+         SELECT id || '-' || n, id || '-' || n, {columns} FROM tasks, numbers WHERE id = ?1"
+    );
+    let copies = connection.execute(&copy, (id, tasks - 1)).expect("copies differ in their ids");
+    assert_eq!(u32::try_from(copies), Ok(tasks - 1));
+}
+
+fn bind(prepared: &mut Prepared<'_>, parameters: &[Value]) {
+    for (index, value) in (1..).zip(parameters) {
+        match value {
+            Value::Null => prepared.raw_bind_parameter(index, Null),
+            Value::Int(number) => prepared.raw_bind_parameter(index, number),
+            Value::Text(text) => prepared.raw_bind_parameter(index, text),
+        }
+        .expect("it was bound before");
+    }
+}
+
+const LENGTHS: [u32; 3] = [100, 1_000, 20_000];
+
+#[tokio::test]
+async fn a_claim_takes_the_same_steps_however_long_the_queue_is() {
+    for (roles, filter) in [
+        (&["a"][..], json!(null)),
+        (&["a"], json!("a")),
+        (&["a", "b", "c", "d"], json!(null)),
+        (&["a", "b", "c", "d"], json!("d")),
+    ] {
+        let mut efforts = Vec::new();
+        for tasks in LENGTHS {
+            let queue = Queue::new(roles, tasks).await;
+            let statements = queue.claim(json!({ "role_filter": filter })).await;
+            efforts.push(queue.measure(&statements));
+        }
+        println!("roles {roles:?}, filter {filter}: {:?}", efforts[0]);
+        assert_eq!(efforts[0], efforts[1], "a thousand tasks of each of {roles:?}");
+        assert_eq!(efforts[0], efforts[2], "twenty thousand tasks of each of {roles:?}");
+        let passes_over = efforts[0].iter().any(|effort| effort.full_scan_steps > 0);
+        assert!(!passes_over, "a table is passed over");
+    }
+}
+
+/// How often a line of the claim's plan reads a row: once, for each lane of the queue, and for each
+/// lane that fits the filter. A lane is a pair of role and type.
+struct Reads(&'static str, [usize; 3]);
+
+/// Each seek is for a single row or index entry. That no more are read, and that the rows behind
+/// the index are not, was seen once with a SQLite that counts how often each cursor moves.
+const CLAIM: [Reads; 5] = [
+    // The row that is taken.
+    Reads("SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)", [1, 0, 0]),
+    // The first lane, and then from each lane to the next.
+    Reads(
+        "SEARCH tasks USING INDEX tasks_by_queue (scope=? AND queue=? AND claim_lane>?)",
+        [1, 0, 0],
+    ),
+    Reads(
+        "SEARCH tasks USING INDEX tasks_by_queue (scope=? AND queue=? AND claim_lane>?)",
+        [0, 1, 0],
+    ),
+    // The row at the head of a lane, found by its entry.
+    Reads("SEARCH head USING INTEGER PRIMARY KEY (rowid=?)", [0, 0, 1]),
+    Reads(
+        "SEARCH tasks USING INDEX tasks_by_queue (scope=? AND queue=? AND claim_lane=?)",
+        [0, 0, 1],
+    ),
+];
+
+/// The entry of the row that was taken, the row, the entry after it, and whether the event's number
+/// is free.
+const RECORD: [Reads; 1] =
+    [Reads("SEARCH tasks USING INDEX tasks_by_reap_at (reap_at=? AND write_id=?)", [4, 0, 0])];
+
+/// How many rows a plan reads, which must be the one that was thought about.
+fn reads(plan: &[String], known: &[Reads], lanes: usize, fitting: usize) -> usize {
+    let seeks: Vec<_> = plan.iter().filter(|line| line.starts_with("SEARCH")).collect();
+    let expected: Vec<_> = known.iter().map(|Reads(line, _)| line).collect();
+    assert_eq!(seeks, expected, "the plan has changed: think about what it reads");
+    let counts =
+        known.iter().map(|Reads(_, [once, each, fits])| once + each * lanes + fits * fitting);
+    counts.sum()
+}
+
+#[tokio::test]
+async fn a_claim_reads_at_most_ten_rows() {
+    for (roles, filter, fitting, most) in [
+        (&["a"][..], json!(null), 1, 10),
+        (&["a"], json!("a"), 1, 10),
+        // Where roles are mixed, each adds the few rows that find its head.
+        (&["a", "b", "c", "d"], json!("d"), 1, 12),
+        (&["a", "b", "c", "d"], json!(null), 4, 18),
+    ] {
+        let queue = Queue::new(roles, 100).await;
+        let statements = queue.claim(json!({ "role_filter": filter })).await;
+        let lanes = roles.len();
+        let claim = reads(&queue.plan(&statements[0]), &CLAIM, lanes, fitting);
+        let record = reads(&queue.plan(&statements[1]), &RECORD, lanes, fitting);
+        println!("roles {roles:?}, filter {filter}: {claim} + {record} rows");
+        assert!(claim + record <= most, "roles {roles:?}, filter {filter}: {claim} + {record}");
+    }
+}
+
+/// Finished tasks are kept for ever, and a dashboard asks every few seconds.
+#[tokio::test]
+async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
+    let mut efforts: Vec<Vec<Effort>> = Vec::new();
+    for tasks in LENGTHS {
+        let queue = Queue::new(&["a"], 3).await;
+        let world = &queue.world;
+        world.creates_with("f", json!({ "queue": "done" })).await.unwrap();
+        multiply(&queue.connection, "f", tasks);
+        queue.recording.take();
+        world.store.poll(None, Some(SCOPE), None).await.unwrap();
+        for queues in [vec![], vec!["incoming".to_owned()], vec!["done".to_owned()]] {
+            let filter = Filter { queues, ..everything() };
+            world.store.list_tasks(&filter, Page { limit: 50, offset: 0 }).await.unwrap();
+        }
+        let runs = queue.recording.take();
+        let statements: Vec<_> = runs.into_iter().flat_map(|run| run.batch).collect();
+        efforts.push(queue.measure(&statements));
+    }
+    assert_eq!(efforts[0], efforts[1], "a thousand finished tasks");
+    assert_eq!(efforts[0], efforts[2], "twenty thousand finished tasks");
+}
