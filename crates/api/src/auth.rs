@@ -1,29 +1,26 @@
 //! Who is calling: the bearer key, and what its holder may see.
 
 use axum::{
-    body::{Body, to_bytes},
-    extract::{FromRequestParts, Request, State},
+    body::Body,
+    extract::{FromRequestParts, Request},
     http::{HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use octopoid_domain::{Millis, Refusal, input::Text};
+use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
     app::{App, AuthMode},
-    body::unreadable,
+    body::read,
     problem::Problem,
     query::Params,
 };
 
 /// What every key begins with, so that scanners for leaked secrets find it.
 pub const KEY_PREFIX: &str = "oct_";
-
-/// The use of a key is noted once in so many milliseconds.
-const TOUCH_EVERY_MS: i64 = 60_000;
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +68,11 @@ pub fn hash(secret: &str) -> [u8; 32] {
 }
 
 /// Finds out who calls, before routing: an unknown path with a bad key is 401.
-pub(crate) async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/api/v1") {
         return next.run(request).await;
     }
-    match admit(&app, request).await {
+    match admit(app, request).await {
         Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -131,7 +128,7 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<Caller, Problem> {
         return Err(Problem::unauthorized("API key has expired"));
     }
     let used = key.last_used_at.unwrap_or(Millis(0));
-    if now >= used.plus(TOUCH_EVERY_MS) {
+    if now >= used.plus(TOUCH_INTERVAL_MS) {
         app.store.touch_key(&key.id, now).await?;
     }
     Ok(Caller::Holder { key_id: key.id, scope: key.scope })
@@ -162,11 +159,7 @@ async fn check_body(app: &App, own: &str, request: Request) -> Result<Request, P
         scope: Text,
     }
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
-        let too_long = std::error::Error::source(&error)
-            .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        if too_long { Problem::too_large() } else { unreadable() }
-    })?;
+    let bytes = read(body, app).await?;
     if let Ok(body) = octopoid_domain::input::parse_body::<Scoped>(&bytes) {
         check_scope(own, body.scope.0.as_deref())?;
     }

@@ -1,18 +1,19 @@
 //! Request bodies.
 
 use axum::{
+    body::to_bytes,
     extract::{FromRequest, Request},
     http::StatusCode,
-    response::IntoResponse,
 };
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use octopoid_domain::{
     Refusal,
     input::{is_json, parse_body},
 };
 use serde::de::DeserializeOwned;
 
-use crate::problem::Problem;
+use crate::{app::App, problem::Problem};
 
 /// A JSON body, whatever its content type says.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -20,20 +21,20 @@ pub(crate) struct Body<T>(pub(crate) T);
 /// A JSON body that may be missing, or not be JSON at all: then it says nothing.
 pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = read(request, state).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let bytes = read(request.into_body(), app).await?;
         Ok(Self(parse_body(&bytes).map_err(Refusal::from)?))
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = read(request, state).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let bytes = read(request.into_body(), app).await?;
         if !is_json(&bytes) || bytes.trim_ascii() == b"null" {
             return Ok(Self(T::default()));
         }
@@ -41,18 +42,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
     }
 }
 
-/// The whole body.
-pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        let response = rejection.into_response();
-        if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+/// The whole body, if it is not longer than the settings allow.
+pub(crate) async fn read(body: axum::body::Body, app: &App) -> Result<Bytes, Problem> {
+    to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
+        let cause = std::error::Error::source(&error);
+        if cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
             return Problem::too_large();
         }
-        unreadable()
+        // The client stopped in the middle, or spoke no HTTP.
+        let text = "The request body could not be read";
+        Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
     })
-}
-
-/// The client stopped in the middle, or spoke no HTTP.
-pub(crate) fn unreadable() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "The request body could not be read")
 }

@@ -51,11 +51,11 @@ impl<S: Send + Sync> FromRequestParts<S> for DraftId {
 /// The body that promotes a draft.
 pub(crate) struct PromotionBody(Promotion);
 
-impl<S: Send + Sync> FromRequest<S> for PromotionBody {
+impl FromRequest<App> for PromotionBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Ok(Self(Promotion::parse(&body::read(request, state).await?)?))
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        Ok(Self(Promotion::parse(&body::read(request.into_body(), app).await?)?))
     }
 }
 

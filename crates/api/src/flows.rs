@@ -22,7 +22,7 @@ pub(crate) struct FlowList {
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Deleted {
+pub(crate) struct DeletedFlow {
     message: &'static str,
     name: String,
     scope: String,
@@ -91,17 +91,17 @@ pub(crate) async fn get_flow(
         ("name" = String, Path, description = "The flow."),
         ("scope" = Option<String>, Query, description = "Required without a key."),
     ),
-    responses((status = 200, body = Deleted), Problems))]
+    responses((status = 200, body = DeletedFlow), Problems))]
 pub(crate) async fn delete_flow(
     State(app): State<App>,
     caller: Caller,
     Segment(name): Segment,
     params: Params,
-) -> Answer<Deleted> {
+) -> Answer<DeletedFlow> {
     let scope = caller.scope(params.get("scope")).ok_or_else(missing_scope)?;
     app.store.delete_flow(scope, &name).await?;
     audit::other("flow.deleted", &caller, &name, Some(scope));
-    Ok(Json(Deleted { message: "Flow deleted", name, scope: scope.to_owned() }))
+    Ok(Json(DeletedFlow { message: "Flow deleted", name, scope: scope.to_owned() }))
 }
 
 fn missing_scope() -> crate::problem::Problem {

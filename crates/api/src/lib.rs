@@ -10,7 +10,6 @@ mod audit;
 pub mod auth;
 mod body;
 mod drafts;
-mod finish;
 mod flows;
 pub mod jobs;
 mod keys;
@@ -23,9 +22,10 @@ mod query;
 mod roles;
 mod scheduler;
 mod service;
+mod surround;
 mod tasks;
 
-use axum::{Router, extract::DefaultBodyLimit, extract::State, middleware, routing::get};
+use axum::{Router, extract::State, middleware, routing::get};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -97,9 +97,7 @@ pub fn router(app: App) -> Router {
         .route("/docs", get(openapi::get_page))
         .fallback(no_endpoint)
         .method_not_allowed_fallback(no_endpoint)
-        .layer(DefaultBodyLimit::max(app.settings.body_bytes_max))
-        .layer(middleware::from_fn_with_state(app.clone(), auth::authenticate))
-        .layer(middleware::from_fn_with_state(app.clone(), finish::finish))
+        .layer(middleware::from_fn_with_state(app.clone(), surround::surround))
         .with_state(app)
 }
 

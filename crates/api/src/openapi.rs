@@ -8,7 +8,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema,
+    IntoResponses, Modify, OpenApi,
     openapi::{
         Content, RefOr, Response as Described,
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
@@ -84,16 +84,6 @@ fn described(text: &str) -> Described {
     let mut response = Described::new(text);
     response.content.insert("application/json".to_owned(), content);
     response
-}
-
-/// A JSON object of any shape, for answers too small to name.
-pub(crate) struct AnyObject;
-
-impl utoipa::ToSchema for AnyObject {}
-impl PartialSchema for AnyObject {
-    fn schema() -> RefOr<utoipa::openapi::Schema> {
-        utoipa::openapi::ObjectBuilder::new().into()
-    }
 }
 
 static JSON: OnceLock<String> = OnceLock::new();

@@ -171,8 +171,8 @@ fn decode<T: DeserializeOwned>(status: u16, body: &[u8]) -> Result<T> {
 /// A list: the items stand under `name`, beside the total if there is one.
 fn listed<T: DeserializeOwned>(name: &str, mut answer: Value) -> Result<Listed<T>> {
     let items = answer.get_mut(name).map(Value::take).unwrap_or_default();
-    let items: Vec<T> = serde_json::from_value(items)
-        .map_err(|why| Error::UnexpectedBody { status: 200, why })?;
+    let items: Vec<T> =
+        serde_json::from_value(items).map_err(|why| Error::UnexpectedBody { status: 200, why })?;
     let total = answer["total"].as_u64().and_then(|total| usize::try_from(total).ok());
     Ok(Listed { total: total.unwrap_or(items.len()), items })
 }

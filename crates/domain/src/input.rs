@@ -185,7 +185,8 @@ macro_rules! into {
         $(impl From<$from> for $to { fn from(value: $from) -> Self { value.0 } })*
     };
 }
-into!(Plain => String, Flag => bool, Count => i64, Id => Option<String>, JsonText => Option<String>);
+into!(Plain => String, Flag => bool, Count => i64);
+into!(Id => Option<String>, JsonText => Option<String>);
 
 macro_rules! from_text {
     ($($to:ident),*) => {

@@ -50,6 +50,7 @@ pub struct Task {
     pub claimed_by: Option<String>,
     /// When it was claimed.
     #[serde(with = "seconds_or_null")]
+    #[schema(value_type = Option<String>)]
     pub claimed_at: Option<Millis>,
     /// Commits made, as the agent reported.
     pub commits_count: Option<i64>,
@@ -89,14 +90,17 @@ pub struct Task {
     pub staging_url: Option<String>,
     /// When it was submitted last.
     #[serde(with = "seconds_or_null")]
+    #[schema(value_type = Option<String>)]
     pub submitted_at: Option<Millis>,
     /// When it was finished.
     pub completed_at: Option<Millis>,
     /// When it was created.
     #[serde(with = "seconds")]
+    #[schema(value_type = String)]
     pub created_at: Millis,
     /// When it was changed last.
     #[serde(with = "seconds")]
+    #[schema(value_type = String)]
     pub updated_at: Millis,
     /// The machine of the agent that holds it.
     pub orchestrator_id: Option<String>,

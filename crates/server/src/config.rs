@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, global = true, env = "PORT", hide = true)]
     port: Option<u16>,
 
-    /// Database: sqlite:FILE, or sqlite::memory: for one that is gone when the server stops.
+    /// Database: `sqlite:FILE`, or `sqlite::memory:` for one that is gone when the server stops.
     #[arg(
         long,
         global = true,

@@ -13,10 +13,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::timeout::RequestBodyTimeout;
 
 /// A client may take so long to send a request's head, also after the answer before it.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
 /// A client may pause so long inside a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error that will not pass by itself at once, such as too many open files.
@@ -30,7 +30,8 @@ pub(crate) async fn serve(
     mut stopping: watch::Receiver<bool>,
     drain: Duration,
 ) {
-    let router = router.layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT));
+    // Around the router, not on it: there it would be a layer of every route.
+    let router = RequestBodyTimeout::new(router, BODY_TIMEOUT);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let open = GracefulShutdown::new();

@@ -32,8 +32,9 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
+    // Before anyone knows the address, so that whoever does can also stop the server.
+    let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
     announce(&app, address, &plan.database.to_string());
-    let signals = stop_on_signal(app.clone(), stop);
     listen::serve(listener, octopoid_api::router(app), stopping, DRAIN).await;
     signals.abort();
     jobs.await.context("the scheduled jobs failed")?;
@@ -57,14 +58,10 @@ fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
 }
 
 /// At the first signal no more work is handed out and the server drains; at the second it is gone.
-fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            tracing::warn!("cannot listen for signals");
-            return;
-        };
+fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> std::io::Result<JoinHandle<()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -77,5 +74,5 @@ fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> JoinHandle<()> {
             _ = interrupt.recv() => {}
         }
         std::process::exit(1);
-    })
+    }))
 }

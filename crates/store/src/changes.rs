@@ -5,6 +5,7 @@ use octopoid_domain::{
     Refusal, Task,
     edit::{check_patch, is_empty},
     event::NewEvent,
+    flow::Rules,
     input::Patch,
     queue,
     task::{TaskPatch, blockers},
@@ -16,18 +17,12 @@ use crate::{
     engine::{Row, Statement, bind},
     first, history,
     row::Columns,
-    tasks::{FIND, not_found, rules, task, task_columns},
+    tasks::{FIND, not_found, rules_columns, task, task_columns},
     unblock,
 };
 
 /// How often a change is tried when others keep changing the task in between.
 const TRIES: usize = 3;
-
-/// The flow that a task follows, if its scope has registered it.
-const FIND_FLOW_OF: &str = "SELECT flows.name, flows.states, flows.transitions, \
-     flows.child_flow FROM tasks \
-     JOIN flows ON flows.scope = tasks.scope AND flows.name = COALESCE(tasks.flow, 'default') \
-     WHERE tasks.id = ?1";
 
 /// Writes what the state machine may change, and touches no index but its own. A task that somebody
 /// has begun to wait for is finished only by a batch that looks for who waits.
@@ -50,25 +45,38 @@ const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, 
 pub(crate) struct Found {
     pub(crate) task: Task,
     is_awaited: bool,
+    /// The rules of its flow, if that is registered.
+    rules: Option<Rules>,
 }
 
-/// The columns of a [`Found`], in the order [`found_task`] reads them.
-macro_rules! found_columns {
-    () => {
-        concat!($crate::tasks::columns!(), ", is_awaited")
+/// Finds tasks that are about to change, each with its flow if the scope has registered it.
+macro_rules! find_to_change {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            $crate::tasks::columns!(),
+            ", is_awaited, flow_name, states, transitions, child_flow FROM tasks LEFT JOIN \
+             (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \
+             FROM flows) AS known \
+             ON flow_scope = scope AND flow_name = COALESCE(flow, 'default') WHERE ",
+            $condition
+        )
     };
 }
-pub(crate) use found_columns;
+pub(crate) use find_to_change;
 
-const FIND_TO_CHANGE: &str = concat!(
-    "SELECT ",
-    found_columns!(),
-    " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
-);
+const FIND_TO_CHANGE: &str = find_to_change!("id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
-pub(crate) fn found_task(row: Row) -> Result<Found> {
+/// Reads a row of [`find_to_change`].
+pub(crate) fn found(row: Row) -> Result<Found> {
     let mut row = Columns::new(row);
-    Ok(Found { task: task_columns(&mut row)?, is_awaited: row.next()? })
+    let task = task_columns(&mut row)?;
+    let is_awaited = row.next()?;
+    let rules = match row.next::<Option<String>>()? {
+        None => None,
+        Some(name) => Some(rules_columns(&name, &mut row)?),
+    };
+    Ok(Found { task, is_awaited, rules })
 }
 
 impl Store {
@@ -102,12 +110,10 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Task> {
         for _ in 0..TRIES {
-            let [found, flow] =
-                self.look_up([bind!(FIND_TO_CHANGE, id, within), bind!(FIND_FLOW_OF, id)]).await?;
-            let found = first(found, found_task)?.ok_or_else(|| not_found(id))?;
-            let rules = first(flow, rules)?;
-            let change = decide(&found.task, request, rules.as_ref(), stamp.now)?;
-            if let Some(changed) = self.commit(&found, change, stamp).await? {
+            let [rows] = self.look_up([bind!(FIND_TO_CHANGE, id, within)]).await?;
+            let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
+            let change = decide(&was.task, request, was.rules.as_ref(), stamp.now)?;
+            if let Some(changed) = self.commit(&was, change, stamp).await? {
                 return Ok(changed);
             }
         }
@@ -144,7 +150,7 @@ impl Store {
 
 /// The batch that makes a change; its first answer is empty if the task had another version.
 pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statement> {
-    let Found { task: was, is_awaited } = was;
+    let Found { task: was, is_awaited, .. } = was;
     let is = &change.task;
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
     let mut batch = vec![moving(change, was.version, *is_awaited || !finishes, stamp)];

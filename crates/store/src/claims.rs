@@ -10,7 +10,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, all,
-    changes::{changing, found_columns, found_task},
+    changes::{changing, find_to_change, found},
     engine::{Value, bind},
     first,
     row::Columns,
@@ -54,11 +54,7 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
 const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
      ORDER BY name LIMIT 1000";
 
-const LAPSED: &str = concat!(
-    "SELECT ",
-    found_columns!(),
-    " FROM tasks WHERE reap_at < ?1 ORDER BY reap_at LIMIT ?2"
-);
+const LAPSED: &str = find_to_change!("reap_at < ?1 ORDER BY reap_at LIMIT ?2");
 
 impl Store {
     /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
@@ -144,7 +140,7 @@ impl Store {
         let [rows] = self.read([bind!(LAPSED, ended_before, limit)]).await?;
         let mut batch = Vec::new();
         let mut released = Vec::new();
-        for was in all(rows, found_task)? {
+        for was in all(rows, found)? {
             let change = decide(&was.task, &Request::Release, None, stamp.now)?;
             released.push((batch.len(), change.task.clone()));
             batch.extend(changing(&was, &change, stamp));

@@ -136,10 +136,15 @@ const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
 
 pub(crate) fn rules(row: Row) -> Result<Rules> {
     let mut row = Columns::new(row);
-    let (name, states, transitions): (String, String, String) =
-        (row.next()?, row.next()?, row.next()?);
+    let name: String = row.next()?;
+    rules_columns(&name, &mut row)
+}
+
+/// Reads the columns of a flow's rules that follow its name.
+pub(crate) fn rules_columns(name: &str, row: &mut Columns) -> Result<Rules> {
+    let (states, transitions): (String, String) = (row.next()?, row.next()?);
     let child: Option<String> = row.next()?;
-    Ok(Rules::new(&name, &states, &transitions, child.as_deref()))
+    Ok(Rules::new(name, &states, &transitions, child.as_deref()))
 }
 
 impl Store {

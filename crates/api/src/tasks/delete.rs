@@ -12,7 +12,7 @@ use crate::{
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Deleted {
+pub(crate) struct DeletedTask {
     message: &'static str,
     task_id: String,
 }
@@ -22,13 +22,13 @@ pub(crate) struct Deleted {
 /// Its history and its messages stay; tasks that waited for it wait no longer.
 #[utoipa::path(delete, path = "/api/v1/tasks/{id}", tag = "tasks",
     params(("id" = String, Path, description = "The task.")),
-    responses((status = 200, body = Deleted), Problems))]
+    responses((status = 200, body = DeletedTask), Problems))]
 pub(crate) async fn delete_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-) -> Answer<Deleted> {
+) -> Answer<DeletedTask> {
     app.store.delete_task(&id, caller.within(), app.stamp()).await?;
     audit::other("task.deleted", &caller, &id, caller.within());
-    Ok(Json(Deleted { message: "Task deleted", task_id: id }))
+    Ok(Json(DeletedTask { message: "Task deleted", task_id: id }))
 }

@@ -117,17 +117,17 @@ impl Meter {
     }
 }
 
-/// How many entries of a partial index were written by a statement that changed so many rows.
-fn entries(before: &Look, after: &Look, changes: usize) -> usize {
+/// How many entries of a partial index were written by a statement that wrote so many rows.
+fn entries(before: &Look, after: &Look, written: usize) -> usize {
     let members: BTreeSet<_> = before.members.union(&after.members).collect();
     let all: BTreeSet<_> = before.rows.keys().chain(after.rows.keys()).collect();
     let differs = |id: &&i64| before.rows.get(id) != after.rows.get(id);
     let changed: BTreeSet<_> = all.into_iter().filter(differs).collect();
-    if changed.len() == changes {
+    if changed.len() == written {
         changed.intersection(&members).count()
     } else {
         // Some rows were written as they were, so nothing tells which: charge for the worst.
-        changes.min(members.len())
+        written.min(members.len())
     }
 }
 

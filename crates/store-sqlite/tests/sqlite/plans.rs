@@ -32,6 +32,13 @@ fn recorded() -> Arc<Recording> {
     Arc::new(Recording::of(Arc::new(engine)))
 }
 
+/// A world whose store is recorded from now on, but not the cases' own glances at the database.
+async fn world_over(recording: &Arc<Recording>) -> World {
+    let world = World::over(recording.clone(), recording.inner()).await;
+    recording.take();
+    world.expect("an empty database takes the schema")
+}
+
 /// The lines of a statement's plan.
 async fn plan(engine: &dyn Engine, statement: &Statement) -> Vec<String> {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
@@ -44,8 +51,7 @@ async fn plan(engine: &dyn Engine, statement: &Statement) -> Vec<String> {
     lines.collect()
 }
 
-/// The statements of the store among those that were run, each once. The cases' own glances at the
-/// database do not count; they go to the engine behind the recording.
+/// The statements among those that were run, each once, without the migrations'.
 fn statements(runs: Vec<Run>) -> BTreeMap<String, Statement> {
     let batches = runs.into_iter().flat_map(|run| run.batch);
     let mut statements = BTreeMap::new();
@@ -68,9 +74,9 @@ async fn plans_of_all_cases() -> Vec<(String, Vec<String>)> {
     let mut issued = BTreeMap::new();
     for case in cases() {
         let recording = recorded();
-        let world = World::over(recording.clone(), recording.inner()).await.unwrap();
-        recording.take();
-        case.run(&world).await.unwrap();
+        let world = world_over(&recording).await;
+        // Whether it keeps its rule is told elsewhere.
+        case.run(&world).await.ok();
         issued.extend(statements(recording.take()));
     }
     let world = crate::in_memory().await;
@@ -87,6 +93,10 @@ async fn no_statement_passes_over_a_table_that_grows() {
     assert!(plans.len() > 40, "only {} statements were recorded", plans.len());
     let mut seen = BTreeSet::new();
     for (sql, plan) in &plans {
+        for line in plan {
+            // An index made for one statement is made by passing over the table.
+            assert!(!line.contains("AUTOMATIC"), "{line}\nby {sql}");
+        }
         for name in plan.iter().filter_map(|line| scanned(line)) {
             let is_allowed = name.starts_with("(subquery-")
                 || MAY_BE_SCANNED.iter().any(|(allowed, _)| *allowed == name);
@@ -102,8 +112,7 @@ async fn no_statement_passes_over_a_table_that_grows() {
 async fn a_page_of_finished_tasks_is_found_without_sorting() {
     for queue in queue::FINISHED {
         let recording = recorded();
-        let world = World::over(recording.clone(), recording.inner()).await.unwrap();
-        recording.take();
+        let world = world_over(&recording).await;
         let filter = Filter { queues: vec![queue.to_owned()], ..everything() };
         world.store.list_tasks(&filter, Page { limit: 50, offset: 100 }).await.unwrap();
         for (sql, statement) in statements(recording.take()) {

@@ -21,6 +21,8 @@ cases! {
     a_lease_may_be_renewed_in_any_form_of_time,
     a_task_that_was_moved_on_is_left_alone,
     what_nobody_holds_is_left_alone,
+    a_lease_that_was_never_claimed_holds_nothing,
+    a_task_that_was_put_back_to_work_by_hand_has_the_lease_it_was_given,
     a_claimed_task_without_a_lease_is_released_after_a_day,
     every_scope_is_reaped,
     reaping_records_one_event_per_task,
@@ -188,6 +190,36 @@ async fn what_nobody_holds_is_left_alone(world: &World) -> Verdict {
     world.hands_in("submitted").await?;
     world.passes(30 * DAY);
     ensure_eq!(world.reaps().await?, [""; 0], "nothing is held");
+    Ok(())
+}
+
+async fn a_lease_that_was_never_claimed_holds_nothing(world: &World) -> Verdict {
+    let lease = world.now().plus(LEASE).to_iso();
+    for queue in ["incoming", "provisional"] {
+        world.creates_with(queue, json!({ "queue": queue })).await?;
+        world.patches(queue, json!({ "lease_expires_at": lease, "claimed_by": "me" })).await?;
+        let order = world.drains(json!({ "queue": queue })).await?;
+        ensure_eq!(order, [queue], "it can be claimed from {queue}");
+    }
+    Ok(())
+}
+
+/// As a client resumes a task: it writes the claim itself.
+async fn a_task_that_was_put_back_to_work_by_hand_has_the_lease_it_was_given(
+    world: &World,
+) -> Verdict {
+    for id in ["submitted", "abandoned"] {
+        world.creates(id).await?;
+        let lease = world.now().plus(LEASE).to_iso();
+        let resumed = json!({ "queue": "claimed", "claimed_by": "me", "lease_expires_at": lease });
+        world.patches(id, resumed).await?;
+    }
+    world.passes(LEASE);
+    ensure_eq!(world.reaps().await?, [""; 0], "the lease holds");
+    let report = json!({ "commits_count": 1, "turns_used": 1, "agent_name": "me" });
+    world.submits_with("submitted", report).await?;
+    world.passes(1);
+    ensure_eq!(world.reaps().await?, ["abandoned"], "and ends");
     Ok(())
 }
 

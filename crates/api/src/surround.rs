@@ -1,4 +1,5 @@
-//! What every response gets: the CORS headers, and the time on failures of the server.
+//! What stands around every handler: authentication before it, and what every response gets after
+//! it, the CORS headers and the time on failures of the server.
 
 use axum::{
     extract::{Request, State},
@@ -7,18 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{app::App, problem::Undated};
+use crate::{app::App, auth::authenticate, problem::Undated};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH");
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
 /// Answers preflights before anyone is asked for a key, and dresses every other response.
-pub(crate) async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn surround(State(app): State<App>, request: Request, next: Next) -> Response {
     let origin = allowed_origin(&app, request.headers().get(header::ORIGIN));
     let mut response = if request.method() == Method::OPTIONS {
         preflight(request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS))
     } else {
-        next.run(request).await
+        authenticate(&app, request, next).await
     };
     if let Some(Undated(problem)) = response.extensions_mut().remove::<Undated>() {
         response = problem.at(app.now().to_iso()).into_response();

@@ -1,0 +1,262 @@
+//! Every method of the client against a real server.
+
+use octopoid_client::{Client, Error};
+use octopoid_domain::{
+    action::{NewAction, Status as ActionStatus},
+    draft::{NewDraft, Promotion},
+    flow::NewFlow,
+    key::NewKey,
+    message::NewMessage,
+    orchestrator::{Registration, Status},
+    project::NewProject,
+    role::RolesRegistration,
+    steps::{CompleteHook, ForceQueue, Reject, Requeue},
+};
+use serde_json::json;
+
+use crate::{
+    load::{approval, claim_by, new_task, report},
+    server::{Disk, Server},
+};
+
+const ADMIN: &str = "the-administrators-token";
+
+/// A server that needs keys, and its administrator acting in scope `s`.
+async fn guarded(disk: &Disk) -> (Server, Client) {
+    let variables = [("API_SECRET_KEY", ADMIN)];
+    let server = disk.serve_with(&["--auth", "required"], &variables).await;
+    let client = server.client().with_key(ADMIN);
+    (server, client)
+}
+
+#[tokio::test]
+async fn a_task_goes_through_its_life() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    let mut new = new_task("a/b ü");
+    new.hooks = r#"[{"name":"lint"}]"#.into();
+    let task = client.create_task(&new).await.unwrap();
+    assert_eq!((&*task.scope, &*task.queue, task.version), ("s", "incoming", 1));
+    assert_eq!(client.get_task(&task.id).await.unwrap(), task);
+
+    let task = client.claim_task(&claim_by("agent-1")).await.unwrap().unwrap();
+    assert_eq!((&*task.id, task.claimed_by.as_deref()), ("a/b ü", Some("agent-1")));
+    assert_eq!(client.claim_task(&claim_by("agent-2")).await.unwrap(), None);
+    let put_back = Requeue { reason: "oops".into(), ..Requeue::default() };
+    assert_eq!(client.requeue_task(&task.id, &put_back).await.unwrap().queue, "incoming");
+    client.claim_task(&claim_by("agent-2")).await.unwrap().unwrap();
+    let passed = CompleteHook { status: "passed".into(), evidence: json!({"log": 1}) };
+    let hooked = client.complete_hook(&task.id, "lint", &passed).await.unwrap();
+    assert_eq!(
+        hooked.hooks.as_deref(),
+        Some(r#"[{"name":"lint","status":"passed","evidence":{"log":1}}]"#)
+    );
+    assert_eq!(client.submit_task(&task.id, &report()).await.unwrap().queue, "provisional");
+    let verdict = Reject { reason: "no".into(), rejected_by: "human".into(), ..Reject::default() };
+    assert_eq!(client.reject_task(&task.id, &verdict).await.unwrap().rejection_count, Some(1));
+    client.claim_task(&claim_by("agent-3")).await.unwrap().unwrap();
+    client.submit_task(&task.id, &report()).await.unwrap();
+    assert_eq!(client.accept_task(&task.id, &approval()).await.unwrap().queue, "done");
+
+    let order = ForceQueue { queue: "failed".into(), reason: "why not".into() };
+    assert_eq!(client.force_queue_task(&task.id, &order).await.unwrap().queue, "failed");
+    let patch = json!({"title": "t", "pr_number": null});
+    assert_eq!(client.update_task(&task.id, &patch).await.unwrap().title.as_deref(), Some("t"));
+    let list = client.list_tasks(&[("queue", "failed,done"), ("limit", "1")]).await.unwrap();
+    assert_eq!((list.total, &*list.items[0].id), (1, "a/b ü"));
+    let messages = client.list_task_messages(&task.id, &[]).await.unwrap();
+    let kinds: Vec<_> = messages.items.iter().map(|message| &*message.kind).collect();
+    assert_eq!(kinds, ["rejection", "force_queue"]);
+
+    let history = client.task_history(&task.id, &[("limit", "2")]).await.unwrap();
+    assert_eq!((history.events.len(), history.task_id.as_str()), (2, "a/b ü"));
+    let cursor = history.next_cursor.unwrap();
+    let rest = client.task_history(&task.id, &[("cursor", &cursor)]).await.unwrap();
+    assert_eq!(rest.events.last().unwrap().event, "edited");
+    client.delete_task(&task.id).await.unwrap();
+    assert_eq!(client.get_task(&task.id).await.unwrap_err().status(), Some(404));
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_the_server_said() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    client.create_task(&new_task("a")).await.unwrap();
+    let Err(Error::Refused { status, code, error, details }) =
+        client.submit_task("a", &report()).await
+    else {
+        panic!("a task nobody claimed was handed in");
+    };
+    assert_eq!((status, &*code, &*error), (409, "wrong_state", "Failed to submit task"));
+    assert_eq!(details, ["Invalid transition: task is in incoming, expected claimed"]);
+    let refusal = server.open_client().claim_task(&claim_by("agent-1")).await.unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "Missing required field: scope. Cannot claim tasks across all scopes. \
+         (400 invalid_request)"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_a_failed_transport() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    assert_eq!(client.health().await.unwrap().status, "healthy");
+    server.kill().await;
+    assert!(matches!(client.health().await, Err(Error::Transport(_))));
+    assert!(matches!(client.get_task("a").await, Err(Error::Transport(_))));
+}
+
+#[tokio::test]
+async fn machines_roles_and_flows_are_registered_and_found() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    let machine =
+        Registration { cluster: "c".into(), machine_id: "m".into(), ..Registration::default() };
+    let registered = client.register_orchestrator(&machine).await.unwrap();
+    assert_eq!(registered.orchestrator_id, "c-m");
+    assert!(registered.api_key.is_some_and(|key| key.starts_with("oct_")));
+    assert!(client.register_orchestrator(&machine).await.unwrap().api_key.is_none());
+    assert!(client.heartbeat("c-m").await.unwrap().success);
+    let orchestrator = client.update_orchestrator("c-m", Status::Maintenance).await.unwrap();
+    assert_eq!(client.get_orchestrator("c-m").await.unwrap(), orchestrator);
+    let list = client.list_orchestrators(&[("status", "maintenance")]).await.unwrap();
+    assert_eq!((list.total, &list.items[..]), (1, &[orchestrator][..]));
+
+    let roles = RolesRegistration {
+        orchestrator_id: "c-m".into(),
+        roles: json!([{"name": "review", "claims_from": "provisional"}]),
+    };
+    let registered = client.register_roles(&roles).await.unwrap();
+    assert_eq!(registered[0].claims_from, "provisional");
+    assert_eq!(client.list_roles().await.unwrap(), registered);
+    assert_eq!(client.get_role("review").await.unwrap(), registered[0]);
+
+    let flow = NewFlow {
+        states: json!(["incoming", "claimed", "provisional", "done", "failed"]),
+        transitions: json!([{"from": "claimed", "to": "provisional"}]),
+        ..NewFlow::default()
+    };
+    let flow = client.put_flow("default", &flow).await.unwrap();
+    assert_eq!(client.get_flow("default").await.unwrap(), flow);
+    assert_eq!(client.list_flows().await.unwrap(), [flow]);
+    let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
+    assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
+    client.delete_flow("default").await.unwrap();
+    assert_eq!(client.list_flows().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn drafts_become_projects_and_tasks() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    let new = NewDraft { title: "t".into(), author: "human".into(), ..NewDraft::default() };
+    let draft = client.create_draft(&new).await.unwrap();
+    assert_eq!(draft.scope.as_deref(), Some("s"));
+    assert_eq!(client.get_draft(draft.id).await.unwrap(), draft);
+    let patch = json!({"status": "review", "tags": ["a"]});
+    assert_eq!(client.update_draft(draft.id, &patch).await.unwrap().status, "review");
+    assert_eq!(client.list_drafts(&[("status", "review")]).await.unwrap().total, 1);
+
+    let project = NewProject { id: "p".into(), branch: "b".into(), ..NewProject::default() };
+    let promoted =
+        client.promote_draft(draft.id, &Promotion::Project(Box::new(project))).await.unwrap();
+    assert_eq!(promoted.draft.linked_project_id.as_deref(), Some("p"));
+    assert_eq!(client.get_project("p").await.unwrap(), promoted.project.unwrap());
+    client.delete_draft(draft.id).await.unwrap();
+    assert_eq!(client.get_draft(draft.id).await.unwrap_err().status(), Some(404));
+
+    let other = NewProject {
+        id: "q".into(),
+        title: "q".into(),
+        branch: "b".into(),
+        ..NewProject::default()
+    };
+    client.create_project(&other).await.unwrap();
+    let patch = json!({"status": "active", "pr_number": 5});
+    assert_eq!(client.update_project("q", &patch).await.unwrap().pr_number, Some(5));
+    assert_eq!(client.list_projects(&[("status", "active")]).await.unwrap().total, 1);
+    let mut task = new_task("a");
+    task.project_id = "q".into();
+    client.create_task(&task).await.unwrap();
+    assert_eq!(client.list_project_tasks("q").await.unwrap().items[0].id, "a");
+    let refusal = client.delete_project("q").await.unwrap_err();
+    assert_eq!(refusal.to_string(), "Cannot delete project q: has 1 tasks (409 project_in_use)");
+    client.delete_task("a").await.unwrap();
+    client.delete_project("q").await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_are_answered_and_actions_carried_out() {
+    let disk = Disk::new();
+    let server = disk.serve().await;
+    let client = server.client();
+    let new = NewMessage {
+        task_id: "a".into(),
+        from_actor: "agent".into(),
+        to_actor: "human".into(),
+        kind: "comment".into(),
+        content: "?".into(),
+        ..NewMessage::default()
+    };
+    let message = client.create_message(&new).await.unwrap();
+    let answer = NewMessage { parent_message_id: message.id.as_str().into(), ..new };
+    client.create_message(&answer).await.unwrap();
+    let thread = client.list_messages(&[("thread_id", &message.id)]).await.unwrap();
+    assert_eq!((thread.total, &thread.items[0]), (2, &message));
+
+    let new = NewAction {
+        entity_type: "task".into(),
+        entity_id: "a".into(),
+        label: "l".into(),
+        proposed_by: "agent".into(),
+        ..NewAction::default()
+    };
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let action = client.create_action(&new).await.unwrap();
+        let action = client.execute_action(&action.id).await.unwrap();
+        assert_eq!(action.status, ActionStatus::ExecuteRequested);
+        ids.push(action.id);
+    }
+    assert_eq!(client.list_actions(&[("status", "execute_requested")]).await.unwrap().total, 2);
+    let patch = json!({"status": "executing"});
+    assert_eq!(
+        client.update_action(&ids[0], &patch).await.unwrap().status,
+        ActionStatus::Executing
+    );
+    let completed = client.complete_action(&ids[0], &json!({"ok": 1})).await.unwrap();
+    assert_eq!(completed.status, ActionStatus::Completed);
+    assert_eq!(completed.result.as_deref(), Some(r#"{"ok":1}"#));
+    let failed = client.fail_action(&ids[1], &json!("no")).await.unwrap();
+    assert_eq!(failed.status, ActionStatus::Failed);
+}
+
+#[tokio::test]
+async fn keys_are_issued_used_rotated_and_revoked() {
+    let disk = Disk::new();
+    let (server, admin) = guarded(&disk).await;
+    assert_eq!(server.client().get_task("a").await.unwrap_err().status(), Some(401));
+    let new = NewKey { scope: "s".into(), label: "ci".into(), ..NewKey::default() };
+    let issued = admin.issue_key(&new).await.unwrap();
+    let holder = server.open_client().with_key(&*issued.api_key);
+    // The key says for which scope.
+    assert_eq!(holder.create_task(&new_task("a")).await.unwrap().scope, "s");
+    let rotated = holder.rotate_key("s").await.unwrap();
+    assert_eq!(holder.get_task("a").await.unwrap_err().status(), Some(401));
+    let holder = server.open_client().with_key(rotated.api_key);
+    holder.get_task("a").await.unwrap();
+    let keys = admin.list_keys(&[]).await.unwrap();
+    assert_eq!(keys.total, 2);
+    for key in &keys.items {
+        admin.revoke_key(&key.id).await.unwrap();
+    }
+    assert_eq!(holder.get_task("a").await.unwrap_err().status(), Some(401));
+    let done = admin.run_jobs().await.unwrap();
+    assert_eq!((done.tasks_released, done.orchestrators_offline), (0, 0));
+}

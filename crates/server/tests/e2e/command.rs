@@ -1,0 +1,194 @@
+//! The command line and the environment.
+
+use std::{net::TcpListener, sync::Arc};
+
+use octopoid_store::{Engine, engine::Statement};
+use octopoid_store_sqlite::{Location, Sqlite};
+
+use crate::{
+    load::new_task,
+    server::{Disk, Server, command, run},
+};
+
+#[tokio::test]
+async fn the_version_is_printed() {
+    let ended = run(command().arg("version")).await;
+    assert!(ended.status.success());
+    let expected = format!(
+        "octopoid-server {} (wire contract {})\n",
+        octopoid_api::SERVER_VERSION,
+        octopoid_api::WIRE_VERSION
+    );
+    assert_eq!(ended.stdout, expected);
+}
+
+#[tokio::test]
+async fn the_document_is_printed() {
+    let ended = run(command().arg("openapi")).await;
+    assert!(ended.status.success());
+    assert_eq!(ended.stdout, octopoid_api::openapi::document());
+}
+
+#[tokio::test]
+async fn a_database_is_migrated_once() {
+    let disk = Disk::new();
+    for expected in [" migrated from 0 to ", " is up to date at schema version "] {
+        let ended = run(command().args(["migrate", "--database", &disk.url()])).await;
+        assert!(ended.status.success(), "{}", ended.stderr);
+        assert!(ended.stdout.contains(expected), "{}", ended.stdout);
+        assert!(ended.stdout.starts_with(&disk.url()), "{}", ended.stdout);
+    }
+    disk.serve().await.client().create_task(&new_task("a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_file_is_refused() {
+    let disk = Disk::new();
+    let first = disk.serve().await;
+    for subcommand in ["serve", "migrate"] {
+        let arguments = [subcommand, "--listen", "127.0.0.1:0", "--database", &disk.url()];
+        let ended = run(command().args(arguments)).await;
+        assert_eq!(ended.status.code(), Some(1));
+        let expected = format!("{} is in use by another server", disk.file().display());
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+    first.client().create_task(&new_task("a")).await.unwrap();
+    // The lock is gone with the process, however it ended.
+    first.kill().await;
+    disk.serve().await.client().get_task("a").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_server_is_refused_untouched() {
+    let disk = Disk::new();
+    run(command().args(["migrate", "--database", &disk.url()])).await;
+    let newer = Statement {
+        sql: "INSERT INTO schema_versions (version, applied_at) VALUES (999, 0)".into(),
+        parameters: Vec::new(),
+    };
+    let engine = Arc::new(Sqlite::open(&Location::File(disk.file())).unwrap());
+    engine.write(vec![newer]).await.unwrap();
+    drop(engine);
+    for subcommand in ["serve", "migrate"] {
+        let arguments = [subcommand, "--listen", "127.0.0.1:0", "--database", &disk.url()];
+        let ended = run(command().args(arguments)).await;
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(
+            ended.stderr.contains("the database has schema version 999, this server knows ")
+                && ended.stderr.contains(": use a newer server"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_open_server_that_others_can_reach_must_be_asked_for_by_name() {
+    let disk = Disk::new();
+    let arguments = ["--listen", "0.0.0.0:0", "--database", &disk.url()];
+    let ended = run(command().args(arguments)).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("--auth required"), "{}", ended.stderr);
+    assert!(!disk.file().exists(), "the database was made all the same");
+    for auth in ["open", "required"] {
+        let server = Server::start(command().args(arguments).args(["--auth", auth])).await;
+        assert!(server.address.starts_with("0.0.0.0:"), "{}", server.address);
+        server.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_the_usage() {
+    for arguments in [
+        ["--database", "mysql://x"],
+        ["--database", "sqlite:"],
+        ["--listen", "nowhere"],
+        ["--auth", "perhaps"],
+        ["--lease-grace", "soon"],
+        ["--reap-interval", "0s"],
+        ["--log-format", "xml"],
+        ["--nothing", "x"],
+    ] {
+        let ended = run(command().args(arguments)).await;
+        assert_eq!(ended.status.code(), Some(2), "{arguments:?}");
+        assert!(ended.stderr.contains(arguments[0]), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_named() {
+    let disk = Disk::new();
+    let url = format!("sqlite:{}", disk.path().join("none/test.db").display());
+    let arguments = ["--listen", "127.0.0.1:0", "--database", &url];
+    let ended = run(command().args(arguments)).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains(&url), "{}", ended.stderr);
+
+    std::fs::write(disk.file(), "this is no database, however long it may be".repeat(100)).unwrap();
+    let arguments = ["--listen", "127.0.0.1:0", "--database", &disk.url()];
+    let ended = run(command().args(arguments)).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains(&disk.url()), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn the_environment_is_honoured_and_flags_win() {
+    let disk = Disk::new();
+    let port = free_port();
+    let variables =
+        [("PORT", port.as_str()), ("DATABASE_URL", &disk.url()), ("OCTOPOID_AUTH", "required")];
+    let server = Server::start(command().envs(variables)).await;
+    assert_eq!(server.address, format!("127.0.0.1:{port}"));
+    assert!(disk.file().exists());
+    assert_eq!(server.client().get_task("a").await.unwrap_err().status(), Some(401));
+    server.kill().await;
+
+    let other = free_port();
+    let address = format!("127.0.0.1:{other}");
+    let mut command = command();
+    command.envs(variables).env("OCTOPOID_LISTEN", &address).args(["--auth", "open"]);
+    let server = Server::start(&mut command).await;
+    assert_eq!(server.address, address);
+    assert_eq!(server.client().get_task("a").await.unwrap_err().status(), Some(404));
+    server.kill().await;
+    let server = Server::start(command.args(["--listen", "127.0.0.1:0"])).await;
+    assert_ne!(server.address, address);
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let (disk, other) = (Disk::new(), Disk::new());
+    let first = disk.serve().await;
+    let arguments = ["--listen", &first.address, "--database", &other.url()];
+    let ended = run(command().args(arguments)).await;
+    assert_eq!(ended.status.code(), Some(1));
+    let expected = format!("cannot listen on {}", first.address);
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_database_in_memory_needs_no_file_and_is_gone_with_its_server() {
+    let disk = Disk::new();
+    for _ in 0..2 {
+        let arguments = ["--listen", "127.0.0.1:0", "--database", "sqlite::memory:"];
+        let server = Server::start(command().current_dir(disk.path()).args(arguments)).await;
+        server.client().create_task(&new_task("a")).await.unwrap();
+        server.kill().await;
+    }
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn without_arguments_the_database_is_in_the_working_directory() {
+    let disk = Disk::new();
+    let mut command = command();
+    command.current_dir(disk.path()).env("PORT", free_port());
+    Server::start(&mut command).await.client().create_task(&new_task("a")).await.unwrap();
+    assert!(disk.path().join("octopoid.db").exists());
+}

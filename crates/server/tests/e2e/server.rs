@@ -1,0 +1,189 @@
+//! Servers to test, which are gone when their guard is.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use octopoid_client::Client;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// Longer than anything takes on a machine that is busy with something else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A directory for a database, and the database's file in it.
+pub(crate) struct Disk {
+    directory: TempDir,
+}
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join("test.db")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite:{}", self.file().display())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A server on this database.
+    pub(crate) async fn serve(&self) -> Server {
+        self.serve_with(&[], &[]).await
+    }
+
+    /// A server with more arguments and variables.
+    pub(crate) async fn serve_with(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Server {
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0", "--database", &self.url()]);
+        Server::start(command.args(arguments).envs(variables.iter().copied())).await
+    }
+}
+
+/// The binary with nothing in its environment.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_octopoid-server"));
+    command.env_clear().kill_on_drop(true);
+    command
+}
+
+/// What a process that has ended left.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs the binary to its end.
+pub(crate) async fn run(command: &mut Command) -> Ended {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = output.expect("the command ends").unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    /// Where it listens: `127.0.0.1:<port>`.
+    pub(crate) address: String,
+    child: Child,
+    lines: watch::Receiver<Vec<String>>,
+    errors: JoinHandle<Vec<String>>,
+}
+
+impl Server {
+    /// Starts a server and waits until it says where it listens.
+    pub(crate) async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, mut lines) = watch::channel(Vec::new());
+        let stdout = child.stdout.take().unwrap();
+        tokio::spawn(follow(stdout, move |line| sender.send_modify(|lines| lines.push(line))));
+        let stderr = child.stderr.take().unwrap();
+        let errors = tokio::spawn(async move {
+            let mut lines = Vec::new();
+            follow(stderr, |line| lines.push(line)).await;
+            lines
+        });
+        let listening = lines.wait_for(|lines| lines.iter().any(|line| address(line).is_some()));
+        let listening = tokio::time::timeout(PATIENCE, listening).await;
+        let address = match listening.expect("the server starts in time") {
+            Ok(lines) => lines.iter().find_map(|line| address(line)).expect("just seen"),
+            Err(_) => panic!("the server did not start: {:?}", errors.await),
+        };
+        Self { address, child, lines, errors }
+    }
+
+    /// A client that acts in scope `s`.
+    pub(crate) fn client(&self) -> Client {
+        self.open_client().with_scope("s")
+    }
+
+    /// A client that names no scope.
+    pub(crate) fn open_client(&self) -> Client {
+        Client::new(&format!("http://{}", self.address)).unwrap()
+    }
+
+    /// What the server has printed so far.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.lines.borrow().clone()
+    }
+
+    /// Waits until the server has printed a line with this text.
+    pub(crate) async fn prints(&mut self, text: &str) {
+        let printed = self.lines.wait_for(|lines| lines.iter().any(|line| line.contains(text)));
+        let printed = tokio::time::timeout(PATIENCE, printed).await;
+        assert!(matches!(printed, Ok(Ok(_))), "the server never printed \"{text}\"");
+    }
+
+    /// Ends the process as a power cut would, as far as a process can tell.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks the process to stop.
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().expect("the server has not ended");
+        let kill = format!("kill -TERM {id}");
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) async fn ends(mut self, within: Duration) -> Ended {
+        let status = tokio::time::timeout(within, self.child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("the server did not end within {within:?}"));
+        // The reader drops its end once it has read everything.
+        while self.lines.changed().await.is_ok() {}
+        let stdout = self.printed().join("\n");
+        Ended { status: status.unwrap(), stdout, stderr: self.errors.await.unwrap().join("\n") }
+    }
+}
+
+async fn follow(stream: impl AsyncRead + Unpin, mut take: impl FnMut(String)) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        take(line);
+    }
+}
+
+/// The address in the line that a server prints when it is ready.
+fn address(line: &str) -> Option<String> {
+    let (_, rest) = line.split_once("listening on http://")?;
+    let end = rest.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(rest.len());
+    Some(rest[..end].to_owned())
+}
+
+/// Asks until there is an answer. Nothing else waits by the clock.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    within: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            #[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::time::timeout(within, asking).await;
+    answer.unwrap_or_else(|_| panic!("not within {within:?}: {what}"))
+}
