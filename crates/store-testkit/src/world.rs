@@ -127,9 +127,14 @@ impl World {
 
     /// Agents claim until nothing is left that fits; these are the ids in the order they came.
     pub async fn drains(&self, fields: Value) -> Result<Vec<String>> {
+        /// More than any case creates.
+        const CLAIMS_MAX: usize = 500;
         let mut ids = Vec::new();
         while let Some(task) = self.claims_with(fields.clone()).await? {
             ids.push(task.id);
+            if ids.len() > CLAIMS_MAX {
+                return Err(StoreError::Corrupt("claiming never ends: tasks are handed out again"));
+            }
         }
         Ok(ids)
     }

@@ -1,6 +1,7 @@
 //! An API on a database in memory, with a clock that stands still until it is moved.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
+#![allow(clippy::needless_pass_by_value, reason = "`json!({..})` reads better than `&json!({..})`")]
 
 use std::sync::{
     Arc,

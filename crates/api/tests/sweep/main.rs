@@ -3,6 +3,8 @@
 //! A new operation is swept as soon as it is in the document. If it needs a body, a query or an id
 //! that [`world`] does not know, the owner's request is refused, and the test says where to add it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod operation;

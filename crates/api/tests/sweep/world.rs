@@ -44,7 +44,7 @@ impl World {
     pub(crate) async fn new(mode: AuthMode) -> Self {
         let app = TestApp::guarded(mode).await;
         let owner = app.holding(ADMIN);
-        let made = async |path: &str, mut body: Value| -> Value {
+        let create = async |path: &str, mut body: Value| -> Value {
             body["scope"] = "theirs".into();
             let answer = owner.post(&format!("/api/v1/{path}"), body).await;
             assert!(answer.status.is_success(), "{path}: {}", answer.text);
@@ -59,27 +59,27 @@ impl World {
             ],
         });
         owner.put("/api/v1/flows/default", flow).await.expect(200);
-        made("orchestrators/register", machine(SECRET)).await;
+        create("orchestrators/register", machine(SECRET)).await;
         let role = json!({"name": "review", "description": SECRET});
-        made("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
-        made("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
+        create("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
+        create("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
         for (id, queue) in [("victim", "incoming"), ("waiting", "incoming"), ("submitted", SECRET)]
         {
-            made("tasks", task(id, queue, SECRET)).await;
+            create("tasks", task(id, queue, SECRET)).await;
         }
         let claim = json!({
             "orchestrator_id": "c-m", "agent_name": "a", "lease_duration_seconds": 86_400,
         });
-        assert_eq!(made("tasks/claim", claim).await["id"], "victim");
+        assert_eq!(create("tasks/claim", claim).await["id"], "victim");
         let id = |made: Value| match &made["id"] {
             Value::String(id) => id.clone(),
             id => id.to_string(),
         };
         Self {
-            draft: id(made("drafts", json!({"title": SECRET, "author": SECRET})).await),
-            message: id(made("messages", message(SECRET)).await),
-            action: id(made("actions", action(SECRET)).await),
-            key: id(made("admin/keys", json!({"label": SECRET})).await),
+            draft: id(create("drafts", json!({"title": SECRET, "author": SECRET})).await),
+            message: id(create("messages", message(SECRET)).await),
+            action: id(create("actions", action(SECRET)).await),
+            key: id(create("admin/keys", json!({"label": SECRET})).await),
             app,
         }
     }
@@ -194,11 +194,8 @@ impl World {
         query: &[(&str, &str)],
         body: Option<Value>,
     ) -> Request {
-        let mut path = self.fill(&operation.path);
-        for (index, (name, value)) in query.iter().enumerate() {
-            path.push(if index == 0 { '?' } else { '&' });
-            path.push_str(&format!("{name}={value}"));
-        }
+        let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let path = format!("{}?{}", self.fill(&operation.path), query.join("&"));
         Request { method: operation.method.clone(), path, body }
     }
 

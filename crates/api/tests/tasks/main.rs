@@ -1,5 +1,7 @@
 //! The queue over HTTP: every status and every text of the contract, one file for each operation.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

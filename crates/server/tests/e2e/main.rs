@@ -1,5 +1,7 @@
 //! The real process: started, asked, killed and started again.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod client;
 mod command;
 mod crash;

@@ -103,9 +103,10 @@ impl Server {
         });
         let listening = lines.wait_for(|lines| lines.iter().any(|line| address(line).is_some()));
         let listening = tokio::time::timeout(PATIENCE, listening).await;
-        let address = match listening.expect("the server starts in time") {
-            Ok(lines) => lines.iter().find_map(|line| address(line)).expect("just seen"),
-            Err(_) => panic!("the server did not start: {:?}", errors.await),
+        let listening = listening.expect("the server starts in time").ok();
+        let address = listening.and_then(|lines| lines.iter().find_map(|line| address(line)));
+        let Some(address) = address else {
+            panic!("the server did not start: {:?}", errors.await);
         };
         Self { address, child, lines, errors }
     }

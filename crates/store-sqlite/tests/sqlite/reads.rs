@@ -185,7 +185,9 @@ const RECORD: [Reads; 1] =
 
 /// How many rows a plan reads, which must be the one that was thought about.
 fn reads(plan: &[String], known: &[Reads], lanes: usize, fitting: usize) -> usize {
-    let seeks: Vec<_> = plan.iter().filter(|line| line.starts_with("SEARCH")).collect();
+    // The lanes themselves are no rows: the query makes them as it goes.
+    let is_seek = |line: &&String| line.starts_with("SEARCH") && *line != "SEARCH lanes";
+    let seeks: Vec<_> = plan.iter().filter(is_seek).collect();
     let expected: Vec<_> = known.iter().map(|Reads(line, _)| line).collect();
     assert_eq!(seeks, expected, "the plan has changed: think about what it reads");
     let counts =
