@@ -10,9 +10,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use rusqlite::Connection;
+
+use crate::BUSY_TIMEOUT;
 
 /// After so many statements the thread is asked to look.
 const STATEMENTS: usize = 4_000;
@@ -56,7 +59,7 @@ impl Checkpointer {
         }
         self.statements = 0;
         if self.is_long.swap(false, Ordering::Relaxed)
-            && let Err(error) = checkpoint(writer, "RESTART")
+            && let Err(error) = restart(writer)
         {
             tracing::warn!(%error, "could not restart the log, will retry");
         }
@@ -74,6 +77,15 @@ impl Drop for Checkpointer {
             let _ = thread.join();
         }
     }
+}
+
+/// Finishes the checkpoint so that the log begins anew. If somebody still reads an old state, a
+/// backup for instance, the log grows on until they have finished: writers do not wait for them.
+fn restart(writer: &Connection) -> rusqlite::Result<i64> {
+    writer.busy_timeout(Duration::ZERO)?;
+    let outcome = checkpoint(writer, "RESTART");
+    writer.busy_timeout(BUSY_TIMEOUT)?;
+    outcome
 }
 
 /// Checkpoints and returns the number of pages in the log.

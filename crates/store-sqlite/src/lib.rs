@@ -12,6 +12,7 @@ mod writer;
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -31,6 +32,9 @@ const WRITER_CACHE_KIB: i64 = 32 * 1024;
 const READER_CACHE_KIB: i64 = 4 * 1024;
 /// More than the operations have texts, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 512;
+
+/// How long a statement waits for another program that has the file locked.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +169,7 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     // Without this, a cached statement is prepared anew whenever a bound value might suggest
     // another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

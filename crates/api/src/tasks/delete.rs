@@ -29,6 +29,6 @@ pub(crate) async fn delete_task(
     Segment(id): Segment,
 ) -> Answer<DeletedTask> {
     app.store.delete_task(&id, caller.within(), app.stamp()).await?;
-    audit::other("task.deleted", &caller, &id, caller.within());
+    audit::deleted(&id, &caller);
     Ok(Json(DeletedTask { message: "Task deleted", task_id: id }))
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod audit;
 #[path = "../common/mod.rs"]
 mod common;
 mod operation;

@@ -16,6 +16,7 @@ mod history;
 mod hooks;
 mod leases;
 mod list;
+mod races;
 mod reject;
 mod requeue;
 mod submit;

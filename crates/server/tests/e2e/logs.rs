@@ -65,6 +65,7 @@ async fn every_change_of_state_leaves_a_json_line_for_the_auditor() {
     ];
     let audit = audit.await;
     assert_eq!(audit.len(), expected.len() + 1, "{audit:#?}");
+    assert_eq!(audit.last().map(|line| &line["task_id"]), Some(&json!("a")));
     for (line, (event, queue, version, agent)) in audit.iter().zip(expected) {
         assert_eq!(line["event"], event);
         assert_eq!((&line["task_id"], &line["scope"]), (&json!("a"), &json!("s")), "{line}");

@@ -35,6 +35,7 @@ async fn sixty_four_clients_share_two_thousand_tasks_without_a_quarrel() {
             while let Some(task) = client.claim_task(&claim_by(&agent)).await.unwrap() {
                 assert_eq!(task.claimed_by.as_deref(), Some(&*agent));
                 claimed.push(task.id);
+                assert!(claimed.len() <= TASKS, "tasks are handed out again and again");
             }
             claimed
         });
