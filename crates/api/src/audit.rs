@@ -14,12 +14,6 @@ pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, ta
     tracing::info!(target: TARGET, event, task_id = %id, scope, queue, version, agent, key);
 }
 
-/// Says that a task is gone, and through whom.
-pub(crate) fn deleted(id: &str, caller: &Caller) {
-    let (scope, key) = (caller.within(), key_id(caller));
-    tracing::info!(target: TARGET, event = "task.deleted", task_id = id, scope, key);
-}
-
 /// Says that the reaper took a task back.
 pub(crate) fn released(task: &Task) {
     let Task { id, scope, queue, version, .. } = task;

@@ -222,7 +222,7 @@ impl World {
 
     /// An operator deletes a task.
     pub async fn deletes(&self, id: &str) -> Result<()> {
-        self.store.delete_task(id, None, self.stamp()).await
+        self.store.delete_task(id, None, self.stamp()).await.map(drop)
     }
 
     /// Any request to change a task, by a caller who may see all of them.

@@ -16,12 +16,21 @@ use crate::{
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
      SELECT id, events - ?7, scope, ?3, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2";
 
+/// The last event of a task, which names the queue it was in.
+const RECORD_DELETED: &str = "INSERT INTO task_history (task_id, seq, scope, event, details, at) \
+     SELECT id, events, scope, 'deleted', 'was ' || queue, ?3 FROM tasks \
+     WHERE id = ?1 AND write_id = ?2";
+
 /// A message to nobody in particular, under an id made from the write's.
 const NOTIFY: &str = "INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope) \
      SELECT ?3, id, ?4, NULL, ?5, ?6, ?7, scope FROM tasks WHERE id = ?1 AND write_id = ?2";
 
 const LIST: &str = "SELECT seq, task_id, event, agent, details, at FROM task_history \
      WHERE task_id = ?1 AND seq > ?2 AND (?3 IS NULL OR scope = ?3) ORDER BY seq LIMIT ?4";
+
+pub(crate) fn record_deleted(id: &str, stamp: Stamp) -> Statement {
+    bind!(RECORD_DELETED, id, stamp.write_id, stamp.now)
+}
 
 /// Records an event of a write; `later` is how many more of the same write follow it.
 pub(crate) fn record(id: &str, event: &NewEvent, later: i64, stamp: Stamp) -> Statement {

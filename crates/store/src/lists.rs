@@ -115,13 +115,11 @@ impl Query {
 
     /// Names the parts of the index to look at.
     fn split(&mut self, filter: &Filter) {
-        // A project's tasks are found by the project's own index, and the urgent first by sorting.
-        if filter.project_id.is_some() || filter.by_priority {
-            let scope = if filter.project_id.is_some() { "+scope = ?1" } else { "scope = ?1" };
-            let mut part = scope.to_owned();
+        if let Some((part, queue)) = other_index(filter) {
+            let mut part = part.to_owned();
             if !filter.queues.is_empty() {
                 let queues = self.bind(json(&filter.queues));
-                let _ = write!(part, " AND +queue IN (SELECT value FROM json_each({queues}))");
+                let _ = write!(part, " AND {queue} IN (SELECT value FROM json_each({queues}))");
             }
             self.parts.push(part.into());
             return;
@@ -200,6 +198,23 @@ impl Query {
             parts.join(" UNION ALL ")
         );
         Statement { sql: sql.into(), parameters: self.parameters }
+    }
+}
+
+/// The condition to look by where the list is not in the order of the queue index, and how to name
+/// the queue beside it. A plus keeps a column's own index out of the plan.
+fn other_index(filter: &Filter) -> Option<(&'static str, &'static str)> {
+    if filter.project_id.is_some() {
+        // By the project's index: a project has fewer tasks than a queue.
+        Some(("+scope = ?1", "+queue"))
+    } else if filter.needs_intervention == Some(true) {
+        // By the index of the few that are flagged, finished or not.
+        Some(("scope = ?1 AND needs_intervention = 1", "+queue"))
+    } else if filter.by_priority {
+        // The most urgent first takes sorting, whatever the index.
+        Some(("scope = ?1", "queue"))
+    } else {
+        None
     }
 }
 

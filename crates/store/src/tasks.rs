@@ -129,8 +129,11 @@ const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
 const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 1000";
 
 /// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
-const MARK: &str = "UPDATE tasks SET write_id = ?3, events = events + 1 \
-     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING queue";
+const MARK: &str = concat!(
+    "UPDATE tasks SET write_id = ?3, events = events + 1 \
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
+    columns!()
+);
 
 const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
 
@@ -209,19 +212,17 @@ impl Store {
         .into())
     }
 
-    /// Deletes a task. Its history and its messages stay; what waited for it waits no longer,
-    /// because a deleted task can never finish.
-    pub async fn delete_task(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<()> {
-        let found = self.get_task(id, within).await?;
-        let mut batch = vec![bind!(MARK, id, within, stamp.write_id)];
-        let event = NewEvent::new(Kind::Deleted, None).with(format!("was {}", found.queue));
-        batch.push(history::record(id, &event, 0, stamp));
+    /// Deletes a task and returns it as it was. Its history and its messages stay; what waited for
+    /// it waits no longer, because a deleted task can never finish.
+    pub async fn delete_task(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<Task> {
+        let mut batch =
+            vec![bind!(MARK, id, within, stamp.write_id), history::record_deleted(id, stamp)];
         batch.extend(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
         batch.extend(unblock::release_dependents(id, stamp));
         batch.push(unblock::wait_no_more(id, stamp));
         batch.push(bind!(DELETE, id, stamp.write_id));
         let answers = self.engine.write(batch).await?;
-        if answers[0].is_empty() { Err(not_found(id)) } else { Ok(()) }
+        first(answers.into_iter().next().unwrap_or_default(), task)?.ok_or_else(|| not_found(id))
     }
 }
 

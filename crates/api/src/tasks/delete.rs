@@ -28,7 +28,7 @@ pub(crate) async fn delete_task(
     caller: Caller,
     Segment(id): Segment,
 ) -> Answer<DeletedTask> {
-    app.store.delete_task(&id, caller.within(), app.stamp()).await?;
-    audit::deleted(&id, &caller);
+    let task = app.store.delete_task(&id, caller.within(), app.stamp()).await?;
+    audit::task("task.deleted", &caller, None, &task);
     Ok(Json(DeletedTask { message: "Task deleted", task_id: id }))
 }

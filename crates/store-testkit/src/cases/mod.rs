@@ -1,4 +1,4 @@
-//! The a file for each thing the store does.
+//! A file for each thing the store does.
 
 mod blocking;
 mod claiming;

@@ -84,6 +84,9 @@ CREATE INDEX tasks_by_queue ON tasks (scope, queue, claim_lane, claim_rank);
 -- Serves the reaper; and a claim, which finds the row it has just taken by its lease and its mark.
 CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
 
+-- The fixer asks for these every minute. They are few, and may be in any queue.
+CREATE INDEX tasks_flagged ON tasks (scope) WHERE needs_intervention = 1;
+
 CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL;
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
