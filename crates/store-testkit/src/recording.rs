@@ -52,6 +52,11 @@ impl Engine for Recording {
         self.inner.read(batch)
     }
 
+    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.note(false, &batch);
+        self.inner.look_up(batch)
+    }
+
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         self.note(true, &batch);
         self.inner.write(batch)

@@ -19,7 +19,7 @@ use crate::{TASKS, claimed, common::TestApp, event, events, read, step, submit};
 /// A database on which somebody else changes every task just before each write.
 struct Contended {
     engine: Sqlite,
-    is_contended: AtomicBool,
+    interferes: AtomicBool,
     writes: AtomicUsize,
 }
 
@@ -30,7 +30,7 @@ impl Engine for Contended {
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         Box::pin(async {
-            if self.is_contended.load(Ordering::Relaxed) {
+            if self.interferes.load(Ordering::Relaxed) {
                 self.writes.fetch_add(1, Ordering::Relaxed);
                 let sql = "UPDATE tasks SET version = version + 1".into();
                 self.engine.write(vec![Statement { sql, parameters: vec![] }]).await?;
@@ -43,7 +43,7 @@ impl Engine for Contended {
 async fn app() -> (TestApp, Arc<Contended>) {
     let engine = Arc::new(Contended {
         engine: Sqlite::open(&Location::Memory).unwrap(),
-        is_contended: AtomicBool::new(false),
+        interferes: AtomicBool::new(false),
         writes: AtomicUsize::new(0),
     });
     let app = TestApp::over(Arc::clone(&engine) as Arc<dyn Engine>, Settings::default());
@@ -55,7 +55,7 @@ async fn app() -> (TestApp, Arc<Contended>) {
 async fn a_change_that_always_comes_too_late_is_given_up_without_a_trace() {
     let (app, engine) = app().await;
     claimed(&app, "a").await;
-    engine.is_contended.store(true, Ordering::Relaxed);
+    engine.interferes.store(true, Ordering::Relaxed);
     let update = json!({"title": "t"});
     for (answer, text) in [
         (
@@ -85,7 +85,7 @@ async fn a_change_that_always_comes_too_late_is_given_up_without_a_trace() {
     ] {
         assert_eq!(answer.expect(409), json!({"error": text, "code": "race"}));
     }
-    engine.is_contended.store(false, Ordering::Relaxed);
+    engine.interferes.store(false, Ordering::Relaxed);
     let task = read(&app, "a").await;
     assert_eq!((&task["queue"], &task["title"]), (&json!("claimed"), &json!("a")));
     let story =
@@ -100,7 +100,7 @@ async fn a_change_that_always_comes_too_late_is_given_up_without_a_trace() {
 async fn a_claim_is_one_statement_and_comes_never_too_late() {
     let (app, engine) = app().await;
     app.task("a", json!({})).await;
-    engine.is_contended.store(true, Ordering::Relaxed);
+    engine.interferes.store(true, Ordering::Relaxed);
     assert_eq!(app.claim(json!({})).await.expect(200)["id"], "a");
     app.claim(json!({})).await.expect(404);
 }

@@ -119,7 +119,7 @@ async fn no_operation_writes_more_than_it_did() {
     metered.world.forces("a", "failed").await.unwrap();
     metered.expect("force to failed", 8);
     metered.world.deletes("a").await.unwrap();
-    metered.expect("delete", 8);
+    metered.expect("delete", 7);
     println!("{}", metered.lines());
     assert_eq!(metered.excesses, [""; 0], "some operations write more than they did");
 }

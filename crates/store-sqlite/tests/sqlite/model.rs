@@ -25,7 +25,8 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let world = crate::in_memory().await;
-            agree(&world, &program).await.map_err(|failure| TestCaseError::fail(failure.to_string()))
+            let verdict = agree(&world, &program).await;
+            verdict.map_err(|failure| TestCaseError::fail(failure.to_string()))
         })?;
     }
 }

@@ -225,8 +225,12 @@ async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
         multiply(&queue.connection, "f", tasks);
         queue.recording.take();
         world.store.poll(None, Some(SCOPE), None).await.unwrap();
-        for queues in [vec![], vec!["incoming".to_owned()], vec!["done".to_owned()]] {
-            let filter = Filter { queues, ..everything() };
+        let incoming = || Filter { queues: vec!["incoming".to_owned()], ..everything() };
+        let done = Filter { queues: vec!["done".to_owned()], ..everything() };
+        // The fixer's list, which names no queue.
+        let flagged = Filter { needs_intervention: Some(true), ..everything() };
+        let urgent = Filter { by_priority: true, ..incoming() };
+        for filter in [everything(), incoming(), done, flagged, urgent] {
             world.store.list_tasks(&filter, Page { limit: 50, offset: 0 }).await.unwrap();
         }
         let runs = queue.recording.take();
