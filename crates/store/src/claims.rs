@@ -30,10 +30,9 @@ const CLAIM: &str = concat!(
          UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
          claimed_at = ?6, updated_at = ?6, lease_expires_at = ?7, needs_intervention = 0, \
          version = version + 1, write_id = ?8, events = events + 1 \
-         WHERE seq = (SELECT MIN(head.claim_rank * 17592186044416 + head.seq) % 17592186044416 \
-         FROM lanes CROSS JOIN tasks AS head \
-         ON head.seq = (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 \
-         AND claim_lane = lanes.lane ORDER BY claim_rank, seq LIMIT 1) \
+         WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
+         WHERE scope = ?1 AND queue = ?2 AND claim_lane = lanes.lane \
+         ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM lanes \
          WHERE lanes.lane IS NOT NULL \
          AND (?9 IS NULL OR substr(lane, 1, instr(lane, char(31)) - 1) \
          IN (SELECT value FROM json_each(?9))) \

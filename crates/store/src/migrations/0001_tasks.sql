@@ -1,41 +1,44 @@
 -- Instants are integers: milliseconds since 1970, UTC. Booleans are 0 and 1. JSON is text.
 
+-- A batch that breaks a constraint is undone as a whole. ON CONFLICT FAIL says so: SQLite need not
+-- keep copies of pages to undo the one statement.
+
 CREATE TABLE tasks (
     -- The order of creation, which decides among equal priorities.
     seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    file_path TEXT NOT NULL,
-    queue TEXT NOT NULL,
+    id TEXT NOT NULL ON CONFLICT FAIL UNIQUE ON CONFLICT FAIL,
+    file_path TEXT NOT NULL ON CONFLICT FAIL,
+    queue TEXT NOT NULL ON CONFLICT FAIL,
     priority TEXT,
     complexity TEXT,
     role TEXT,
-    branch TEXT NOT NULL,
+    branch TEXT NOT NULL ON CONFLICT FAIL,
     blocked_by TEXT,
     claimed_by TEXT,
     claimed_at INTEGER,
     commits_count INTEGER,
     turns_used INTEGER,
     attempt_count INTEGER,
-    has_plan INTEGER NOT NULL,
+    has_plan INTEGER NOT NULL ON CONFLICT FAIL,
     plan_id TEXT,
     project_id TEXT,
-    auto_accept INTEGER NOT NULL,
+    auto_accept INTEGER NOT NULL ON CONFLICT FAIL,
     rejection_count INTEGER,
     pr_number INTEGER,
     pr_url TEXT,
     checks TEXT,
     check_results TEXT,
-    needs_rebase INTEGER NOT NULL,
+    needs_rebase INTEGER NOT NULL ON CONFLICT FAIL,
     last_rebase_attempt_at TEXT,
     staging_url TEXT,
     submitted_at INTEGER,
     completed_at INTEGER,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL ON CONFLICT FAIL,
+    updated_at INTEGER NOT NULL ON CONFLICT FAIL,
     orchestrator_id TEXT,
     lease_expires_at INTEGER,
-    version INTEGER NOT NULL,
-    needs_breakdown INTEGER NOT NULL,
+    version INTEGER NOT NULL ON CONFLICT FAIL,
+    needs_breakdown INTEGER NOT NULL ON CONFLICT FAIL,
     review_round INTEGER,
     execution_notes TEXT,
     title TEXT,
@@ -43,16 +46,16 @@ CREATE TABLE tasks (
     hooks TEXT,
     flow TEXT,
     flow_overrides TEXT,
-    scope TEXT NOT NULL,
-    needs_intervention INTEGER NOT NULL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    needs_intervention INTEGER NOT NULL ON CONFLICT FAIL,
     -- The queue in which the present claim was made.
     claimed_in TEXT,
     -- The mark of the write that changed the row last; history follows it.
-    write_id INTEGER NOT NULL,
+    write_id INTEGER NOT NULL ON CONFLICT FAIL,
     -- How many events history has recorded; the next one gets the next number.
-    events INTEGER NOT NULL,
+    events INTEGER NOT NULL ON CONFLICT FAIL,
     -- Whether any task waits or has waited for this one, so that finishing it must look for them.
-    is_awaited INTEGER NOT NULL,
+    is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
     -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
     -- that cannot be claimed has none.
     claim_lane TEXT GENERATED ALWAYS AS (
@@ -72,10 +75,9 @@ CREATE TABLE tasks (
         CASE WHEN queue = 'claimed' THEN COALESCE(lease_expires_at, updated_at + 86400000)
             WHEN claimed_in = queue THEN lease_expires_at END) VIRTUAL,
     -- Last, so that reading the other columns need not pass over it.
-    content TEXT
+    content TEXT,
+    UNIQUE (scope, file_path) ON CONFLICT FAIL
 );
-
-CREATE UNIQUE INDEX tasks_by_file_path ON tasks (scope, file_path);
 
 -- Serves claims, counts and lists. Where nothing can be claimed, lane and rank are null, and the
 -- index is in the order of creation: the newest finished task is found without sorting.
@@ -91,10 +93,10 @@ CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
 CREATE TABLE task_blockers (
-    blocker_id TEXT NOT NULL,
-    task_id TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    PRIMARY KEY (blocker_id, task_id)
+    blocker_id TEXT NOT NULL ON CONFLICT FAIL,
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    position INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (blocker_id, task_id) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);
@@ -102,21 +104,21 @@ CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);
 -- Finished tasks are counted as they finish, because counting them later would read them all. Each
 -- count is spread over rows, so that many writers do not wait for one.
 CREATE TABLE finished_counts (
-    scope TEXT NOT NULL,
-    queue TEXT NOT NULL,
-    shard INTEGER NOT NULL,
-    tasks INTEGER NOT NULL,
-    PRIMARY KEY (scope, queue, shard)
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    queue TEXT NOT NULL ON CONFLICT FAIL,
+    shard INTEGER NOT NULL ON CONFLICT FAIL,
+    tasks INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (scope, queue, shard) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 -- Outlives its task. `seq` counts a task's events from 1.
 CREATE TABLE task_history (
-    task_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    scope TEXT NOT NULL,
-    event TEXT NOT NULL,
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    seq INTEGER NOT NULL ON CONFLICT FAIL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    event TEXT NOT NULL ON CONFLICT FAIL,
     agent TEXT,
     details TEXT,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (task_id, seq)
+    at INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
 ) WITHOUT ROWID;
