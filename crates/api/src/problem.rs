@@ -82,6 +82,12 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
     }
 
+    /// The rows asked for have more text than is held at once. A 413 would blame the body.
+    fn answer_too_large() -> Self {
+        let text = "The answer would be too large: ask for fewer rows with limit";
+        Self::new(StatusCode::BAD_REQUEST, "answer_too_large", text)
+    }
+
     /// The server's own fault. The cause belongs in the log, not in the answer.
     fn internal() -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -147,6 +153,7 @@ impl From<StoreError> for Problem {
                 tracing::error!(%cause, "the database is not available");
                 Self::unavailable()
             }
+            StoreError::Engine(EngineError::TooLarge) => Self::answer_too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
             | StoreError::Newer { .. } => {
@@ -182,5 +189,19 @@ impl From<Refusal> for Problem {
             _ => {}
         }
         problem
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_store::{EngineError, StoreError};
+
+    use super::Problem;
+
+    #[test]
+    fn an_answer_that_would_be_too_large_is_the_callers_to_change() {
+        let problem = Problem::from(StoreError::Engine(EngineError::TooLarge));
+        assert_eq!((problem.status.as_u16(), problem.body.code), (400, "answer_too_large"));
+        assert!(problem.body.error.contains("limit"));
     }
 }

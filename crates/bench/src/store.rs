@@ -69,7 +69,8 @@ async fn one_life(store: &Store, agent: usize, latencies: &mut Latencies) -> any
     let start = now();
     let claim: ClaimRequest =
         parsed(&format!("{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"agent-{agent}\"}}"))?;
-    let task = store.claim_task("bench", &claim, stamp()).await?.context("nothing to claim")?;
+    let task =
+        store.claim_task("bench", None, &claim, stamp()).await?.context("nothing to claim")?;
     latencies.record(start);
 
     let start = now();

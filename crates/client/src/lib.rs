@@ -17,7 +17,7 @@ mod roles;
 mod service;
 mod tasks;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Url};
@@ -48,12 +48,21 @@ pub struct Listed<T> {
 }
 
 /// A server, as seen by one caller. Cheap to clone; clones share their connections.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
     key: Option<String>,
     scope: Option<String>,
+}
+
+/// Without the key, which must not get into a log.
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, scope, .. } = self;
+        let mut fields = formatter.debug_struct("Client");
+        fields.field("base", base).field("scope", scope).finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -197,7 +206,14 @@ fn path<const N: usize>(parts: [&str; N]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_loopback, path};
+    use super::{Client, is_loopback, path};
+
+    #[test]
+    fn the_key_is_not_shown() {
+        let client = Client::new("http://127.0.0.1:1").unwrap().with_key("secret");
+        let shown = format!("{client:?}");
+        assert!(shown.contains("127.0.0.1") && !shown.contains("secret"), "{shown}");
+    }
 
     #[test]
     fn ids_are_encoded_whatever_they_hold() {

@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::{
+    blockers::{blockers_text, check_blockers, check_not_itself},
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
-    input::Patch,
+    input::{Patch, PatchText},
+    limits::{check_keys, check_lane},
     queue,
     refusal::Refusal,
     steps::CompleteHook,
-    task::{Task, TaskPatch, blockers_text, check_blockers, check_lane},
+    task::{Task, TaskPatch},
     transition::{Action, Change, check_version},
 };
 
@@ -32,13 +34,9 @@ pub(crate) fn update(
         }
     }
     let fields = apply(task, patch);
-    if fields.is_empty() {
-        return Err(Refusal::invalid("No fields to update"));
-    }
-    check_lane("role", task.role.as_deref())?;
-    check_lane("type", task.kind.as_deref())?;
+    check_mentions(&fields)?;
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
-    check_blockers(&task.id, task.blocked_by.as_deref())?;
+    check_not_itself(&task.id, task.blocked_by.as_deref())?;
     let mut details = json!({ "fields": fields });
     if task.queue != from {
         details["from"] = from.into();
@@ -50,7 +48,27 @@ pub(crate) fn update(
 }
 
 /// The refusals that need no task, in the contract's order. They come before "not found".
-pub fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
+pub(crate) fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
+    check_required(patch)?;
+    check_keys(&[
+        ("queue", text(&patch.queue)),
+        ("branch", text(&patch.branch)),
+        ("priority", text(&patch.priority)),
+        ("role", text(&patch.role)),
+        ("type", text(&patch.kind)),
+        ("flow", text(&patch.flow)),
+    ])?;
+    check_lane("role", text(&patch.role))?;
+    check_lane("type", text(&patch.kind))?;
+    let list = patch.blocked_by.value().and_then(|list| list.0.as_deref());
+    check_blockers(list.unwrap_or_default())
+}
+
+fn text(field: &PatchText) -> Option<&str> {
+    field.value().map(|text| &*text.0)
+}
+
+fn check_required(patch: &TaskPatch) -> Result<(), Refusal> {
     match &patch.queue {
         Patch::Set(queue) if queue.0 == queue::DONE => {
             return Err(Refusal::invalid(
@@ -72,9 +90,13 @@ pub fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a patch mentions no field that can be changed.
-pub fn is_empty(patch: &TaskPatch) -> bool {
-    apply(&mut Task::default(), patch).is_empty()
+/// Refuses a patch that mentions no field that can be changed.
+pub(crate) fn check_some(patch: &TaskPatch) -> Result<(), Refusal> {
+    check_mentions(&apply(&mut Task::default(), patch))
+}
+
+fn check_mentions(fields: &[&'static str]) -> Result<(), Refusal> {
+    if fields.is_empty() { Err(Refusal::invalid("No fields to update")) } else { Ok(()) }
 }
 
 fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Refusal> {
@@ -152,6 +174,7 @@ pub(crate) fn complete_hook(
     name: &str,
     body: &CompleteHook,
 ) -> Result<(), Refusal> {
+    check_hook(body)?;
     let missing = || Refusal::NotFound(format!("Hook '{name}' not found on task"));
     let text = change.task.hooks.as_deref().ok_or_else(missing)?;
     let mut hooks: Value = serde_json::from_str(text)
@@ -170,7 +193,13 @@ pub(crate) fn complete_hook(
     if !matches!(body.evidence, Value::Null | Value::Bool(false)) {
         hook.insert("evidence".to_owned(), body.evidence.clone());
     }
-    change.task.hooks = Some(hooks.to_string());
+    let text = hooks.to_string();
+    // The evidence is deeper in the hooks than it was in the body, and reading has a limit: text
+    // past it would make every later report on the task fail.
+    if serde_json::from_str::<Value>(&text).is_err() {
+        return Err(Refusal::invalid("evidence is nested too deeply"));
+    }
+    change.task.hooks = Some(text);
     change.is_edit = true;
     let details = json!({ "hook": name, "status": status });
     change.events.push(NewEvent::new(Kind::HookCompleted, None).with(details.to_string()));
@@ -178,7 +207,7 @@ pub(crate) fn complete_hook(
 }
 
 /// Checks the report itself, which comes before looking for the task.
-pub fn check_hook(body: &CompleteHook) -> Result<(), Refusal> {
+pub(crate) fn check_hook(body: &CompleteHook) -> Result<(), Refusal> {
     match body.status.0.as_deref() {
         Some("passed" | "failed") => Ok(()),
         _ => Err(Refusal::invalid("status must be \"passed\" or \"failed\"")),

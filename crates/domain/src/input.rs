@@ -70,6 +70,10 @@ pub struct Id(pub Option<String>);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JsonText(pub Option<String>);
 
+/// An instant that may be left out; falsy counts as left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Instant(pub Option<Millis>);
+
 /// A boolean: `true`, `false`, 0, 1, or the words `true` and `false` in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Flag(pub bool);
@@ -228,7 +232,7 @@ impl Scalar<'_> {
     /// The whole number this is, if it is one that every backend can hold.
     fn whole(&self) -> Option<i64> {
         match *self {
-            Self::Int(number) => (number.abs() <= INTEGER_MAX).then_some(number),
+            Self::Int(number) => (-INTEGER_MAX..=INTEGER_MAX).contains(&number).then_some(number),
             #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
             #[expect(clippy::cast_precision_loss, reason = "the bound is exact in a double")]
             Self::Float(number) => (number.fract() == 0.0 && number.abs() <= INTEGER_MAX as f64)
@@ -328,6 +332,30 @@ impl<'de> Deserialize<'de> for Id {
             other => Err(other.refuse("text or a whole number")),
         }
     }
+}
+
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let scalar = Scalar::deserialize(deserializer)?;
+        if scalar.is_falsy() {
+            return Ok(Self(None));
+        }
+        let instant = match &scalar {
+            Scalar::Text(text) => Millis::parse(text),
+            other => other.whole().and_then(Millis::in_range),
+        };
+        instant.map(|at| Self(Some(at))).ok_or_else(|| scalar.refuse("an ISO 8601 date and time"))
+    }
+}
+
+/// Reads a field whose value nobody relies on: one of a wrong type counts as left out.
+pub(crate) fn lenient<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: DeserializeOwned + Default,
+    D: Deserializer<'de>,
+{
+    let value = Value::deserialize(deserializer)?;
+    Ok(T::deserialize(value).unwrap_or_default())
 }
 
 impl<'de> Deserialize<'de> for Flag {

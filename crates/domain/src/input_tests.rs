@@ -1,10 +1,12 @@
-use super::{BodyError, Count, Flag, Id, JsonText, Patch, Plain, Text, Texts, parse_body};
+use super::{BodyError, Count, Flag, Id, Instant, JsonText, Patch, Plain, Text, Texts, parse_body};
+use crate::Millis;
 
 #[derive(Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(default)]
 struct Body {
     text: Text,
     id: Id,
+    at: Instant,
     json: JsonText,
     flag: Flag,
     count: Count,
@@ -19,7 +21,7 @@ fn parse(body: &str) -> Result<Body, BodyError> {
 #[test]
 fn falsy_values_count_as_left_out() {
     for falsy in ["null", "\"\"", "0", "0.0", "false"] {
-        let body = parse(&format!("{{\"text\":{falsy},\"id\":{falsy}}}")).unwrap();
+        let body = parse(&format!("{{\"text\":{falsy},\"id\":{falsy},\"at\":{falsy}}}")).unwrap();
         assert_eq!(body, Body::default(), "{falsy}");
     }
 }
@@ -31,6 +33,27 @@ fn whole_numbers_become_ids_and_nothing_else() {
     for bad in [r#"{"id":5.5}"#, r#"{"id":true}"#, r#"{"id":[]}"#, r#"{"text":5}"#] {
         assert!(parse(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn instants_are_text_or_milliseconds() {
+    let at = |value: &str| parse(&format!("{{\"at\":{value}}}")).map(|body| body.at.0);
+    assert_eq!(at("\"1970-01-01T00:00:01Z\""), Ok(Some(Millis(1_000))));
+    assert_eq!(at("7"), Ok(Some(Millis(7))));
+    for bad in ["\"soon\"", "-1", "true", "[]", "{}", "1.5", "1e300"] {
+        assert!(at(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn the_least_integer_is_refused_like_any_other() {
+    for bad in ["-9223372036854775808", "9223372036854775807", "-9007199254740992"] {
+        for field in ["id", "count", "flag", "at"] {
+            assert!(parse(&format!("{{\"{field}\":{bad}}}")).is_err(), "{field} {bad}");
+        }
+    }
+    let least = parse(r#"{"id":-9007199254740991}"#).unwrap().id;
+    assert_eq!(least, Id(Some("-9007199254740991".into())));
 }
 
 #[test]

@@ -4,12 +4,14 @@
 //! arguments, so every rule can be tested by calling it.
 
 pub mod action;
+pub mod blockers;
 pub mod draft;
-pub mod edit;
+mod edit;
 pub mod event;
 pub mod flow;
 pub mod input;
 pub mod key;
+pub mod limits;
 pub mod message;
 pub mod orchestrator;
 pub mod poll;

@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 use crate::{
-    input::{Count, Flag, INTEGER_MAX, Id, JsonText, Patch, Plain, Text, Texts},
+    input::{Count, Flag, INTEGER_MAX, Id, Instant, JsonText, Patch, Plain, Text, Texts},
     time::Millis,
 };
 
@@ -112,6 +112,15 @@ impl PartialSchema for Millis {
     fn schema() -> RefOr<Schema> {
         of(&[Type::String], "An instant, in UTC.")
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Instant {}
+impl PartialSchema for Instant {
+    fn schema() -> RefOr<Schema> {
+        let types = [Type::String, Type::Integer, Type::Null];
+        of(&types, "An instant as ISO 8601 text or in milliseconds; null and the empty text count as left out.")
             .into()
     }
 }

@@ -5,10 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, JsonText, Patch, PatchCount, Text},
+    input::{Id, Instant, JsonText, Patch, PatchCount, Text, lenient},
+    limits::check_keys,
     refusal::Refusal,
     schema::AnyJson,
-    time::Millis,
 };
 
 /// Turns from which an agent without a commit counts as burnt out.
@@ -33,7 +33,7 @@ pub struct Submit {
     /// The agent that hands in; 409 if another holds the task.
     pub agent_name: Text,
     /// The machine that hands in; 409 if another holds the task.
-    pub orchestrator_id: Text,
+    pub orchestrator_id: Id,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
 }
@@ -61,9 +61,17 @@ pub struct Accept {
     /// Required: who accepts.
     pub accepted_by: Text,
     /// When it was finished; now if left out.
-    pub completed_at: Option<Millis>,
+    pub completed_at: Instant,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
+}
+
+impl Accept {
+    /// Who accepts, which must be there.
+    pub fn by(&self) -> Result<&str, Refusal> {
+        let by = self.accepted_by.0.as_deref();
+        by.ok_or(Refusal::invalid("Missing required field: accepted_by"))
+    }
 }
 
 /// The body that rejects work.
@@ -78,13 +86,24 @@ pub struct Reject {
     pub version: PatchCount,
 }
 
-/// The optional body that puts a task back without a verdict.
+impl Reject {
+    /// The feedback and who gives it, which must be there.
+    pub fn verdict(&self) -> Result<(&str, &str), Refusal> {
+        let verdict = self.reason.0.as_deref().zip(self.rejected_by.0.as_deref());
+        verdict.ok_or(Refusal::invalid("Missing required fields: reason, rejected_by"))
+    }
+}
+
+/// The optional body that puts a task back without a verdict. The first server did not read it, so
+/// clients may send anything: what cannot be used counts as left out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Requeue {
     /// Why.
+    #[serde(deserialize_with = "lenient")]
     pub reason: Text,
     /// The version the caller has seen; 409 if the task has moved on since.
+    #[serde(deserialize_with = "lenient")]
     pub version: PatchCount,
 }
 
@@ -98,6 +117,17 @@ pub struct ForceQueue {
     pub reason: Text,
 }
 
+impl ForceQueue {
+    /// Where to and why, which must be there.
+    pub fn order(&self) -> Result<(&str, &str), Refusal> {
+        let order = self.queue.0.as_deref().zip(self.reason.0.as_deref());
+        let (to, reason) =
+            order.ok_or(Refusal::invalid("Missing required fields: queue, reason"))?;
+        check_keys(&[("queue", Some(to))])?;
+        Ok((to, reason))
+    }
+}
+
 /// The body that reports on a hook.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -107,4 +137,36 @@ pub struct CompleteHook {
     /// What proves it.
     #[schema(value_type = AnyJson)]
     pub evidence: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accept, Requeue, Submit};
+    use crate::input::{Instant, Patch, parse_body};
+
+    #[test]
+    fn nothing_in_the_body_that_puts_back_is_refused() {
+        for bad in ["[]", "{}", "true", "-5", "1.5", "\"a\\u0000b\""] {
+            let body = format!("{{\"reason\":{bad},\"version\":{bad}}}");
+            let body: Requeue = parse_body(body.as_bytes()).unwrap();
+            assert_eq!((body.reason.0, body.version), (None, Patch::Absent), "{bad}");
+        }
+        let body: Requeue = parse_body(br#"{"reason":"r","version":3}"#).unwrap();
+        assert_eq!((body.reason.0.as_deref(), body.version), (Some("r"), 3.into()));
+    }
+
+    #[test]
+    fn an_empty_time_of_completion_counts_as_left_out() {
+        for falsy in ["\"\"", "null", "0", "false"] {
+            let body = format!("{{\"completed_at\":{falsy}}}");
+            let body: Accept = parse_body(body.as_bytes()).unwrap();
+            assert_eq!(body.completed_at, Instant(None), "{falsy}");
+        }
+    }
+
+    #[test]
+    fn a_machine_may_be_a_number() {
+        let body: Submit = parse_body(br#"{"orchestrator_id":7}"#).unwrap();
+        assert_eq!(body.orchestrator_id.0.as_deref(), Some("7"));
+    }
 }

@@ -4,17 +4,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
+    blockers::{check_blockers, check_not_itself},
     input::{
         Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchText,
         Text, Texts,
     },
+    limits::{PATH_BYTES_MAX, check_bytes, check_filter, check_keys, check_lane},
     queue,
     refusal::Refusal,
     time::{Millis, seconds, seconds_or_null},
 };
 
-/// Separates role and type in a task's claim lane, so neither may contain it.
-const LANE_SEPARATOR: char = '\u{1f}';
+pub use crate::blockers::{blockers, blockers_text};
 
 /// How long a lease lasts if the claim does not say, in seconds.
 pub const LEASE_SECONDS_DEFAULT: f64 = 300.0;
@@ -231,10 +232,22 @@ impl NewTask {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All tasks must belong to a scope.",
         ))?;
+        check_bytes("file_path", Some(&file_path), PATH_BYTES_MAX)?;
+        check_keys(&[
+            ("id", Some(&id)),
+            ("branch", Some(&branch)),
+            ("scope", Some(&scope)),
+            ("queue", self.queue.0.as_deref()),
+            ("priority", self.priority.0.as_deref()),
+            ("role", self.role.0.as_deref()),
+            ("type", self.kind.0.as_deref()),
+            ("flow", self.flow.0.as_deref()),
+        ])?;
         check_lane("role", self.role.0.as_deref())?;
         check_lane("type", self.kind.0.as_deref())?;
+        check_blockers(self.blocked_by.0.as_deref().unwrap_or_default())?;
         let blocked_by = self.blocked_by.0.and_then(|list| blockers_text(&list));
-        check_blockers(&id, blocked_by.as_deref())?;
+        check_not_itself(&id, blocked_by.as_deref())?;
         let queue = self.queue.0.unwrap_or_else(|| queue::INCOMING.to_owned());
         Ok(Task {
             title: Some(self.title.0.unwrap_or_else(|| id.clone())),
@@ -315,14 +328,14 @@ pub struct TaskPatch {
 #[serde(default)]
 pub struct ClaimRequest {
     /// Required: the machine; it need not be registered.
-    pub orchestrator_id: Text,
+    pub orchestrator_id: Id,
     /// Required: the agent, which becomes `claimed_by`.
     pub agent_name: Text,
     /// Required without a key.
     pub scope: Text,
-    /// Only tasks of these roles; all if empty.
+    /// Only tasks of these roles, at most 100; all if empty.
     pub role_filter: Texts,
-    /// Only tasks of these types; all if empty.
+    /// Only tasks of these types, at most 100; all if empty.
     pub type_filter: Texts,
     /// The queue to take from; what the first role claims from, or `incoming`, if left out.
     pub queue: Text,
@@ -332,12 +345,16 @@ pub struct ClaimRequest {
 }
 
 impl ClaimRequest {
-    /// Whether it says who claims; that comes before anything else.
+    /// Whether it says who claims, and nothing at too great a length; that comes before anything
+    /// else.
     pub fn check(&self) -> Result<(), Refusal> {
-        if self.orchestrator_id.0.is_none() || self.agent_name.0.is_none() {
+        let (machine, agent) = (self.orchestrator_id.0.as_deref(), self.agent_name.0.as_deref());
+        if machine.is_none() || agent.is_none() {
             return Err(Refusal::invalid("Missing required fields: orchestrator_id, agent_name"));
         }
-        Ok(())
+        check_keys(&[("orchestrator_id", machine), ("agent_name", agent)])?;
+        check_filter("role_filter", &self.role_filter.0)?;
+        check_filter("type_filter", &self.type_filter.0)
     }
 }
 
@@ -384,83 +401,6 @@ impl<'de> Deserialize<'de> for LeaseSeconds {
     }
 }
 
-/// Brings a list of blockers to its stored form: no blanks around ids, no id twice.
-pub fn blockers_text(list: &str) -> Option<String> {
-    let ids = blockers(list);
-    (!ids.is_empty()).then(|| ids.join(","))
-}
-
-/// The ids in a list of blockers.
-pub fn blockers(list: &str) -> Vec<&str> {
-    let mut ids = Vec::new();
-    for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
-    }
-    ids
-}
-
-/// A task that waits for itself would wait for ever.
-pub(crate) fn check_blockers(id: &str, blocked_by: Option<&str>) -> Result<(), Refusal> {
-    if blockers(blocked_by.unwrap_or_default()).contains(&id) {
-        return Err(Refusal::invalid("A task cannot be blocked by itself"));
-    }
-    Ok(())
-}
-
-pub(crate) fn check_lane(field: &str, text: Option<&str>) -> Result<(), Refusal> {
-    if text.is_some_and(|text| text.contains(LANE_SEPARATOR)) {
-        return Err(Refusal::invalid(format!("{field} must not contain control characters")));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{ClaimRequest, NewTask, blockers_text};
-    use crate::{input::parse_body, time::Millis};
-
-    #[test]
-    fn required_fields_are_asked_for_in_the_contracts_order() {
-        let text = |body: &str| {
-            let body: NewTask = parse_body(body.as_bytes()).unwrap();
-            body.into_task(None, Millis(0)).unwrap_err().to_string()
-        };
-        assert_eq!(text(r#"{"id":"a"}"#), "Missing required fields: id, file_path");
-        assert_eq!(
-            text(r#"{"id":"a","file_path":"f"}"#),
-            "Missing required field: branch. Caller must set branch explicitly."
-        );
-        assert_eq!(
-            text(r#"{"id":"a","file_path":"f","branch":"b"}"#),
-            "Missing required field: scope. All tasks must belong to a scope."
-        );
-    }
-
-    #[test]
-    fn lease_lengths_are_numbers_held_between_the_bounds() {
-        let ms = |value: &str| {
-            let body = format!("{{\"lease_duration_seconds\":{value}}}");
-            parse_body::<ClaimRequest>(body.as_bytes())
-                .map(|request| request.lease_duration_seconds.as_ms())
-        };
-        assert_eq!(ms("null"), Ok(300_000));
-        assert_eq!(ms("0"), Ok(300_000));
-        assert_eq!(ms("14400"), Ok(14_400_000));
-        assert_eq!(ms("1.5"), Ok(1_500));
-        assert_eq!(ms("\"60\""), Ok(60_000));
-        assert_eq!(ms("-5"), Ok(1_000));
-        assert_eq!(ms("1e300"), Ok(86_400_000));
-        for bad in ["\"abc\"", "true", "[]", "{}", "\"NaN\"", "\"inf\""] {
-            assert!(ms(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn blockers_are_trimmed_and_named_once() {
-        assert_eq!(blockers_text(" a, b,,a ").as_deref(), Some("a,b"));
-        assert_eq!(blockers_text("awaiting-approval").as_deref(), Some("awaiting-approval"));
-        assert_eq!(blockers_text(" , "), None);
-    }
-}
+#[path = "task_tests.rs"]
+mod tests;

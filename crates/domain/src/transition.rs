@@ -7,8 +7,10 @@
 use serde_json::json;
 
 use crate::{
+    edit::{check_hook, check_patch, check_some},
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
+    input::{INTEGER_MAX, PatchCount},
     queue,
     refusal::Refusal,
     steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit, is_burnout},
@@ -88,6 +90,8 @@ pub enum Raises {
     Nothing,
     /// `attempt_count`.
     Attempts,
+    /// `attempt_count`, but none for a review: that was no attempt at the work.
+    WorkAttempts,
     /// `rejection_count`.
     Rejections,
 }
@@ -105,6 +109,38 @@ pub struct Transition {
     pub raises: Raises,
 }
 
+impl Transition {
+    /// The queue it leads to from `from`. `asked` is what the request names, if it names one.
+    pub fn target(&self, from: &str, asked: Option<&str>, is_burnout: bool) -> String {
+        let is_review = from == queue::PROVISIONAL;
+        let to = match self.to {
+            To::Queue(to) => to,
+            To::Held | To::Released if is_review => queue::PROVISIONAL,
+            To::Held => queue::CLAIMED,
+            To::Released => queue::INCOMING,
+            To::Submitted if is_burnout => queue::NEEDS_CONTINUATION,
+            To::Submitted => queue::PROVISIONAL,
+            To::Asked => asked.unwrap_or(from),
+        };
+        to.to_owned()
+    }
+
+    /// Frees a task, counts, and moves it to where this row leads.
+    fn apply(&self, task: &mut Task, to: String) {
+        let is_review = task.queue == queue::PROVISIONAL;
+        task.clear_claim();
+        task.queue = to;
+        let counter = match self.raises {
+            Raises::Nothing => return,
+            Raises::WorkAttempts if is_review => return,
+            Raises::Attempts | Raises::WorkAttempts => &mut task.attempt_count,
+            Raises::Rejections => &mut task.rejection_count,
+        };
+        // A client may have set it to anything; no backend need hold more than this.
+        *counter = Some(counter.unwrap_or(0).saturating_add(1).min(INTEGER_MAX));
+    }
+}
+
 const fn row(action: Action, from: From, to: To, raises: Raises) -> Transition {
     Transition { action, from, to, raises }
 }
@@ -112,7 +148,7 @@ const fn row(action: Action, from: From, to: To, raises: Raises) -> Transition {
 /// The state machine. A claim is cleared by every row but the claim itself and the update.
 pub const TRANSITIONS: [Transition; 8] = {
     use Action::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
-    use Raises::{Attempts, Nothing, Rejections};
+    use Raises::{Attempts, Nothing, Rejections, WorkAttempts};
     use queue::{CLAIMED, DONE, INCOMING, NOT_CLAIMABLE, PROVISIONAL};
     [
         row(Claim, From::Except(&NOT_CLAIMABLE), To::Held, Nothing),
@@ -120,7 +156,7 @@ pub const TRANSITIONS: [Transition; 8] = {
         row(Accept, From::Flow(&[PROVISIONAL, CLAIMED]), To::Queue(DONE), Nothing),
         row(Reject, From::Flow(&[PROVISIONAL, CLAIMED]), To::Queue(INCOMING), Rejections),
         row(Requeue, From::Flow(&[CLAIMED, PROVISIONAL]), To::Queue(INCOMING), Attempts),
-        row(Release, From::Only(&[CLAIMED, PROVISIONAL]), To::Released, Attempts),
+        row(Release, From::Only(&[CLAIMED, PROVISIONAL]), To::Released, WorkAttempts),
         row(ForceQueue, From::Any, To::Asked, Nothing),
         row(Update, From::Any, To::Asked, Nothing),
     ]
@@ -174,6 +210,20 @@ impl Request {
             Self::Release => Action::Release,
             Self::ForceQueue(_) => Action::ForceQueue,
             Self::Update(_) | Self::CompleteHook(..) => Action::Update,
+        }
+    }
+
+    /// The refusals that need no task. They come before "not found", so a store asks for them
+    /// before it looks for the task; [`decide`] asks again.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Submit(body) => body.counts().map(drop),
+            Self::Accept(body) => body.by().map(drop),
+            Self::Reject(body) => body.verdict().map(drop),
+            Self::ForceQueue(body) => body.order().map(drop),
+            Self::Update(patch) => check_patch(patch).and_then(|()| check_some(patch)),
+            Self::CompleteHook(_, body) => check_hook(body),
+            Self::Requeue(_) | Self::Release => Ok(()),
         }
     }
 }
@@ -253,15 +303,15 @@ pub(crate) fn check_version(
     }
 }
 
-/// Checks an action's source against the table and the flow.
+/// Checks a row's source against the flow.
 fn check_source(
+    row: &Transition,
     task: &Task,
-    action: Action,
     to: &str,
     rules: Option<&Rules>,
 ) -> Result<(), Refusal> {
-    let from = &*task.queue;
-    let expected = match (transition(action).from, rules) {
+    let (action, from) = (row.action, &*task.queue);
+    let expected = match (row.from, rules) {
         (From::Any, _) => return Ok(()),
         (From::Except(queues), _) if !queues.contains(&from) => return Ok(()),
         (From::Only(queues), _) | (From::Flow(queues), None) if queues.contains(&from) => {
@@ -285,21 +335,20 @@ fn check_source(
 
 fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal> {
     let (commits, turns) = body.counts()?;
-    let action = Action::Submit;
-    check_source(&change.task, action, queue::PROVISIONAL, None)?;
+    let row = transition(Action::Submit);
+    let burnout = is_burnout(commits, turns);
+    let to = row.target(&change.task.queue, None, burnout);
+    check_source(row, &change.task, &to, None)?;
     check_holder(&change.task, body, now)?;
-    check_version(&change.task, action, body.version.value().map(|version| version.0))?;
+    check_version(&change.task, row.action, body.version.value().map(|version| version.0))?;
     let task = &mut change.task;
     let agent = task.claimed_by.take();
-    task.clear_claim();
+    row.apply(task, to);
     task.commits_count = Some(commits);
     task.turns_used = Some(turns);
     task.check_results.clone_from(&body.check_results.0);
     task.execution_notes.clone_from(&body.execution_notes.0);
     task.submitted_at = Some(now);
-    let burnout = is_burnout(commits, turns);
-    let target = if burnout { queue::NEEDS_CONTINUATION } else { queue::PROVISIONAL };
-    target.clone_into(&mut task.queue);
     change.record(NewEvent::new(Kind::Submitted, agent));
     if burnout {
         let details = json!({
@@ -320,14 +369,27 @@ fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> 
         Some(_) => {}
     }
     let holders =
-        [(&body.agent_name, &task.claimed_by), (&body.orchestrator_id, &task.orchestrator_id)];
+        [(&body.agent_name.0, &task.claimed_by), (&body.orchestrator_id.0, &task.orchestrator_id)];
     for (caller, holder) in holders {
-        if caller.0.is_some() && caller.0 != *holder {
+        if caller.is_some() && caller != holder {
             let holder = holder.as_deref().unwrap_or("nobody");
             return lost(format!("Task is claimed by {holder}"));
         }
     }
     Ok(())
+}
+
+/// Checks a step that a flow may forbid and a version may be named for; returns where it leads.
+fn check_step(
+    row: &Transition,
+    task: &Task,
+    version: &PatchCount,
+    rules: Option<&Rules>,
+) -> Result<String, Refusal> {
+    let to = row.target(&task.queue, None, false);
+    check_source(row, task, &to, rules)?;
+    check_version(task, row.action, version.value().map(|version| version.0))?;
+    Ok(to)
 }
 
 fn accept(
@@ -336,38 +398,32 @@ fn accept(
     rules: Option<&Rules>,
     now: Millis,
 ) -> Result<(), Refusal> {
-    let by = body.accepted_by.0.clone();
-    let by = by.ok_or(Refusal::invalid("Missing required field: accepted_by"))?;
-    check_source(&change.task, Action::Accept, queue::DONE, rules)?;
-    let version = body.version.value().map(|version| version.0);
-    check_version(&change.task, Action::Accept, version)?;
-    change.task.clear_claim();
-    queue::DONE.clone_into(&mut change.task.queue);
-    change.task.completed_at = Some(body.completed_at.unwrap_or(now));
-    change.record(NewEvent::new(Kind::Accepted, Some(by)));
+    let by = body.by()?;
+    let row = transition(Action::Accept);
+    let to = check_step(row, &change.task, &body.version, rules)?;
+    row.apply(&mut change.task, to);
+    change.task.completed_at = Some(body.completed_at.0.unwrap_or(now));
+    change.record(NewEvent::new(Kind::Accepted, Some(by.to_owned())));
     Ok(())
 }
 
 fn reject(change: &mut Change, body: &Reject, rules: Option<&Rules>) -> Result<(), Refusal> {
-    let (Some(reason), Some(by)) = (body.reason.0.clone(), body.rejected_by.0.clone()) else {
-        return Err(Refusal::invalid("Missing required fields: reason, rejected_by"));
-    };
-    check_source(&change.task, Action::Reject, queue::INCOMING, rules)?;
-    let version = body.version.value().map(|version| version.0);
-    check_version(&change.task, Action::Reject, version)?;
-    send_back(&mut change.task, Action::Reject);
+    let (reason, by) = body.verdict()?;
+    let row = transition(Action::Reject);
+    let to = check_step(row, &change.task, &body.version, rules)?;
+    row.apply(&mut change.task, to);
+    let (reason, by) = (reason.to_owned(), by.to_owned());
     change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));
     change.notice = Some(Notice { from_actor: by, kind: "rejection", content: reason });
     Ok(())
 }
 
 fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result<(), Refusal> {
-    check_source(&change.task, Action::Requeue, queue::INCOMING, rules)?;
-    let version = body.version.value().map(|version| version.0);
-    check_version(&change.task, Action::Requeue, version)?;
+    let row = transition(Action::Requeue);
+    let to = check_step(row, &change.task, &body.version, rules)?;
     let mut event = NewEvent::new(Kind::Requeued, change.task.claimed_by.take());
     event.details.clone_from(&body.reason.0);
-    send_back(&mut change.task, Action::Requeue);
+    row.apply(&mut change.task, to);
     change.record(event);
     Ok(())
 }
@@ -376,27 +432,15 @@ fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result
 const LEASE_EXPIRED: &str = "Lease expired";
 
 fn release(change: &mut Change) -> Result<(), Refusal> {
-    check_source(&change.task, Action::Release, queue::INCOMING, None)?;
+    let row = transition(Action::Release);
+    let to = row.target(&change.task.queue, None, false);
+    check_source(row, &change.task, &to, None)?;
     let agent = change.task.claimed_by.take();
-    if change.task.queue == queue::PROVISIONAL {
-        change.task.clear_claim();
-        change.record(NewEvent::new(Kind::ReviewReleased, agent).with(LEASE_EXPIRED));
-    } else {
-        send_back(&mut change.task, Action::Release);
-        change.record(NewEvent::new(Kind::Requeued, agent).with(LEASE_EXPIRED));
-    }
+    let is_review = change.task.queue == to;
+    let kind = if is_review { Kind::ReviewReleased } else { Kind::Requeued };
+    row.apply(&mut change.task, to);
+    change.record(NewEvent::new(kind, agent).with(LEASE_EXPIRED));
     Ok(())
-}
-
-fn send_back(task: &mut Task, action: Action) {
-    task.clear_claim();
-    queue::INCOMING.clone_into(&mut task.queue);
-    let counter = match transition(action).raises {
-        Raises::Nothing => return,
-        Raises::Attempts => &mut task.attempt_count,
-        Raises::Rejections => &mut task.rejection_count,
-    };
-    *counter = Some(counter.unwrap_or(0) + 1);
 }
 
 fn force_queue(
@@ -405,20 +449,19 @@ fn force_queue(
     rules: Option<&Rules>,
     now: Millis,
 ) -> Result<(), Refusal> {
-    let (Some(to), Some(reason)) = (body.queue.0.clone(), body.reason.0.clone()) else {
-        return Err(Refusal::invalid("Missing required fields: queue, reason"));
-    };
-    check_queue(&to, rules, change.task.project_id.is_some())?;
-    let task = &mut change.task;
-    let from = std::mem::replace(&mut task.queue, to.clone());
-    task.clear_claim();
-    if to == queue::DONE {
-        task.completed_at = Some(now);
-    }
+    let (asked, reason) = body.order()?;
+    check_queue(asked, rules, change.task.project_id.is_some())?;
+    let row = transition(Action::ForceQueue);
+    let from = change.task.queue.clone();
+    let to = row.target(&from, Some(asked), false);
     let details = json!({ "reason": reason, "from": from, "to": to });
+    row.apply(&mut change.task, to);
+    if change.task.queue == queue::DONE {
+        change.task.completed_at = Some(now);
+    }
     change.record(NewEvent::new(Kind::ForceQueue, None).with(details.to_string()));
     let from_actor = "system".to_owned();
-    change.notice = Some(Notice { from_actor, kind: "force_queue", content: reason });
+    change.notice = Some(Notice { from_actor, kind: "force_queue", content: reason.to_owned() });
     Ok(())
 }
 

@@ -1,14 +1,12 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{
-    Action, Change, From, Raises, Request, TRANSITIONS, To, decide, is_claimable, transition,
-};
+use super::{Action, Change, From, Raises, Request, TRANSITIONS, decide, is_claimable, transition};
 use crate::{
     Millis, Refusal, Task,
     event::Kind,
     flow::Rules,
-    input::parse_body,
+    input::{INTEGER_MAX, parse_body},
     queue,
     steps::{BURNOUT_TURNS, BURNOUT_TURNS_IDLE, is_burnout},
 };
@@ -127,11 +125,10 @@ fn freed(queue: &str) -> Task {
 fn leads(action: &str, from: &str, rules: Option<&Rules>) -> String {
     if action == "claim" {
         // Claiming happens in SQL; the table has its sources and its target.
-        return match (is_claimable(from), transition(Action::Claim).to, from) {
-            (false, ..) => "-".to_owned(),
-            (true, To::Held, queue::PROVISIONAL) => from.to_owned(),
-            (true, To::Held, _) => queue::CLAIMED.to_owned(),
-            (true, to, _) => panic!("a claim leads to {to:?}"),
+        return if is_claimable(from) {
+            transition(Action::Claim).target(from, None, false)
+        } else {
+            "-".to_owned()
         };
     }
     match decide(&held(from), &request(action), rules, NOW) {
@@ -181,9 +178,8 @@ fn the_transitions_have_one_row_for_every_action() {
 fn claims_take_from_every_queue_but_those_that_are_named() {
     assert_eq!(transition(Action::Claim).from, From::Except(&queue::NOT_CLAIMABLE));
     assert_eq!(queue::NOT_CLAIMABLE, ["claimed", "done", "failed"]);
-    let raises = TRANSITIONS.map(|transition| transition.raises);
-    let attempts = raises.iter().filter(|raises| **raises == Raises::Attempts).count();
-    assert_eq!(attempts, 2, "requeue and release count attempts");
+    assert_eq!(transition(Action::Requeue).raises, Raises::Attempts);
+    assert_eq!(transition(Action::Release).raises, Raises::WorkAttempts);
 }
 
 #[test]
@@ -326,6 +322,65 @@ fn a_lease_holds_to_its_last_millisecond() {
     }
 }
 
+#[test]
+fn counters_stop_at_the_largest_integer_everyone_can_read() {
+    let most = Some(INTEGER_MAX);
+    let task = Task { attempt_count: most, rejection_count: most, ..held("claimed") };
+    for action in ["reject", "requeue", "release"] {
+        let change = decide(&task, &request(action), None, NOW).unwrap();
+        let counters = (change.task.attempt_count, change.task.rejection_count);
+        assert_eq!(counters, (most, most), "{action}");
+    }
+}
+
+#[test]
+fn what_needs_no_task_is_refused_without_one() {
+    let hook = |report: &Value| Request::CompleteHook("h".to_owned(), body(report));
+    let update = |field: &str, value: Value| Request::Update(body(&json!({ field: value })));
+    let many = (0..101).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
+    let refused = [
+        (Request::Submit(body(&json!({}))), "Missing required fields: commits_count, turns_used"),
+        (Request::Accept(body(&json!({}))), "Missing required field: accepted_by"),
+        (Request::Reject(body(&json!({}))), "Missing required fields: reason, rejected_by"),
+        (Request::ForceQueue(body(&json!({}))), "Missing required fields: queue, reason"),
+        (
+            Request::ForceQueue(body(&json!({ "queue": "q".repeat(513), "reason": "r" }))),
+            "queue is too long: at most 512 bytes",
+        ),
+        (hook(&json!({ "status": "good" })), "status must be \"passed\" or \"failed\""),
+        (update("id", json!("z")), "No fields to update"),
+        (update("branch", json!(null)), "branch must not be null"),
+        (update("role", json!("a\u{1f}b")), "role must not contain control characters"),
+        (update("blocked_by", json!(many)), "Too many blockers: at most 100"),
+    ];
+    let long = ["queue", "branch", "priority", "role", "type", "flow"].map(|field| {
+        (update(field, json!("a".repeat(513))), format!("{field} is too long: at most 512 bytes"))
+    });
+    let refused = refused.map(|(request, text)| (request, text.to_owned()));
+    for (request, text) in refused.into_iter().chain(long) {
+        assert_eq!(request.check().unwrap_err().to_string(), text);
+        let refusal = decide(&held("claimed"), &request, None, NOW).unwrap_err();
+        assert_eq!(refusal.to_string(), text);
+    }
+    for action in ["submit", "accept", "reject", "requeue", "release", "force", "update"] {
+        assert_eq!(request(action).check(), Ok(()), "{action}");
+    }
+}
+
+#[test]
+fn evidence_that_could_not_be_read_again_is_refused() {
+    let task = Task { hooks: Some(r#"[{"name":"h"}]"#.to_owned()), ..held("claimed") };
+    let report = |depth: usize| {
+        let evidence = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let text = format!("{{\"status\":\"passed\",\"evidence\":{evidence}}}");
+        let report = parse_body(text.as_bytes()).expect("the body itself can be read");
+        decide(&task, &Request::CompleteHook("h".to_owned(), report), None, NOW)
+    };
+    let again = report(125).unwrap().task.hooks.unwrap();
+    assert!(serde_json::from_str::<Value>(&again).is_ok());
+    assert_eq!(report(126).unwrap_err().to_string(), "evidence is nested too deeply");
+}
+
 /// A request of any kind, with fields that fit and fields that do not.
 fn any_request() -> impl Strategy<Value = Request> {
     let text = || prop::sample::select(vec!["", "agent", "reviewer", "claimed", "done", "\u{e4}"]);
@@ -412,8 +467,9 @@ proptest! {
         let rejections = raised(task.rejection_count, is.rejection_count);
         let expected = match transition(request.action()).raises {
             Raises::Nothing => (0, 0),
+            Raises::Attempts => (1, 0),
             // A review that is released was no attempt at the work.
-            Raises::Attempts => (i64::from(is.queue == queue::INCOMING), 0),
+            Raises::WorkAttempts => (i64::from(is.queue == queue::INCOMING), 0),
             Raises::Rejections => (0, 1),
         };
         prop_assert_eq!((attempts, rejections), expected);

@@ -95,8 +95,17 @@ pub(crate) struct Options {
 
     /// The administrator's bearer token. Read from the environment only: a command line is visible
     /// to every user of the machine.
-    #[arg(skip = std::env::var("API_SECRET_KEY").ok())]
-    admin_key: Option<String>,
+    #[arg(skip = std::env::var("API_SECRET_KEY").ok().map(Secret))]
+    admin_key: Option<Secret>,
+}
+
+/// A text that is not shown.
+struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Secret")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -168,7 +177,7 @@ impl Options {
                  anyone in"
             ),
         };
-        let admin_key = self.admin_key.as_deref().filter(|key| !key.is_empty());
+        let admin_key = self.admin_key.as_ref().map(|key| &*key.0).filter(|key| !key.is_empty());
         let settings = Settings {
             auth,
             admin_key_hash: admin_key.map(auth::hash),
@@ -197,7 +206,7 @@ fn period(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Database, Location, duration, period};
+    use super::{Cli, Database, Location, Secret, duration, period};
     use clap::Parser;
     use octopoid_api::AuthMode;
 
@@ -218,6 +227,14 @@ mod tests {
             auth(&["serve", "--listen", "0.0.0.0:1", "--auth", "required"]),
             Ok(AuthMode::Required)
         );
+    }
+
+    #[test]
+    fn the_administrators_token_is_not_shown() {
+        let mut cli = Cli::try_parse_from(["octopoid-server"]).unwrap();
+        cli.options.admin_key = Some(Secret("hidden-token".to_owned()));
+        assert!(!format!("{cli:?}").contains("hidden-token"));
+        assert!(cli.options.plan().unwrap().settings.admin_key_hash.is_some());
     }
 
     #[test]

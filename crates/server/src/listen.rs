@@ -1,6 +1,6 @@
 //! Connections: accepting them, and letting go of clients that dawdle.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -11,16 +11,36 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
-use tower_http::timeout::RequestBodyTimeout;
+use tokio_io_timeout::TimeoutStream;
+use tower_http::timeout::{RequestBodyDeadline, RequestBodyTimeout};
 
-/// A client may take so long to send a request's head, also after the answer before it.
-const HEAD_TIMEOUT: Duration = Duration::from_mins(1);
-/// A client may pause so long inside a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error that will not pass by itself at once, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How much clients may ask of the server's patience.
+pub(crate) struct Limits {
+    /// A client may take so long to send a request's head, also after the answer before it.
+    head: Duration,
+    /// A client may pause so long inside a body.
+    pause: Duration,
+    /// A client may take so long to send a body.
+    body: Duration,
+    /// A client that reads nothing of its answer for so long is let go, and the answer with it.
+    unread: Duration,
+    /// Open connections. Others wait in the system's queue until one is closed.
+    connections: usize,
+}
+
+/// The limits of the real server.
+pub(crate) const LIMITS: Limits = Limits {
+    head: Duration::from_mins(1),
+    pause: Duration::from_secs(10),
+    body: Duration::from_secs(30),
+    unread: Duration::from_secs(30),
+    connections: 4096,
+};
 
 /// Serves connections until `stopping` turns true, then waits for what is in flight, at most
 /// `drain`.
@@ -28,31 +48,48 @@ pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     mut stopping: watch::Receiver<bool>,
+    limits: &Limits,
     drain: Duration,
 ) {
-    // Around the router, not on it: there it would be a layer of every route.
-    let router = RequestBodyTimeout::new(router, BODY_TIMEOUT);
+    // Around the router, not on it: there they would be layers of every route.
+    let router = RequestBodyTimeout::new(router, limits.pause);
+    let router = RequestBodyDeadline::new(router, limits.body);
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let open = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(limits.connections));
     loop {
-        let stream = tokio::select! {
-            stream = accept(&listener) => stream,
+        let (stream, permit) = tokio::select! {
+            accepted = accept_one(&listener, &free) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.unread));
         let service = TowerToHyperService::new(router.clone());
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        let io = TokioIo::new(Box::pin(stream));
+        let connection = open.watch(http.serve_connection(io, service));
         tokio::spawn(async move {
             // A client that breaks off is no concern of ours.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(permit);
         });
     }
     drop(listener);
     if tokio::time::timeout(drain, open.shutdown()).await.is_err() {
         tracing::warn!("gave up waiting for requests in flight");
     }
+}
+
+/// Accepts a connection once there may be one more.
+async fn accept_one(
+    listener: &TcpListener,
+    free: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    let permit = Arc::clone(free).acquire_owned().await;
+    let permit = permit.expect("nobody closes the semaphore");
+    (accept(listener).await, permit)
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -69,5 +106,107 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::SocketAddr,
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use axum::{
+        Router,
+        http::Uri,
+        routing::{get, post},
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        sync::watch,
+    };
+
+    use super::{LIMITS, Limits, serve};
+
+    /// More than the system's buffers of a connection hold.
+    const LONG: usize = 64 << 20;
+    /// Far more than what is waited for should take.
+    const PATIENCE: Duration = Duration::from_secs(8);
+    const SHORT: Duration = Duration::from_millis(100);
+
+    /// Serves `/long`, `/read`, which reads its body, and `/note`, which notes its query.
+    async fn start(limits: Limits) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+        let queries = Arc::new(Mutex::new(Vec::new()));
+        let notes = Arc::clone(&queries);
+        let router = Router::new()
+            .route("/long", get(async || "x".repeat(LONG)))
+            .route("/read", post(async |body: String| body))
+            .route(
+                "/note",
+                get(async move |uri: Uri| {
+                    notes.lock().unwrap().push(uri.query().unwrap_or_default().to_owned());
+                }),
+            );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            // Never told to stop.
+            let (_stop, stopping) = watch::channel(false);
+            serve(listener, router, stopping, &limits, PATIENCE).await;
+        });
+        (address, queries)
+    }
+
+    async fn send(stream: &mut TcpStream, text: &str) {
+        stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// What the server says next.
+    async fn answer(stream: &mut TcpStream) -> String {
+        let mut bytes = vec![0; 1024];
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut bytes)).await;
+        let length = read.expect("the server answers").unwrap();
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_takes_too_long_in_all_is_given_up() {
+        let (address, _) = start(Limits { body: SHORT, ..LIMITS }).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        send(&mut stream, "POST /read HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nab").await;
+        let answer = answer(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+
+    /// With room for one connection, the second is served only once the first was let go.
+    #[tokio::test]
+    async fn a_client_that_does_not_read_its_answer_is_let_go() {
+        let (address, _) = start(Limits { unread: SHORT, connections: 1, ..LIMITS }).await;
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        send(&mut deaf, "GET /long HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        let mut next = TcpStream::connect(address).await.unwrap();
+        send(&mut next, "GET /note HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        let answer = answer(&mut next).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_wait_for_their_turn() {
+        let (address, queries) = start(Limits { connections: 1, ..LIMITS }).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        send(&mut first, "GET /note?first HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        answer(&mut first).await;
+        let mut second = TcpStream::connect(address).await.unwrap();
+        send(&mut second, "GET /note?second HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        for _ in 0..100 {
+            send(&mut first, "GET /note?first HTTP/1.1\r\nhost: h\r\n\r\n").await;
+            answer(&mut first).await;
+        }
+        drop(first);
+        answer(&mut second).await;
+        let queries = queries.lock().unwrap();
+        assert_eq!(queries.iter().position(|query| query == "second"), Some(101));
     }
 }

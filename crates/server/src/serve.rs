@@ -15,6 +15,8 @@ use crate::{config::Plan, host::System, jobs, listen};
 
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(8);
+/// How long the jobs may take after that. They look at the signal themselves between two writes.
+const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop.
 pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
@@ -31,13 +33,18 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
     let app = App::new(store, Arc::new(System), plan.settings);
 
     let (stop, stopping) = watch::channel(false);
-    let jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
+    let mut jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
     // Before anyone knows the address, so that whoever does can also stop the server.
     let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
     announce(&app, address, &plan.database.to_string());
-    listen::serve(listener, octopoid_api::router(app), stopping, DRAIN).await;
+    listen::serve(listener, octopoid_api::router(app), stopping, &listen::LIMITS, DRAIN).await;
     signals.abort();
-    jobs.await.context("the scheduled jobs failed")?;
+    if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
+        ended.context("the scheduled jobs failed")?;
+    } else {
+        tracing::warn!("gave up waiting for the scheduled jobs");
+        jobs.abort();
+    }
     tracing::info!("stopped");
     Ok(())
 }

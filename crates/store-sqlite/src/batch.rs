@@ -6,15 +6,49 @@ use octopoid_store::{
 };
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
 
-/// Runs statements in order and collects their rows. The caller holds the transaction.
+/// The most bytes of text that the rows of one read have in all: 64 MiB.
+pub(crate) const TEXT_MAX: usize = 64 << 20;
+
+/// Why a batch was not run to its end.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// SQLite's reasons.
+    Sqlite(rusqlite::Error),
+    /// The rows have more text than allowed.
+    TooLarge,
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Sqlite(error) => engine_error(&error),
+            Failure::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// Runs statements in order and collects their rows, which may have `text_max` bytes of text. The
+/// caller holds the transaction.
 pub(crate) fn run(
     connection: &Connection,
     batch: &[Statement],
-) -> Result<Vec<Rows>, rusqlite::Error> {
-    batch.iter().map(|statement| rows(connection, statement)).collect()
+    text_max: usize,
+) -> Result<Vec<Rows>, Failure> {
+    let mut text_left = text_max;
+    batch.iter().map(|statement| rows(connection, statement, &mut text_left)).collect()
 }
 
-fn rows(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite::Error> {
+fn rows(
+    connection: &Connection,
+    statement: &Statement,
+    text_left: &mut usize,
+) -> Result<Rows, Failure> {
     let mut prepared = connection.prepare_cached(&statement.sql)?;
     for (index, value) in statement.parameters.iter().enumerate() {
         match value {
@@ -29,7 +63,11 @@ fn rows(connection: &Connection, statement: &Statement) -> Result<Rows, rusqlite
     while let Some(row) = found.next()? {
         let mut values = Row::with_capacity(columns);
         for index in 0..columns {
-            values.push(value(row.get_ref(index)?));
+            let value = value(row.get_ref(index)?);
+            if let Value::Text(text) = &value {
+                *text_left = text_left.checked_sub(text.len()).ok_or(Failure::TooLarge)?;
+            }
+            values.push(value);
         }
         rows.push(values);
     }
@@ -50,7 +88,7 @@ fn value(value: ValueRef<'_>) -> Value {
 }
 
 /// Whose fault an error is.
-pub(crate) fn engine_error(error: &rusqlite::Error) -> EngineError {
+fn engine_error(error: &rusqlite::Error) -> EngineError {
     let text = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => EngineError::Constraint(text),

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::{checkpoint::Checkpointer, readers::Readers, writer::Writer};
+use crate::{batch::TEXT_MAX, checkpoint::Checkpointer, readers::Readers, writer::Writer};
 
 /// Page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32 * 1024;
@@ -64,6 +64,8 @@ pub enum OpenError {
 /// A job for a thread of the engine: a batch and where its answer goes.
 struct Job {
     batch: Vec<Statement>,
+    /// The most bytes of text its rows may have.
+    text_max: usize,
     reply: oneshot::Sender<Answer>,
 }
 
@@ -88,8 +90,9 @@ impl Sqlite {
                 Ok(Self { writer: Writer::start(connection, None), readers: None, _lock: None })
             }
             Location::File(path) => {
-                let lock = lock(path)?;
-                let open = |cache| connect(path, cache).map_err(|error| failed(path, &error));
+                let real = resolve(path).map_err(|error| failed(path, &error))?;
+                let lock = lock(path, &real)?;
+                let open = |cache| connect(&real, cache).map_err(|error| failed(path, &error));
                 let writer = open(WRITER_CACHE_KIB)?;
                 let checkpointer = Checkpointer::start(open(0)?);
                 let readers =
@@ -110,8 +113,8 @@ impl Sqlite {
 impl Engine for Sqlite {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
         match &self.readers {
-            Some(readers) => Box::pin(ask(readers.jobs(), batch)),
-            None => self.write(batch),
+            Some(readers) => Box::pin(ask(readers.jobs(), batch, TEXT_MAX)),
+            None => Box::pin(ask(self.writer.jobs(), batch, TEXT_MAX)),
         }
     }
 
@@ -125,22 +128,35 @@ impl Engine for Sqlite {
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
-        Box::pin(ask(self.writer.jobs(), batch))
+        // What is written came in small pieces, and must not fail because it is large in all.
+        Box::pin(ask(self.writer.jobs(), batch, usize::MAX))
     }
 }
 
 /// Sends a batch to a thread and waits for its answer. Once sent, the batch is run whether or not
 /// the caller still waits.
-async fn ask(jobs: &flume::Sender<Job>, batch: Vec<Statement>) -> Answer {
+async fn ask(jobs: &flume::Sender<Job>, batch: Vec<Statement>, text_max: usize) -> Answer {
     let stopped = || EngineError::Unavailable("the database has been closed".to_owned());
     let (reply, answer) = oneshot::channel();
-    jobs.send_async(Job { batch, reply }).await.map_err(|_| stopped())?;
+    jobs.send_async(Job { batch, text_max, reply }).await.map_err(|_| stopped())?;
     answer.await.map_err(|_| stopped())?
 }
 
-/// Takes the lock that keeps a second server away.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
+/// The file itself, without links on the way: so that all who open it look for the same lock.
+fn resolve(path: &Path) -> std::io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // Only what exists can be resolved, and SQLite takes an empty file for a new database.
+            File::options().create(true).append(true).open(path)?;
+            path.canonicalize()
+        }
+        resolved => resolved,
+    }
+}
+
+/// Takes the lock that keeps a second server away from the file, which was asked for as `path`.
+fn lock(path: &Path, real: &Path) -> Result<File, OpenError> {
+    let mut name = real.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
     let file = File::options()
@@ -177,4 +193,75 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use octopoid_store::{
+        Engine, EngineError, Store,
+        engine::{Statement, Value},
+    };
+
+    use super::{Answer, Location, OpenError, Sqlite, batch::TEXT_MAX};
+
+    /// Reads, but its writer is gone.
+    struct ReadOnly(Sqlite);
+
+    impl Engine for ReadOnly {
+        fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+            self.0.read(batch)
+        }
+
+        fn write(&self, _: Vec<Statement>) -> BoxFuture<'_, Answer> {
+            Box::pin(async { Err(EngineError::Unavailable("gone".to_owned())) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_write_is_not_ready() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = Location::File(directory.path().join("a.db"));
+        let whole = Store::new(std::sync::Arc::new(Sqlite::open(&location).unwrap()));
+        whole.migrate(octopoid_domain::Millis(0)).await.unwrap();
+        whole.check_ready().await.unwrap();
+        drop(whole);
+        let engine = ReadOnly(Sqlite::open(&location).unwrap());
+        Store::new(std::sync::Arc::new(engine)).check_ready().await.unwrap_err();
+    }
+
+    #[test]
+    fn a_link_to_a_database_in_use_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("a.db"), directory.path().join("link.db"));
+        // A link that leads nowhere yet makes the file it names.
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let engine = Sqlite::open(&Location::File(link.clone())).unwrap();
+        for path in [&file, &link] {
+            let second = Sqlite::open(&Location::File(path.clone()));
+            assert!(matches!(second, Err(OpenError::InUse(named)) if named == *path));
+        }
+        drop(engine);
+        Sqlite::open(&Location::File(file)).unwrap();
+    }
+
+    /// A third of what may be read at once, three times and then once more.
+    #[tokio::test]
+    async fn a_read_of_too_much_text_is_refused_and_a_write_is_not() {
+        const TEXT: &str = "SELECT hex(zeroblob(?1))";
+        let batch = |count| {
+            let length = i64::try_from(TEXT_MAX / 6).unwrap();
+            let statement = Statement { sql: TEXT.into(), parameters: vec![Value::Int(length)] };
+            vec![statement; count]
+        };
+        let directory = tempfile::tempdir().unwrap();
+        for location in [Location::Memory, Location::File(directory.path().join("a.db"))] {
+            let engine = Sqlite::open(&location).unwrap();
+            engine.read(batch(3)).await.unwrap();
+            for answer in [engine.read(batch(4)).await, engine.look_up(batch(4)).await] {
+                assert!(matches!(answer, Err(EngineError::TooLarge)));
+            }
+            engine.write(batch(4)).await.unwrap();
+        }
+    }
 }

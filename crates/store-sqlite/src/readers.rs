@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::{
     Answer, Job,
-    batch::{engine_error, run},
+    batch::{Failure, TEXT_MAX, run},
 };
 
 /// The most batches that wait; senders beyond that wait themselves.
@@ -17,7 +17,8 @@ const QUEUE_MAX: usize = 4096;
 pub(crate) struct Readers {
     jobs: Option<flume::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
-    /// For whoever reads on its own thread.
+    /// For whoever reads on its own thread. As many as there are threads, so that no more read at
+    /// once than both together.
     spare: Vec<Mutex<Connection>>,
 }
 
@@ -67,17 +68,17 @@ impl Drop for Readers {
 /// Runs a batch on one state of the database.
 fn read(connection: &Connection, batch: &[Statement]) -> Answer {
     let single = batch.len() == 1;
-    let outcome = (|| {
+    let outcome = (|| -> Result<_, Failure> {
         if !single {
             connection.prepare_cached("BEGIN")?.execute([])?;
         }
-        run(connection, batch)
+        run(connection, batch, TEXT_MAX)
     })();
     if !connection.is_autocommit() {
         let ended = connection.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
         if let Err(error) = ended {
-            return Err(engine_error(&error));
+            return Err(Failure::from(error).into());
         }
     }
-    outcome.map_err(|error| engine_error(&error))
+    outcome.map_err(Into::into)
 }

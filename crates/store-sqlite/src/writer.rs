@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::{
     Answer, Job,
-    batch::{engine_error, run},
+    batch::{Failure, run},
     checkpoint::Checkpointer,
 };
 
@@ -69,7 +69,7 @@ fn write_loop(
                 }
             }
             Err(error) => {
-                let error = engine_error(&error);
+                let error = EngineError::from(error);
                 tracing::error!(%error, "could not commit a group of {} batches", group.len());
                 for job in group.drain(..) {
                     let _ = job.reply.send(Err(EngineError::Unavailable(error.to_string())));
@@ -85,9 +85,9 @@ fn write_loop(
 /// Runs a group in one transaction. A batch that fails is a rare bug, so the group is run as it is
 /// first; only if one fails is all of it undone and run again, each batch in a savepoint of its
 /// own, so that the bad one harms no other.
-fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, rusqlite::Error> {
+fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, Failure> {
     let together = transaction(connection, || {
-        group.iter().map(|job| run(connection, &job.batch).map(Ok)).collect()
+        group.iter().map(|job| run(connection, &job.batch, job.text_max).map(Ok)).collect()
     });
     if together.is_ok() {
         return together;
@@ -98,10 +98,10 @@ fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, rusqlit
 /// Commits what `work` does, or nothing.
 fn transaction<T>(
     connection: &Connection,
-    work: impl FnOnce() -> Result<T, rusqlite::Error>,
-) -> Result<T, rusqlite::Error> {
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
     execute(connection, "BEGIN IMMEDIATE")?;
-    let outcome = work().and_then(|done| execute(connection, "COMMIT").map(|()| done));
+    let outcome = work().and_then(|done| Ok(execute(connection, "COMMIT").map(|()| done)?));
     // SQLite may have given up the transaction by itself: on a full disk, for instance.
     if outcome.is_err() && !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
@@ -110,9 +110,9 @@ fn transaction<T>(
 }
 
 /// Runs one batch, all or nothing. The outer error means that the whole group is lost.
-fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, rusqlite::Error> {
+fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, Failure> {
     execute(connection, "SAVEPOINT job")?;
-    match run(connection, &job.batch) {
+    match run(connection, &job.batch, job.text_max) {
         Ok(rows) => {
             execute(connection, "RELEASE job")?;
             Ok(Ok(rows))
@@ -121,7 +121,7 @@ fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, rusqlite::Err
         Err(error) => {
             execute(connection, "ROLLBACK TO job")?;
             execute(connection, "RELEASE job")?;
-            Ok(Err(engine_error(&error)))
+            Ok(Err(error.into()))
         }
     }
 }

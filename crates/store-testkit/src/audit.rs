@@ -20,7 +20,8 @@ const MISREPRESENTED: &str = "SELECT id, blocked_by, (SELECT group_concat(blocke
 
 /// Waiting that can never end: nobody waits, or for one that is done.
 const STUCK: &str = "SELECT blocker_id, task_id FROM task_blockers WHERE task_id NOT IN (SELECT id FROM tasks) \
-     OR blocker_id = task_id OR EXISTS (SELECT 1 FROM tasks WHERE id = blocker_id AND queue = 'done')";
+     OR blocker_id = task_id OR EXISTS (SELECT 1 FROM tasks WHERE id = blocker_id \
+     AND tasks.scope = task_blockers.scope AND queue = 'done')";
 
 /// Tasks whose history does not begin at their creation, or has gaps.
 const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_history \

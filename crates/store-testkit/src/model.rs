@@ -205,14 +205,15 @@ impl Model {
         row.updated_at = self.now;
         *kept = row.clone();
         if is_done && !was_done {
-            self.frees_what_waits_for(&row.id);
+            self.frees_what_waits_for(&row.id, &row.scope);
         }
         Ok(Answer::Task(Box::new(row)))
     }
 
-    fn frees_what_waits_for(&mut self, id: &str) {
+    fn frees_what_waits_for(&mut self, id: &str, scope: &str) {
         let now = self.now;
-        let waiting = self.tasks.values_mut().filter(|(_, row)| row.waits_for(id));
+        let waits = |row: &Row| row.scope == scope && row.waits_for(id);
+        let waiting = self.tasks.values_mut().filter(|(_, row)| waits(row));
         let mut freed = Vec::new();
         for (_, row) in waiting {
             let rest: Vec<_> = row.blocked_by.iter().flat_map(|list| list.split(',')).collect();
@@ -227,11 +228,12 @@ impl Model {
         }
     }
 
-    /// What a list of blockers comes to: no blocker twice, and none that is done.
-    fn blockers(&self, list: &[&'static str]) -> Option<String> {
+    /// What a list of blockers comes to: no blocker twice, and none that is done in this scope.
+    fn blockers(&self, list: &[&'static str], scope: &str) -> Option<String> {
         let mut open: Vec<&str> = Vec::new();
         for id in list {
-            let is_done = self.tasks.get(*id).is_some_and(|(_, row)| row.queue == "done");
+            let ended = |row: &Row| row.queue == "done" && row.scope == scope;
+            let is_done = self.tasks.get(*id).is_some_and(|(_, row)| ended(row));
             if !is_done && !open.contains(id) {
                 open.push(id);
             }
@@ -258,7 +260,7 @@ impl Model {
             role: new.role.map(str::to_owned),
             kind: new.kind.map(str::to_owned),
             flow: text(if new.is_strict { STRICT } else { "default" }),
-            blocked_by: self.blockers(&new.blocked_by),
+            blocked_by: self.blockers(&new.blocked_by, new.scope),
             commits_count: Some(0),
             attempt_count: Some(0),
             rejection_count: Some(0),
@@ -271,7 +273,7 @@ impl Model {
         self.tell(new.id, "created", None);
         if row.queue == "done" {
             // Somebody may have waited for a task of this name before there was one.
-            self.frees_what_waits_for(new.id);
+            self.frees_what_waits_for(new.id, new.scope);
         }
         Ok(Answer::Task(Box::new(row)))
     }
@@ -399,7 +401,7 @@ impl Model {
             row.lease_expires_at = lease.map(|ms| self.now + ms);
         }
         if let Some(list) = &patch.blocked_by {
-            row.blocked_by = self.blockers(list);
+            row.blocked_by = self.blockers(list, &row.scope);
         }
         if let Some(priority) = patch.priority {
             row.priority = text(priority);
@@ -429,9 +431,9 @@ impl Model {
     }
 
     fn delete(&mut self, id: &str) -> Outcome {
-        self.tasks.remove(id).ok_or("task_not_found")?;
+        let (_, row) = self.tasks.remove(id).ok_or("task_not_found")?;
         self.tell(id, "deleted", None);
-        self.frees_what_waits_for(id);
+        self.frees_what_waits_for(id, &row.scope);
         Ok(Answer::Nothing)
     }
 

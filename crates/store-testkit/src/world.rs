@@ -119,7 +119,7 @@ impl World {
     pub async fn claims_in(&self, scope: &str, fields: Value) -> Result<Option<Task>> {
         let body = json!({ "agent_name": AGENT, "orchestrator_id": MACHINE });
         let request = read(&merged(body, fields))?;
-        match self.store.claim_task(scope, &request, self.stamp()).await? {
+        match self.store.claim_task(scope, None, &request, self.stamp()).await? {
             Some(task) => self.stored(task).await.map(Some),
             None => Ok(None),
         }

@@ -3,10 +3,8 @@
 
 use octopoid_domain::{
     Refusal, Task,
-    edit::{check_patch, is_empty},
     event::NewEvent,
     flow::Rules,
-    input::Patch,
     queue,
     task::{TaskPatch, blockers},
     transition::{Change, Request, decide},
@@ -22,17 +20,20 @@ use crate::{
 };
 
 /// How often a change is tried when others keep changing the task in between.
-const TRIES: usize = 3;
+const TRIES: usize = 32;
 
 /// Writes what the state machine may change, and touches no index but its own. A task that somebody
-/// has begun to wait for is finished only by a batch that looks for who waits.
+/// has begun to wait for is finished only by a batch that looks for who waits, and one that joins a
+/// project joins it only while that is there.
 const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, \
      orchestrator_id = ?6, \
      lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, commits_count = ?10, \
      turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
      execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
      version = ?19, write_id = ?20, events = events + ?21 \
-     WHERE id = ?1 AND version = ?2 AND (?22 OR NOT is_awaited) RETURNING id";
+     WHERE id = ?1 AND version = ?2 AND (?22 OR NOT is_awaited) \
+     AND (?23 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?23 \
+     AND (projects.scope IS NULL OR projects.scope = tasks.scope))) RETURNING id";
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
 const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, \
@@ -80,7 +81,7 @@ pub(crate) fn found(row: Row) -> Result<Found> {
 }
 
 impl Store {
-    /// Checks a partial update as far as it can be without a task, then applies it.
+    /// Changes the fields that a patch mentions.
     pub async fn update_task(
         &self,
         id: &str,
@@ -88,15 +89,6 @@ impl Store {
         patch: TaskPatch,
         stamp: Stamp,
     ) -> Result<Task> {
-        check_patch(&patch)?;
-        if is_empty(&patch) {
-            return Err(Refusal::invalid("No fields to update").into());
-        }
-        if let Patch::Set(project) = &patch.project_id
-            && let Some(project) = &project.0
-        {
-            self.check_project(id, project).await?;
-        }
         self.change_task(id, within, &Request::Update(Box::new(patch)), stamp).await
     }
 
@@ -109,10 +101,14 @@ impl Store {
         request: &Request,
         stamp: Stamp,
     ) -> Result<Task> {
+        request.check()?;
         for _ in 0..TRIES {
             let [rows] = self.look_up([bind!(FIND_TO_CHANGE, id, within)]).await?;
             let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
             let change = decide(&was.task, request, was.rules.as_ref(), stamp.now)?;
+            if let Some(project) = joins(&was.task, &change.task) {
+                self.check_project(project, &was.task.scope).await?;
+            }
             if let Some(changed) = self.commit(&was, change, stamp).await? {
                 return Ok(changed);
             }
@@ -137,10 +133,11 @@ impl Store {
         Ok(Some(change.task))
     }
 
-    async fn check_project(&self, task: &str, project: &str) -> Result<()> {
-        const KNOWN: &str = "SELECT 1 FROM projects WHERE id = ?1 AND (scope IS NULL OR NOT EXISTS \
-             (SELECT 1 FROM tasks WHERE tasks.id = ?2 AND tasks.scope <> projects.scope))";
-        let [rows] = self.look_up([bind!(KNOWN, project, task)]).await?;
+    /// A project of another scope is none that a task could join.
+    async fn check_project(&self, project: &str, scope: &str) -> Result<()> {
+        const KNOWN: &str =
+            "SELECT 1 FROM projects WHERE id = ?1 AND (scope IS NULL OR scope = ?2)";
+        let [rows] = self.look_up([bind!(KNOWN, project, scope)]).await?;
         if rows.is_empty() {
             return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
         }
@@ -148,12 +145,18 @@ impl Store {
     }
 }
 
+/// The project that a task joins by a change, if it does.
+fn joins<'a>(was: &Task, is: &'a Task) -> Option<&'a str> {
+    is.project_id.as_deref().filter(|project| was.project_id.as_deref() != Some(project))
+}
+
 /// The batch that makes a change; its first answer is empty if the task had another version.
 pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statement> {
     let Found { task: was, is_awaited, .. } = was;
     let is = &change.task;
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
-    let mut batch = vec![moving(change, was.version, *is_awaited || !finishes, stamp)];
+    let looks = *is_awaited || !finishes;
+    let mut batch = vec![moving(was, change, looks, stamp)];
     if change.is_edit {
         batch.push(editing(is, stamp));
     }
@@ -187,12 +190,12 @@ fn count(events: &[NewEvent]) -> i64 {
 }
 
 /// `looks` says that the batch looks for who waits, or need not.
-fn moving(change: &Change, version: i64, looks: bool, stamp: Stamp) -> Statement {
+fn moving(was: &Task, change: &Change, looks: bool, stamp: Stamp) -> Statement {
     let is = &change.task;
     bind!(
         MOVE,
         &is.id,
-        version,
+        was.version,
         &is.queue,
         &is.claimed_by,
         is.claimed_at,
@@ -213,6 +216,7 @@ fn moving(change: &Change, version: i64, looks: bool, stamp: Stamp) -> Statement
         stamp.write_id,
         count(&change.events),
         looks,
+        joins(was, is),
     )
 }
 

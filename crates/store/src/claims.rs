@@ -47,12 +47,14 @@ const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agen
      SELECT id, events, scope, ?3, claimed_by, NULL, ?4 \
      FROM tasks WHERE reap_at = ?1 AND write_id = ?2";
 
-/// Where a role claims from: as its own scope has it, or as whoever registered it last.
+/// Where a role claims from: as its own scope has it, or as whoever registered it last. For a caller
+/// who is confined to a scope, other scopes' roles do not exist.
 const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
+     AND (?3 IS NULL OR scope = ?3) \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";
 
 const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
-     ORDER BY name LIMIT 1000";
+     ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 10000";
 
 const LAPSED: &str = find_to_change!("reap_at < ?1 ORDER BY reap_at LIMIT ?2");
 
@@ -61,11 +63,12 @@ impl Store {
     pub async fn claim_task(
         &self,
         scope: &str,
+        within: Option<&str>,
         request: &ClaimRequest,
         stamp: Stamp,
     ) -> Result<Option<Task>> {
         request.check()?;
-        let source = self.claim_source(scope, request).await?;
+        let source = self.claim_source(scope, within, request).await?;
         let is_review = source == queue::PROVISIONAL;
         let (target, event) = if is_review {
             (queue::PROVISIONAL, "review_claimed")
@@ -95,7 +98,12 @@ impl Store {
     }
 
     /// Which queue a claim takes from, once its roles and its queue are known to be valid.
-    async fn claim_source(&self, scope: &str, request: &ClaimRequest) -> Result<String> {
+    async fn claim_source(
+        &self,
+        scope: &str,
+        within: Option<&str>,
+        request: &ClaimRequest,
+    ) -> Result<String> {
         let roles = &request.role_filter.0;
         let asked = request.queue.0.as_deref();
         let is_built_in = asked.is_none_or(|queue| queue::BUILT_IN.contains(&queue));
@@ -104,8 +112,8 @@ impl Store {
             let [names, from, flows] = self
                 .look_up([
                     naming_roles(scope),
-                    bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope),
-                    bind!(FLOWS, scope),
+                    bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope, within),
+                    bind!(FLOWS, (!is_built_in).then_some(scope)),
                 ])
                 .await?;
             let names = role_names(names)?;

@@ -50,7 +50,7 @@ pub struct Statement {
     pub parameters: Vec<Value>,
 }
 
-/// The machine's reasons to fail, none of them the caller's fault.
+/// The machine's reasons to fail. Only the last may be the caller's fault.
 #[derive(Clone, Debug, Error)]
 pub enum EngineError {
     /// A constraint that no operation foresaw was broken: a bug in an operation.
@@ -62,6 +62,9 @@ pub enum EngineError {
     /// The backend cannot be reached or cannot write. Nothing of the batch was done.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// A read would return more text than the backend holds in memory for one caller.
+    #[error("the rows that were asked for are too large in all")]
+    TooLarge,
 }
 
 impl From<i64> for Value {

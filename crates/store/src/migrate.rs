@@ -47,8 +47,10 @@ impl Store {
         Ok((found, known))
     }
 
-    /// Whether the database answers and has the schema this server knows.
+    /// Whether the database takes writes, answers, and has the schema this server knows.
     pub async fn check_ready(&self) -> Result<()> {
+        // Changes nothing, but a writer that is gone or locked out cannot answer it.
+        self.engine.write(Vec::new()).await?;
         let [rows] = self.read([statement(CURRENT)]).await?;
         let (found, known) = (number(rows)?, newest());
         if found > known {

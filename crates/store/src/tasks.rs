@@ -105,7 +105,7 @@ macro_rules! insert {
              WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
              ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
              (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
-             EXISTS (SELECT 1 FROM task_blockers WHERE blocker_id = ?1) \
+             EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 AND blocker_id = ?1) \
              WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
              AND (scope IS NULL OR scope = ?16)))",
             $condition,
@@ -126,7 +126,7 @@ const INSERT_FROM_DRAFT: &str = insert!(
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
      EXISTS (SELECT 1 FROM tasks WHERE scope = ?2 AND file_path = ?3)";
 
-const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 1000";
+const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 10000";
 
 /// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
 const MARK: &str = concat!(

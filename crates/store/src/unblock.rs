@@ -21,21 +21,32 @@ macro_rules! show {
     };
 }
 
-/// Dependents wait no longer for `?1`, if this write is what finished or deleted it.
+/// The tasks that wait for `?1`, if this write is what finished or deleted it. Tasks wait only for
+/// tasks of their own scope: an id means nothing to other tenants.
+macro_rules! dependents {
+    () => {
+        "(SELECT pair.task_id FROM tasks AS ended JOIN task_blockers AS pair \
+         ON pair.scope = ended.scope AND pair.blocker_id = ended.id \
+         WHERE ended.id = ?1 AND ended.write_id = ?2)"
+    };
+}
+
+/// Dependents wait no longer for it.
 const SHORTEN: &str = concat!(
     "UPDATE tasks SET blocked_by = ",
     show!("tasks.id", " AND blocker_id <> ?1"),
-    ", version = version + 1, updated_at = ?3, write_id = ?2, events = events + 1 \
-     WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) \
-     AND EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = ?1 AND ended.write_id = ?2)"
+    ", version = version + 1, updated_at = ?3, write_id = ?2, events = events + 1 WHERE id IN ",
+    dependents!()
 );
 
-const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events, scope, 'unblocked', NULL, ?1, ?3 FROM tasks \
-     WHERE id IN (SELECT task_id FROM task_blockers WHERE blocker_id = ?1) AND write_id = ?2";
+const RECORD: &str = concat!(
+    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, events, scope, 'unblocked', NULL, ?1, ?3 FROM tasks WHERE write_id = ?2 AND id IN ",
+    dependents!()
+);
 
 const FORGET_BLOCKER: &str = "DELETE FROM task_blockers WHERE blocker_id = ?1 \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+     AND scope = (SELECT scope FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
 const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
@@ -43,13 +54,14 @@ const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
 /// Tells unfinished blockers that somebody waits, so that whoever finishes them looks for it.
 const AWAIT: &str = "UPDATE tasks SET is_awaited = 1 \
      WHERE id IN (SELECT value FROM json_each(?3)) AND queue <> 'done' AND NOT is_awaited \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+     AND scope = (SELECT scope FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
 /// A blocker that is done already is left out; one that nobody knows is a marker and stays.
-const WAIT: &str = "INSERT INTO task_blockers (blocker_id, task_id, position) \
-     SELECT value, ?1, key FROM json_each(?3) \
-     WHERE EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2) \
-     AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = value AND queue = 'done')";
+const WAIT: &str = "INSERT INTO task_blockers (scope, blocker_id, task_id, position) \
+     SELECT waiting.scope, value, waiting.id, key FROM tasks AS waiting JOIN json_each(?3) \
+     WHERE waiting.id = ?1 AND waiting.write_id = ?2 \
+     AND NOT EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = value \
+     AND ended.scope = waiting.scope AND ended.queue = 'done')";
 
 const SHOW: &str =
     concat!("UPDATE tasks SET blocked_by = ", show!("?1", ""), " WHERE id = ?1 AND write_id = ?2");

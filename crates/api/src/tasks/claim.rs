@@ -36,7 +36,8 @@ pub(crate) async fn claim_task(
     if app.is_stopping() {
         return Err(Problem::stopping());
     }
-    let Some(task) = app.store.claim_task(scope, &request, app.stamp()).await? else {
+    let Some(task) = app.store.claim_task(scope, caller.within(), &request, app.stamp()).await?
+    else {
         let nothing = Nothing { message: "No tasks available" };
         return Ok((StatusCode::NOT_FOUND, Json(nothing)).into_response());
     };

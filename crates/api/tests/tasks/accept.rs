@@ -52,6 +52,18 @@ async fn a_time_of_completion_may_be_given_in_any_iso_form() {
 }
 
 #[tokio::test]
+async fn an_empty_time_of_completion_counts_as_left_out() {
+    let app = TestApp::new().await;
+    for (id, falsy) in [("a", json!("")), ("b", json!(null)), ("c", json!(0)), ("d", json!(false))]
+    {
+        submitted(&app, id).await;
+        let body = json!({"accepted_by": "human", "completed_at": falsy});
+        let task = step(&app, id, "accept", body).await.expect(200);
+        assert_eq!(task["completed_at"], "2026-11-21T20:58:58.605Z", "{falsy}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_flow_only_claimed_and_submitted_work_is_accepted() {
     let app = TestApp::new().await;
     let body = json!({"accepted_by": "human"});
@@ -119,7 +131,7 @@ async fn what_waited_for_the_task_waits_no_longer() {
     assert_eq!((&only["version"], &only["updated_at"]), (&json!(2), &json!("2026-11-21 20:59:58")));
     assert_eq!(last_event(&app, "only").await, event("unblocked", Value::Null, "a"));
     assert_eq!(read(&app, "both").await["blocked_by"], "b");
-    assert_eq!(read(&app, "elsewhere").await["blocked_by"], Value::Null);
+    assert_eq!(read(&app, "elsewhere").await["blocked_by"], "a", "an id says nothing elsewhere");
     assert_eq!(read(&app, "not").await["blocked_by"], "aa");
     assert_eq!(app.claim(json!({})).await.expect(200)["id"], "only");
     app.claim(json!({})).await.expect(404);

@@ -87,3 +87,12 @@ async fn a_version_that_is_named_must_be_the_present_one() {
     let reason = conflict(&step(&app, "a", "requeue", json!({"version": 1})).await, FAILED);
     assert_eq!(reason, "Version mismatch: expected 1, found 2");
 }
+
+#[tokio::test]
+async fn fields_of_a_wrong_type_count_as_left_out() {
+    let app = TestApp::new().await;
+    claimed(&app, "a").await;
+    let body = json!({"reason": {"why": "tired"}, "version": "two"});
+    step(&app, "a", "requeue", body).await.expect(200);
+    assert_eq!(last_event(&app, "a").await, event("requeued", "agent-1", Value::Null));
+}

@@ -66,8 +66,12 @@ async fn a_claim_takes_from_where_its_first_role_claims_in_whatever_scope_it_is_
     world.creates("submitted", "t", "provisional").await;
     let claim = json!({"orchestrator_id": "o", "agent_name": "a", "role_filter": "review"});
     let claim: ClaimRequest = parse_body(claim.to_string().as_bytes()).unwrap();
-    let claimed = world.store.claim_task("t", &claim, world.at(2)).await.unwrap();
+    let claimed = world.store.claim_task("t", None, &claim, world.at(2)).await.unwrap();
     assert_eq!(claimed.map(|task| task.id).as_deref(), Some("submitted"));
+
+    // For the holder of a key, another tenant's role says nothing.
+    let claimed = world.store.claim_task("t", Some("t"), &claim, world.at(3)).await.unwrap();
+    assert_eq!(claimed.map(|task| task.id).as_deref(), Some("fresh"));
 }
 
 #[tokio::test]

@@ -55,10 +55,12 @@ async fn sixty_four_agents_claim_two_thousand_tasks_each_once() {
             let body = json!({ "agent_name": format!("{agent}"), "orchestrator_id": "m" });
             let claim = parse_body(body.to_string().as_bytes()).expect("a claim");
             // An error would be a false conflict: there is a task, or there is none.
-            while let Some(task) = world.store.claim_task(SCOPE, &claim, world.stamp()).await? {
+            while let Some(task) =
+                world.store.claim_task(SCOPE, None, &claim, world.stamp()).await?
+            {
                 mine.push((task.id, task.claimed_by));
             }
-            assert!(world.store.claim_task(SCOPE, &claim, world.stamp()).await?.is_none());
+            assert!(world.store.claim_task(SCOPE, None, &claim, world.stamp()).await?.is_none());
             Ok::<_, StoreError>(mine)
         });
     }

@@ -20,7 +20,7 @@ cases! {
     blanks_and_repetitions_in_a_list_do_not_count,
     a_new_list_replaces_the_old_one,
     several_wait_for_one,
-    waiting_goes_across_scopes,
+    tenants_neither_block_nor_free_each_other,
     a_chain_goes_on_link_by_link,
     a_held_task_that_waits_stays_held,
     a_task_that_is_over_may_still_show_what_it_waited_for,
@@ -229,12 +229,19 @@ async fn several_wait_for_one(world: &World) -> Verdict {
     Ok(())
 }
 
-async fn waiting_goes_across_scopes(world: &World) -> Verdict {
-    world.creates("a").await?;
-    let fields = json!({ "scope": "other", "blocked_by": "a" });
-    world.creates_with("b", fields).await?;
-    finishes(world, "a").await?;
-    ensure_eq!(waiting(world, "b").await?, None, "it goes on");
+async fn tenants_neither_block_nor_free_each_other(world: &World) -> Verdict {
+    waits_for(world, "mine", "approval").await?;
+    world.creates_with("approval", json!({ "scope": "other" })).await?;
+    finishes(world, "approval").await?;
+    ensure_eq!(
+        waiting(world, "mine").await?,
+        Some("approval".to_owned()),
+        "a marker of this scope"
+    );
+    let late = waits_for(world, "late", "approval").await?;
+    ensure_eq!(late, Some("approval".to_owned()), "whether it is done elsewhere is not told");
+    world.deletes("approval").await?;
+    ensure_eq!(waiting(world, "mine").await?, Some("approval".to_owned()), "nor when it is gone");
     Ok(())
 }
 

@@ -93,10 +93,11 @@ CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
 CREATE TABLE task_blockers (
+    scope TEXT NOT NULL ON CONFLICT FAIL,
     blocker_id TEXT NOT NULL ON CONFLICT FAIL,
     task_id TEXT NOT NULL ON CONFLICT FAIL,
     position INTEGER NOT NULL ON CONFLICT FAIL,
-    PRIMARY KEY (blocker_id, task_id) ON CONFLICT FAIL
+    PRIMARY KEY (scope, blocker_id, task_id) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);

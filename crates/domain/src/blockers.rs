@@ -1,0 +1,74 @@
+//! The list of tasks that a task waits for.
+
+use std::collections::HashSet;
+
+use crate::{
+    limits::{BLOCKERS_MAX, KEY_BYTES_MAX, check_bytes},
+    refusal::Refusal,
+};
+
+/// Brings a list of blockers to its stored form: no blanks around ids, no id twice.
+pub fn blockers_text(list: &str) -> Option<String> {
+    let ids = blockers(list);
+    (!ids.is_empty()).then(|| ids.join(","))
+}
+
+/// The ids in a list of blockers, in the order in which each is named first.
+pub fn blockers(list: &str) -> Vec<&str> {
+    let mut seen = HashSet::new();
+    let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty());
+    ids.filter(|id| seen.insert(*id)).collect()
+}
+
+/// Refuses a list that would make more rows, or longer index keys, than a task may have.
+pub(crate) fn check_blockers(list: &str) -> Result<(), Refusal> {
+    let ids = blockers(list);
+    if ids.len() > BLOCKERS_MAX {
+        return Err(Refusal::invalid(format!("Too many blockers: at most {BLOCKERS_MAX}")));
+    }
+    ids.iter().try_for_each(|id| check_bytes("blocked_by", Some(id), KEY_BYTES_MAX))
+}
+
+/// A task that waits for itself would wait for ever.
+pub(crate) fn check_not_itself(id: &str, blocked_by: Option<&str>) -> Result<(), Refusal> {
+    if blockers(blocked_by.unwrap_or_default()).contains(&id) {
+        return Err(Refusal::invalid("A task cannot be blocked by itself"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{blockers, blockers_text, check_blockers};
+
+    fn many(count: usize) -> String {
+        (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(",")
+    }
+
+    #[test]
+    fn blockers_are_trimmed_and_named_once() {
+        assert_eq!(blockers_text(" b, a,,b ").as_deref(), Some("b,a"));
+        assert_eq!(blockers_text("awaiting-approval").as_deref(), Some("awaiting-approval"));
+        assert_eq!(blockers_text(" , "), None);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test measures time")]
+    fn a_list_as_long_as_a_body_takes_no_time() {
+        let list = many(200_000);
+        let start = std::time::Instant::now();
+        assert_eq!(blockers(&list).len(), 200_000);
+        // Comparing each with each takes minutes.
+        assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn a_task_has_a_hundred_blockers_at_most_and_none_is_too_long() {
+        assert_eq!(check_blockers(&format!("{},t0", many(100))), Ok(()));
+        let text = |list: &str| check_blockers(list).unwrap_err().to_string();
+        assert_eq!(text(&many(101)), "Too many blockers: at most 100");
+        assert_eq!(check_blockers(&"a".repeat(512)), Ok(()));
+        let long = format!("a,{}", "b".repeat(513));
+        assert_eq!(text(&long), "blocked_by is too long: at most 512 bytes");
+    }
+}
