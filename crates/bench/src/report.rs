@@ -97,6 +97,7 @@ impl Report {
         writeln!(text, "Machine: {}.\n", self.machine)?;
         writeln!(text, "\"Full\" and \"many\" mean {} tasks, \"few\" means 1,000.\n", self.tasks)?;
         self.judgement(&mut text)?;
+        self.shortfalls(&mut text)?;
         text.push_str(
             "\n## Lifecycle: create, claim, submit, accept, each its own request\n\n\
              | agents | tasks/s | requests/s | p50 ms | p99 ms | bare router requests/s | ratio |\n\
@@ -140,6 +141,26 @@ impl Report {
                 None => writeln!(text, "| {name} | {figure:.2} {unit} | | |")?,
             }
         }
+        Ok(())
+    }
+
+    /// What is short of its target, and what these figures do not show.
+    fn shortfalls(&self, text: &mut String) -> std::fmt::Result {
+        text.push_str("\nShortfalls:\n\n");
+        for (name, ratio, bound, is_least) in &self.ratios {
+            if (*is_least && ratio < bound) || (!is_least && ratio > bound) {
+                writeln!(text, "* {name}: {ratio:.2} instead of {bound}.")?;
+            }
+        }
+        for (name, unit, figure) in &self.facts {
+            if let Some(bound) = bound(name).filter(|bound| figure > bound) {
+                writeln!(text, "* {name}: {figure:.2} {unit} instead of {bound} {unit}.")?;
+            }
+        }
+        text.push_str(
+            "* Not measured: a list filtered by role, priority or holder but not by queue, or sorted \
+             by priority\n  without a queue, reads every finished task of its scope.\n",
+        );
         Ok(())
     }
 
