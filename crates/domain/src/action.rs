@@ -63,11 +63,6 @@ impl Status {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
-
-    /// Whether nothing can follow.
-    pub fn is_final(self) -> bool {
-        Self::FINAL.contains(&self)
-    }
 }
 
 /// How an action ended.

@@ -11,8 +11,6 @@ use crate::{
 
 /// The status of a project that names none.
 pub const STATUS_DEFAULT: &str = "draft";
-/// The status that says a project is finished; reaching it notes the time.
-pub const COMPLETED: &str = "completed";
 /// The base branch of a project that names none.
 pub const BASE_BRANCH_DEFAULT: &str = "main";
 

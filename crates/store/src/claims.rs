@@ -11,7 +11,8 @@ use octopoid_domain::{
 use crate::{
     Result, Stamp, Store, all,
     changes::{changing, find_to_change, found},
-    engine::{Value, bind},
+    conditions::json_unless_empty,
+    engine::bind,
     first,
     row::Columns,
     tasks::{check_role, columns, naming_roles, role_names, rules, task},
@@ -88,8 +89,8 @@ impl Store {
                     stamp.now,
                     expires,
                     stamp.write_id,
-                    filter(&request.role_filter.0),
-                    filter(&request.type_filter.0),
+                    json_unless_empty(&request.role_filter.0),
+                    json_unless_empty(&request.type_filter.0),
                 ),
                 bind!(RECORD, expires, stamp.write_id, event, stamp.now),
             ])
@@ -161,14 +162,6 @@ impl Store {
         released.retain(|(index, _)| !answers[*index].is_empty());
         Ok(released.into_iter().map(|(_, task)| task).collect())
     }
-}
-
-/// An empty filter is no filter.
-fn filter(values: &[String]) -> Value {
-    if values.is_empty() {
-        return Value::Null;
-    }
-    serde_json::Value::from(values).to_string().into()
 }
 
 /// A queue may be named if any of the scope's flows has it, or if the scope has no default flow.

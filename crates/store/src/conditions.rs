@@ -66,3 +66,8 @@ impl Conditions {
 pub(crate) fn json(values: &[String]) -> Value {
     serde_json::Value::from(values).to_string().into()
 }
+
+/// The same where an empty list is no filter, for `?# IS NULL OR … IN (…)`.
+pub(crate) fn json_unless_empty(values: &[String]) -> Value {
+    if values.is_empty() { Value::Null } else { json(values) }
+}

@@ -9,9 +9,10 @@ use octopoid_domain::{Task, queue};
 
 use crate::{
     Result, Store, all,
+    conditions::json,
     engine::{Statement, Value},
     row::number,
-    tasks::{columns, task},
+    tasks::{columns, rank, task},
 };
 
 /// Which tasks to list. Empty lists do not filter.
@@ -54,8 +55,7 @@ pub struct Listed<T> {
 }
 
 /// The most urgent first; among equals the oldest.
-const URGENT_FIRST: &str = "CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 \
-                            WHEN 'P3' THEN 3 ELSE 9 END, seq";
+const URGENT_FIRST: &str = concat!(rank!(), ", seq");
 
 /// The parts of the queue index that hold unfinished tasks of any queue.
 const UNFINISHED: [&str; 3] =
@@ -220,10 +220,6 @@ fn other_index(filter: &Filter) -> Option<(&'static str, &'static str)> {
 
 fn count(part: &str, filters: &str) -> String {
     format!("(SELECT COUNT(*) FROM tasks WHERE {part}{filters})")
-}
-
-fn json(values: &[String]) -> Value {
-    serde_json::Value::from(values).to_string().into()
 }
 
 impl Store {

@@ -7,6 +7,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, StoreError, all,
+    conditions::json_unless_empty,
     engine::{Row, Value, bind},
     first, keys,
     row::{Column, Columns},
@@ -198,8 +199,7 @@ impl Store {
     /// Lists orchestrators, those heard of last first.
     pub async fn list_orchestrators(&self, filter: &Filter) -> Result<Vec<Orchestrator>> {
         let sql = if filter.scope.is_some() { LIST_SCOPE } else { LIST_ALL };
-        let statuses = (!filter.statuses.is_empty())
-            .then(|| serde_json::Value::from(&*filter.statuses).to_string());
+        let statuses = json_unless_empty(&filter.statuses);
         let [rows] = self.read([bind!(sql, &filter.scope, &filter.cluster, statuses)]).await?;
         all(rows, orchestrator)
     }

@@ -105,8 +105,9 @@ const TASKS: &str = concat!(
     "SELECT ",
     tasks::columns!(),
     " FROM tasks WHERE project_id = ?1 AND (?2 IS NULL OR scope = ?2) \
-     ORDER BY CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3 \
-     ELSE 9 END, created_at DESC, seq DESC LIMIT 10000"
+     ORDER BY ",
+    tasks::rank!(),
+    ", created_at DESC, seq DESC LIMIT 10000"
 );
 
 const DELETE: &str = "DELETE FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
