@@ -10,6 +10,7 @@ mod fuzz;
 mod lint;
 mod openapi;
 mod output;
+mod postgres;
 mod process;
 mod test;
 mod tidy;

@@ -5,12 +5,20 @@ use std::process::Command;
 
 use anyhow::bail;
 
+use crate::postgres::Postgres;
 use crate::{output, process};
 
-/// Runs every test of the workspace.
+/// Says on which database the tests of [`HOSTS`] run. Without it that is SQLite.
+const DATABASE: &str = "OCTOPOID_TEST_DATABASE";
+
+/// The crates whose tests call a whole server, over HTTP or as a process, on any database.
+const HOSTS: [&str; 4] = ["-p", "octopoid-api", "-p", "octopoid-server"];
+
+/// Runs every test of the workspace, those of whole servers on each database.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Arguments for the test runner, such as a filter. With them, only the runner is started.
+    /// Arguments for the test runner, such as a filter. With them, only the runner is started, and
+    /// only once.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
@@ -19,16 +27,24 @@ pub(crate) struct Args {
 ///
 /// The runner comes last, so that its own summary closes what is printed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let postgres = Postgres::provide()?;
+    let runner = Runner::find();
     let mut failed = Vec::new();
-    // nextest does not run the examples in documentation. They take a second where there are none.
     if args.extra.is_empty() {
-        output::heading("examples in the documentation");
-        let mut examples = process::cargo();
-        examples.args(["test", "--doc", "--workspace", "--quiet"]);
-        failed.extend(process::run(&mut examples).err());
+        failed.extend(run_examples().err());
+        output::heading("tests");
+        let mut all = runner.command(&["--workspace"], postgres.as_ref());
+        failed.extend(process::run(all.env_remove(DATABASE)).err());
+        if postgres.is_some() {
+            output::heading("tests of whole servers on PostgreSQL");
+            let mut hosts = runner.command(&HOSTS, postgres.as_ref());
+            failed.extend(process::run(hosts.env(DATABASE, "postgres")).err());
+        }
+    } else {
+        output::heading("tests");
+        let mut some = runner.command(&["--workspace"], postgres.as_ref());
+        failed.extend(process::run(some.args(&args.extra)).err());
     }
-    output::heading("tests");
-    failed.extend(process::run(runner().args(&args.extra)).err());
     if !failed.is_empty() {
         let reasons: Vec<_> = failed.iter().map(ToString::to_string).collect();
         bail!("{}", reasons.join("; "));
@@ -36,15 +52,45 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// nextest, or cargo's own runner on a machine that does not have it.
-fn runner() -> Command {
-    let mut runner = process::cargo();
-    if process::succeeds(process::cargo().args(["nextest", "--version"])) {
-        runner.args(["nextest", "run", "--workspace"]);
-    } else {
+/// Runs the examples in the documentation, which nextest does not. They take a second where there
+/// are none.
+fn run_examples() -> anyhow::Result<()> {
+    output::heading("examples in the documentation");
+    process::run(process::cargo().args(["test", "--doc", "--workspace", "--quiet"]))
+}
+
+/// What runs the tests.
+enum Runner {
+    Nextest,
+    /// cargo's own runner, on a machine that does not have nextest.
+    Cargo,
+}
+
+impl Runner {
+    fn find() -> Self {
+        if process::succeeds(process::cargo().args(["nextest", "--version"])) {
+            return Self::Nextest;
+        }
         output::line("cargo-nextest is not installed: tests run one crate after the other.");
         output::line("`cargo install cargo-nextest --locked` makes them faster.");
-        runner.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        Self::Cargo
     }
-    runner
+
+    /// The command that runs the tests of these packages.
+    fn command(&self, packages: &[&str], postgres: Option<&Postgres>) -> Command {
+        let mut command = process::cargo();
+        match self {
+            Self::Nextest => command.args(["nextest", "run"]).args(packages),
+            Self::Cargo => command.arg("test").args(packages).args([
+                "--lib",
+                "--bins",
+                "--tests",
+                "--no-fail-fast",
+            ]),
+        };
+        if let Some(postgres) = postgres {
+            postgres.tell(&mut command);
+        }
+        command
+    }
 }

@@ -103,6 +103,15 @@ impl Problem {
         problem
     }
 
+    /// Whether the change was made is not known. It was made whole or not at all.
+    fn unconfirmed() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut problem = Self::new(status, "unconfirmed", "Service Unavailable");
+        problem.body.message =
+            Some("The database was lost before it confirmed the change: look before you try again");
+        problem
+    }
+
     /// The server is about to stop and hands out no more work.
     pub(crate) fn stopping() -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -152,6 +161,10 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::Unavailable(cause)) => {
                 tracing::error!(%cause, "the database is not available");
                 Self::unavailable()
+            }
+            StoreError::Engine(EngineError::Unconfirmed(cause)) => {
+                tracing::error!(%cause, "the database did not confirm a write");
+                Self::unconfirmed()
             }
             StoreError::Engine(EngineError::TooLarge) => Self::answer_too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use octopoid_api::{App, Host, Settings, jobs::run_jobs};
 use octopoid_domain::Millis;
-use octopoid_store::{
-    Engine, EngineError, Store,
-    engine::{Statement, Value},
-};
+use octopoid_store::{Engine, EngineError, Store, engine::Statement};
 use octopoid_store_sqlite::{Location, Sqlite};
 
 const LAPSED: &str = "WITH RECURSIVE numbers (n) AS \
@@ -36,7 +33,7 @@ async fn with_lapsed(content: i64) -> App {
     let engine = Arc::new(Sqlite::open(&Location::Memory).unwrap());
     let store = Store::new(Arc::<Sqlite>::clone(&engine));
     store.migrate(Millis(0)).await.unwrap();
-    let parameters = vec![Value::Int(content / 2)];
+    let parameters = vec![(content / 2).into()];
     let insert: Result<_, EngineError> =
         engine.write(vec![Statement { sql: LAPSED.into(), parameters }]).await;
     insert.unwrap();

@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use octopoid_api::{AuthMode, Settings, app::BODY_BYTES_MAX, auth};
-use octopoid_store_sqlite::Location;
+use octopoid_store_postgres::{Location as Server, Options as Pool};
+use octopoid_store_sqlite::Location as File;
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -39,15 +40,39 @@ pub(crate) struct Options {
     #[arg(long, global = true, env = "PORT", hide = true)]
     port: Option<u16>,
 
-    /// Database: `sqlite:FILE`, or `sqlite::memory:` for one that is gone when the server stops.
+    /// Database: `sqlite:FILE`, `sqlite::memory:` for one that is gone when the server stops, or
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` for one that many servers share.
     #[arg(
         long,
         global = true,
         env = "DATABASE_URL",
+        hide_env_values = true,
         default_value = "sqlite:octopoid.db",
         value_name = "URL"
     )]
     pub(crate) database: Database,
+
+    /// The most connections to a PostgreSQL database that this server holds.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_DB_CONNECTIONS",
+        default_value_t = 16,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    db_connections: u16,
+
+    /// Whether statements are prepared on each connection to PostgreSQL. Say false behind a pooler
+    /// that gives each transaction another connection.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_DB_PREPARE",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    db_prepare: bool,
 
     /// Whether a key is needed. Open by default on a loopback address; must be named on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
@@ -124,33 +149,42 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// A database's URL and what it names.
+/// What a database's URL names.
 #[derive(Clone, Debug)]
-pub(crate) struct Database {
-    url: String,
-    pub(crate) location: Location,
+pub(crate) enum Database {
+    /// An SQLite file, or memory.
+    Sqlite { url: String, location: File },
+    /// A PostgreSQL server.
+    Postgres(Box<Server>),
 }
 
 impl FromStr for Database {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let server: Server = url.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Self::Postgres(Box::new(server)));
+        }
         let rest = url
             .strip_prefix("sqlite:")
-            .ok_or_else(|| format!("\"{url}\" does not begin with sqlite:"))?;
+            .ok_or_else(|| "the URL begins neither with sqlite: nor with postgres://".to_owned())?;
         let location = match rest {
-            ":memory:" => Location::Memory,
+            ":memory:" => File::Memory,
             "" => return Err("the URL names no file".to_owned()),
             // sqlite:///absolute/path and sqlite://relative/path are in use as well.
-            file => Location::File(PathBuf::from(file.strip_prefix("//").unwrap_or(file))),
+            file => File::File(PathBuf::from(file.strip_prefix("//").unwrap_or(file))),
         };
-        Ok(Self { url: url.to_owned(), location })
+        Ok(Self::Sqlite { url: url.to_owned(), location })
     }
 }
 
 impl fmt::Display for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.url)
+        match self {
+            Self::Sqlite { url, .. } => formatter.write_str(url),
+            Self::Postgres(server) => server.fmt(formatter),
+        }
     }
 }
 
@@ -159,6 +193,7 @@ impl fmt::Display for Database {
 pub(crate) struct Plan {
     pub(crate) listen: SocketAddr,
     pub(crate) database: Database,
+    pub(crate) pool: Pool,
     pub(crate) reap_interval: Duration,
     pub(crate) settings: Settings,
 }
@@ -186,8 +221,19 @@ impl Options {
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
         };
-        let database = self.database.clone();
-        Ok(Plan { listen, database, reap_interval: self.reap_interval, settings })
+        Ok(Plan {
+            listen,
+            database: self.database.clone(),
+            pool: self.pool(),
+            reap_interval: self.reap_interval,
+            settings,
+        })
+    }
+
+    /// How connections to PostgreSQL are used.
+    pub(crate) fn pool(&self) -> Pool {
+        let connections = self.db_connections.into();
+        Pool { connections, prepares: self.db_prepare, ..Pool::default() }
     }
 }
 
@@ -206,7 +252,7 @@ fn period(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Database, Location, Secret, duration, period};
+    use super::{Cli, Database, File, Secret, duration, period};
     use clap::Parser;
     use octopoid_api::AuthMode;
 
@@ -238,13 +284,30 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_a_file_or_memory() {
-        let location = |url: &str| url.parse::<Database>().map(|database| database.location);
-        assert_eq!(location("sqlite::memory:"), Ok(Location::Memory));
-        assert_eq!(location("sqlite:a.db"), Ok(Location::File("a.db".into())));
-        assert_eq!(location("sqlite:///var/a.db"), Ok(Location::File("/var/a.db".into())));
-        assert!(location("sqlite:").is_err());
-        assert!(location("mysql://x").is_err());
+    fn a_database_is_a_file_or_memory_or_a_server() {
+        let location = |url: &str| match url.parse() {
+            Ok(Database::Sqlite { location, .. }) => location,
+            other => panic!("{url} is {other:?}"),
+        };
+        assert_eq!(location("sqlite::memory:"), File::Memory);
+        assert_eq!(location("sqlite:a.db"), File::File("a.db".into()));
+        assert_eq!(location("sqlite:///var/a.db"), File::File("/var/a.db".into()));
+        for url in ["postgres://a:b@c:1/d", "postgresql://c/d?sslmode=verify-full"] {
+            assert!(matches!(url.parse(), Ok(Database::Postgres(_))), "{url}");
+        }
+        for url in ["sqlite:", "mysql://x", "postgres://", "postgres://a/b?sslmode=some"] {
+            assert!(url.parse::<Database>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_databases_password_is_not_shown() {
+        let arguments = ["octopoid-server", "--database", "postgres://a:geheim@c/d"];
+        let plan = Cli::try_parse_from(arguments).unwrap().options.plan().unwrap();
+        assert_eq!(plan.database.to_string(), "postgres://a@c/d");
+        assert!(!format!("{plan:?}").contains("geheim"));
+        let wrong = Cli::try_parse_from(["o", "--db-connections", "0"]);
+        assert!(wrong.is_err());
     }
 
     #[test]

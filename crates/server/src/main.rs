@@ -1,4 +1,5 @@
-//! The Octopoid coordination server: one binary, one process, its data in an SQLite file.
+//! The Octopoid coordination server: one binary, one process, its data in an SQLite file
+//! or in a PostgreSQL database that it shares with others of its kind.
 
 mod config;
 mod host;
@@ -12,11 +13,12 @@ use std::{io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::Parser;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
-use octopoid_store::Store;
+use octopoid_store::{Store, engine::SharedEngine};
+use octopoid_store_postgres::{Options as Pool, Postgres};
 use octopoid_store_sqlite::Sqlite;
 
 use crate::{
-    config::{Cli, Command, Options},
+    config::{Cli, Command, Database, Options},
     host::System,
 };
 
@@ -63,14 +65,18 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Opens the database and brings its schema up to date.
-async fn open(database: &config::Database) -> anyhow::Result<(Store, (i64, i64))> {
-    let store = Store::new(Arc::new(Sqlite::open(&database.location)?));
+async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
+    let engine: SharedEngine = match database {
+        Database::Sqlite { location, .. } => Arc::new(Sqlite::open(location)?),
+        Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
+    };
+    let store = Store::new(engine);
     let versions = store.migrate(System.now()).await?;
     Ok((store, versions))
 }
 
 async fn migrate(options: &Options) -> anyhow::Result<(i64, i64)> {
-    let (_, versions) = open(&options.database).await?;
+    let (_, versions) = open(&options.database, options.pool()).await?;
     Ok(versions)
 }
 

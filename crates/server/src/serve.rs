@@ -20,7 +20,7 @@ const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop.
 pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
-    let (store, (from, to)) = crate::open(&plan.database)
+    let (store, (from, to)) = crate::open(&plan.database, plan.pool)
         .await
         .with_context(|| format!("cannot use the database {}", plan.database))?;
     if from != to {

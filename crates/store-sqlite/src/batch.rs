@@ -2,7 +2,7 @@
 
 use octopoid_store::{
     EngineError,
-    engine::{Row, Rows, Statement, Value},
+    engine::{Parameter, Row, Rows, Statement, Value},
 };
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
 
@@ -49,12 +49,12 @@ fn rows(
     statement: &Statement,
     text_left: &mut usize,
 ) -> Result<Rows, Failure> {
-    let mut prepared = connection.prepare_cached(&statement.sql)?;
+    let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
+    let mut prepared = connection.prepare_cached(sql)?;
     for (index, value) in statement.parameters.iter().enumerate() {
         match value {
-            Value::Null => prepared.raw_bind_parameter(index + 1, rusqlite::types::Null)?,
-            Value::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,
-            Value::Text(text) => prepared.raw_bind_parameter(index + 1, text)?,
+            Parameter::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,
+            Parameter::Text(text) => prepared.raw_bind_parameter(index + 1, text)?,
         }
     }
     let columns = prepared.column_count();

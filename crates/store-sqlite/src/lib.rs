@@ -198,10 +198,7 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
 #[cfg(test)]
 mod tests {
     use futures_util::future::BoxFuture;
-    use octopoid_store::{
-        Engine, EngineError, Store,
-        engine::{Statement, Value},
-    };
+    use octopoid_store::{Engine, EngineError, Store, engine::Statement};
 
     use super::{Answer, Location, OpenError, Sqlite, batch::TEXT_MAX};
 
@@ -251,7 +248,7 @@ mod tests {
         const TEXT: &str = "SELECT hex(zeroblob(?1))";
         let batch = |count| {
             let length = i64::try_from(TEXT_MAX / 6).unwrap();
-            let statement = Statement { sql: TEXT.into(), parameters: vec![Value::Int(length)] };
+            let statement = Statement { sql: TEXT.into(), parameters: vec![length.into()] };
             vec![statement; count]
         };
         let directory = tempfile::tempdir().unwrap();

@@ -10,13 +10,14 @@ const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN 
      GROUP BY scope, queue ORDER BY scope, queue";
 
 /// The finished tasks by scope and queue, as they were counted.
-const COUNTED: &str = "SELECT scope, queue, SUM(tasks) FROM finished_counts \
+const COUNTED: &str = "SELECT scope, queue, CAST(SUM(tasks) AS BIGINT) FROM finished_counts \
      GROUP BY scope, queue HAVING SUM(tasks) <> 0 ORDER BY scope, queue";
 
 /// Tasks whose text shows other blockers than the pairs.
-const MISREPRESENTED: &str = "SELECT id, blocked_by, (SELECT group_concat(blocker_id, ',') FROM \
-     (SELECT blocker_id FROM task_blockers WHERE task_id = tasks.id ORDER BY position)) AS pairs \
-     FROM tasks WHERE blocked_by IS NOT pairs";
+const MISREPRESENTED: &str = "SELECT id, blocked_by, pairs FROM (SELECT id, blocked_by, \
+     (SELECT string_agg(blocker_id, ',' ORDER BY position) FROM task_blockers \
+     WHERE task_id = tasks.id) AS pairs FROM tasks) AS shown \
+     WHERE COALESCE(blocked_by, '') <> COALESCE(pairs, '')";
 
 /// Waiting that can never end: nobody waits, or for one that is done.
 const STUCK: &str = "SELECT blocker_id, task_id FROM task_blockers WHERE task_id NOT IN (SELECT id FROM tasks) \

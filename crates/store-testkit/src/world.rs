@@ -9,8 +9,8 @@ use octopoid_domain::{
     Millis, Refusal, Task, event::Event, input::parse_body, task::NewTask, transition::Request,
 };
 use octopoid_store::{
-    Result, Stamp, Store, StoreError,
-    engine::{Rows, SharedEngine, Statement, Value as Cell},
+    Result, Sql, Stamp, Store, StoreError,
+    engine::{Parameter, Rows, SharedEngine, Statement},
     lists::{Filter, Listed, Page},
 };
 use serde_json::{Value, json};
@@ -278,7 +278,7 @@ impl World {
     }
 
     /// Runs a statement that is no operation of the store: to look where none looks.
-    pub async fn runs(&self, sql: &'static str, parameters: Vec<Cell>) -> Result<Rows> {
+    pub async fn runs(&self, sql: impl Into<Sql>, parameters: Vec<Parameter>) -> Result<Rows> {
         let statement = Statement { sql: sql.into(), parameters };
         let mut answers = self.engine.write(vec![statement]).await?;
         Ok(answers.pop().unwrap_or_default())

@@ -14,6 +14,7 @@ use crate::{
     Result, Stamp, Store, counts,
     engine::{Row, Statement, bind},
     first, history,
+    locks::Lock,
     row::Columns,
     tasks::{FIND, not_found, rules_columns, task, task_columns},
     unblock,
@@ -31,7 +32,7 @@ const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?
      turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
      execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
      version = ?19, write_id = ?20, events = events + ?21 \
-     WHERE id = ?1 AND version = ?2 AND (?22 OR NOT is_awaited) \
+     WHERE id = ?1 AND version = ?2 AND (?22 = 1 OR is_awaited = 0) \
      AND (?23 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?23 \
      AND (projects.scope IS NULL OR projects.scope = tasks.scope))) RETURNING id";
 
@@ -119,11 +120,16 @@ impl Store {
     /// Writes a change. `None` if the task is no longer what it was.
     async fn commit(&self, was: &Found, change: Change, stamp: Stamp) -> Result<Option<Task>> {
         let blocks = change.task.blocked_by != was.task.blocked_by;
+        let mut locks = Vec::new();
+        locks.extend(joins(&was.task, &change.task).map(Lock::joining));
+        if blocks {
+            locks.extend(unblock::locks(&change.task));
+        }
         let mut batch = changing(was, &change, stamp);
         if blocks {
             batch.push(bind!(FIND, &was.task.id, None::<&str>));
         }
-        let mut answers = self.engine.write(batch).await?;
+        let mut answers = self.write_holding(locks, batch).await?;
         if answers[0].is_empty() {
             return Ok(None);
         }

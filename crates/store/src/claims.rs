@@ -15,33 +15,76 @@ use crate::{
     engine::bind,
     first,
     row::Columns,
+    sql::Sql,
     tasks::{check_role, columns, naming_roles, role_names, rules, task},
 };
 
-/// Takes the most urgent task. The lanes of a queue are few (one for each pair of role and type),
-/// so looking at the head of each finds it without passing over tasks that do not fit, however
-/// long the queue is. Rank and number are compared as one number (a task's number stays below 2^44),
-/// because a minimum needs no table to sort in.
-const CLAIM: &str = concat!(
-    "WITH RECURSIVE lanes (lane) AS ( \
-         SELECT MIN(claim_lane) FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane > '' \
-         UNION ALL SELECT (SELECT MIN(claim_lane) FROM tasks \
-         WHERE scope = ?1 AND queue = ?2 AND claim_lane > lanes.lane) \
-         FROM lanes WHERE lanes.lane IS NOT NULL) \
-         UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
+/// The lanes of a queue, each found from the one before it, and those of them that fit. They are few
+/// (one for each pair of role and type), so looking at the head of each finds the most urgent task
+/// without passing over tasks that do not fit, however long the queue is.
+macro_rules! lanes {
+    ($role:literal, $kind:literal) => {
+        concat!(
+            "WITH RECURSIVE lanes (lane) AS ( \
+             SELECT MIN(claim_lane) FROM tasks \
+             WHERE scope = ?1 AND queue = ?2 AND claim_lane > '' \
+             UNION ALL SELECT (SELECT MIN(claim_lane) FROM tasks \
+             WHERE scope = ?1 AND queue = ?2 AND claim_lane > lanes.lane) \
+             FROM lanes WHERE lanes.lane IS NOT NULL), \
+             fitting AS (SELECT lane FROM lanes WHERE lane IS NOT NULL \
+             AND (?9 IS NULL OR ",
+            $role,
+            " IN (SELECT value FROM json_each(?9))) \
+             AND (?10 IS NULL OR ",
+            $kind,
+            " IN (SELECT value FROM json_each(?10)))) "
+        )
+    };
+}
+
+/// What a claim writes.
+macro_rules! take {
+    () => {
+        "UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
          claimed_at = ?6, updated_at = ?6, lease_expires_at = ?7, needs_intervention = 0, \
-         version = version + 1, write_id = ?8, events = events + 1 \
-         WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
-         WHERE scope = ?1 AND queue = ?2 AND claim_lane = lanes.lane \
-         ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM lanes \
-         WHERE lanes.lane IS NOT NULL \
-         AND (?9 IS NULL OR substr(lane, 1, instr(lane, char(31)) - 1) \
-         IN (SELECT value FROM json_each(?9))) \
-         AND (?10 IS NULL OR substr(lane, instr(lane, char(31)) + 1) \
-         IN (SELECT value FROM json_each(?10)))) \
-         RETURNING ",
+         version = version + 1, write_id = ?8, events = events + 1 "
+    };
+}
+
+/// Takes the most urgent task. With one writer the head of a lane is there for the taking. Rank and
+/// number are compared as one number (a task's number stays below 2^44), because a minimum needs no
+/// table to sort in.
+const TAKE_HEAD: &str = concat!(
+    lanes!("substr(lane, 1, instr(lane, char(31)) - 1)", "substr(lane, instr(lane, char(31)) + 1)"),
+    take!(),
+    "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
+     RETURNING ",
     columns!()
 );
+
+/// With many writers the head may be held by another claim, which is as good as gone: the claim
+/// passes over it, and does not wait. A few of each lane are put in order and tried. If others hold
+/// all of those, the first of any lane that nobody holds is taken; only then can a claim get less
+/// than the most urgent.
+const TAKE_FREE: &str = concat!(
+    lanes!("split_part(lane, chr(31), 1)", "split_part(lane, chr(31), 2)"),
+    ", best AS (SELECT task.seq FROM fitting CROSS JOIN LATERAL \
+     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+     ORDER BY claim_rank, seq LIMIT 8) AS head JOIN tasks AS task ON task.seq = head.seq \
+     WHERE task.scope = ?1 AND task.queue = ?2 AND task.claim_lane = fitting.lane \
+     ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
+     free AS (SELECT any_free.seq FROM fitting CROSS JOIN LATERAL \
+     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+     ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
+     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1) ",
+    take!(),
+    "FROM next WHERE tasks.seq = next.seq RETURNING ",
+    columns!()
+);
+
+const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
 /// A claim does not know its task's id, so its history finds the row by lease and mark.
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \

@@ -1,7 +1,7 @@
 //! The conditions of a list, put together from constant texts.
 
 use crate::{
-    engine::{Statement, Value},
+    engine::{Parameter, Statement},
     lists::Page,
 };
 
@@ -9,12 +9,12 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Conditions {
     sql: String,
-    parameters: Vec<Value>,
+    parameters: Vec<Parameter>,
 }
 
 impl Conditions {
     /// Adds a condition; `?#` in it stands for the value.
-    pub(crate) fn and(&mut self, condition: &'static str, value: impl Into<Value>) {
+    pub(crate) fn and(&mut self, condition: &'static str, value: impl Into<Parameter>) {
         let parameter = self.bind(value);
         self.join(&condition.replace("?#", &parameter));
     }
@@ -56,18 +56,18 @@ impl Conditions {
         self.sql.push_str(condition);
     }
 
-    fn bind(&mut self, value: impl Into<Value>) -> String {
+    fn bind(&mut self, value: impl Into<Parameter>) -> String {
         self.parameters.push(value.into());
         format!("?{}", self.parameters.len())
     }
 }
 
 /// A list of texts as one parameter, for `IN (SELECT value FROM json_each(?#))`.
-pub(crate) fn json(values: &[String]) -> Value {
+pub(crate) fn json(values: &[String]) -> Parameter {
     serde_json::Value::from(values).to_string().into()
 }
 
 /// The same where an empty list is no filter, for `?# IS NULL OR … IN (…)`.
-pub(crate) fn json_unless_empty(values: &[String]) -> Value {
-    if values.is_empty() { Value::Null } else { json(values) }
+pub(crate) fn json_unless_empty(values: &[String]) -> Parameter {
+    if values.is_empty() { Parameter::Text(None) } else { json(values) }
 }

@@ -7,11 +7,12 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Stamp, Store, StoreError, all, answers,
     conditions::{Conditions, json},
     engine::{Row, Statement, bind},
     first,
     lists::{Listed, Page},
+    locks::Lock,
     patch::{field, set},
     projects,
     row::{Columns, number},
@@ -223,7 +224,9 @@ impl Store {
         let mut batch = creating(&new, Some(id), stamp);
         batch.push(linking(LINK_TASK, id, &new.id, stamp));
         batch.push(bind!(tasks::FIND, &new.id, None::<&str>));
-        let mut answers = self.engine.write(batch).await?;
+        let mut locks = tasks::locks(&new);
+        locks.push(Lock::draft(id));
+        let mut answers = self.write_holding(locks, batch).await?;
         if answers[0].is_empty() {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(self.why_not_created(&new).await?);
@@ -233,12 +236,11 @@ impl Store {
     }
 
     async fn promote_to_project(&self, id: i64, new: Project, stamp: Stamp) -> Result<Promoted> {
-        let [inserted, linked] = self
-            .write([
-                projects::inserting(&new, Some(id), stamp),
-                linking(LINK_PROJECT, id, &new.id, stamp),
-            ])
-            .await?;
+        let batch = vec![
+            projects::inserting(&new, Some(id), stamp),
+            linking(LINK_PROJECT, id, &new.id, stamp),
+        ];
+        let [inserted, linked] = answers(self.write_holding(vec![Lock::draft(id)], batch).await?)?;
         if inserted.is_empty() {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(projects::taken(&new.id).into());

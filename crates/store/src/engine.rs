@@ -1,9 +1,11 @@
 //! The seam between the operations and a database: a batch goes in, rows come out.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
+
+use crate::Sql;
 
 /// The whole of what a backend must do. A batch is all or nothing; its answers come in its order.
 ///
@@ -24,8 +26,8 @@ pub trait Engine: Send + Sync + 'static {
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 }
 
-/// A value that goes into or comes out of the database. Instants are integers in milliseconds,
-/// booleans 0 and 1, ids and JSON text: so the schema is the same everywhere.
+/// A value that comes out of the database. Instants are integers in milliseconds, booleans 0 and 1,
+/// ids and JSON text: so the schema is the same everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
@@ -34,6 +36,16 @@ pub enum Value {
     Int(i64),
     /// Text.
     Text(String),
+}
+
+/// A value that goes into the database. Its type is known where it is absent too, because
+/// PostgreSQL asks for the type of each parameter before it sees a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// An integer below 2^53, or null.
+    Int(Option<i64>),
+    /// Text, or null.
+    Text(Option<String>),
 }
 
 /// The columns of a row, in the order the statement names them.
@@ -45,9 +57,9 @@ pub type Rows = Vec<Row>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The text, with `?1`, `?2`, … for the parameters.
-    pub sql: Cow<'static, str>,
+    pub sql: Sql,
     /// The parameters, from `?1`.
-    pub parameters: Vec<Value>,
+    pub parameters: Vec<Parameter>,
 }
 
 /// The machine's reasons to fail. Only the last may be the caller's fault.
@@ -62,56 +74,82 @@ pub enum EngineError {
     /// The backend cannot be reached or cannot write. Nothing of the batch was done.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The connection was lost before the backend confirmed the batch. It was done whole or not at
+    /// all, and nobody can tell which.
+    #[error("the database did not confirm the write: {0}")]
+    Unconfirmed(String),
     /// A read would return more text than the backend holds in memory for one caller.
     #[error("the rows that were asked for are too large in all")]
     TooLarge,
 }
 
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Self::Int(value)
+/// A type whose values, and their absence, can be bound to a parameter.
+pub trait Bind: Sized {
+    /// The parameter for this value, or for its absence.
+    fn bind(value: Option<Self>) -> Parameter;
+}
+
+impl<T: Bind> From<T> for Parameter {
+    fn from(value: T) -> Self {
+        T::bind(Some(value))
     }
 }
 
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Int(i64::from(value))
-    }
-}
-
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Self::Text(value)
-    }
-}
-
-impl From<&String> for Value {
-    fn from(value: &String) -> Self {
-        Self::Text(value.clone())
-    }
-}
-
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::Text(value.to_owned())
-    }
-}
-
-impl From<octopoid_domain::Millis> for Value {
-    fn from(value: octopoid_domain::Millis) -> Self {
-        Self::Int(value.0)
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
+impl<T: Bind> From<Option<T>> for Parameter {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
+        T::bind(value)
     }
 }
 
-impl<'a> From<&'a Option<String>> for Value {
+impl<'a> From<&'a Option<String>> for Parameter {
     fn from(value: &'a Option<String>) -> Self {
         value.as_deref().into()
+    }
+}
+
+/// What comes back of a value that was stored.
+impl<T: Bind> From<T> for Value {
+    fn from(value: T) -> Self {
+        match T::bind(Some(value)) {
+            Parameter::Int(number) => number.map_or(Self::Null, Self::Int),
+            Parameter::Text(text) => text.map_or(Self::Null, Self::Text),
+        }
+    }
+}
+
+impl Bind for i64 {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Int(value)
+    }
+}
+
+impl Bind for bool {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Int(value.map(i64::from))
+    }
+}
+
+impl Bind for octopoid_domain::Millis {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Int(value.map(|instant| instant.0))
+    }
+}
+
+impl Bind for String {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Text(value)
+    }
+}
+
+impl Bind for &String {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Text(value.cloned())
+    }
+}
+
+impl Bind for &str {
+    fn bind(value: Option<Self>) -> Parameter {
+        Parameter::Text(value.map(str::to_owned))
     }
 }
 
@@ -119,8 +157,8 @@ impl<'a> From<&'a Option<String>> for Value {
 macro_rules! bind {
     ($sql:expr $(, $parameter:expr)* $(,)?) => {
         $crate::engine::Statement {
-            sql: std::borrow::Cow::Borrowed($sql),
-            parameters: vec![$($crate::engine::Value::from($parameter)),*],
+            sql: $crate::Sql::from($sql),
+            parameters: vec![$($crate::engine::Parameter::from($parameter)),*],
         }
     };
 }

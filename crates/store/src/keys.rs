@@ -10,10 +10,11 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Stamp, Store, StoreError, all, answers,
     engine::{Row, Statement, bind},
     first, history,
     lists::{Listed, Page},
+    locks::Lock,
     row::{Columns, number},
 };
 
@@ -131,7 +132,7 @@ impl Store {
     pub async fn issue_key(&self, hash: &str, grant: &Grant, stamp: Stamp) -> Result<Key> {
         let (id, Grant { scope, label, .. }) = (key_id(stamp), grant);
         let issue = bind!(ISSUE, hash, id, scope, label, stamp.now, grant.expires_at);
-        let [rows] = self.write([issue]).await?;
+        let [rows] = answers(self.write_holding(vec![Lock::keys(scope)], vec![issue]).await?)?;
         first(rows, key)?.ok_or(StoreError::Corrupt("a new key left no row"))
     }
 
@@ -145,13 +146,12 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Key> {
         let (id, now) = (key_id(stamp), stamp.now);
-        let [issued, _] = self
-            .write([
-                bind!(REPLACE, scope, presented, now, hash, &id),
-                // Nothing is revoked unless something was issued: both look for the same keys.
-                bind!(REVOKE_REPLACED, scope, presented, now, &id),
-            ])
-            .await?;
+        let batch = vec![
+            bind!(REPLACE, scope, presented, now, hash, &id),
+            // Nothing is revoked unless something was issued: both look for the same keys.
+            bind!(REVOKE_REPLACED, scope, presented, now, &id),
+        ];
+        let [issued, _] = answers(self.write_holding(vec![Lock::keys(scope)], batch).await?)?;
         first(issued, key)?
             .ok_or_else(|| Refusal::NotFound("No API key found for this scope".to_owned()).into())
     }

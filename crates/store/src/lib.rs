@@ -15,6 +15,7 @@ mod flows;
 mod history;
 mod keys;
 pub mod lists;
+mod locks;
 pub mod messages;
 mod migrate;
 pub mod orchestrators;
@@ -23,6 +24,7 @@ mod poll;
 pub mod projects;
 mod roles;
 mod row;
+mod sql;
 mod stamp;
 mod tasks;
 mod unblock;
@@ -33,6 +35,7 @@ use thiserror::Error;
 use engine::{Rows, SharedEngine, Statement};
 
 pub use engine::{Engine, EngineError};
+pub use sql::Sql;
 pub use stamp::Stamp;
 
 /// Why an operation did not happen.

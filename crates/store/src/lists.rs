@@ -10,7 +10,7 @@ use octopoid_domain::{Task, queue};
 use crate::{
     Result, Store, all,
     conditions::json,
-    engine::{Statement, Value},
+    engine::{Parameter, Statement},
     row::number,
     tasks::{columns, rank, task},
 };
@@ -63,7 +63,7 @@ const UNFINISHED: [&str; 3] =
 
 /// A query in the making: constant texts and their parameters.
 struct Query {
-    parameters: Vec<Value>,
+    parameters: Vec<Parameter>,
     /// The filters other than scope and queue, each beginning with AND.
     filters: String,
     /// The conditions that split the list into parts of the index.
@@ -103,12 +103,12 @@ impl Query {
         query
     }
 
-    fn filter(&mut self, condition: &'static str, value: Value) {
+    fn filter(&mut self, condition: &'static str, value: Parameter) {
         let parameter = self.bind(value);
         self.filters.push_str(&condition.replace("?#", &parameter));
     }
 
-    fn bind(&mut self, value: Value) -> String {
+    fn bind(&mut self, value: Parameter) -> String {
         self.parameters.push(value);
         format!("?{}", self.parameters.len())
     }
@@ -160,7 +160,7 @@ impl Query {
         if self.filters.is_empty() {
             if !self.finished.is_empty() {
                 terms.push(format!(
-                    "(SELECT COALESCE(SUM(tasks), 0) FROM finished_counts \
+                    "(SELECT COALESCE(CAST(SUM(tasks) AS BIGINT), 0) FROM finished_counts \
                      WHERE scope = ?1 AND queue IN ('{}'))",
                     self.finished.join("', '")
                 ));
@@ -202,14 +202,14 @@ impl Query {
 }
 
 /// The condition to look by where the list is not in the order of the queue index, and how to name
-/// the queue beside it. A plus keeps a column's own index out of the plan.
+/// the queue beside it. What is joined to a text keeps the column's own index out of the plan.
 fn other_index(filter: &Filter) -> Option<(&'static str, &'static str)> {
     if filter.project_id.is_some() {
         // By the project's index: a project has fewer tasks than a queue.
-        Some(("+scope = ?1", "+queue"))
+        Some(("scope || '' = ?1", "queue || ''"))
     } else if filter.needs_intervention == Some(true) {
         // By the index of the few that are flagged, finished or not.
-        Some(("scope = ?1 AND needs_intervention = 1", "+queue"))
+        Some(("scope = ?1 AND needs_intervention = 1", "queue || ''"))
     } else if filter.by_priority {
         // The most urgent first takes sorting, whatever the index.
         Some(("scope = ?1", "queue"))

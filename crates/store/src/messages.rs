@@ -51,10 +51,11 @@ const LIST: &str = concat!("SELECT ", columns!(), " FROM messages");
 const THREAD: &str = "WITH RECURSIVE thread (seq, id) AS ( \
      SELECT seq, id FROM messages WHERE id = ?1 AND scope = ?2 \
      UNION ALL SELECT reply.seq, reply.id FROM thread \
-     JOIN messages AS reply ON reply.parent_message_id = thread.id LIMIT 10000) \
+     JOIN messages AS reply ON reply.parent_message_id = thread.id) \
      SELECT message.id, message.task_id, message.from_actor, message.to_actor, message.type, \
      message.content, message.created_at, message.scope, message.parent_message_id \
-     FROM thread JOIN messages AS message ON message.seq = thread.seq \
+     FROM (SELECT seq FROM thread LIMIT 10000) AS bounded \
+     JOIN messages AS message ON message.seq = bounded.seq \
      ORDER BY message.created_at, message.seq";
 
 /// Which messages to list.

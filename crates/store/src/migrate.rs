@@ -1,23 +1,52 @@
-//! Numbered migrations, embedded in the binary and applied once each, in order.
+//! Numbered migrations, embedded in the binary and applied once each, in order, however many servers
+//! start at the same time.
+//!
+//! During a rolling upgrade, servers of two versions share a database. So a migration only adds
+//! (expand), and what nobody needs any more goes in a later release (contract). Each names the
+//! oldest schema whose servers can still work with its result; older ones refuse to.
+
+use octopoid_domain::Millis;
 
 use crate::{
-    Result, Store, StoreError,
-    engine::{Statement, Value},
-    row::number,
+    EngineError, Result, Store, StoreError,
+    engine::{Statement, bind},
+    first,
+    locks::Lock,
+    row::Columns,
+    sql::Sql,
 };
 
-/// The statements of each migration, from version 1. One that was released never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_tasks.sql"), include_str!("migrations/0002_nouns.sql")];
-
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions \
-    (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL)";
-
-const CURRENT: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_versions";
-
-fn statement(sql: &'static str) -> Statement {
-    Statement { sql: sql.into(), parameters: Vec::new() }
+/// A step from one version of the schema to the next. One that was released never changes.
+struct Migration {
+    sqlite: &'static str,
+    postgres: &'static str,
+    /// The oldest version whose servers can work with the schema that this leads to.
+    readable_from: i64,
 }
+
+/// From version 1.
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        sqlite: include_str!("migrations/0001_tasks.sql"),
+        postgres: include_str!("migrations/0001_tasks.postgres.sql"),
+        readable_from: 1,
+    },
+    Migration {
+        sqlite: include_str!("migrations/0002_nouns.sql"),
+        postgres: include_str!("migrations/0002_nouns.postgres.sql"),
+        readable_from: 2,
+    },
+];
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, \
+     applied_at BIGINT NOT NULL, readable_from BIGINT NOT NULL)";
+
+const CURRENT: &str =
+    "SELECT version, readable_from FROM schema_versions ORDER BY version DESC LIMIT 1";
+
+/// Fails if the version is there already, and its migration with it.
+const ENTER: &str =
+    "INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (?1, ?2, ?3)";
 
 /// The newest schema version this server knows.
 fn newest() -> i64 {
@@ -26,41 +55,60 @@ fn newest() -> i64 {
 
 impl Store {
     /// Brings the schema up to date and returns the versions before and after. Each migration is
-    /// one batch, so a crash leaves it done or not begun. A database from a newer server is
-    /// refused untouched.
-    pub async fn migrate(&self, now: octopoid_domain::Millis) -> Result<(i64, i64)> {
-        let answers = self.engine.write(vec![statement(CREATE), statement(CURRENT)]).await?;
-        let found = number(answers.into_iter().nth(1).unwrap_or_default())?;
-        let known = newest();
-        if found > known {
-            return Err(StoreError::Newer { found, known });
+    /// one batch, so a crash leaves it done or not begun. A database whose schema this server
+    /// cannot work with is refused untouched.
+    pub async fn migrate(&self, now: Millis) -> Result<(i64, i64)> {
+        self.write_holding(vec![Lock::schema()], vec![bind!(CREATE)]).await?;
+        let before = self.version().await?;
+        let mut found = before;
+        while let Some(next) = usize::try_from(found).ok().and_then(|index| MIGRATIONS.get(index)) {
+            let mut batch = vec![bind!(ENTER, found + 1, now, next.readable_from)];
+            batch.extend(next.statements());
+            match self.write_holding(vec![Lock::schema()], batch).await {
+                Ok(_) => found += 1,
+                // Another server was faster; what it has done need not be done again.
+                Err(StoreError::Engine(EngineError::Constraint(text))) => {
+                    let current = self.version().await?;
+                    if current == found {
+                        return Err(EngineError::Constraint(text).into());
+                    }
+                    found = current;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        for version in found + 1..=known {
-            let index = usize::try_from(version - 1).unwrap_or_default();
-            let mut batch: Vec<_> = statements(MIGRATIONS[index]).map(statement).collect();
-            batch.push(Statement {
-                sql: "INSERT INTO schema_versions (version, applied_at) VALUES (?1, ?2)".into(),
-                parameters: vec![Value::Int(version), now.into()],
-            });
-            self.engine.write(batch).await?;
-        }
-        Ok((found, known))
+        Ok((before, found))
     }
 
-    /// Whether the database takes writes, answers, and has the schema this server knows.
+    /// Whether the database takes writes, answers, and has a schema that this server can work with.
     pub async fn check_ready(&self) -> Result<()> {
         // Changes nothing, but a writer that is gone or locked out cannot answer it.
         self.engine.write(Vec::new()).await?;
-        let [rows] = self.read([statement(CURRENT)]).await?;
-        let (found, known) = (number(rows)?, newest());
-        if found > known {
+        self.version().await.map(drop)
+    }
+
+    /// The version of the schema, if this server can work with it.
+    async fn version(&self) -> Result<i64> {
+        let known = newest();
+        let [rows] = self.read([bind!(CURRENT)]).await?;
+        let versions = |row| {
+            let mut row = Columns::new(row);
+            Ok((row.next()?, row.next()?))
+        };
+        let (found, readable_from): (i64, i64) = first(rows, versions)?.unwrap_or_default();
+        if found > known && readable_from > known {
             return Err(StoreError::Newer { found, known });
         }
-        Ok(())
+        Ok(found)
     }
 }
 
-/// Splits a migration at the semicolons that end a line. No statement has one elsewhere.
-fn statements(migration: &'static str) -> impl Iterator<Item = &'static str> {
-    migration.split(";\n").map(str::trim).filter(|text| !text.is_empty())
+impl Migration {
+    /// The statements, split at the semicolons that end a line. None has one elsewhere.
+    fn statements(&self) -> impl Iterator<Item = Statement> {
+        let split =
+            |text: &'static str| text.split(";\n").map(str::trim).filter(|text| !text.is_empty());
+        let sqlite = split(self.sqlite).map(Sql::OnlySqlite);
+        sqlite.chain(split(self.postgres).map(Sql::OnlyPostgres)).map(|sql| bind!(sql))
+    }
 }

@@ -6,10 +6,11 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Stamp, Store, StoreError, all, answers,
     conditions::json_unless_empty,
     engine::{Row, Value, bind},
     first, keys,
+    locks::Lock,
     row::{Column, Columns},
 };
 
@@ -73,10 +74,13 @@ const LIST_ALL: &str = list!("?1 IS NULL AND ");
 
 const LIST_SCOPE: &str = list!("scope = ?1 AND ");
 
-/// A stretch at a time, so that the write stays short; the next run takes the rest.
+/// A stretch at a time, so that the write stays short; the next run takes the rest. The conditions
+/// stand twice, because another server may have marked some of the stretch, or heard of them, since
+/// it was chosen.
 const MARK_OFFLINE: &str = "UPDATE orchestrators SET status = 'offline' WHERE id IN \
      (SELECT id FROM orchestrators WHERE status = 'active' AND last_heartbeat < ?1 \
-     ORDER BY last_heartbeat LIMIT 1000) RETURNING id";
+     ORDER BY last_heartbeat LIMIT 1000) AND status = 'active' AND last_heartbeat < ?1 \
+     RETURNING id";
 
 /// Which orchestrators to list. Empty filters do not filter.
 #[derive(Clone, Debug, Default)]
@@ -137,25 +141,25 @@ impl Store {
         within: Option<&str>,
         stamp: Stamp,
     ) -> Result<Outcome> {
-        let [known, registered, key] = self
-            .write([
-                bind!(FIND_HOLDER, &new.id),
-                bind!(
-                    REGISTER,
-                    &new.id,
-                    &new.cluster,
-                    &new.machine_id,
-                    &new.hostname,
-                    &new.repo_url,
-                    stamp.now,
-                    &new.version,
-                    &new.capabilities,
-                    &new.scope,
-                    within,
-                ),
-                keys::issuing_first(first_key_hash, new, stamp),
-            ])
-            .await?;
+        let batch = vec![
+            bind!(FIND_HOLDER, &new.id),
+            bind!(
+                REGISTER,
+                &new.id,
+                &new.cluster,
+                &new.machine_id,
+                &new.hostname,
+                &new.repo_url,
+                stamp.now,
+                &new.version,
+                &new.capabilities,
+                &new.scope,
+                within,
+            ),
+            keys::issuing_first(first_key_hash, new, stamp),
+        ];
+        let [known, registered, key] =
+            answers(self.write_holding(vec![Lock::keys(&new.scope)], batch).await?)?;
         match first(registered, orchestrator)? {
             Some(orchestrator) => Ok(Outcome {
                 orchestrator,

@@ -8,7 +8,7 @@ use octopoid_domain::{
     input::{Count, Flag, Id, JsonText, Patch, Plain},
 };
 
-use crate::engine::Value;
+use crate::engine::{Bind, Parameter};
 
 /// Sets a column to the parameter `$value` if the parameter `$mentioned` is 1.
 macro_rules! set {
@@ -28,20 +28,22 @@ macro_rules! set {
 pub(crate) use set;
 
 /// The two parameters of a column: whether the body mentions it, and its new value.
-pub(crate) fn field<T>(patch: Patch<T>) -> [Value; 2]
-where
-    Value: From<T>,
-{
+pub(crate) fn field<T: Bind>(patch: Patch<T>) -> [Parameter; 2] {
     match patch {
-        Patch::Absent => [false.into(), Value::Null],
-        Patch::Null => [true.into(), Value::Null],
+        Patch::Absent => [false.into(), T::bind(None)],
+        Patch::Null => [true.into(), T::bind(None)],
         Patch::Set(value) => [true.into(), value.into()],
     }
 }
 
-macro_rules! into_value {
-    ($($from:ty),*) => {
-        $(impl From<$from> for Value { fn from(value: $from) -> Self { value.0.into() } })*
+macro_rules! bind_inner {
+    ($take:ident: $($outer:ty),*) => {
+        $(impl Bind for $outer {
+            fn bind(value: Option<Self>) -> Parameter {
+                value.$take(|value| value.0).into()
+            }
+        })*
     };
 }
-into_value!(Plain, Id, JsonText, Tags, Count, Flag);
+bind_inner!(map: Plain, Count, Flag);
+bind_inner!(and_then: Id, JsonText, Tags);

@@ -7,11 +7,12 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Stamp, Store, StoreError, all, answers,
     conditions::Conditions,
     engine::{Row, Statement, bind},
     first,
     lists::{Listed, Page},
+    locks::Lock,
     patch::{field, set},
     row::{Columns, number},
     tasks::{self, task},
@@ -228,8 +229,8 @@ impl Store {
 
     /// Deletes a project that has no tasks.
     pub async fn delete_project(&self, id: &str, within: Option<&str>) -> Result<()> {
-        let [deleted, tasks] =
-            self.write([bind!(DELETE, id, within), bind!(COUNT_TASKS, id, within)]).await?;
+        let batch = vec![bind!(DELETE, id, within), bind!(COUNT_TASKS, id, within)];
+        let [deleted, tasks] = answers(self.write_holding(vec![Lock::project(id)], batch).await?)?;
         if !deleted.is_empty() {
             return Ok(());
         }

@@ -10,6 +10,7 @@ use crate::{
     engine::{Row, bind},
     first,
     row::Columns,
+    sql::Sql,
 };
 
 /// The columns of a role, in the order [`role`] reads them.
@@ -24,14 +25,26 @@ const FIND_ORCHESTRATOR: &str =
     "SELECT 1 FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)";
 
 /// Whoever registers a role last has it. No orchestrator, no roles.
-const REGISTER: &str = "INSERT INTO roles (name, scope, description, claims_from, orchestrator_id, created_at) \
-     SELECT json_extract(value, '$.name'), orchestrators.scope, \
-     json_extract(value, '$.description'), json_extract(value, '$.claims_from'), \
-     orchestrators.id, ?3 FROM json_each(?4) CROSS JOIN orchestrators \
-     WHERE orchestrators.id = ?1 AND (?2 IS NULL OR orchestrators.scope = ?2) \
-     ON CONFLICT (name, scope) DO UPDATE SET description = excluded.description, \
-     claims_from = excluded.claims_from, orchestrator_id = excluded.orchestrator_id, \
-     created_at = excluded.created_at";
+macro_rules! register {
+    ($list:literal) => {
+        concat!(
+            "INSERT INTO roles (name, scope, description, claims_from, orchestrator_id, created_at) \
+             SELECT value ->> 'name', orchestrators.scope, value ->> 'description', \
+             value ->> 'claims_from', orchestrators.id, ?3 FROM ",
+            $list,
+            " CROSS JOIN orchestrators \
+             WHERE orchestrators.id = ?1 AND (?2 IS NULL OR orchestrators.scope = ?2) \
+             ON CONFLICT (name, scope) DO UPDATE SET description = excluded.description, \
+             claims_from = excluded.claims_from, orchestrator_id = excluded.orchestrator_id, \
+             created_at = excluded.created_at"
+        )
+    };
+}
+
+const REGISTER: Sql = Sql::Differs {
+    sqlite: register!("json_each(?4)"),
+    postgres: register!("json_array_elements(?4::json) AS listed (value)"),
+};
 
 const LIST_OWN: &str = concat!(
     "SELECT ",

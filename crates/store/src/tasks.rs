@@ -12,6 +12,7 @@ use crate::{
     Result, Stamp, Store, StoreError, counts,
     engine::{Row, Statement, bind},
     first, history,
+    locks::Lock,
     row::Columns,
     unblock,
 };
@@ -114,7 +115,8 @@ macro_rules! insert {
              WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
              ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
              (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
-             EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 AND blocker_id = ?1) \
+             CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 \
+             AND blocker_id = ?1) THEN 1 ELSE 0 END \
              WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
              AND (scope IS NULL OR scope = ?16)))",
             $condition,
@@ -175,7 +177,7 @@ impl Store {
         if !is_plain {
             batch.push(bind!(FIND, &new.id, None::<&str>));
         }
-        let mut answers = self.engine.write(batch).await?;
+        let mut answers = self.write_holding(locks(&new), batch).await?;
         let Some(row) = answers[0].pop() else {
             return Err(self.why_not_created(&new).await?);
         };
@@ -230,9 +232,18 @@ impl Store {
         batch.extend(unblock::release_dependents(id, stamp));
         batch.push(unblock::wait_no_more(id, stamp));
         batch.push(bind!(DELETE, id, stamp.write_id));
-        let answers = self.engine.write(batch).await?;
+        let answers = self.write_holding(vec![Lock::task(id)], batch).await?;
         first(answers.into_iter().next().unwrap_or_default(), task)?.ok_or_else(|| not_found(id))
     }
+}
+
+/// What the batch that creates a task decides by: whether its id is free and who waits for it, what
+/// it waits for itself, and whether its project is there.
+pub(crate) fn locks(new: &Task) -> Vec<Lock> {
+    let mut locks = unblock::locks(new);
+    locks.push(Lock::task(&new.id));
+    locks.extend(new.project_id.as_deref().map(Lock::joining));
+    locks
 }
 
 /// The batch that creates a task; its first answer is empty if it did not. With a draft, the task

@@ -3,20 +3,24 @@
 //! Everything here happens in the batch that finishes, deletes, creates or edits a task, so that a
 //! task cannot begin to wait for one that is finishing at that moment.
 
+use octopoid_domain::{Task, task::blockers};
+
 use crate::{
     Stamp,
     engine::{Statement, bind},
+    locks::Lock,
+    sql::Sql,
 };
 
 /// What a task waits for, as text.
 macro_rules! show {
     ($task:literal, $condition:literal) => {
         concat!(
-            "(SELECT group_concat(blocker_id, ',') FROM (SELECT blocker_id FROM task_blockers \
+            "(SELECT string_agg(blocker_id, ',' ORDER BY position) FROM task_blockers \
              WHERE task_id = ",
             $task,
             $condition,
-            " ORDER BY position))"
+            ")"
         )
     };
 }
@@ -30,6 +34,14 @@ macro_rules! dependents {
          WHERE ended.id = ?1 AND ended.write_id = ?2)"
     };
 }
+
+/// Dependents are held before they are changed, so that what they wait for is read after another
+/// batch has shortened or edited them.
+const HOLD: Sql = Sql::OnlyPostgres(concat!(
+    "SELECT id FROM tasks WHERE id IN ",
+    dependents!(),
+    " ORDER BY id FOR UPDATE"
+));
 
 /// Dependents wait no longer for it.
 const SHORTEN: &str = concat!(
@@ -51,28 +63,60 @@ const FORGET_BLOCKER: &str = "DELETE FROM task_blockers WHERE blocker_id = ?1 \
 const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
-/// Tells unfinished blockers that somebody waits, so that whoever finishes them looks for it.
-const AWAIT: &str = "UPDATE tasks SET is_awaited = 1 \
-     WHERE id IN (SELECT value FROM json_each(?3)) AND queue <> 'done' AND NOT is_awaited \
-     AND scope = (SELECT scope FROM tasks WHERE id = ?1 AND write_id = ?2)";
+macro_rules! awaiting {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE tasks SET is_awaited = 1 \
+             WHERE id IN (SELECT value FROM json_each(?3)) AND queue <> 'done' ",
+            $condition,
+            "AND scope = (SELECT scope FROM tasks WHERE id = ?1 AND write_id = ?2)"
+        )
+    };
+}
+
+/// Tells unfinished blockers that somebody waits, so that whoever finishes them looks for it. Where
+/// many write, those that know are written too: the row is held until the pair is there to be seen.
+const AWAIT: Sql =
+    Sql::Differs { sqlite: awaiting!("AND is_awaited = 0 "), postgres: awaiting!("") };
+
+macro_rules! waiting {
+    ($list:literal) => {
+        concat!(
+            "INSERT INTO task_blockers (scope, blocker_id, task_id, position) \
+             SELECT waiting.scope, value, waiting.id, key FROM tasks AS waiting CROSS JOIN ",
+            $list,
+            " WHERE waiting.id = ?1 AND waiting.write_id = ?2 \
+             AND NOT EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = value \
+             AND ended.scope = waiting.scope AND ended.queue = 'done')"
+        )
+    };
+}
 
 /// A blocker that is done already is left out; one that nobody knows is a marker and stays.
-const WAIT: &str = "INSERT INTO task_blockers (scope, blocker_id, task_id, position) \
-     SELECT waiting.scope, value, waiting.id, key FROM tasks AS waiting JOIN json_each(?3) \
-     WHERE waiting.id = ?1 AND waiting.write_id = ?2 \
-     AND NOT EXISTS (SELECT 1 FROM tasks AS ended WHERE ended.id = value \
-     AND ended.scope = waiting.scope AND ended.queue = 'done')";
+const WAIT: Sql = Sql::Differs {
+    sqlite: waiting!("json_each(?3)"),
+    postgres: waiting!("json_array_elements_text(?3::json) WITH ORDINALITY AS listed (value, key)"),
+};
 
 const SHOW: &str =
     concat!("UPDATE tasks SET blocked_by = ", show!("?1", ""), " WHERE id = ?1 AND write_id = ?2");
 
 /// Lets everything go on that waits for a task which this write has finished or deleted.
-pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 3] {
+pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 4] {
     [
+        bind!(HOLD, id, stamp.write_id),
         bind!(SHORTEN, id, stamp.write_id, stamp.now),
         bind!(RECORD, id, stamp.write_id, stamp.now),
         bind!(FORGET_BLOCKER, id, stamp.write_id),
     ]
+}
+
+/// What a task decides by when it begins to wait: whether its blockers are there.
+pub(crate) fn locks(waiting: &Task) -> Vec<Lock> {
+    blockers(waiting.blocked_by.as_deref().unwrap_or_default())
+        .into_iter()
+        .map(Lock::task)
+        .collect()
 }
 
 /// Makes a task wait for exactly these.

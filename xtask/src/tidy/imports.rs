@@ -12,10 +12,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-domain", &[]),
     ("octopoid-store", &["octopoid-domain"]),
     ("octopoid-store-sqlite", &["octopoid-store"]),
+    ("octopoid-store-postgres", &["octopoid-store"]),
+    (
+        "octopoid-test-database",
+        &["octopoid-store", "octopoid-store-postgres", "octopoid-store-sqlite"],
+    ),
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
-    ("octopoid-bench", &["octopoid-domain", "octopoid-store", "octopoid-store-sqlite"]),
+    ("octopoid-scratch-postgres", &[]),
+    (
+        "octopoid-bench",
+        &[
+            "octopoid-domain",
+            "octopoid-scratch-postgres",
+            "octopoid-store",
+            "octopoid-store-postgres",
+            "octopoid-store-sqlite",
+        ],
+    ),
     (
         "octopoid-server",
         &[
@@ -23,6 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "octopoid-client",
             "octopoid-domain",
             "octopoid-store",
+            "octopoid-store-postgres",
             "octopoid-store-sqlite",
         ],
     ),

@@ -63,7 +63,9 @@ async fn a_database_of_a_newer_server_is_refused_untouched() {
     let disk = Disk::new();
     run(command().args(["migrate", "--database", &disk.url()])).await;
     let newer = Statement {
-        sql: "INSERT INTO schema_versions (version, applied_at) VALUES (999, 0)".into(),
+        sql: "INSERT INTO schema_versions (version, applied_at, readable_from) \
+              VALUES (999, 0, 999)"
+            .into(),
         parameters: Vec::new(),
     };
     let engine = Arc::new(Sqlite::open(&Location::File(disk.file())).unwrap());

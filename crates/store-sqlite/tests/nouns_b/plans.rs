@@ -25,6 +25,7 @@ async fn world() -> (World, Arc<Recording>) {
 async fn plans(recording: &Recording) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for Statement { sql, parameters } in recording.take().into_iter().flat_map(|run| run.batch) {
+        let Some(sql) = sql.sqlite() else { continue };
         let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {sql}").into(), parameters };
         for row in recording.read(vec![explain]).await.unwrap().remove(0) {
             if let Some(Value::Text(line)) = row.into_iter().nth(3) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::join_all};
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Rows, Statement, Value},
+    engine::{Parameter, Rows, Statement, Value},
 };
 use octopoid_store_sqlite::{Location, OpenError, Sqlite};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ const CREATE: &str = "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT 
 const ADD: &str = "INSERT INTO notes (id, text) VALUES (?1, ?2)";
 const COUNT: &str = "SELECT COUNT(*) FROM notes";
 
-fn statement(sql: &'static str, parameters: Vec<Value>) -> Statement {
+fn statement(sql: &'static str, parameters: Vec<Parameter>) -> Statement {
     Statement { sql: sql.into(), parameters }
 }
 

@@ -52,6 +52,9 @@ impl Meter {
 
     /// Runs a statement alone and charges for it.
     async fn run(&self, statement: Statement) -> Result<Rows, EngineError> {
+        if statement.sql.sqlite().is_none() {
+            return Ok(Rows::new());
+        }
         let trees = self.written(&statement).await?;
         let mut before = Vec::new();
         for tree in &trees {
@@ -79,7 +82,7 @@ impl Meter {
         const TREES: &str =
             "SELECT rootpage, name, tbl_name, sql FROM sqlite_schema WHERE rootpage > 0";
         let explain = Statement {
-            sql: format!("EXPLAIN {}", statement.sql).into(),
+            sql: format!("EXPLAIN {}", statement.sql.sqlite().unwrap_or("SELECT 1")).into(),
             parameters: statement.parameters.clone(),
         };
         let batch = vec![explain, plain(TREES.to_owned())];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use octopoid_store::{
-    engine::{Statement, Value},
+    engine::{Parameter, Statement},
     lists::{Filter, Page},
 };
 use octopoid_store_sqlite::Sqlite;
@@ -12,7 +12,7 @@ use octopoid_store_testkit::{
     recording::Recording,
     world::{SCOPE, everything},
 };
-use rusqlite::{Connection, Statement as Prepared, StatementStatus, types::Null};
+use rusqlite::{Connection, Statement as Prepared, StatementStatus};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -66,7 +66,7 @@ impl Queue {
         let mark = record.parameters[1].clone();
         for parameter in claim.parameters.iter_mut().chain(&mut record.parameters) {
             if *parameter == mark {
-                *parameter = Value::Int(1);
+                *parameter = Parameter::Int(Some(1));
             }
         }
         statements
@@ -76,7 +76,7 @@ impl Queue {
     fn measure(&self, statements: &[Statement]) -> Vec<Effort> {
         self.connection.execute_batch("BEGIN").expect("nobody writes now");
         let efforts = statements.iter().map(|statement| {
-            let mut prepared = self.connection.prepare(&statement.sql).expect("it was run before");
+            let mut prepared = self.connection.prepare(text(statement)).expect("it was run before");
             bind(&mut prepared, &statement.parameters);
             let mut rows = prepared.raw_query();
             while rows.next().expect("it was run before").is_some() {}
@@ -93,7 +93,7 @@ impl Queue {
     }
 
     fn plan(&self, statement: &Statement) -> Vec<String> {
-        let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql);
+        let sql = format!("EXPLAIN QUERY PLAN {}", text(statement));
         let mut prepared = self.connection.prepare(&sql).expect("it was run before");
         bind(&mut prepared, &statement.parameters);
         let rows = prepared.raw_query().mapped(|row| row.get(3)).collect::<Result<_, _>>();
@@ -117,12 +117,15 @@ fn multiply(connection: &Connection, id: &str, tasks: u32) {
     assert_eq!(u32::try_from(copies), Ok(tasks - 1));
 }
 
-fn bind(prepared: &mut Prepared<'_>, parameters: &[Value]) {
+fn text(statement: &Statement) -> &str {
+    statement.sql.sqlite().expect("what was run has a text")
+}
+
+fn bind(prepared: &mut Prepared<'_>, parameters: &[Parameter]) {
     for (index, value) in (1..).zip(parameters) {
         match value {
-            Value::Null => prepared.raw_bind_parameter(index, Null),
-            Value::Int(number) => prepared.raw_bind_parameter(index, number),
-            Value::Text(text) => prepared.raw_bind_parameter(index, text),
+            Parameter::Int(number) => prepared.raw_bind_parameter(index, number),
+            Parameter::Text(text) => prepared.raw_bind_parameter(index, text),
         }
         .expect("it was bound before");
     }

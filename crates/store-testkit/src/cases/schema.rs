@@ -2,8 +2,8 @@
 
 use octopoid_domain::Millis;
 use octopoid_store::{
-    EngineError, StoreError,
-    engine::{Statement, Value},
+    EngineError, Sql, StoreError,
+    engine::{Parameter, Statement, Value},
 };
 
 use crate::{Failure, Verdict, World, ensure, ensure_eq};
@@ -19,13 +19,19 @@ cases! {
 }
 
 /// Every table, index and column there is.
-const SCHEMA: &str = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name";
+const SCHEMA: Sql = Sql::Differs {
+    sqlite: "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name",
+    postgres: "SELECT table_name, column_name, data_type, NULL FROM information_schema.columns \
+         WHERE table_schema = current_schema() \
+         UNION ALL SELECT tablename, indexname, NULL, indexdef FROM pg_indexes \
+         WHERE schemaname = current_schema() ORDER BY 1, 2",
+};
 const VERSIONS: &str = "SELECT version, applied_at FROM schema_versions ORDER BY version";
 const ADD_FLOW: &str = "INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at) \
      VALUES ('s', ?1, '', '', 0, 0)";
 const FLOWS: &str = "SELECT name FROM flows ORDER BY name";
 
-fn statement(sql: &'static str, parameters: Vec<Value>) -> Statement {
+fn statement(sql: &'static str, parameters: Vec<Parameter>) -> Statement {
     Statement { sql: sql.into(), parameters }
 }
 
@@ -40,7 +46,8 @@ async fn migrating_again_changes_nothing(world: &World) -> Verdict {
 }
 
 async fn a_database_from_a_newer_server_is_refused_untouched(world: &World) -> Verdict {
-    const NEWER: &str = "INSERT INTO schema_versions (version, applied_at) VALUES (1000, 0)";
+    const NEWER: &str = "INSERT INTO schema_versions (version, applied_at, readable_from) \
+         VALUES (1000, 0, 1000)";
     world.creates("a").await?;
     world.runs(NEWER, vec![]).await?;
     let before = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
@@ -79,7 +86,7 @@ async fn a_broken_statement_is_a_bug_and_not_a_refusal(world: &World) -> Verdict
 
 async fn a_batch_answers_in_its_order(world: &World) -> Verdict {
     let say = |number: i64| statement("SELECT ?1, ?1 + 1", vec![number.into()]);
-    let none = statement("SELECT 1 WHERE ?1", vec![0.into()]);
+    let none = statement("SELECT 1 WHERE ?1 = 1", vec![0.into()]);
     let batch = vec![say(1), none, say(5)];
     let expected = vec![
         vec![vec![Value::Int(1), Value::Int(2)]],
@@ -102,17 +109,22 @@ async fn a_batch_sees_what_it_has_written(world: &World) -> Verdict {
 }
 
 async fn every_kind_of_value_comes_back_as_it_went(world: &World) -> Verdict {
-    for value in [
-        Value::Null,
-        Value::Int(0),
-        Value::Int(-1),
-        Value::Int((1 << 53) - 1),
-        Value::Text(String::new()),
-        Value::Text("it's \u{1f419}\n\"quoted\" \\ 50%".to_owned()),
-        Value::Text("5".to_owned()),
-        Value::Text("x".repeat(2_100_000)),
+    for parameter in [
+        Parameter::Int(None),
+        Parameter::Int(Some(0)),
+        Parameter::Int(Some(-1)),
+        Parameter::Int(Some((1 << 53) - 1)),
+        Parameter::Text(None),
+        Parameter::Text(Some(String::new())),
+        Parameter::Text(Some("it's \u{1f419}\n\"quoted\" \\ 50%".to_owned())),
+        Parameter::Text(Some("5".to_owned())),
+        Parameter::Text(Some("x".repeat(2_100_000))),
     ] {
-        let batch = vec![statement("SELECT ?1", vec![value.clone()])];
+        let value = match &parameter {
+            Parameter::Int(number) => number.map_or(Value::Null, Value::Int),
+            Parameter::Text(text) => text.clone().map_or(Value::Null, Value::Text),
+        };
+        let batch = vec![statement("SELECT ?1", vec![parameter])];
         let read = world.engine.read(batch.clone()).await?;
         ensure!(read == [[[value.clone()]]], "a read changed a value");
         let written = world.engine.write(batch).await?;

@@ -1,0 +1,189 @@
+//! One batch on one connection: everything is sent at once, and the answers are read as they come.
+
+use std::{future::poll_fn, pin::Pin, task::Poll};
+
+use deadpool_postgres::ClientWrapper;
+use futures_util::{
+    TryStreamExt,
+    future::{BoxFuture, FutureExt, MaybeDone, maybe_done},
+};
+use octopoid_store::engine::{Row, Rows, Statement, Value};
+use tokio_postgres::{Error, types::Type};
+
+use crate::{
+    failure::{Failure, Stage},
+    values::{Bound, row},
+};
+
+/// The most bytes of text that the rows of one read have in all: 64 MiB.
+const TEXT_MAX: usize = 64 << 20;
+
+/// Writes see what was committed before each statement; what they decide by, they hold.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// Reads of several statements see one state.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A statement that PostgreSQL runs, ready to be sent.
+struct Ready<'a> {
+    text: Text,
+    parameters: Vec<Bound<'a>>,
+}
+
+enum Text {
+    /// Parsed and planned before, on this connection.
+    Prepared(tokio_postgres::Statement),
+    /// Sent as it is.
+    Plain(String),
+}
+
+/// Runs a batch that changes nothing.
+pub(crate) async fn read(
+    client: &ClientWrapper,
+    batch: &[Statement],
+    prepares: bool,
+) -> Result<Vec<Rows>, Failure> {
+    let ready = ready(client, batch, prepares).await?;
+    let begin = (batch.len() > 1).then_some(BEGIN_READ);
+    fly(client, begin, ready, TEXT_MAX).await
+}
+
+/// Runs a batch as one transaction.
+pub(crate) async fn write(
+    client: &ClientWrapper,
+    batch: &[Statement],
+    prepares: bool,
+) -> Result<Vec<Rows>, Failure> {
+    let ready = ready(client, batch, prepares).await?;
+    fly(client, Some(BEGIN_WRITE), ready, usize::MAX).await
+}
+
+/// Prepares what was not yet prepared on this connection. A text that was put together for one
+/// request is not: there are too many of them to keep.
+async fn ready<'a>(
+    client: &ClientWrapper,
+    batch: &'a [Statement],
+    prepares: bool,
+) -> Result<Vec<Option<Ready<'a>>>, Failure> {
+    let mut ready = Vec::with_capacity(batch.len());
+    for statement in batch {
+        let Some(text) = statement.sql.postgres() else {
+            ready.push(None);
+            continue;
+        };
+        let parameters: Vec<_> = statement.parameters.iter().map(Bound).collect();
+        let text = if prepares && statement.sql.is_constant() {
+            let types: Vec<_> = parameters.iter().map(Bound::declared).collect();
+            let known = client.prepare_typed_cached(&text, &types).await;
+            Text::Prepared(known.map_err(|error| Failure::new(&error, Stage::Before))?)
+        } else {
+            Text::Plain(text)
+        };
+        ready.push(Some(Ready { text, parameters }));
+    }
+    Ok(ready)
+}
+
+/// Sends everything before it waits for anything. So a caller that goes away in between leaves a
+/// transaction that ends by itself.
+async fn fly(
+    client: &ClientWrapper,
+    begin: Option<&'static str>,
+    batch: Vec<Option<Ready<'_>>>,
+    text_max: usize,
+) -> Result<Vec<Rows>, Failure> {
+    let mut control = Vec::new();
+    if let Some(begin) = begin {
+        control.push(started(client.batch_execute(begin)).await);
+    }
+    let mut statements = Vec::with_capacity(batch.len());
+    for ready in batch {
+        statements.push(match ready {
+            Some(ready) => Some(started(run(client, ready)).await),
+            None => None,
+        });
+    }
+    if begin.is_some() {
+        control.push(started(client.batch_execute("COMMIT")).await);
+    }
+
+    let before = |error: &Error| Failure::new(error, Stage::Sent);
+    let mut control = control.into_iter();
+    if let Some(opening) = control.next() {
+        landed(opening).await.map_err(|error| before(&error))?;
+    }
+    let mut text_left = text_max;
+    let mut answers = Vec::with_capacity(statements.len());
+    for flight in statements {
+        answers.push(match flight {
+            Some(flight) => {
+                let stream = landed(flight).await.map_err(|error| before(&error))?;
+                collect(stream, &mut text_left).await?
+            }
+            None => Rows::new(),
+        });
+    }
+    if let Some(closing) = control.next() {
+        landed(closing).await.map_err(|error| Failure::new(&error, Stage::Commit))?;
+    }
+    Ok(answers)
+}
+
+/// A request that is polled once to be sent, and once more for its answer.
+type Flight<'a, T> = Pin<Box<MaybeDone<BoxFuture<'a, Result<T, Error>>>>>;
+
+/// Sends a request and does not wait for its answer.
+async fn started<'a, T>(
+    request: impl Future<Output = Result<T, Error>> + Send + 'a,
+) -> Flight<'a, T> {
+    let mut flight = Box::pin(maybe_done(request.boxed()));
+    poll_fn(|context| {
+        let _ = flight.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+    flight
+}
+
+async fn landed<T>(mut flight: Flight<'_, T>) -> Result<T, Error> {
+    flight.as_mut().await;
+    flight.as_mut().take_output().expect("nobody else takes it")
+}
+
+async fn run(client: &ClientWrapper, ready: Ready<'_>) -> Result<tokio_postgres::RowStream, Error> {
+    let parameters = ready.parameters;
+    match ready.text {
+        Text::Prepared(statement) => client.query_raw(&statement, parameters).await,
+        Text::Plain(text) => {
+            let typed: Vec<(Bound<'_>, Type)> = parameters
+                .into_iter()
+                .map(|parameter| {
+                    let declared = parameter.declared();
+                    (parameter, declared)
+                })
+                .collect();
+            client.query_typed_raw(&text, typed).await
+        }
+    }
+}
+
+async fn collect(
+    stream: tokio_postgres::RowStream,
+    text_left: &mut usize,
+) -> Result<Rows, Failure> {
+    let mut stream = std::pin::pin!(stream);
+    let mut rows = Rows::new();
+    while let Some(next) = next(&mut stream).await? {
+        let text = next.iter().map(|value| match value {
+            Value::Text(text) => text.len(),
+            Value::Int(_) | Value::Null => 0,
+        });
+        *text_left = text_left.checked_sub(text.sum()).ok_or(Failure::TooLarge)?;
+        rows.push(next);
+    }
+    Ok(rows)
+}
+
+async fn next(stream: &mut Pin<&mut tokio_postgres::RowStream>) -> Result<Option<Row>, Failure> {
+    let next = stream.try_next().await.and_then(|next| next.as_ref().map(row).transpose());
+    next.map_err(|error| Failure::new(&error, Stage::Sent))
+}

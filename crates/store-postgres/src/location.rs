@@ -1,0 +1,158 @@
+//! Which database, and how to connect to it.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use thiserror::Error;
+use tokio_postgres::config::SslMode;
+
+/// How long connecting may take, unless the URL has a `connect_timeout`.
+const CONNECT: Duration = Duration::from_secs(5);
+/// After how long without a sign of life a peer is asked for one.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// A database's URL: `postgres://user:password@host:port/database?sslmode=…`.
+///
+/// The parameters are those of PostgreSQL's own library, as far as its Rust driver knows them, with
+/// all of its `sslmode`s, and `sslrootcert`.
+#[derive(Clone)]
+pub struct Location {
+    pub(crate) config: tokio_postgres::Config,
+    pub(crate) mode: Mode,
+    pub(crate) root_certificates: Option<PathBuf>,
+    /// The URL without its password.
+    shown: String,
+}
+
+/// What `sslmode` asks for. The documentation of PostgreSQL's own library defines them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// No encryption.
+    Disable,
+    /// Encryption if the server has it.
+    Prefer,
+    /// Encryption, whoever answers.
+    Require,
+    /// Encryption, and a certificate by somebody who is trusted.
+    VerifyCa,
+    /// The same, with the server's name in it.
+    VerifyFull,
+}
+
+/// Why a URL is no database's.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct LocationError(String);
+
+impl FromStr for Mode {
+    type Err = LocationError;
+
+    fn from_str(text: &str) -> Result<Self, LocationError> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" | "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => return Err(LocationError(format!("there is no sslmode \"{text}\""))),
+        })
+    }
+}
+
+impl FromStr for Location {
+    type Err = LocationError;
+
+    fn from_str(url: &str) -> Result<Self, LocationError> {
+        let (address, query) = url.split_once('?').unwrap_or((url, ""));
+        let (mut mode, mut root_certificates, mut rest) = (Mode::Prefer, None, Vec::new());
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter.split_once('=') {
+                Some(("sslmode", value)) => mode = value.parse()?,
+                // libpq's word for the certificates that the system trusts.
+                Some(("sslrootcert", "system")) => {}
+                Some(("sslrootcert", file)) => root_certificates = Some(PathBuf::from(file)),
+                _ => rest.push(parameter),
+            }
+        }
+        let known = format!("{address}?{}", rest.join("&"));
+        // The driver's own words may repeat the URL, and with it the password.
+        let mut config: tokio_postgres::Config = known
+            .parse()
+            .map_err(|_| LocationError("it is not a PostgreSQL URL the driver can read".into()))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(LocationError("the URL names no host".to_owned()));
+        }
+        config.ssl_mode(match mode {
+            Mode::Disable => SslMode::Disable,
+            Mode::Prefer => SslMode::Prefer,
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => SslMode::Require,
+        });
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("octopoid-server");
+        }
+        config.keepalives(true).keepalives_idle(KEEPALIVE);
+        Ok(Self { config, mode, root_certificates, shown: without_password(url) })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+/// A URL for the log. A password may stand before the host or among the parameters.
+fn without_password(url: &str) -> String {
+    let (address, _) = url.split_once('?').unwrap_or((url, ""));
+    let Some((scheme, rest)) = address.split_once("://") else { return "postgres".to_owned() };
+    match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}")
+        }
+        None => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Location, Mode};
+
+    fn read(url: &str) -> Result<Location, String> {
+        url.parse::<Location>().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let shown = |url: &str| read(url).unwrap().to_string();
+        assert_eq!(shown("postgres://a:geheim@h:1/db?sslmode=disable"), "postgres://a@h:1/db");
+        assert_eq!(shown("postgres://h/db?password=geheim"), "postgres://h/db");
+        assert_eq!(shown("postgres://a:ge@heim@h/db"), "postgres://a@h/db");
+        for url in ["postgres://a:geheim@h:port/db", "postgres://a:geheim@h/db?sslmode=geheim2"] {
+            let error = read(url).unwrap_err();
+            assert!(!error.contains("geheim@"), "{error}");
+        }
+        assert!(!format!("{:?}", read("postgres://a:geheim@h/db")).contains("geheim"));
+    }
+
+    #[test]
+    fn every_sslmode_is_known() {
+        let mode = |url: &str| read(url).map(|location| location.mode);
+        assert_eq!(mode("postgres://h/db"), Ok(Mode::Prefer));
+        assert_eq!(mode("postgres://h/db?sslmode=disable"), Ok(Mode::Disable));
+        assert_eq!(mode("postgres://h/db?sslmode=require&options=-cx%3Dy"), Ok(Mode::Require));
+        assert_eq!(mode("postgres://h/db?sslmode=verify-ca"), Ok(Mode::VerifyCa));
+        assert_eq!(mode("postgres://h/db?sslmode=verify-full"), Ok(Mode::VerifyFull));
+        assert!(mode("postgres://h/db?sslmode=some").unwrap_err().contains("sslmode"));
+        assert!(mode("postgres:///db").unwrap_err().contains("host"));
+        assert!(mode("postgres://h/db?nonsense=1").is_err());
+    }
+}

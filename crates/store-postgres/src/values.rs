@@ -1,0 +1,69 @@
+//! Parameters and columns, as PostgreSQL's protocol has them.
+
+use std::error::Error;
+
+use octopoid_store::engine::{Parameter, Row, Value};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
+
+/// A parameter on its way out.
+#[derive(Debug)]
+pub(crate) struct Bound<'a>(pub(crate) &'a Parameter);
+
+impl Bound<'_> {
+    /// The type that is declared for it: every number is a BIGINT.
+    pub(crate) fn declared(&self) -> Type {
+        match self.0 {
+            Parameter::Int(_) => Type::INT8,
+            Parameter::Text(_) => Type::TEXT,
+        }
+    }
+}
+
+impl ToSql for Bound<'_> {
+    fn to_sql(
+        &self,
+        ty: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self.0 {
+            Parameter::Int(number) => number.to_sql(ty, out),
+            Parameter::Text(text) => text.as_deref().to_sql(ty, out),
+        }
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::INT8 | Type::TEXT)
+    }
+
+    to_sql_checked!();
+}
+
+/// A column on its way in.
+struct Column(Value);
+
+impl<'a> FromSql<'a> for Column {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let value = match *ty {
+            Type::INT8 => Value::Int(i64::from_sql(ty, raw)?),
+            Type::INT4 => Value::Int(i32::from_sql(ty, raw)?.into()),
+            Type::BOOL => Value::Int(bool::from_sql(ty, raw)?.into()),
+            Type::VOID => Value::Null,
+            _ => Value::Text(String::from_sql(ty, raw)?),
+        };
+        Ok(Self(value))
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(Value::Null))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::INT8 | Type::INT4 | Type::BOOL | Type::VOID)
+            || <String as FromSql>::accepts(ty)
+    }
+}
+
+/// The columns of a row.
+pub(crate) fn row(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
+    (0..row.len()).map(|index| row.try_get(index).map(|Column(value)| value)).collect()
+}

@@ -1,0 +1,125 @@
+//! The texts of statements: one for all dialects, or two where they must differ.
+//!
+//! SQLite's dialect is what everything is written in. PostgreSQL's text is made from it by
+//! rewriting two things that every statement writes in the same way: `?1` becomes `$1`, and a list
+//! that comes as one parameter becomes an array. Whatever differs beyond that has a text of its own.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// The text of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sql {
+    /// Every dialect takes it.
+    Same(Cow<'static, str>),
+    /// The dialects differ.
+    Differs {
+        /// For SQLite and D1.
+        sqlite: &'static str,
+        /// For PostgreSQL.
+        postgres: &'static str,
+    },
+    /// PostgreSQL needs no such statement; it skips it and answers no rows.
+    OnlySqlite(&'static str),
+    /// SQLite and D1 need no such statement, for instance because they have a single writer.
+    OnlyPostgres(&'static str),
+}
+
+/// How a condition says that a column is in a list, as far as it is the same everywhere.
+const LISTED: &str = "IN (SELECT value FROM json_each(";
+
+impl Sql {
+    /// What SQLite and D1 run, if they run it at all.
+    pub fn sqlite(&self) -> Option<&str> {
+        match self {
+            Self::Same(text) => Some(text),
+            Self::Differs { sqlite: text, .. } | Self::OnlySqlite(text) => Some(text),
+            Self::OnlyPostgres(_) => None,
+        }
+    }
+
+    /// What PostgreSQL runs, if it runs it at all.
+    pub fn postgres(&self) -> Option<String> {
+        match self {
+            Self::Same(text) => Some(translated(text)),
+            Self::Differs { postgres: text, .. } | Self::OnlyPostgres(text) => {
+                Some(translated(text))
+            }
+            Self::OnlySqlite(_) => None,
+        }
+    }
+
+    /// Whether the text is one of a fixed number, so that preparing it once pays.
+    pub fn is_constant(&self) -> bool {
+        !matches!(self, Self::Same(Cow::Owned(_)))
+    }
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Same(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Sql {
+    fn from(text: String) -> Self {
+        Self::Same(Cow::Owned(text))
+    }
+}
+
+/// Rewrites parameters and lists for PostgreSQL. No text has a question mark for anything else.
+fn translated(text: &str) -> String {
+    let mut result = String::with_capacity(text.len() + 64);
+    let mut rest = text;
+    while let Some(at) = rest.find('?') {
+        let number = at + 1;
+        let digits = rest[number..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = number + digits;
+        let (before, parameter) = (&rest[..at], &rest[number..end]);
+        rest = &rest[end..];
+        match before.strip_suffix(LISTED) {
+            Some(before) => {
+                // An array is looked up in an index; the planner would rather join a subquery.
+                let _ = write!(
+                    result,
+                    "{before}= ANY (ARRAY(SELECT json_array_elements_text(${parameter}::json))"
+                );
+                rest = rest.strip_prefix(')').unwrap_or(rest);
+            }
+            None => {
+                let _ = write!(result, "{before}${parameter}");
+            }
+        }
+    }
+    result.push_str(rest);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sql;
+
+    #[test]
+    fn parameters_are_written_with_a_dollar() {
+        let sql = Sql::from("SELECT a FROM t WHERE b = ?1 AND (?12 IS NULL OR c = ?2)");
+        let dollars = "SELECT a FROM t WHERE b = $1 AND ($12 IS NULL OR c = $2)";
+        assert_eq!(sql.postgres().as_deref(), Some(dollars));
+        assert_eq!(Sql::from("SELECT 1").postgres().as_deref(), Some("SELECT 1"));
+    }
+
+    #[test]
+    fn a_list_becomes_an_array() {
+        let sql = Sql::from("a IN (SELECT value FROM json_each(?3)) AND b = ?1");
+        let array = "a = ANY (ARRAY(SELECT json_array_elements_text($3::json))) AND b = $1";
+        assert_eq!(sql.postgres().as_deref(), Some(array));
+    }
+
+    #[test]
+    fn a_dialect_skips_what_only_the_other_needs() {
+        let texts = |sql: Sql| (sql.sqlite().map(str::to_owned), sql.postgres());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(texts(Sql::OnlyPostgres("SELECT ?1")), (None, some("SELECT $1")));
+        assert_eq!(texts(Sql::OnlySqlite("SELECT ?1")), (some("SELECT ?1"), None));
+        let two = Sql::Differs { sqlite: "a ?1", postgres: "b ?1" };
+        assert_eq!(texts(two), (some("a ?1"), some("b $1")));
+    }
+}

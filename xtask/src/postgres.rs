@@ -1,0 +1,45 @@
+//! The PostgreSQL that the tests run on.
+
+use std::env;
+use std::process::Command;
+
+use anyhow::bail;
+use octopoid_scratch_postgres::{Binaries, Durability, HOW_TO_INSTALL, Options, Scratch};
+
+use crate::{output, process};
+
+/// Where tests find a server's URL. Without it they skip what needs a PostgreSQL.
+const URL: &str = "OCTOPOID_TEST_POSTGRES";
+
+/// A server for the tests. One that was started for them is stopped when this is dropped.
+pub(crate) struct Postgres {
+    url: String,
+    _scratch: Option<Scratch>,
+}
+
+impl Postgres {
+    /// Takes the server that the caller's environment names, or starts one. On a machine that has
+    /// none it says so, and there is none; in continuous integration that is an error.
+    pub(crate) fn provide() -> anyhow::Result<Option<Self>> {
+        if let Some(url) = env::var(URL).ok().filter(|url| !url.is_empty()) {
+            output::line(format_args!("PostgreSQL: the server that {URL} names"));
+            return Ok(Some(Self { url, _scratch: None }));
+        }
+        if Binaries::find().is_none() {
+            if process::is_ci() {
+                bail!("the tests need a PostgreSQL: {HOW_TO_INSTALL}");
+            }
+            output::skipped(format_args!("every test on PostgreSQL. {HOW_TO_INSTALL}"));
+            return Ok(None);
+        }
+        let scratch = Scratch::start(&Options::new(Durability::None))?;
+        let url = scratch.url();
+        output::line(format_args!("PostgreSQL: {url}, for this run only"));
+        Ok(Some(Self { url, _scratch: Some(scratch) }))
+    }
+
+    /// Tells a test runner where the server is.
+    pub(crate) fn tell(&self, runner: &mut Command) {
+        runner.env(URL, &self.url);
+    }
+}
