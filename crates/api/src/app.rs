@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
@@ -18,6 +19,11 @@ pub trait Host: Send + Sync + 'static {
 
     /// Fills bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Ends after so many milliseconds. A host that is paid for waiting has no such thing.
+    fn pause(&self, _ms: u64) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
 }
 
 /// Who needs a key.
@@ -100,9 +106,16 @@ impl Shared {
         self.host.now()
     }
 
-    /// From now on no work is handed out; what agents report is still taken.
+    /// Ends after so many milliseconds, on a host that can wait.
+    pub(crate) fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
+        self.host.pause(ms)
+    }
+
+    /// From now on no work is handed out, and nobody waits for any; what agents report is still
+    /// taken.
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        self.store.hints().tell_all_here();
     }
 
     /// Whether the server is about to stop.

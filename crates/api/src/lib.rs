@@ -16,6 +16,7 @@ mod keys;
 mod messages;
 pub mod openapi;
 mod orchestrators;
+mod prefer;
 pub mod problem;
 mod projects;
 mod query;

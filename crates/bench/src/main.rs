@@ -4,6 +4,7 @@
 mod http;
 mod load;
 mod measure;
+mod postgres;
 mod report;
 mod server;
 mod store;
@@ -39,9 +40,21 @@ struct Args {
     /// How many tasks "a full table" means.
     #[arg(long, default_value_t = 1_000_000)]
     tasks: usize,
+    /// How many minutes dead rows may pile up in PostgreSQL.
+    #[arg(long, default_value_t = 5)]
+    minutes: u64,
+    /// Measure only one engine.
+    #[arg(long)]
+    only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Sqlite,
+    Postgres,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -56,11 +69,16 @@ fn main() -> anyhow::Result<()> {
         tasks: args.tasks,
     };
     let mut report = Report::new(&bench.binary, args.tasks)?;
-    bench.lifecycles(&mut report)?;
-    bench.ceilings(&mut report)?;
-    bench.storm(&mut report)?;
-    bench.waiting(&mut report)?;
-    bench.finished(&mut report)?;
+    if args.only != Some(Part::Postgres) {
+        bench.lifecycles(&mut report)?;
+        bench.ceilings(&mut report)?;
+        bench.storm(&mut report)?;
+        bench.waiting(&mut report)?;
+        bench.finished(&mut report)?;
+    }
+    if args.only != Some(Part::Sqlite) {
+        postgres::measure(&bench, args.minutes, &mut report)?;
+    }
     report.finish(args.out.as_deref())
 }
 
@@ -79,7 +97,7 @@ impl Bench {
     }
 
     fn server(&self, database: &Path) -> anyhow::Result<Server> {
-        Server::start(&self.binary, database)
+        Server::start(&self.binary, &format!("sqlite:{}", database.display()))
     }
 
     fn live(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {

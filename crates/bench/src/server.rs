@@ -20,12 +20,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the release binary on a database file.
-    pub(crate) fn start(binary: &Path, database: &Path) -> anyhow::Result<Self> {
+    /// Starts the release binary on a database.
+    pub(crate) fn start(binary: &Path, database: &str) -> anyhow::Result<Self> {
         let start = now();
         let mut child = Command::new(binary)
-            .args(["--listen", "127.0.0.1:0", "--database"])
-            .arg(format!("sqlite:{}", database.display()))
+            .args(["--listen", "127.0.0.1:0", "--database", database])
             .env_remove("API_SECRET_KEY")
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())

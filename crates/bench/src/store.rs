@@ -10,7 +10,7 @@ use octopoid_domain::{
     task::{ClaimRequest, NewTask},
     transition::Request,
 };
-use octopoid_store::{Stamp, Store};
+use octopoid_store::{Stamp, Store, engine::SharedEngine};
 use octopoid_store_sqlite::{Location, Sqlite};
 
 use crate::{
@@ -22,7 +22,12 @@ use crate::{
 const NOW: Millis = Millis(1_795_294_738_605);
 
 pub(crate) async fn open(database: &Path) -> anyhow::Result<Store> {
-    let store = Store::new(Arc::new(Sqlite::open(&Location::File(database.to_owned()))?));
+    over(Arc::new(Sqlite::open(&Location::File(database.to_owned()))?)).await
+}
+
+/// The store on an engine, with the newest schema.
+pub(crate) async fn over(engine: SharedEngine) -> anyhow::Result<Store> {
+    let store = Store::new(engine);
     store.migrate(NOW).await?;
     Ok(store)
 }

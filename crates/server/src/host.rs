@@ -1,7 +1,8 @@
 //! The one place that reads a clock and makes randomness.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::future::BoxFuture;
 use octopoid_api::Host;
 use octopoid_domain::Millis;
 
@@ -17,5 +18,11 @@ impl Host for System {
 
     fn fill_random(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the system's source of randomness works once it has booted");
+    }
+
+    fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
+        #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
+        let pause = tokio::time::sleep(Duration::from_millis(ms));
+        Some(Box::pin(pause))
     }
 }

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use octopoid_api::{App, AuthMode};
+use octopoid_api::{App, AuthMode, Host};
+use octopoid_store_postgres::{Location as Server, Relay};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -11,7 +12,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{config::Plan, host::System, jobs, listen};
+use crate::{
+    config::{Database, Plan},
+    host::System,
+    jobs, listen,
+};
 
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -32,6 +37,9 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
     let address = listener.local_addr().context("cannot tell the address listened on")?;
     let app = App::new(store, Arc::new(System), plan.settings);
 
+    if let Database::Postgres(server) = &plan.database {
+        relay(server, &app)?;
+    }
     let (stop, stopping) = watch::channel(false);
     let mut jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
     // Before anyone knows the address, so that whoever does can also stop the server.
@@ -46,6 +54,16 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
         jobs.abort();
     }
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// Carries hints between this server and the others on its database, as long as the process lives.
+fn relay(server: &Server, app: &App) -> anyhow::Result<()> {
+    let mut origin = [0; 8];
+    System.fill_random(&mut origin);
+    let hints = Arc::clone(app.store.hints());
+    let relay = Relay::new(server, hints, u64::from_le_bytes(origin))?;
+    tokio::spawn(async move { relay.run().await });
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 mod failure;
 mod flight;
 mod location;
+mod relay;
 mod tls;
 mod values;
 
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use location::{Location, LocationError};
+pub use relay::Relay;
 
 /// How often a batch is run that keeps meeting others.
 const TRIES: u32 = 10;

@@ -133,6 +133,10 @@ impl Store {
         if answers[0].is_empty() {
             return Ok(None);
         }
+        // What was finished is nothing to claim; but it may have let others go on.
+        if !queue::is_finished(&change.task.queue) || was.is_awaited {
+            self.hints.tell(&was.task.scope);
+        }
         if blocks {
             return first(answers.pop().unwrap_or_default(), task);
         }

@@ -32,22 +32,29 @@ macro_rules! lanes {
              WHERE scope = ?1 AND queue = ?2 AND claim_lane > lanes.lane) \
              FROM lanes WHERE lanes.lane IS NOT NULL), \
              fitting AS (SELECT lane FROM lanes WHERE lane IS NOT NULL \
-             AND (?9 IS NULL OR ",
+             AND (?3 IS NULL OR ",
             $role,
-            " IN (SELECT value FROM json_each(?9))) \
-             AND (?10 IS NULL OR ",
+            " IN (SELECT value FROM json_each(?3))) \
+             AND (?4 IS NULL OR ",
             $kind,
-            " IN (SELECT value FROM json_each(?10)))) "
+            " IN (SELECT value FROM json_each(?4)))) "
         )
+    };
+}
+
+/// The same for PostgreSQL.
+macro_rules! postgres_lanes {
+    () => {
+        lanes!("split_part(lane, chr(31), 1)", "split_part(lane, chr(31), 2)")
     };
 }
 
 /// What a claim writes.
 macro_rules! take {
     () => {
-        "UPDATE tasks SET queue = ?3, claimed_in = ?3, claimed_by = ?4, orchestrator_id = ?5, \
-         claimed_at = ?6, updated_at = ?6, lease_expires_at = ?7, needs_intervention = 0, \
-         version = version + 1, write_id = ?8, events = events + 1 "
+        "UPDATE tasks SET queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
+         claimed_at = ?8, updated_at = ?8, lease_expires_at = ?9, needs_intervention = 0, \
+         version = version + 1, write_id = ?10, events = events + 1 "
     };
 }
 
@@ -69,7 +76,7 @@ const TAKE_HEAD: &str = concat!(
 /// all of those, the first of any lane that nobody holds is taken; only then can a claim get less
 /// than the most urgent.
 const TAKE_FREE: &str = concat!(
-    lanes!("split_part(lane, chr(31), 1)", "split_part(lane, chr(31), 2)"),
+    postgres_lanes!(),
     ", best AS (SELECT task.seq FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 8) AS head JOIN tasks AS task ON task.seq = head.seq \
@@ -85,6 +92,13 @@ const TAKE_FREE: &str = concat!(
 );
 
 const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
+
+/// Whether something fits after all. A claim sees what was there when it began; by the time it has
+/// found all of that taken, others may have come.
+const LEFT: Sql = Sql::OnlyPostgres(concat!(postgres_lanes!(), "SELECT 1 FROM fitting LIMIT 1"));
+
+/// How often a claim looks again when others took what it saw.
+const TRIES: usize = 32;
 
 /// A claim does not know its task's id, so its history finds the row by lease and mark.
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
@@ -120,25 +134,33 @@ impl Store {
             (queue::CLAIMED, "claimed")
         };
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
-        let [claimed, _] = self
-            .write([
-                bind!(
-                    CLAIM,
-                    scope,
-                    source,
-                    target,
-                    &request.agent_name.0,
-                    &request.orchestrator_id.0,
-                    stamp.now,
-                    expires,
-                    stamp.write_id,
-                    json_unless_empty(&request.role_filter.0),
-                    json_unless_empty(&request.type_filter.0),
-                ),
-                bind!(RECORD, expires, stamp.write_id, event, stamp.now),
-            ])
-            .await?;
-        first(claimed, task)
+        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
+        let claim = bind!(
+            CLAIM,
+            scope,
+            &source,
+            json_unless_empty(roles),
+            json_unless_empty(kinds),
+            target,
+            &request.agent_name.0,
+            &request.orchestrator_id.0,
+            stamp.now,
+            expires,
+            stamp.write_id,
+        );
+        let record = bind!(RECORD, expires, stamp.write_id, event, stamp.now);
+        let left = bind!(LEFT, scope, &source, json_unless_empty(roles), json_unless_empty(kinds));
+        for _ in 0..TRIES {
+            let [claimed, _] = self.write([claim.clone(), record.clone()]).await?;
+            if let Some(claimed) = first(claimed, task)? {
+                return Ok(Some(claimed));
+            }
+            let [left] = self.look_up([left.clone()]).await?;
+            if left.is_empty() {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// Which queue a claim takes from, once its roles and its queue are known to be valid.
@@ -203,6 +225,9 @@ impl Store {
         let answers = self.engine.write(batch).await?;
         // A task that was renewed or submitted in between has another version and is left alone.
         released.retain(|(index, _)| !answers[*index].is_empty());
+        for (_, task) in &released {
+            self.hints.tell(&task.scope);
+        }
         Ok(released.into_iter().map(|(_, task)| task).collect())
     }
 }

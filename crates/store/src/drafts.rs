@@ -231,6 +231,7 @@ impl Store {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(self.why_not_created(&new).await?);
         }
+        self.hints().tell(&new.scope);
         let task = first(answers.pop().unwrap_or_default(), task)?;
         promoted(first(answers.pop().unwrap_or_default(), draft)?, task, None)
     }

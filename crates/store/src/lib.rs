@@ -12,6 +12,7 @@ mod counts;
 pub mod drafts;
 pub mod engine;
 mod flows;
+mod hints;
 mod history;
 mod keys;
 pub mod lists;
@@ -29,12 +30,15 @@ mod stamp;
 mod tasks;
 mod unblock;
 
+use std::sync::Arc;
+
 use octopoid_domain::Refusal;
 use thiserror::Error;
 
 use engine::{Rows, SharedEngine, Statement};
 
 pub use engine::{Engine, EngineError};
+pub use hints::{Hints, Watch};
 pub use sql::Sql;
 pub use stamp::Stamp;
 
@@ -69,12 +73,18 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Clone)]
 pub struct Store {
     engine: SharedEngine,
+    hints: Arc<Hints>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
-        Self { engine }
+        Self { engine, hints: Arc::default() }
+    }
+
+    /// Who waits for work, to be told and to be asked.
+    pub fn hints(&self) -> &Arc<Hints> {
+        &self.hints
     }
 
     async fn read<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {

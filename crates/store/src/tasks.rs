@@ -181,6 +181,7 @@ impl Store {
         let Some(row) = answers[0].pop() else {
             return Err(self.why_not_created(&new).await?);
         };
+        self.hints.tell(&new.scope);
         if is_plain {
             return Ok(Task { branch: Columns::new(row).next()?, ..new });
         }
@@ -233,7 +234,10 @@ impl Store {
         batch.push(unblock::wait_no_more(id, stamp));
         batch.push(bind!(DELETE, id, stamp.write_id));
         let answers = self.write_holding(vec![Lock::task(id)], batch).await?;
-        first(answers.into_iter().next().unwrap_or_default(), task)?.ok_or_else(|| not_found(id))
+        let deleted = first(answers.into_iter().next().unwrap_or_default(), task)?;
+        let deleted = deleted.ok_or_else(|| not_found(id))?;
+        self.hints.tell(&deleted.scope);
+        Ok(deleted)
     }
 }
 

@@ -1,15 +1,20 @@
+use std::pin::pin;
+
 use axum::{
     Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use octopoid_domain::{Task, task::ClaimRequest};
+use futures_util::future::select;
+use octopoid_domain::{Millis, Task, task::ClaimRequest};
+use octopoid_store::Watch;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App, audit, auth::Caller, body::Body, openapi::Problems, problem::Problem, query::missing,
+    app::App, audit, auth::Caller, body::Body, openapi::Problems, prefer::Wait, problem::Problem,
+    query::missing,
 };
 
 /// There is nothing to claim. The clients know it by the missing `error`.
@@ -18,15 +23,23 @@ struct Nothing {
     message: &'static str,
 }
 
+/// How long a caller who waits may miss a hint. Then it looks by itself.
+const LOOK_MS: i64 = 5_000;
+/// How soon after a look that found nothing a hint leads to the next.
+const REST_MS: u64 = 100;
+
 /// Claim the most urgent task.
 ///
 /// Gives the caller a lease on the most urgent task it may work on. A task in `provisional` stays
-/// there while it is reviewed. Nothing to claim is a 404 with `message` and without `error`.
+/// there while it is reviewed. Nothing to claim is a 404 with `message` and without `error`; with
+/// `Prefer: wait=N` it comes only when nothing has turned up for N seconds, 50 at most.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
+    params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait for work, N seconds")),
     responses((status = 200, body = Task), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
     caller: Caller,
+    wait: Wait,
     Body(request): Body<ClaimRequest>,
 ) -> Result<Response, Problem> {
     request.check()?;
@@ -36,11 +49,39 @@ pub(crate) async fn claim_task(
     if app.is_stopping() {
         return Err(Problem::stopping());
     }
-    let Some(task) = app.store.claim_task(scope, caller.within(), &request, app.stamp()).await?
-    else {
-        let nothing = Nothing { message: "No tasks available" };
-        return Ok((StatusCode::NOT_FOUND, Json(nothing)).into_response());
+    let within = caller.within();
+    let wait = if app.pause(0).is_some() { wait } else { Wait::default() };
+    // Before the first look, so that nothing that comes after it is missed.
+    let mut watch = app.store.hints().watch(scope);
+    let until = app.now().plus(wait.ms());
+    let claimed = loop {
+        let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await?;
+        if claimed.is_some() || !turns_up(&app, &mut watch, until).await {
+            break claimed;
+        }
     };
-    audit::task("task.claimed", &caller, task.claimed_by.as_deref(), &task);
-    Ok(Json(task).into_response())
+    let response = if let Some(task) = claimed {
+        audit::task("task.claimed", &caller, task.claimed_by.as_deref(), &task);
+        Json(task).into_response()
+    } else {
+        let nothing = Nothing { message: "No tasks available" };
+        (StatusCode::NOT_FOUND, Json(nothing)).into_response()
+    };
+    Ok(wait.applied(response))
+}
+
+/// Waits for a reason to look again. `false` if there will be none.
+async fn turns_up(app: &App, watch: &mut Watch, until: Millis) -> bool {
+    let left = until.0 - app.now().0;
+    if left <= 0 || app.is_stopping() {
+        return false;
+    }
+    let looking = u64::try_from(left.min(LOOK_MS)).unwrap_or_default();
+    let (Some(rest), Some(look)) = (app.pause(REST_MS.min(looking)), app.pause(looking)) else {
+        return false;
+    };
+    // In a busy scope there are more hints than anybody could follow.
+    rest.await;
+    select(pin!(watch.hinted()), look).await;
+    !app.is_stopping()
 }

@@ -1,0 +1,96 @@
+//! Hints between servers, over LISTEN and NOTIFY, on a connection of their own.
+//!
+//! Notifications are sent apart from the writes they tell of: in the transaction itself they would
+//! make all commits of the database wait for each other. So one may be lost; nothing depends on it.
+
+use std::{collections::BTreeSet, future::poll_fn, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+use octopoid_store::Hints;
+use tokio_postgres::{AsyncMessage, Client, Error};
+
+use crate::{Location, OpenError, failure::described, tls};
+
+const CHANNEL: &str = "octopoid";
+/// A scope is told of at most so often.
+const GATHER: Duration = Duration::from_millis(20);
+/// The pause before the second attempt to connect; each further one is twice as long, up to a
+/// bound.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// What carries hints between this server and the others on its database.
+pub struct Relay {
+    location: Location,
+    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    hints: Arc<Hints>,
+    /// Marks what this server has sent itself.
+    origin: String,
+}
+
+impl Relay {
+    /// A relay for the hints of one store. `origin` is a number that no other server has.
+    pub fn new(location: &Location, hints: Arc<Hints>, origin: u64) -> Result<Self, OpenError> {
+        let tls = tls::connector(location.mode, location.root_certificates.as_deref())?;
+        Ok(Self { location: location.clone(), tls, hints, origin: format!("{origin:016x}") })
+    }
+
+    /// Relays until it is dropped, and connects again whenever the connection is lost.
+    pub async fn run(&self) {
+        let mut pause = PAUSE;
+        loop {
+            match self.connected(&mut pause).await {
+                Ok(()) => tracing::info!("the connection for hints was closed"),
+                Err(error) => {
+                    tracing::warn!(cause = described(&error), "no hints from other servers");
+                }
+            }
+            #[expect(clippy::disallowed_methods, reason = "nothing tells when a server is back")]
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Listens and tells for as long as one connection lasts.
+    async fn connected(&self, pause: &mut Duration) -> Result<(), Error> {
+        let (client, mut connection) = self.location.config.connect(self.tls.clone()).await?;
+        let receiving = async {
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(notification) = message? {
+                    self.heard(notification.payload());
+                }
+            }
+            Ok(())
+        };
+        let sending = async {
+            client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+            *pause = PAUSE;
+            // Whatever was told before this moment was missed.
+            self.hints.tell_all_here();
+            loop {
+                self.tell(&client, &self.hints.outgoing().await).await?;
+            }
+        };
+        let (receiving, sending) = (std::pin::pin!(receiving), std::pin::pin!(sending));
+        match select(receiving, sending).await {
+            Either::Left((ended, _)) | Either::Right((ended, _)) => ended,
+        }
+    }
+
+    fn heard(&self, payload: &str) {
+        match payload.split_once(' ') {
+            Some((origin, scope)) if origin != self.origin => self.hints.tell_here(scope),
+            _ => {}
+        }
+    }
+
+    async fn tell(&self, client: &Client, scopes: &BTreeSet<String>) -> Result<(), Error> {
+        for scope in scopes {
+            let payload = format!("{} {scope}", self.origin);
+            client.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await?;
+        }
+        #[expect(clippy::disallowed_methods, reason = "more hints may gather meanwhile")]
+        tokio::time::sleep(GATHER).await;
+        Ok(())
+    }
+}
