@@ -15,7 +15,7 @@ use proptest::{
 /// As many programs as fit into about ten seconds; `PROPTEST_CASES` asks for more.
 const PROGRAMS: u32 = 96;
 /// The same on PostgreSQL, where every step is a walk to a server and back.
-const PROGRAMS_POSTGRES: u32 = 16;
+const PROGRAMS_POSTGRES: u32 = 12;
 const STEPS_MAX: usize = 120;
 
 /// What a program may have left.
