@@ -8,13 +8,15 @@ use anyhow::bail;
 use crate::postgres::Postgres;
 use crate::{output, process};
 
-/// Says on which database the tests of [`HOSTS`] run. Without it that is SQLite.
+/// Says on which database the tests of [`ANYWHERE`] run. Without it that is SQLite.
 const DATABASE: &str = "OCTOPOID_TEST_DATABASE";
 
-/// The crates whose tests call a whole server, over HTTP or as a process, on any database.
-const HOSTS: [&str; 4] = ["-p", "octopoid-api", "-p", "octopoid-server"];
+/// The crates whose tests run on any database: those that call a whole server, over HTTP or as a
+/// process, and the store's model, races and stories.
+const ANYWHERE: [&str; 6] =
+    ["-p", "octopoid-api", "-p", "octopoid-server", "-p", "octopoid-store-testkit"];
 
-/// Runs every test of the workspace, those of whole servers on each database.
+/// Runs every test of the workspace, those that name no database on each.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Arguments for the test runner, such as a filter. With them, only the runner is started, and
@@ -36,9 +38,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let mut all = runner.command(&["--workspace"], postgres.as_ref());
         failed.extend(process::run(all.env_remove(DATABASE)).err());
         if postgres.is_some() {
-            output::heading("tests of whole servers on PostgreSQL");
-            let mut hosts = runner.command(&HOSTS, postgres.as_ref());
-            failed.extend(process::run(hosts.env(DATABASE, "postgres")).err());
+            output::heading("the same on PostgreSQL, where tests name no database");
+            let mut anywhere = runner.command(&ANYWHERE, postgres.as_ref());
+            failed.extend(process::run(anywhere.env(DATABASE, "postgres")).err());
         }
     } else {
         output::heading("tests");

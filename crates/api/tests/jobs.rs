@@ -5,16 +5,29 @@ use std::sync::Arc;
 
 use octopoid_api::{App, Host, Settings, jobs::run_jobs};
 use octopoid_domain::Millis;
-use octopoid_store::{Engine, EngineError, Store, engine::Statement};
-use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_store::{Sql, Store, engine::Statement};
+use octopoid_test_database::Database;
 
-const LAPSED: &str = "WITH RECURSIVE numbers (n) AS \
-    (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 150) \
-    INSERT INTO tasks (id, file_path, queue, branch, scope, content, lease_expires_at, \
-        has_plan, auto_accept, needs_rebase, created_at, updated_at, version, \
-        needs_breakdown, needs_intervention, write_id, events, is_awaited) \
-    SELECT 't' || n, 't' || n, 'claimed', 'main', 's', hex(zeroblob(?1)), 1, \
-        0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 FROM numbers";
+/// `?1` is how long their content is.
+macro_rules! lapsed {
+    ($content:literal) => {
+        concat!(
+            "WITH RECURSIVE numbers (n) AS \
+             (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 150) \
+             INSERT INTO tasks (id, file_path, queue, branch, scope, content, lease_expires_at, \
+             has_plan, auto_accept, needs_rebase, created_at, updated_at, version, \
+             needs_breakdown, needs_intervention, write_id, events, is_awaited) \
+             SELECT 't' || n, 't' || n, 'claimed', 'main', 's', ",
+            $content,
+            ", 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 FROM numbers"
+        )
+    };
+}
+
+const LAPSED: Sql = Sql::Differs {
+    sqlite: lapsed!("substr(hex(zeroblob(?1 / 2 + 1)), 1, ?1)"),
+    postgres: lapsed!("repeat('0', ?1::integer)"),
+};
 
 struct Still;
 
@@ -28,29 +41,28 @@ impl Host for Still {
     }
 }
 
-/// An app with 150 tasks whose leases ended long ago, each with a content of so many bytes.
-async fn with_lapsed(content: i64) -> App {
-    let engine = Arc::new(Sqlite::open(&Location::Memory).unwrap());
-    let store = Store::new(Arc::<Sqlite>::clone(&engine));
+/// An app with 150 tasks whose leases ended long ago, each with a content of so many bytes; and its
+/// database.
+async fn with_lapsed(content: i64) -> (App, Database) {
+    let database = Database::fresh().await;
+    let store = Store::new(Arc::clone(&database.engine));
     store.migrate(Millis(0)).await.unwrap();
-    let parameters = vec![(content / 2).into()];
-    let insert: Result<_, EngineError> =
-        engine.write(vec![Statement { sql: LAPSED.into(), parameters }]).await;
-    insert.unwrap();
-    App::new(store, Arc::new(Still), Settings::default())
+    let insert = Statement { sql: LAPSED, parameters: vec![content.into()] };
+    database.engine.write(vec![insert]).await.unwrap();
+    (App::new(store, Arc::new(Still), Settings::default()), database)
 }
 
 #[tokio::test]
 async fn all_pages_are_taken_back_unless_the_server_is_told_to_stop() {
-    let app = with_lapsed(0).await;
+    let (app, _database) = with_lapsed(0).await;
     app.stop_claiming();
     assert_eq!(run_jobs(&app).await.unwrap().tasks_released, 100);
-    let app = with_lapsed(0).await;
+    let (app, _database) = with_lapsed(0).await;
     assert_eq!(run_jobs(&app).await.unwrap().tasks_released, 150);
 }
 
 #[tokio::test]
 async fn tasks_too_long_to_be_read_together_are_taken_back_as_well() {
-    let app = with_lapsed(1 << 20).await;
+    let (app, _database) = with_lapsed(1 << 20).await;
     assert_eq!(run_jobs(&app).await.unwrap().tasks_released, 150);
 }

@@ -18,9 +18,11 @@ macro_rules! cases {
 pub mod audit;
 mod cases;
 pub mod model;
+pub mod nouns;
 pub mod program;
 pub mod recording;
 mod setting;
+pub mod usage;
 pub mod verdict;
 pub mod world;
 

@@ -125,6 +125,11 @@ impl Store {
         if blocks {
             locks.extend(unblock::locks(&change.task));
         }
+        // Whoever ends a task goes on to those that wait for it, and whoever edits one of those goes
+        // on to what it waits for: they would meet half-way.
+        if was.is_awaited && change.task.queue == queue::DONE {
+            locks.push(Lock::task(&was.task.id));
+        }
         let mut batch = changing(was, &change, stamp);
         if blocks {
             batch.push(bind!(FIND, &was.task.id, None::<&str>));

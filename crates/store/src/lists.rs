@@ -3,7 +3,7 @@
 //! Finished tasks are never passed over to find others, and never sorted: their part of the index
 //! is in the order of creation already, and their number is kept in a table of its own.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write};
 
 use octopoid_domain::{Task, queue};
 
@@ -60,6 +60,11 @@ const URGENT_FIRST: &str = concat!(rank!(), ", seq");
 /// The parts of the queue index that hold unfinished tasks of any queue.
 const UNFINISHED: [&str; 3] =
     ["queue < 'done'", "queue > 'done' AND queue < 'failed'", "queue > 'failed'"];
+
+/// So many queues are looked at one by one. That is what lists ask for, and PostgreSQL knows how
+/// much there is in one queue; of a list that it has not seen it must assume that it names many,
+/// and would rather pass over all tasks from the newest on.
+const APART_MAX: usize = 8;
 
 /// A query in the making: constant texts and their parameters.
 struct Query {
@@ -131,14 +136,18 @@ impl Query {
         if filter.queues.is_empty() {
             self.parts.extend(UNFINISHED.map(|part| format!("scope = ?1 AND {part}").into()));
         } else {
-            let open: Vec<_> =
-                filter.queues.iter().filter(|queue| !queue::is_finished(queue)).cloned().collect();
-            if !open.is_empty() {
+            let is_open = |queue: &&String| !queue::is_finished(queue);
+            let open: BTreeSet<_> = filter.queues.iter().filter(is_open).cloned().collect();
+            let open = Vec::from_iter(open);
+            if open.len() > APART_MAX {
                 let queues = self.bind(json(&open));
-                self.parts.push(
-                    format!("scope = ?1 AND queue IN (SELECT value FROM json_each({queues}))")
-                        .into(),
-                );
+                let listed = format!("queue IN (SELECT value FROM json_each({queues}))");
+                self.parts.push(format!("scope = ?1 AND {listed}").into());
+            } else {
+                for queue in open {
+                    let queue = self.bind(queue.into());
+                    self.parts.push(format!("scope = ?1 AND queue = {queue}").into());
+                }
             }
         }
     }

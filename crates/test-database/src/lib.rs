@@ -14,12 +14,16 @@ use std::{
 
 use octopoid_store::engine::SharedEngine;
 use octopoid_store_postgres::{Options, Postgres};
-use octopoid_store_sqlite::Sqlite;
+use octopoid_store_sqlite::{Location, Sqlite};
+use tempfile::TempDir;
 
 /// The URL of the server that tests may use.
 const SERVER: &str = "OCTOPOID_TEST_POSTGRES";
 /// What the tests run on that do not name an engine: `sqlite`, or `postgres`.
 const KIND: &str = "OCTOPOID_TEST_DATABASE";
+/// How many connections each server of [`Database::shared`] has. The server's own limit is shared
+/// by all tests that run at the same time.
+const FEW: usize = 8;
 
 /// A schema of its own on a PostgreSQL server; dropped with this value.
 #[derive(Debug)]
@@ -32,7 +36,9 @@ pub struct Schema {
 pub struct Database {
     /// The engine on it.
     pub engine: SharedEngine,
-    _schema: Option<Schema>,
+    schema: Option<Schema>,
+    /// Where the file is, if there is one; deleted with this value.
+    _directory: Option<TempDir>,
 }
 
 impl Schema {
@@ -81,12 +87,41 @@ impl Database {
     pub async fn fresh() -> Self {
         if is_postgres() {
             let schema = Schema::fresh().await.expect("who asks for PostgreSQL names a server");
-            let engine = Arc::new(schema.engine(Options::default()));
-            return Self { engine, _schema: Some(schema) };
+            return Self::on(schema, Options::default());
         }
-        let engine = Sqlite::open(&octopoid_store_sqlite::Location::Memory);
-        Self { engine: Arc::new(engine.expect("memory can be opened")), _schema: None }
+        let engine = Sqlite::open(&Location::Memory).expect("memory can be opened");
+        Self { engine: Arc::new(engine), schema: None, _directory: None }
     }
+
+    /// The same for many at once. On SQLite it is a file, whose readers and whose writer run side by
+    /// side; on PostgreSQL it has few connections, because each of its servers has as many.
+    pub async fn shared() -> Self {
+        if is_postgres() {
+            let schema = Schema::fresh().await.expect("who asks for PostgreSQL names a server");
+            return Self::on(schema, few());
+        }
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let engine = Sqlite::open(&Location::File(directory.path().join("octopoid.db")));
+        let engine = Arc::new(engine.expect("nobody else has the file open"));
+        Self { engine, schema: None, _directory: Some(directory) }
+    }
+
+    /// The engine of another server on this database. SQLite has one server, and so one engine.
+    pub fn another_server(&self) -> SharedEngine {
+        match &self.schema {
+            Some(schema) => Arc::new(schema.engine(few())),
+            None => SharedEngine::clone(&self.engine),
+        }
+    }
+
+    fn on(schema: Schema, options: Options) -> Self {
+        let engine = Arc::new(schema.engine(options));
+        Self { engine, schema: Some(schema), _directory: None }
+    }
+}
+
+fn few() -> Options {
+    Options { connections: FEW, ..Options::default() }
 }
 
 /// Whether the environment asks for PostgreSQL.

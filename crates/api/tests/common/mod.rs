@@ -1,4 +1,4 @@
-//! An API on a database in memory, with a clock that stands still until it is moved.
+//! An API on an empty database, with a clock that stands still until it is moved.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses what it needs")]
 #![allow(clippy::needless_pass_by_value, reason = "`json!({..})` reads better than `&json!({..})`")]
@@ -16,7 +16,7 @@ use axum::{
 use octopoid_api::{App, AuthMode, Host, Settings};
 use octopoid_domain::Millis;
 use octopoid_store::{Engine, Store};
-use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_test_database::Database;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -79,6 +79,8 @@ impl Answer {
 pub struct TestApp {
     pub app: App,
     pub host: Arc<TestHost>,
+    /// Gone when the last who calls the app is, unless the test keeps it itself.
+    database: Option<Arc<Database>>,
     router: Router,
     key: Option<String>,
 }
@@ -96,9 +98,10 @@ impl TestApp {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let test = Self::over(Arc::new(Sqlite::open(&Location::Memory).unwrap()), settings);
+        let database = Arc::new(Database::fresh().await);
+        let test = Self::over(Arc::clone(&database.engine), settings);
         test.app.store.migrate(test.app.now()).await.unwrap();
-        test
+        Self { database: Some(database), ..test }
     }
 
     /// An app on another engine, whose schema is the engine's own business.
@@ -106,7 +109,7 @@ impl TestApp {
         let host = Arc::new(TestHost { now: AtomicI64::new(START), random: AtomicU64::new(1) });
         let store = Store::new(engine);
         let app = App::new(store, Arc::clone(&host) as Arc<dyn Host>, settings);
-        Self { router: octopoid_api::router(app.clone()), app, host, key: None }
+        Self { router: octopoid_api::router(app.clone()), app, host, database: None, key: None }
     }
 
     /// The same app, called with this bearer token.

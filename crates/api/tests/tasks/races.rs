@@ -11,21 +11,21 @@ use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, Statement},
 };
-use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_test_database::Database;
 use serde_json::{Value, json};
 
 use crate::{TASKS, claimed, common::TestApp, event, events, read, step, submit};
 
 /// A database on which somebody else changes every task just before each write.
 struct Contended {
-    engine: Sqlite,
+    database: Database,
     interferes: AtomicBool,
     writes: AtomicUsize,
 }
 
 impl Engine for Contended {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.engine.read(batch)
+        self.database.engine.read(batch)
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
@@ -33,16 +33,16 @@ impl Engine for Contended {
             if self.interferes.load(Ordering::Relaxed) {
                 self.writes.fetch_add(1, Ordering::Relaxed);
                 let sql = "UPDATE tasks SET version = version + 1".into();
-                self.engine.write(vec![Statement { sql, parameters: vec![] }]).await?;
+                self.database.engine.write(vec![Statement { sql, parameters: vec![] }]).await?;
             }
-            self.engine.write(batch).await
+            self.database.engine.write(batch).await
         })
     }
 }
 
 async fn app() -> (TestApp, Arc<Contended>) {
     let engine = Arc::new(Contended {
-        engine: Sqlite::open(&Location::Memory).unwrap(),
+        database: Database::fresh().await,
         interferes: AtomicBool::new(false),
         writes: AtomicUsize::new(0),
     });

@@ -31,7 +31,7 @@ async fn guarded(disk: &Disk) -> (Server, Client) {
 
 #[tokio::test]
 async fn a_task_goes_through_its_life() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let mut new = new_task("a/b ü");
@@ -80,7 +80,7 @@ async fn a_task_goes_through_its_life() {
 
 #[tokio::test]
 async fn a_refusal_says_what_the_server_said() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     client.create_task(&new_task("a")).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_refusal_says_what_the_server_said() {
 
 #[tokio::test]
 async fn a_server_that_is_gone_is_a_failed_transport() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     assert_eq!(client.health().await.unwrap().status, "healthy");
@@ -112,7 +112,7 @@ async fn a_server_that_is_gone_is_a_failed_transport() {
 
 #[tokio::test]
 async fn machines_roles_and_flows_are_registered_and_found() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let machine =
@@ -152,7 +152,7 @@ async fn machines_roles_and_flows_are_registered_and_found() {
 
 #[tokio::test]
 async fn drafts_become_projects_and_tasks() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let new = NewDraft { title: "t".into(), author: "human".into(), ..NewDraft::default() };
@@ -193,7 +193,7 @@ async fn drafts_become_projects_and_tasks() {
 
 #[tokio::test]
 async fn messages_are_answered_and_actions_carried_out() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let new = NewMessage {
@@ -239,7 +239,7 @@ async fn messages_are_answered_and_actions_carried_out() {
 
 #[tokio::test]
 async fn keys_are_issued_used_rotated_and_revoked() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let (server, admin) = guarded(&disk).await;
     assert_eq!(server.client().get_task("a").await.unwrap_err().status(), Some(401));
     let new = NewKey { scope: "s".into(), label: "ci".into(), ..NewKey::default() };

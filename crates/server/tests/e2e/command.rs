@@ -1,9 +1,8 @@
 //! The command line and the environment.
 
-use std::{net::TcpListener, sync::Arc};
+use std::net::TcpListener;
 
-use octopoid_store::{Engine, engine::Statement};
-use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_store::engine::Statement;
 
 use crate::{
     load::new_task,
@@ -31,19 +30,19 @@ async fn the_document_is_printed() {
 
 #[tokio::test]
 async fn a_database_is_migrated_once() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     for expected in [" migrated from 0 to ", " is up to date at schema version "] {
         let ended = run(command().args(["migrate", "--database", &disk.url()])).await;
         assert!(ended.status.success(), "{}", ended.stderr);
         assert!(ended.stdout.contains(expected), "{}", ended.stdout);
-        assert!(ended.stdout.starts_with(&disk.url()), "{}", ended.stdout);
+        assert!(ended.stdout.starts_with(&disk.shown()), "{}", ended.stdout);
     }
     disk.serve().await.client().create_task(&new_task("a")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_second_server_on_the_same_file_is_refused() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let first = disk.serve().await;
     for subcommand in ["serve", "migrate"] {
         let arguments = [subcommand, "--listen", "127.0.0.1:0", "--database", &disk.url()];
@@ -60,7 +59,7 @@ async fn a_second_server_on_the_same_file_is_refused() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_server_is_refused_untouched() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     run(command().args(["migrate", "--database", &disk.url()])).await;
     let newer = Statement {
         sql: "INSERT INTO schema_versions (version, applied_at, readable_from) \
@@ -68,9 +67,7 @@ async fn a_database_of_a_newer_server_is_refused_untouched() {
             .into(),
         parameters: Vec::new(),
     };
-    let engine = Arc::new(Sqlite::open(&Location::File(disk.file())).unwrap());
-    engine.write(vec![newer]).await.unwrap();
-    drop(engine);
+    disk.engine().write(vec![newer]).await.unwrap();
     for subcommand in ["serve", "migrate"] {
         let arguments = [subcommand, "--listen", "127.0.0.1:0", "--database", &disk.url()];
         let ended = run(command().args(arguments)).await;
@@ -86,7 +83,7 @@ async fn a_database_of_a_newer_server_is_refused_untouched() {
 
 #[tokio::test]
 async fn an_open_server_that_others_can_reach_must_be_asked_for_by_name() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let arguments = ["--listen", "0.0.0.0:0", "--database", &disk.url()];
     let ended = run(command().args(arguments)).await;
     assert_eq!(ended.status.code(), Some(1));
@@ -119,7 +116,7 @@ async fn what_makes_no_sense_is_refused_with_the_usage() {
 
 #[tokio::test]
 async fn a_database_that_cannot_be_opened_is_named() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let url = format!("sqlite:{}", disk.path().join("none/test.db").display());
     let arguments = ["--listen", "127.0.0.1:0", "--database", &url];
     let ended = run(command().args(arguments)).await;
@@ -135,7 +132,7 @@ async fn a_database_that_cannot_be_opened_is_named() {
 
 #[tokio::test]
 async fn the_environment_is_honoured_and_flags_win() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let port = free_port();
     let variables =
         [("PORT", port.as_str()), ("DATABASE_URL", &disk.url()), ("OCTOPOID_AUTH", "required")];
@@ -165,7 +162,7 @@ fn free_port() -> String {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
-    let (disk, other) = (Disk::new(), Disk::new());
+    let (disk, other) = (Disk::new().await, Disk::new().await);
     let first = disk.serve().await;
     let arguments = ["--listen", &first.address, "--database", &other.url()];
     let ended = run(command().args(arguments)).await;
@@ -176,7 +173,7 @@ async fn an_address_that_is_taken_is_named() {
 
 #[tokio::test]
 async fn a_database_in_memory_needs_no_file_and_is_gone_with_its_server() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     for _ in 0..2 {
         let arguments = ["--listen", "127.0.0.1:0", "--database", "sqlite::memory:"];
         let server = Server::start(command().current_dir(disk.path()).args(arguments)).await;
@@ -188,7 +185,7 @@ async fn a_database_in_memory_needs_no_file_and_is_gone_with_its_server() {
 
 #[tokio::test]
 async fn without_arguments_the_database_is_in_the_working_directory() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let mut command = command();
     command.current_dir(disk.path()).env("PORT", free_port());
     Server::start(&mut command).await.client().create_task(&new_task("a")).await.unwrap();

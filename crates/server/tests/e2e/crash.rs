@@ -132,7 +132,7 @@ async fn check_history(client: &Client, task: &Task, agent: Option<&str>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_and_nothing_is_claimed_twice() {
-    let (disk, ledger) = (Disk::new(), Arc::new(Ledger::default()));
+    let (disk, ledger) = (Disk::new().await, Arc::new(Ledger::default()));
     for round in 0..ROUNDS {
         // Early and late, so that the end comes in each phase of the load.
         load_and_kill(&disk, &ledger, round, 20 + (round * 97) % 400).await;

@@ -9,7 +9,7 @@ use crate::{
 
 #[tokio::test]
 async fn an_abandoned_claim_is_claimable_again_within_three_seconds() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let arguments = ["--lease-grace", "0s", "--reap-interval", "1s"];
     let client = disk.serve_with(&arguments, &[]).await;
     let (_server, client) = (&client, client.client());

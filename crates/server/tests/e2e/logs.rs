@@ -17,18 +17,18 @@ const ADMIN: &str = "the-administrators-token";
 
 #[tokio::test]
 async fn the_start_line_tells_address_database_and_keys() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve_with(&["--auth", "required"], &[("API_SECRET_KEY", ADMIN)]).await;
     let printed = server.printed();
     let line = printed.iter().find(|line| line.contains("listening on")).unwrap();
-    for part in [&server.address, &disk.url(), "required", "administrator=true"] {
+    for part in [&server.address, &disk.shown(), "required", "administrator=true"] {
         assert!(line.contains(part), "{part} is missing: {line}");
     }
 }
 
 #[tokio::test]
 async fn every_change_of_state_leaves_a_json_line_for_the_auditor() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let arguments = ["--log-format", "json", "--lease-grace", "0s", "--reap-interval", "1s"];
     let server = disk.serve_with(&arguments, &[("API_SECRET_KEY", ADMIN)]).await;
     let client = server.client();
@@ -85,7 +85,7 @@ fn audit_lines(printed: &[String]) -> Vec<Value> {
 
 #[tokio::test]
 async fn what_the_reaper_takes_back_is_in_the_log() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let arguments = ["--log-format", "json", "--lease-grace", "0s", "--reap-interval", "1s"];
     let server = disk.serve_with(&arguments, &[]).await;
     let client = server.client();
@@ -102,7 +102,7 @@ async fn what_the_reaper_takes_back_is_in_the_log() {
 
 #[tokio::test]
 async fn no_secret_is_printed() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let variables = [("API_SECRET_KEY", ADMIN), ("RUST_LOG", "trace")];
     let server = disk.serve_with(&[], &variables).await;
     let machine =

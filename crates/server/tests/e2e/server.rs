@@ -3,10 +3,15 @@
 use std::{
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use octopoid_client::Client;
+use octopoid_store::engine::SharedEngine;
+use octopoid_store_postgres::Options;
+use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_test_database::{Schema, is_postgres};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -18,14 +23,25 @@ use tokio::{
 /// Longer than anything takes on a machine that is busy with something else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A directory for a database, and the database's file in it.
+/// What outlasts a server: a directory with the database's file in it, or a schema.
 pub(crate) struct Disk {
     directory: TempDir,
+    schema: Option<Schema>,
 }
 
 impl Disk {
-    pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+    /// A database of the kind that the environment asks for.
+    pub(crate) async fn new() -> Self {
+        let mut disk = Self::of_file();
+        if is_postgres() {
+            disk.schema = Some(Schema::fresh().await.expect("a server for tests is named"));
+        }
+        disk
+    }
+
+    /// A database that is a file, for a test of what only files have.
+    pub(crate) fn of_file() -> Self {
+        Self { directory: tempfile::tempdir().unwrap(), schema: None }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -33,7 +49,24 @@ impl Disk {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.file().display())
+        match &self.schema {
+            Some(schema) => schema.url(),
+            None => format!("sqlite:{}", self.file().display()),
+        }
+    }
+
+    /// An engine on it. On a file, nobody else may have it open.
+    pub(crate) fn engine(&self) -> SharedEngine {
+        match &self.schema {
+            Some(schema) => Arc::new(schema.engine(Options::default())),
+            None => Arc::new(Sqlite::open(&Location::File(self.file())).unwrap()),
+        }
+    }
+
+    /// The database as the server names it: without what follows the address.
+    pub(crate) fn shown(&self) -> String {
+        let url = self.url();
+        url.split_once('?').map_or(url.clone(), |(address, _)| address.to_owned())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -53,6 +86,8 @@ impl Disk {
     ) -> Server {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0", "--database", &self.url()]);
+        // Many tests run at once, and the database's connections are for all of them.
+        command.args(["--db-connections", "4"]);
         Server::start(command.args(arguments).envs(variables.iter().copied())).await
     }
 }

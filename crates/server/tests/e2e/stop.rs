@@ -17,7 +17,7 @@ const CLAIM: &str = r#"{"orchestrator_id":"o","agent_name":"a","scope":"s"}"#;
 
 #[tokio::test]
 async fn a_server_that_has_just_started_stops_at_once() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     server.terminate().await;
     let ended = server.ends(TEN_SECONDS).await;
@@ -27,7 +27,7 @@ async fn a_server_that_has_just_started_stops_at_once() {
 
 #[tokio::test]
 async fn requests_in_flight_are_finished_and_claims_put_off() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let mut server = disk.serve().await;
     let client = server.client();
     client.create_task(&new_task("a")).await.unwrap();
@@ -59,7 +59,7 @@ async fn requests_in_flight_are_finished_and_claims_put_off() {
 
 #[tokio::test]
 async fn a_client_that_dawdles_does_not_hold_up_the_end() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let mut server = disk.serve().await;
     let _dawdler = Connection::begin(&server, "/api/v1/tasks", CREATE).await;
     server.client().health().await.unwrap();
@@ -72,7 +72,7 @@ async fn a_client_that_dawdles_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn a_second_signal_ends_the_server_at_once() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let mut server = disk.serve().await;
     let _dawdler = Connection::begin(&server, "/api/v1/tasks", CREATE).await;
     server.client().health().await.unwrap();

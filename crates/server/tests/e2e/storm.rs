@@ -12,7 +12,7 @@ const TASKS: usize = 2_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_clients_share_two_thousand_tasks_without_a_quarrel() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let mut makers = JoinSet::new();

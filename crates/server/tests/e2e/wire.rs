@@ -62,7 +62,7 @@ impl Connection {
 
 #[tokio::test]
 async fn half_a_body_gets_an_answer_within_seconds() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let body = r#"{"id":"a","file_path":"a.md","branch":"b","scope":"s"}"#;
     let mut connection = Connection::begin(&server, "/api/v1/tasks", body).await;
@@ -74,7 +74,7 @@ async fn half_a_body_gets_an_answer_within_seconds() {
 
 #[tokio::test]
 async fn what_is_no_http_is_refused() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     for text in
         ["nonsense\r\n\r\n", "GET / HTTP/1.1\r\nbad header\r\n\r\n", "\u{16}\u{3}\u{1}\r\n\r\n"]
@@ -89,7 +89,7 @@ async fn what_is_no_http_is_refused() {
 
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let mut connection = Connection::open(&server).await;
     let get = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -101,7 +101,7 @@ async fn one_connection_carries_many_requests() {
 
 #[tokio::test]
 async fn a_body_of_any_coding_is_read() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let mut connection = Connection::open(&server).await;
     let body = r#"{"id":"a","file_path":"a.md","branch":"b","scope":"s"}"#;
@@ -119,7 +119,7 @@ async fn a_body_of_any_coding_is_read() {
 
 #[tokio::test]
 async fn a_large_body_is_taken_and_one_over_the_limit_refused() {
-    let disk = Disk::new();
+    let disk = Disk::new().await;
     let server = disk.serve().await;
     let client = server.client();
     let mut new = new_task("a");

@@ -1,11 +1,10 @@
-//! SQLite below the wire: the model, races, costs, plans and the engine's own promises.
+//! SQLite below the wire: costs, plans and the engine's own promises.
 
 mod costs;
 mod engine;
 mod meter;
-mod model;
+mod noun_plans;
 mod plans;
-mod races;
 mod reads;
 
 use std::sync::Arc;

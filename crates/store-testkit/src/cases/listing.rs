@@ -85,6 +85,8 @@ async fn a_list_of_queues_shows_those_only(world: &World) -> Verdict {
         (&["done", "failed"], "4 3 1 of 3"),
         (&["backlog", "zebra", "apple"], "7 6 5 of 3"),
         (&["done", "done"], "4 1 of 2"),
+        (&["apple", "apple", "zebra"], "7 6 of 2"),
+        (&["b", "c", "d", "e", "f", "g", "zebra", "apple", "h", "done"], "7 6 4 1 of 4"),
         (&["nothing"], " of 0"),
         (&["nothing", "it's"], " of 0"),
     ] {

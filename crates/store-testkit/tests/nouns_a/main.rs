@@ -1,4 +1,4 @@
-//! Orchestrators, keys, roles, flows and polls on SQLite.
+//! Orchestrators, keys, roles, flows and polls, on either engine.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
@@ -27,24 +27,26 @@ use octopoid_store::{
     lists::Page,
     orchestrators::{Filter, Outcome},
 };
-use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_test_database::Database;
 use serde_json::{Value, json};
 
 const START: i64 = 1_795_294_738_605;
 /// A page that holds all that a test makes.
 const PAGE: Page = Page { limit: 50, offset: 0 };
 
-/// A store in memory, and how far its clock has gone.
+/// A store on an empty database, which is gone with it.
 struct World {
     store: Store,
+    _database: Database,
     writes: AtomicU64,
 }
 
 impl World {
     async fn new() -> Self {
-        let store = Store::new(Arc::new(Sqlite::open(&Location::Memory).unwrap()));
+        let database = Database::fresh().await;
+        let store = Store::new(Arc::clone(&database.engine));
         store.migrate(Millis(START)).await.unwrap();
-        Self { store, writes: AtomicU64::new(0) }
+        Self { store, _database: database, writes: AtomicU64::new(0) }
     }
 
     /// A fresh stamp, so many milliseconds after the start.

@@ -1,0 +1,191 @@
+//! How PostgreSQL finds the rows: never by passing over a table that grows.
+//!
+//! The statements are those that the store issues on SQLite, each with PostgreSQL's text and the
+//! parameters it had there. They are planned on a database that is large enough for passing over it
+//! to cost something, and the planner is left as it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use octopoid_store::engine::{Parameter, SharedEngine, Statement};
+use octopoid_store_sqlite::{Location, Sqlite};
+use octopoid_store_testkit::{
+    World, cases,
+    nouns::Nouns,
+    recording::{Recording, Run},
+    usage::{lists_everything, uses_everything},
+};
+use octopoid_test_database::Schema;
+use serde_json::Value;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// What grows with every task. A tenant's projects, drafts and actions are listed from the newest
+/// one on, which the planner may do by passing over those of others until it has a page.
+const GROWING: [&str; 4] = ["tasks", "task_history", "task_blockers", "messages"];
+
+/// What may be read from end to end all the same: a part of a statement's text, and why.
+const MAY_PASS_OVER: [(&str, &str); 1] = [(
+    "AND queue = ANY (ARRAY(SELECT json_array_elements_text($2::json))) ORDER BY seq DESC",
+    "more than eight open queues by name, which the planner takes for most of all tasks",
+)];
+
+/// Twenty thousand tasks of nineteen tenants, a tenth of them of the one that the cases are about,
+/// with all that belongs to tasks. Rows are as long as real ones: passing over short ones is cheap.
+const FILL: &str = "
+INSERT INTO tasks (id, file_path, queue, priority, role, type, branch, scope, project_id,
+    blocked_by, claimed_in, lease_expires_at, has_plan, auto_accept, needs_rebase, created_at,
+    updated_at, version, needs_breakdown, needs_intervention, write_id, events, is_awaited,
+    content)
+SELECT 't' || n, 't' || n, queue, 'P' || n % 4, 'r' || n % 3, 'k' || n % 2, 'main', scope,
+    CASE WHEN n % 5 = 0 THEN 'p' || n % 1000 END,
+    CASE WHEN queue = 'incoming' AND n % 7 = 0 THEN 't' || n + 1 END,
+    CASE WHEN queue = 'claimed' THEN queue END, CASE WHEN queue = 'claimed' THEN n END,
+    0, 0, 0, n, n, 1, 0, CASE WHEN n % 500 = 0 THEN 1 ELSE 0 END, n, 3, 0,
+    repeat('x', 1500)
+FROM (SELECT n, CASE WHEN n / 10 % 20 < 2 THEN 's' ELSE 'scope-' || n / 10 % 20 END AS scope,
+    (ARRAY['incoming', 'incoming', 'incoming', 'incoming', 'claimed', 'provisional', 'failed',
+    'done', 'done', 'done'])[n % 10 + 1] AS queue FROM generate_series(1, 20000) AS n) AS made;
+INSERT INTO task_blockers (scope, blocker_id, task_id, position)
+SELECT scope, blocked_by, id, 0 FROM tasks WHERE blocked_by IS NOT NULL;
+INSERT INTO task_history (task_id, seq, scope, event, at)
+SELECT id, number, scope, 'created', number FROM tasks, generate_series(1, 3) AS told (number);
+INSERT INTO finished_counts (scope, queue, shard, tasks)
+SELECT scope, queue, 0, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed')
+GROUP BY scope, queue;
+INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope,
+    parent_message_id)
+SELECT 'm' || seq, id, 'a', CASE WHEN seq % 2 = 0 THEN 'human' END, 'info', repeat('x', 500), seq, scope,
+    CASE WHEN seq % 3 = 0 THEN 'm' || seq - 1 END FROM tasks;
+ANALYZE";
+
+/// A connection to a database that is full, and the schema that it is in.
+struct Full {
+    client: Client,
+    _schema: Schema,
+}
+
+impl Full {
+    /// `None` if there is no server and the test is to be skipped.
+    async fn new() -> Option<Self> {
+        let schema = Schema::fresh().await?;
+        let engine = Arc::new(schema.engine(octopoid_store_postgres::Options::default()));
+        World::on(engine).await.expect("an empty schema takes the tables");
+        let connecting = tokio_postgres::connect(&schema.url(), NoTls).await;
+        let (client, connection) = connecting.expect("the server for tests can be reached");
+        tokio::spawn(connection);
+        client.batch_execute(FILL).await.expect("the tables take the rows");
+        Some(Self { client, _schema: schema })
+    }
+
+    /// The plan of a statement, in one of the two ways in which a prepared one is planned: for these
+    /// parameters, or for any.
+    async fn plan(&self, text: &str, parameters: &[Parameter], mode: &str) -> Value {
+        let types = parameters.iter().map(|parameter| match parameter {
+            Parameter::Int(_) => "bigint",
+            Parameter::Text(_) => "text",
+        });
+        let values = parameters.iter().map(|parameter| match parameter {
+            Parameter::Int(Some(number)) => number.to_string(),
+            Parameter::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+            Parameter::Int(None) | Parameter::Text(None) => "NULL".to_owned(),
+        });
+        let list = |items: Vec<String>| match &*items {
+            [] => String::new(),
+            items => format!("({})", items.join(", ")),
+        };
+        let (types, values) = (list(types.map(str::to_owned).collect()), list(values.collect()));
+        let sql = format!(
+            "SET plan_cache_mode = {mode}; PREPARE known {types} AS {text};
+            EXPLAIN (FORMAT JSON) EXECUTE known {values}; DEALLOCATE known"
+        );
+        let answers = self.client.simple_query(&sql).await;
+        let answers = answers.unwrap_or_else(|error| panic!("{error:?}\nby {text}"));
+        let row = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        serde_json::from_str(row.expect("a plan is a row")).expect("it is JSON, as was asked")
+    }
+}
+
+/// A database in memory whose statements are noted, and an engine behind the notes.
+fn recorded() -> (Arc<Recording>, SharedEngine) {
+    let engine: SharedEngine =
+        Arc::new(Sqlite::open(&Location::Memory).expect("memory can always be opened"));
+    (Arc::new(Recording::of(Arc::clone(&engine))), engine)
+}
+
+/// Every statement that the store issues, each once, without the migrations'.
+async fn issued() -> BTreeMap<String, Statement> {
+    let mut issued = BTreeMap::new();
+    for case in cases() {
+        let (recording, engine) = recorded();
+        let world = World::over(recording.clone(), engine).await;
+        // Whether it keeps its rule is told elsewhere.
+        case.run(&world.expect("an empty database takes the schema")).await.ok();
+        add(&mut issued, recording.take());
+    }
+    let (recording, _) = recorded();
+    let nouns = Nouns::on(recording.clone()).await;
+    uses_everything(&nouns).await;
+    lists_everything(&nouns).await;
+    add(&mut issued, recording.take());
+    issued
+}
+
+fn add(issued: &mut BTreeMap<String, Statement>, runs: Vec<Run>) {
+    for statement in runs.into_iter().flat_map(|run| run.batch) {
+        let Some(text) = statement.sql.postgres() else { continue };
+        let first = text.split_whitespace().next().unwrap_or_default();
+        if ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(&first) {
+            issued.entry(text).or_insert(statement);
+        }
+    }
+}
+
+/// The tables that a plan reads from end to end: without an index, or all of an index.
+fn passed_over(plan: &Value, found: &mut BTreeSet<String>) {
+    match plan {
+        Value::Array(parts) => parts.iter().for_each(|part| passed_over(part, found)),
+        Value::Object(node) => {
+            let is_scan = node.get("Node Type").and_then(Value::as_str).is_some_and(|kind| {
+                let is_by_index = kind.contains("Index") && node.contains_key("Index Cond");
+                // This one reads what an index scan below it has found.
+                kind.ends_with("Scan") && kind != "Bitmap Heap Scan" && !is_by_index
+            });
+            let name = node.get("Relation Name").or_else(|| node.get("Index Name"));
+            if let (true, Some(name)) = (is_scan, name.and_then(Value::as_str)) {
+                found.insert(name.to_owned());
+            }
+            node.values().for_each(|part| passed_over(part, found));
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn no_statement_passes_over_a_table_that_grows() {
+    let Some(full) = Full::new().await else { return };
+    let issued = issued().await;
+    assert!(issued.len() > 100, "only {} statements were recorded", issued.len());
+    let mut wrong = Vec::new();
+    for (text, statement) in &issued {
+        let may_pass_over = MAY_PASS_OVER.iter().any(|(part, _)| text.contains(part));
+        // Only a text that is prepared once may be planned without its parameters.
+        let modes = ["force_custom_plan", "force_generic_plan"];
+        for mode in &modes[..if statement.sql.is_constant() { 2 } else { 1 }] {
+            let plan = full.plan(text, &statement.parameters, mode).await;
+            let mut found = BTreeSet::new();
+            passed_over(&plan, &mut found);
+            let grows = |name: &&String| GROWING.iter().any(|table| name.starts_with(table));
+            let found: Vec<_> = found.iter().filter(grows).collect();
+            if !found.is_empty() && !may_pass_over {
+                wrong.push(format!("{found:?} ({mode}) by {text} {:?}", statement.parameters));
+            }
+        }
+    }
+    println!("{} statements", issued.len());
+    assert!(wrong.is_empty(), "read from end to end: {}", wrong.join("\n"));
+}

@@ -1,0 +1,69 @@
+//! Everything that the other nouns' operations do, once, for whoever looks at their statements.
+
+use octopoid_domain::action::Outcome;
+use octopoid_store::{actions, drafts, messages, projects};
+use serde_json::json;
+
+use crate::nouns::{Nouns, PAGE, read};
+
+const DONE: &str = "every operation can be done";
+
+/// Uses each write and each read by id.
+pub async fn uses_everything(world: &Nouns) {
+    let store = &world.store;
+    world.creates_project("p", json!({})).await;
+    world.creates_task("t", json!({"project_id": "p"})).await;
+    world.patches_project("p", json!({"title": "new"})).await.expect(DONE);
+    store.list_project_tasks("p", Some("s"), None).await.expect(DONE);
+    store.delete_project("p", Some("s")).await.expect_err("a project with tasks stays");
+    for body in [
+        json!({"to": "task", "id": "u", "file_path": "u", "branch": "main", "blocked_by": "t"}),
+        json!({"to": "project", "id": "q", "branch": "b"}),
+    ] {
+        let draft = world.creates_draft(json!({})).await;
+        world.patches_draft(draft.id, json!({"title": "new"})).await.expect(DONE);
+        world.promotes(draft.id, body).await.expect(DONE);
+        store.delete_draft(draft.id, Some("s")).await.expect(DONE);
+    }
+    let root = world.writes_message(json!({})).await;
+    world.writes_message(json!({"parent_message_id": root.id})).await;
+    store.list_thread(&root.id, "s").await.expect(DONE);
+    let action = world.proposes(json!({})).await;
+    store.execute_action(&action.id, Some("s"), world.stamp()).await.expect(DONE);
+    store.update_action(&action.id, Some("s"), read(&json!({"result": "r"}))).await.expect(DONE);
+    let nothing = read(&json!({}));
+    store.end_action(&action.id, Some("s"), Outcome::Failed, nothing).await.expect(DONE);
+}
+
+/// Asks for each list that a scope is asked for, with its filters one by one and in pairs.
+pub async fn lists_everything(world: &Nouns) {
+    let store = &world.store;
+    let (scope, some) = (|| Some("s".to_owned()), || Some("x".to_owned()));
+    for (status, created_by) in [(None, None), (some(), None), (some(), some()), (None, some())] {
+        let filter = projects::Filter { scope: scope(), status, created_by };
+        store.list_projects(&filter, PAGE).await.expect(DONE);
+    }
+    for statuses in [vec![], vec!["a".to_owned()], vec!["a".to_owned(), "b".to_owned()]] {
+        let filter = drafts::Filter { scope: scope(), statuses, ..Default::default() };
+        store.list_drafts(&filter, PAGE).await.expect(DONE);
+        let filter = drafts::Filter { author: some(), linked_task_id: some(), ..filter };
+        store.list_drafts(&filter, PAGE).await.expect(DONE);
+    }
+    for (task_id, to_actor) in [(None, None), (some(), None), (some(), some()), (None, some())] {
+        for (kind, is_unreplied) in [(None, false), (some(), true)] {
+            let (task_id, to_actor) = (task_id.clone(), to_actor.clone());
+            let filter =
+                messages::Filter { scope: "s".to_owned(), task_id, to_actor, kind, is_unreplied };
+            for window in [messages::Window::Newest(50), messages::Window::Stretch(PAGE)] {
+                store.list_messages(&filter, window).await.expect(DONE);
+            }
+        }
+    }
+    for (entity_id, status) in [(None, None), (some(), None), (some(), some()), (None, some())] {
+        for entity_type in [None, some()] {
+            let (entity_id, status) = (entity_id.clone(), status.clone());
+            let filter = actions::Filter { scope: "s".to_owned(), entity_type, entity_id, status };
+            store.list_actions(&filter, PAGE, world.stamp().now).await.expect(DONE);
+        }
+    }
+}
