@@ -9,6 +9,8 @@ use octopoid_api::{AuthMode, Settings, app::BODY_BYTES_MAX, auth};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
+use crate::copy;
+
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
 #[command(name = "octopoid-server", version, about)]
@@ -19,12 +21,14 @@ pub(crate) struct Cli {
     pub(crate) options: Options,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the API. This is what happens without a command.
     Serve,
     /// Bring the database's schema up to date and stop.
     Migrate,
+    /// Copy everything from one database into another, empty one, and compare the two.
+    Copy(copy::Args),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the version.

@@ -2,6 +2,7 @@
 //! or in a PostgreSQL database that it shares with others of its kind.
 
 mod config;
+mod copy;
 mod host;
 mod jobs;
 mod listen;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<()> {
-    match cli.command.unwrap_or(Command::Serve) {
+    match cli.command.as_ref().unwrap_or(&Command::Serve) {
         Command::Serve => {
             let plan = cli.options.plan()?;
             let _logging = logging::start(cli.options.log_format);
@@ -50,6 +51,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 _ => format!("{} migrated from {from} to {to}\n", cli.options.database),
             })
         }
+        Command::Copy(args) => runtime()?.block_on(copy::run(args, cli.options.pool())),
         Command::Openapi => print(octopoid_api::openapi::document()),
         Command::Version => {
             print(&format!("octopoid-server {SERVER_VERSION} (wire contract {WIRE_VERSION})\n"))
@@ -64,13 +66,18 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Opens the database and brings its schema up to date.
-async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
+/// Opens the database as it is.
+fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     let engine: SharedEngine = match database {
         Database::Sqlite { location, .. } => Arc::new(Sqlite::open(location)?),
         Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
     };
-    let store = Store::new(engine);
+    Ok(Store::new(engine))
+}
+
+/// Opens the database and brings its schema up to date.
+async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
+    let store = connect(database, pool)?;
     let versions = store.migrate(System.now()).await?;
     Ok((store, versions))
 }

@@ -8,6 +8,7 @@ pub mod actions;
 mod changes;
 mod claims;
 mod conditions;
+pub mod copy;
 mod counts;
 pub mod drafts;
 pub mod engine;

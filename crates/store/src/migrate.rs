@@ -49,7 +49,7 @@ const ENTER: &str =
     "INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (?1, ?2, ?3)";
 
 /// The newest schema version this server knows.
-fn newest() -> i64 {
+pub(crate) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// The version of the schema, if this server can work with it.
-    async fn version(&self) -> Result<i64> {
+    pub(crate) async fn version(&self) -> Result<i64> {
         let known = newest();
         let [rows] = self.read([bind!(CURRENT)]).await?;
         let versions = |row| {

@@ -4,6 +4,7 @@
 
 mod client;
 mod command;
+mod copy;
 mod crash;
 mod lease;
 mod load;

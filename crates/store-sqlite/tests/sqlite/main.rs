@@ -1,5 +1,6 @@
 //! SQLite below the wire: costs, plans and the engine's own promises.
 
+mod copies;
 mod costs;
 mod engine;
 mod meter;

@@ -3,6 +3,7 @@
 mod blocking;
 mod claiming;
 mod confining;
+mod copying;
 mod counting;
 mod creating;
 mod deleting;
@@ -40,6 +41,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         counting::CASES,
         listing::CASES,
         schema::CASES,
+        copying::CASES,
     ]
     .into_iter()
     .flatten()

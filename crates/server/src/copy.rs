@@ -1,0 +1,100 @@
+//! `octopoid-server copy`: everything from one database into another.
+
+use std::{fmt::Write as _, io::Write as _};
+
+use anyhow::{Context, bail, ensure};
+use octopoid_store::{
+    Store,
+    copy::{Checksum, Progress},
+};
+use octopoid_store_postgres::Options as Pool;
+use octopoid_store_sqlite::Location as File;
+
+use crate::{config::Database, connect, open, print};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The database to copy. No server may write to it meanwhile.
+    #[arg(long, value_name = "URL")]
+    from: Database,
+    /// The database to copy into. It must have no rows; its schema is made or brought up to date.
+    #[arg(long, value_name = "URL")]
+    to: Database,
+}
+
+/// Copies, compares, and prints what each table holds.
+pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
+    let Args { from, to } = args;
+    let source =
+        existing(from, pool.clone()).await.with_context(|| format!("cannot copy {from}"))?;
+    let target = empty(to, pool).await.with_context(|| format!("cannot copy into {to}"))?;
+    source.copy_to(&target, progress("copying")).await.with_context(|| left_behind(to))?;
+    let here = source.checksums(progress("checking the source")).await?;
+    let there = target.checksums(progress("checking the target")).await?;
+    compare(&here, &there).with_context(|| left_behind(to))?;
+    print(&listed(&there))
+}
+
+/// The database that is copied. It is not changed, so its schema must be the newest already.
+async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
+    if let Database::Sqlite { location: File::File(path), .. } = database {
+        ensure!(path.exists(), "there is no such file");
+    }
+    let store = connect(database, pool)?;
+    store.check_newest().await?;
+    Ok(store)
+}
+
+/// A database that may be filled.
+pub(crate) async fn empty(database: &Database, pool: Pool) -> anyhow::Result<Store> {
+    if matches!(database, Database::Sqlite { location: File::Memory, .. }) {
+        bail!("what is in memory would be gone with the command");
+    }
+    let (store, _) = open(database, pool).await?;
+    // A schema that a newer server made may have tables that this one would leave empty.
+    store.check_newest().await?;
+    store.check_empty().await?;
+    Ok(store)
+}
+
+pub(crate) fn left_behind(to: &Database) -> String {
+    format!("{to} is not complete: empty it before you try again")
+}
+
+/// Tells on standard error how far each table is, at every tenth.
+pub(crate) fn progress(what: &'static str) -> impl FnMut(Progress) {
+    let mut told = ("", 0);
+    move |progress| {
+        let Progress { table, rows, of } = progress;
+        let tenth = (rows * 10).checked_div(of).unwrap_or(10);
+        if told == (table, tenth) {
+            return;
+        }
+        told = (table, tenth);
+        let _ = writeln!(std::io::stderr(), "{what}: {table}, {rows} of {of} rows");
+    }
+}
+
+/// Fails if two databases differ, and names the tables that do.
+fn compare(here: &[Checksum], there: &[Checksum]) -> anyhow::Result<()> {
+    let mut differing = String::new();
+    for (here, there) in here.iter().zip(there).filter(|(here, there)| here != there) {
+        let (table, rows, sum) = (here.table, here.rows, &here.sha256);
+        let _ = write!(
+            differing,
+            "\n  {table}: {rows} rows, {sum}, became {} rows, {}",
+            there.rows, there.sha256
+        );
+    }
+    ensure!(differing.is_empty(), "the copy differs; did a server write meanwhile?{differing}");
+    Ok(())
+}
+
+/// A line for each table.
+pub(crate) fn listed(sums: &[Checksum]) -> String {
+    let mut lines = format!("{:<16} {:>10}  {}\n", "table", "rows", "sha256");
+    for Checksum { table, rows, sha256 } in sums {
+        let _ = writeln!(lines, "{table:<16} {rows:>10}  {sha256}");
+    }
+    lines
+}
