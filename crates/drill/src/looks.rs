@@ -97,8 +97,7 @@ pub(crate) async fn into_the_database(work: &Work, url: &str, tasks: usize) -> a
 pub(crate) async fn migrations(url: &str) -> anyhow::Result<usize> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);
-    let rows =
-        client.query("SELECT version FROM schema_versions ORDER BY applied_at, version", &[]).await?;
+    let rows = client.query("SELECT version FROM schema_versions ORDER BY version", &[]).await?;
     let versions: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     drop(client);
     connection.await??;

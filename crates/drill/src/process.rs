@@ -53,9 +53,8 @@ impl Launcher {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.binary.display()))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start {}", self.binary.display()))?;
         self.watchdog.watch(number, Some(child.id()))?;
         Ok(Server { address, number, child })
     }

@@ -46,9 +46,9 @@ pub(crate) fn judge(events: &[Event], acknowledged: &[Acknowledged]) -> Vec<Stri
     }
     for write in acknowledged {
         let Acknowledged { version, event, agent } = write;
-        let is_there = events.iter().any(|found| {
-            found.id == *version && found.event == *event && found.agent == *agent
-        });
+        let is_there = events
+            .iter()
+            .any(|found| found.id == *version && found.event == *event && found.agent == *agent);
         if !is_there {
             let by = agent.as_deref().unwrap_or("nobody");
             wrong.push(format!("{event} by {by} was confirmed as {version} and is not there"));
