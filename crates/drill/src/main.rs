@@ -161,7 +161,7 @@ fn report(work: &Work, tasks: usize, done: Done, seconds: f64) {
 fn judge(work: &Work, machinery: &Machinery, tasks: usize, done: Done) -> anyhow::Result<()> {
     let (count, broken) = work.servers.tally.all_broken();
     if count > 0 {
-        say(&format!("\n{count} promises were broken, the first of them:"));
+        say(&format!("\nBroken promises: {count}. The first of them:"));
         for what in broken {
             say(&format!("  {what}"));
         }
@@ -172,7 +172,7 @@ fn judge(work: &Work, machinery: &Machinery, tasks: usize, done: Done) -> anyhow
                 say(&format!("  server {number}: {line}"));
             }
         }
-        bail!("{count} promises were broken");
+        bail!("not every promise was kept");
     }
     ensure!(done.kills > 0 && done.restarts == 1, "too little went wrong to tell anything");
     say(&format!("\nEvery promise was kept: {tasks} tasks, each done exactly once."));

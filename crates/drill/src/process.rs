@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use crate::{now, pause};
 
 /// How long a server may take until it is ready. Ten of them start at once.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 /// How often a server that starts is asked.
 const ASK: Duration = Duration::from_millis(20);
 

@@ -21,11 +21,11 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     let mut other = connect(&schema.url()).await;
     let holding = other.transaction().await.unwrap();
     holding.query("SELECT 1 FROM tasks WHERE id = 'a' FOR UPDATE", &[]).await.unwrap();
-    let patch = r#"{"title":"t"}"#;
-    let path = "/api/v1/tasks/a";
+    let title = r#"{"title":"t"}"#;
+    let task = "/api/v1/tasks/a";
     let held = tokio::spawn({
         let address = address.clone();
-        async move { ask(&address, "PATCH", path, patch).await }
+        async move { ask(&address, "PATCH", task, title).await }
     });
     let is_waiting = async || {
         let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 \
@@ -35,15 +35,15 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     eventually("the only connection waits", PATIENCE, is_waiting).await;
 
     for _ in 0..3 {
-        ask(&address, "GET", path, "").await.assert_unable("unavailable");
-        ask(&address, "PATCH", path, patch).await.assert_unable("unavailable");
+        ask(&address, "GET", task, "").await.assert_unable("unavailable");
+        ask(&address, "PATCH", task, title).await.assert_unable("unavailable");
     }
     assert_eq!(status(&address, "/readyz").await, 503);
     assert_eq!(status(&address, "/livez").await, 200);
 
     holding.commit().await.unwrap();
     assert_eq!(held.await.unwrap().status, 200);
-    assert_eq!(ask(&address, "GET", path, "").await.status, 200);
+    assert_eq!(ask(&address, "GET", task, "").await.status, 200);
     assert_eq!(status(&address, "/readyz").await, 200);
 }
 
