@@ -78,6 +78,28 @@ pub(crate) struct Options {
     )]
     db_prepare: bool,
 
+    /// How long a request waits for one of these connections before it is told to come back.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_DB_WAIT",
+        default_value = "5s",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    db_wait: Duration,
+
+    /// How long PostgreSQL may take for what a request asks of it.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_DB_PATIENCE",
+        default_value = "30s",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    db_patience: Duration,
+
     /// Whether a key is needed. Open by default on a loopback address; must be named on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
     auth: Option<Auth>,
@@ -236,8 +258,12 @@ impl Options {
 
     /// How connections to PostgreSQL are used.
     pub(crate) fn pool(&self) -> Pool {
-        let connections = self.db_connections.into();
-        Pool { connections, prepares: self.db_prepare, ..Pool::default() }
+        Pool {
+            connections: self.db_connections.into(),
+            prepares: self.db_prepare,
+            wait: self.db_wait,
+            patience: self.db_patience,
+        }
     }
 }
 
@@ -249,7 +275,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn period(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("the interval must not be zero".to_owned()),
+        Duration::ZERO => Err("it must not be zero".to_owned()),
         period => Ok(period),
     }
 }

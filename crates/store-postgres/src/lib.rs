@@ -18,7 +18,8 @@ use std::{
 };
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts,
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+    Timeouts,
 };
 use futures_util::future::{BoxFuture, FutureExt};
 use octopoid_store::{
@@ -163,6 +164,7 @@ impl Postgres {
 /// A batch that is not even sent was not done.
 fn no_connection(error: &PoolError) -> Failure {
     let text = match error {
+        PoolError::Timeout(TimeoutType::Create) => "it did not answer in time".to_owned(),
         PoolError::Timeout(_) => "no connection became free in time".to_owned(),
         error => described(error),
     };

@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
     ("octopoid-scratch-postgres", &[]),
+    ("octopoid-drill", &["octopoid-domain", "octopoid-scratch-postgres"]),
     (
         "octopoid-bench",
         &[
