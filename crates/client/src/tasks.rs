@@ -1,5 +1,7 @@
 //! The queue.
 
+use std::time::Duration;
+
 use octopoid_domain::{
     Task,
     event::Event,
@@ -7,7 +9,7 @@ use octopoid_domain::{
     steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit},
     task::{ClaimRequest, NewTask},
 };
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -23,6 +25,9 @@ pub struct History {
     /// Asks for the next stretch; none at the end.
     pub next_cursor: Option<String>,
 }
+
+/// How much longer than the wait the answer may take.
+const ANSWER_SECONDS: u64 = 30;
 
 /// The only 404 that is no error: it has a `message` and nothing else.
 #[derive(Deserialize)]
@@ -51,7 +56,22 @@ impl Client {
 
     /// Claims the most urgent task that fits, if there is one.
     pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<Task>> {
+        self.claim(self.with_body(Method::POST, &path(["tasks", "claim"]), request)?).await
+    }
+
+    /// Claims the most urgent task that fits, or waits so many seconds for one to turn up: 50 at
+    /// most. A server that cannot wait answers at once.
+    pub async fn wait_for_task(
+        &self,
+        request: &ClaimRequest,
+        seconds: u64,
+    ) -> Result<Option<Task>> {
         let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
+        let patience = Duration::from_secs(seconds + ANSWER_SECONDS);
+        self.claim(request.header("prefer", format!("wait={seconds}")).timeout(patience)).await
+    }
+
+    async fn claim(&self, request: RequestBuilder) -> Result<Option<Task>> {
         let (status, body) = self.exchange(request).await?;
         if status == 404 && serde_json::from_slice::<Nothing>(&body).is_ok() {
             return Ok(None);

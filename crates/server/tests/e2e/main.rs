@@ -12,4 +12,5 @@ mod logs;
 mod server;
 mod stop;
 mod storm;
+mod waiting;
 mod wire;

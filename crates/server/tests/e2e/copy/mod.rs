@@ -61,7 +61,7 @@ async fn all_rows(disk: &Disk) -> Vec<(&'static str, Vec<Vec<Value>>)> {
 
 /// A database with rows of every kind, more of them than are copied at once.
 async fn filled() -> Disk {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     migrate(&disk.url()).await;
     let store = store(&disk);
     for table in tables() {
@@ -74,7 +74,7 @@ async fn filled() -> Disk {
 #[tokio::test]
 async fn everything_goes_from_file_to_server_and_back_and_is_the_same() {
     let Some(schema) = Schema::fresh().await else { return };
-    let (first, last) = (filled().await, Disk::new());
+    let (first, last) = (filled().await, Disk::of_file());
     let there = copies(&first.url(), &schema.url()).await;
     let back = copies(&schema.url(), &last.url()).await;
     assert_eq!(there, back, "the checksums are the same on both engines");
@@ -92,7 +92,7 @@ async fn everything_goes_from_file_to_server_and_back_and_is_the_same() {
 #[tokio::test]
 async fn numbers_that_were_given_away_are_not_given_again_by_a_copy() {
     let Some(schema) = Schema::fresh().await else { return };
-    let (first, last) = (Disk::new(), Disk::new());
+    let (first, last) = (Disk::of_file(), Disk::of_file());
     let draft = NewDraft { title: "t".into(), author: "me".into(), ..NewDraft::default() };
     let server = first.serve().await;
     for _ in 0..3 {
@@ -128,7 +128,7 @@ async fn live(client: &Client) {
 #[tokio::test]
 async fn work_goes_on_where_it_was_copied_to() {
     let Some(schema) = Schema::fresh().await else { return };
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let server = disk.serve().await;
     live(&server.client()).await;
     server.kill().await;
@@ -150,7 +150,7 @@ async fn work_goes_on_where_it_was_copied_to() {
 
 #[tokio::test]
 async fn a_file_is_copied_into_another() {
-    let (first, second) = (filled().await, Disk::new());
+    let (first, second) = (filled().await, Disk::of_file());
     let listed = copies(&first.url(), &second.url()).await;
     assert!(listed.contains("\ntasks                   720  "), "{listed}");
     assert_eq!(all_rows(&first).await, all_rows(&second).await);
@@ -160,7 +160,7 @@ async fn a_file_is_copied_into_another() {
 async fn a_target_with_any_row_is_refused_untouched() {
     let first = filled().await;
     for table in tables() {
-        let second = Disk::new();
+        let second = Disk::of_file();
         migrate(&second.url()).await;
         store(&second).insert_rows(table, rows::of(table, 1)).await.unwrap();
         let before = all_rows(&second).await;
@@ -172,7 +172,7 @@ async fn a_target_with_any_row_is_refused_untouched() {
 
 #[tokio::test]
 async fn a_source_that_cannot_be_copied_is_refused() {
-    let (none, first, second) = (Disk::new(), Disk::new(), Disk::new());
+    let (none, first, second) = (Disk::of_file(), Disk::of_file(), Disk::of_file());
     refuses(&none.url(), &second.url(), "there is no such file").await;
     assert!(!none.file().exists(), "it was made");
     std::fs::write(first.file(), "").unwrap();
@@ -191,7 +191,7 @@ async fn a_source_that_cannot_be_copied_is_refused() {
 
 #[tokio::test]
 async fn a_running_server_keeps_its_database_from_being_copied() {
-    let (first, second) = (Disk::new(), Disk::new());
+    let (first, second) = (Disk::of_file(), Disk::of_file());
     let _server = first.serve().await;
     refuses(&first.url(), &second.url(), "is in use by another server").await;
 }
