@@ -14,7 +14,8 @@ use octopoid_store_testkit::{
 };
 
 async fn world() -> (Nouns, Arc<Recording>) {
-    let recording = Arc::new(Recording::of(Arc::new(Sqlite::open(&Location::Memory).unwrap())));
+    let engine = Sqlite::open(&Location::Memory).expect("memory can always be opened");
+    let recording = Arc::new(Recording::of(Arc::new(engine)));
     let world = Nouns::on(recording.clone()).await;
     recording.take();
     (world, recording)
@@ -26,7 +27,8 @@ async fn plans(recording: &Recording) -> Vec<(String, String)> {
     for Statement { sql, parameters } in recording.take().into_iter().flat_map(|run| run.batch) {
         let Some(sql) = sql.sqlite() else { continue };
         let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {sql}").into(), parameters };
-        for row in recording.read(vec![explain]).await.unwrap().remove(0) {
+        let rows = recording.read(vec![explain]).await;
+        for row in rows.expect("a statement that ran can be explained").remove(0) {
             if let Some(Value::Text(line)) = row.into_iter().nth(3) {
                 lines.push((line, sql.to_string()));
             }

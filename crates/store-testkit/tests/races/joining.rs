@@ -17,35 +17,36 @@ const ORPHANS: &str = "SELECT id, project_id FROM tasks WHERE project_id IS NOT 
 async fn no_task_names_a_project_that_was_deleted_while_it_joined() {
     let arena = Arena::new().await;
     let world = &arena.world;
-    let mut deleted = 0;
+    let mut gone = 0;
     for round in 0..ROUNDS {
         let (project, joins) = (format!("p{round}"), format!("joins-{round}"));
         world.makes_project(&project, "main", Some(SCOPE)).await.unwrap();
         world.creates(&joins).await.unwrap();
 
         let (other, id) = (Arc::clone(world), project.clone());
-        let deletes = async move { won(other.store.delete_project(&id, None).await) }.boxed();
+        let deleting = async move { won(other.store.delete_project(&id, None).await) }.boxed();
         let (other, new) = (
             Arc::clone(world),
             new_with(&format!("made-{round}"), &json!({ "project_id": project })),
         );
-        let creates = async move { won(other.store.create_task(new, other.stamp()).await) }.boxed();
+        let creating =
+            async move { won(other.store.create_task(new, other.stamp()).await) }.boxed();
         let (other, body) = (Arc::clone(world), json!({ "project_id": project }));
-        let edits = async move {
+        let editing = async move {
             let patch = parse_body(body.to_string().as_bytes()).expect("a patch");
             won(other.store.update_task(&joins, None, patch, other.stamp()).await)
         }
         .boxed();
 
-        let won = at_once(vec![deletes, creates, edits]).await;
+        let won = at_once(vec![deleting, creating, editing]).await;
         let is_gone = world.store.get_project(&project, None).await.is_err();
         assert_eq!(is_gone, won[0], "{project} is gone if that was answered");
         assert!(!is_gone || won[1..] == [false, false], "{project} is gone, and was joined");
         assert!(is_gone || won[1] || won[2], "{project} is there although nothing joined it");
-        deleted += usize::from(is_gone);
+        gone += usize::from(is_gone);
     }
     let orphans = world.runs(ORPHANS, Vec::new()).await.unwrap();
     assert!(orphans.is_empty(), "tasks without their project: {orphans:?}");
     audit::check(world).await.unwrap();
-    println!("{deleted} of {ROUNDS} projects were deleted before anybody joined");
+    println!("{gone} of {ROUNDS} projects were deleted before anybody joined");
 }

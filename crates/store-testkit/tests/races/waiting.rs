@@ -26,6 +26,11 @@ fn accepts(world: &Arc<World>, id: &str) -> Racer {
     .boxed()
 }
 
+fn deletes(world: &Arc<World>, id: &str) -> Racer {
+    let (world, id) = (Arc::clone(world), id.to_owned());
+    async move { world.store.delete_task(&id, None, world.stamp()).await.map(drop) }.boxed()
+}
+
 /// Gives a task other blockers.
 fn edits(world: &Arc<World>, id: &str, blocked_by: &str) -> Racer {
     let (world, id) = (Arc::clone(world), id.to_owned());
@@ -162,11 +167,7 @@ async fn a_task_that_is_created_and_deleted_by_many_at_once_has_a_dense_history(
         let mut racers = Vec::new();
         for _ in 0..3 {
             racers.push(creates(world, &id, ""));
-            let (other, deleted) = (Arc::clone(world), id.clone());
-            racers.push(
-                async move { other.store.delete_task(&deleted, None, other.stamp()).await.map(drop) }
-                    .boxed(),
-            );
+            racers.push(deletes(world, &id));
         }
         let won: Vec<_> = at_once(racers).await.into_iter().map(won).collect();
         let wins = won.iter().filter(|won| **won).count();
