@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod copy;
 mod fuzz;
 mod lint;
 mod openapi;
@@ -47,6 +48,7 @@ commands! {
     Openapi => openapi,
     Fuzz => fuzz,
     Bench => bench,
+    Copy => copy,
     Ci => ci,
 }
 
