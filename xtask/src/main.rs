@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod cluster;
+mod copy;
 mod fuzz;
 mod lint;
 mod openapi;
@@ -49,6 +50,7 @@ commands! {
     Fuzz => fuzz,
     Bench => bench,
     Cluster => cluster,
+    Copy => copy,
     Ci => ci,
 }
 

@@ -49,6 +49,9 @@ struct Args {
     /// Where to write the report; standard error gets the progress.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Measure nothing: only make this database, with so many tasks, their histories and messages.
+    #[arg(long, value_name = "FILE")]
+    fill: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -59,6 +62,12 @@ enum Part {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(database) = &args.fill {
+        return Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            let store = store::open(database).await?;
+            store::fill_with_rejected(&store, args.tasks).await
+        });
+    }
     let bench = Bench {
         // One thread makes the load, so that the server has the rest of a small machine.
         load: Builder::new_current_thread().enable_all().build()?,

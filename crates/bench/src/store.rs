@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 use octopoid_domain::{
     Millis,
     input::parse_body,
-    steps::{Accept, Submit},
+    steps::{Accept, Reject, Submit},
     task::{ClaimRequest, NewTask},
     transition::Request,
 };
@@ -114,5 +114,45 @@ pub(crate) async fn fill(
     })
     .await?;
     ensure!(filled.latencies.count() == tasks, "not every task was created");
+    Ok(())
+}
+
+/// Puts tasks into the queue that have been claimed, submitted and rejected before: each has four
+/// events and a message.
+pub(crate) async fn fill_with_rejected(store: &Store, tasks: usize) -> anyhow::Result<()> {
+    const AGENTS: usize = 512;
+    let filled = run(AGENTS, |agent| {
+        let store = store.clone();
+        async move {
+            let mut latencies = Latencies::default();
+            for _ in (agent..tasks).step_by(AGENTS) {
+                let start = now();
+                one_rejection(&store, &format!("agent-{agent}")).await?;
+                latencies.record(start);
+            }
+            Ok(latencies)
+        }
+    })
+    .await?;
+    ensure!(filled.latencies.count() == tasks, "not every task was created");
+    Ok(())
+}
+
+async fn one_rejection(store: &Store, agent: &str) -> anyhow::Result<()> {
+    let scope = format!("scope of {agent}");
+    let mut new = parsed::<NewTask>(&new_task(&scope).1)?.into_task(None, NOW)?;
+    // Elsewhere than where it is rejected to, so that the claim takes this one.
+    "new".clone_into(&mut new.queue);
+    store.create_task(new, stamp()).await?;
+    let body = format!(
+        "{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"{agent}\",\"queue\":\"new\"}}"
+    );
+    let claim: ClaimRequest = parsed(&body)?;
+    let task = store.claim_task(&scope, None, &claim, stamp()).await?;
+    let id = task.context("nothing to claim")?.id;
+    let submit: Submit = parsed("{\"commits_count\":3,\"turns_used\":42}")?;
+    store.change_task(&id, None, &Request::Submit(submit), stamp()).await?;
+    let reject: Reject = parsed("{\"rejected_by\":\"bench\",\"reason\":\"Not yet: 'that'.\"}")?;
+    store.change_task(&id, None, &Request::Reject(reject), stamp()).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use octopoid_api::{AuthMode, Settings, app::BODY_BYTES_MAX, auth};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
-use crate::copy;
+use crate::{copy, import};
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Migrate,
     /// Copy everything from one database into another, empty one, and compare the two.
     Copy(copy::Args),
+    /// Take over the database of the first server, the one in TypeScript, into an empty database.
+    Import(import::Args),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the version.

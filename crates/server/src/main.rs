@@ -4,6 +4,7 @@
 mod config;
 mod copy;
 mod host;
+mod import;
 mod jobs;
 mod listen;
 mod logging;
@@ -52,6 +53,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             })
         }
         Command::Copy(args) => runtime()?.block_on(copy::run(args, cli.options.pool())),
+        Command::Import(args) => runtime()?.block_on(import::run(args, cli.options.pool())),
         Command::Openapi => print(octopoid_api::openapi::document()),
         Command::Version => {
             print(&format!("octopoid-server {SERVER_VERSION} (wire contract {WIRE_VERSION})\n"))

@@ -84,8 +84,9 @@ async fn pages_of_large_rows_are_shorter_and_grow_again() {
     let target = target().await;
     source.copy_to(&target, |_| ()).await.unwrap();
     let pages = std::mem::take(&mut *narrow.pages.lock().unwrap());
-    assert!(pages.contains(&1), "{pages:?}");
-    assert!(pages.iter().any(|rows| *rows > 100), "{pages:?}");
+    let after_one = pages.iter().skip_while(|rows| **rows != 1).skip(1);
+    assert!(after_one.clone().count() > 0, "{pages:?}");
+    assert!(after_one.clone().any(|rows| *rows >= 32), "{pages:?}");
     assert_eq!(source.checksums(|_| ()).await.unwrap(), target.checksums(|_| ()).await.unwrap());
 }
 

@@ -97,3 +97,14 @@ fn highest(answers: &[Rows]) -> i64 {
     });
     numbers.max().unwrap_or_default()
 }
+
+/// What [`Store::set_counters`] runs on SQLite, as text with the numbers in it.
+pub(super) fn sqlite_texts(numbers: &[(&str, i64)]) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (table, number) in numbers {
+        let counter = COUNTERS.iter().find(|counter| counter.table == *table);
+        let set = counter.into_iter().flat_map(|counter| counter.set).filter_map(Sql::sqlite);
+        texts.extend(set.map(|text| format!("{};", text.replace("?1", &number.to_string()))));
+    }
+    texts
+}

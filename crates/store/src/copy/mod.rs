@@ -8,6 +8,7 @@
 mod checksum;
 mod counters;
 mod tables;
+pub mod text;
 
 use thiserror::Error;
 

@@ -1,0 +1,181 @@
+//! `octopoid-server import`, with a dump as `wrangler d1 export` writes it of the first server.
+
+use std::path::{Path, PathBuf};
+
+use octopoid_client::Client;
+use octopoid_domain::draft::NewDraft;
+use octopoid_test_database::Schema;
+use tokio::process::Command;
+
+use crate::{
+    load::{approval, claim_by, events, report},
+    server::{Disk, Ended, Server, command, run},
+};
+
+/// The key whose hash is in the dump, of scope `shop`.
+const KEY: &str = "oct_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn dump() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/import/dump.sql")
+}
+
+async fn import(dump: &Path, to: &str) -> Ended {
+    run(command().arg("import").arg("--from-d1-dump").arg(dump).args(["--to", to])).await
+}
+
+async fn imports(to: &str) -> String {
+    let ended = import(&dump(), to).await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    ended.stdout
+}
+
+/// A server on the database, which asks for keys.
+async fn serve(url: &str) -> Server {
+    let arguments = ["--listen", "127.0.0.1:0", "--auth", "required", "--db-connections", "2"];
+    let mut command: Command = command();
+    Server::start(command.args(arguments).args(["--database", url])).await
+}
+
+/// What a client of the first server must find, whatever the database is.
+async fn goes_on(server: &Server) {
+    let stranger = server.open_client().with_scope("shop");
+    assert_eq!(stranger.get_task("t-done").await.unwrap_err().status(), Some(401));
+    let client = stranger.with_key(KEY);
+    finds_its_tasks(&client).await;
+    finds_the_rest(&client).await;
+    works(&client).await;
+}
+
+async fn finds_its_tasks(client: &Client) {
+    let list = client.list_tasks(&[("limit", "500")]).await.unwrap();
+    assert_eq!(list.total, 11, "all but the one without a scope, and the one of another");
+    let done = client.get_task("t-done").await.unwrap();
+    assert_eq!((done.version, done.commits_count, done.turns_used), (4, Some(3), Some(42)));
+    assert_eq!(done.created_at.to_iso(), "2026-11-20T08:00:00.000Z");
+    assert_eq!(done.completed_at.unwrap().to_iso(), "2026-11-21T21:08:36.283Z");
+    let told = events(client, "t-done").await.unwrap();
+    let told: Vec<_> = told.iter().map(|(event, agent)| (&**event, agent.as_deref())).collect();
+    let worker = Some("implementer-1");
+    let expected = [
+        ("created", None),
+        ("claimed", worker),
+        ("submitted", worker),
+        ("accepted", Some("human")),
+    ];
+    assert_eq!(told, expected);
+    let first = client.get_task("t-first").await.unwrap();
+    assert_eq!(first.content.as_deref(), Some("# It's \"first\"\n\nsay 'hello' 🐙"));
+    assert_eq!(first.checks.as_deref(), Some("[]"));
+    assert_eq!(client.get_task("t-other").await.unwrap_err().status(), Some(404));
+    let waits = client.get_task("t-waits").await.unwrap();
+    assert_eq!(waits.blocked_by.as_deref(), Some("awaiting-approval,t-second"));
+    assert_eq!(client.get_task("t-stuck").await.unwrap().blocked_by, None);
+    let odd = client.get_task("t-odd").await.unwrap();
+    assert_eq!((odd.lease_expires_at, odd.turns_used), (None, None));
+    for (queue, tasks) in [("done", 1), ("failed", 1), ("claimed", 1), ("provisional", 3)] {
+        assert_eq!(client.list_tasks(&[("queue", queue)]).await.unwrap().total, tasks, "{queue}");
+    }
+}
+
+async fn finds_the_rest(client: &Client) {
+    let draft = client.get_draft(2).await.unwrap();
+    assert_eq!((&*draft.title, draft.tags.as_deref()), ("T", Some("[\"a\",\"b\"]")));
+    let new = NewDraft { title: "t".into(), author: "me".into(), ..NewDraft::default() };
+    assert_eq!(client.create_draft(&new).await.unwrap().id, 10, "9 was given away before");
+    let project = client.get_project("PROJ-60aee6").await.unwrap();
+    assert!(project.auto_accept);
+    let messages = client.list_task_messages("t-done", &[]).await.unwrap();
+    let contents: Vec<_> = messages.items.iter().map(|message| &*message.content).collect();
+    assert_eq!(contents, ["first", "answer"]);
+    assert_eq!(client.list_actions(&[]).await.unwrap().total, 1);
+    let machine = client.get_orchestrator("prod-box1").await.unwrap();
+    assert_eq!(machine.registered_at.to_iso(), "2026-11-20T20:58:19.605Z");
+}
+
+async fn works(client: &Client) {
+    // The order of creation, within a second too; a blocked task is passed over, however urgent.
+    for id in ["t-first", "t-second", "t-stuck"] {
+        assert_eq!(client.claim_task(&claim_by("a")).await.unwrap().unwrap().id, id);
+    }
+    assert_eq!(client.claim_task(&claim_by("a")).await.unwrap(), None);
+    client.submit_task("t-first", &report()).await.unwrap();
+    client.accept_task("t-first", &approval()).await.unwrap();
+    assert_eq!(client.claim_task(&claim_by("a")).await.unwrap().unwrap().id, "t-urgent");
+    // One review is held, one task was moved on by its holder, and one has an impossible lease.
+    let mut review = claim_by("reviewer");
+    review.queue = "provisional".into();
+    for id in ["t-moved", "t-odd"] {
+        assert_eq!(client.claim_task(&review).await.unwrap().unwrap().id, id);
+    }
+    assert_eq!(client.claim_task(&review).await.unwrap(), None);
+    // The holder from before hands in what it did.
+    client.submit_task("t-held", &report()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_servers_clients_go_on_with_a_file() {
+    let disk = Disk::new();
+    let told = imports(&disk.url()).await;
+    for line in [
+        "tasks                    12         13\n",
+        "task_history             21         10\n",
+        "task_blockers             3       made\n",
+        "tasks t-nowhere: left out: it has no scope\n",
+        "tasks t-odd: lease_expires_at: left out: 2026 is no time\n",
+        "tasks t-odd: turns_used: left out: \"abc\" is no whole number below 2^53\n",
+        "tasks t-stuck: it waits no longer for t-done, which is done\n",
+        "task_history t-gone: left out: 1 events of a task that is not there\n",
+        "roles lost: left out: nobody knows the scope of orchestrator \"nobody\"\n",
+        "orchestrators prod-box2: status \"banana\" became \"offline\"\n",
+        "orchestrators prod-box2: last_heartbeat: left out: \"not a time\" is no time\n",
+        "agents: left out: 1 rows of a table that this server has not\n",
+    ] {
+        assert!(told.contains(line), "{line}{told}");
+    }
+    goes_on(&serve(&disk.url()).await).await;
+    let again = import(&dump(), &disk.url()).await;
+    assert!(again.stderr.contains("in use by another server") || again.status.code() == Some(1));
+}
+
+#[tokio::test]
+async fn the_first_servers_clients_go_on_with_a_server() {
+    let Some(schema) = Schema::fresh().await else { return };
+    imports(&schema.url()).await;
+    goes_on(&serve(&schema.url()).await).await;
+}
+
+#[tokio::test]
+async fn statements_for_the_edge_make_the_same_database() {
+    let disk = Disk::new();
+    let file = disk.path().join("out.sql");
+    imports(&format!("d1:{}", file.display())).await;
+    let statements = std::fs::read_to_string(&file).unwrap();
+    rusqlite::Connection::open(disk.file()).unwrap().execute_batch(&statements).unwrap();
+    goes_on(&serve(&disk.url()).await).await;
+    let again = import(&dump(), &format!("d1:{}", file.display())).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(again.stderr.contains("File exists"), "{}", again.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), statements);
+}
+
+#[tokio::test]
+async fn a_target_with_rows_or_a_dump_of_something_else_is_refused() {
+    let disk = Disk::new();
+    imports(&disk.url()).await;
+    let other = disk.path().join("other.sql");
+    std::fs::write(&other, "CREATE TABLE songs (title TEXT);").unwrap();
+    let broken = disk.path().join("broken.sql");
+    std::fs::write(&broken, "CREATE TABLE tasks (id TEXT); INSERT INTO").unwrap();
+    let free = Disk::new();
+    for (dump, to, why) in [
+        (dump(), disk.url(), "it is not empty: the table projects has rows"),
+        (other, free.url(), "it has no table tasks"),
+        (broken, free.url(), "the dump cannot be loaded"),
+        (disk.path().join("none.sql"), free.url(), "cannot read"),
+    ] {
+        let ended = import(&dump, &to).await;
+        assert_eq!(ended.status.code(), Some(1), "{why}");
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    }
+    assert!(!free.file().exists(), "a database was made for nothing");
+}
