@@ -8,7 +8,9 @@ use tokio_postgres::{Error, error::SqlState};
 pub(crate) enum Stage {
     /// Nothing was sent.
     Before,
-    /// All of it was sent, and this is not the answer to the commit.
+    /// All of it was sent, and this is the answer to its beginning.
+    Begin,
+    /// All of it was sent, and this is the answer to a statement.
     Sent,
     /// This is the answer to the commit.
     Commit,
@@ -32,8 +34,8 @@ impl Failure {
             // No answer of the server's: the connection is gone, or the driver has refused.
             return Self::Final(match stage {
                 Stage::Before => EngineError::Unavailable(text),
-                Stage::Sent | Stage::Commit if is_lost(error) => EngineError::Unconfirmed(text),
-                Stage::Sent | Stage::Commit => EngineError::Statement(text),
+                _ if is_lost(error) => EngineError::Unconfirmed(text),
+                _ => EngineError::Statement(text),
             });
         };
         // The server has said that a statement failed, so what follows it cannot be committed.
@@ -47,6 +49,8 @@ impl Failure {
         }
         Self::Final(match &code.code()[..2] {
             "23" => EngineError::Constraint(text),
+            // A standby says so here, with a code that elsewhere is a statement's fault.
+            _ if stage == Stage::Begin => EngineError::Unavailable(text),
             _ if is_server_unable(code) && stage == Stage::Commit => EngineError::Unconfirmed(text),
             _ if is_server_unable(code) => EngineError::Unavailable(text),
             _ => EngineError::Statement(text),

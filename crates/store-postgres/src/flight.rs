@@ -109,7 +109,7 @@ async fn fly(
     let before = |error: &Error| Failure::new(error, Stage::Sent);
     let mut control = control.into_iter();
     if let Some(opening) = control.next() {
-        landed(opening).await.map_err(|error| before(&error))?;
+        landed(opening).await.map_err(|error| Failure::new(&error, Stage::Begin))?;
     }
     let mut text_left = text_max;
     let mut answers = Vec::with_capacity(statements.len());

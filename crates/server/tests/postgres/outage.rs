@@ -37,3 +37,30 @@ async fn a_server_recovers_by_itself_from_a_database_that_was_gone() {
         assert_eq!(ask(address, "POST", "/api/v1/tasks/claim", CLAIM).await.status, 200);
     }
 }
+
+#[tokio::test]
+async fn a_standby_answers_reads_and_takes_no_writes() {
+    let Some(mut database) = scratch() else { return };
+    let server = serve(&database.url(), &[]).await;
+    let address = &*server.address;
+    server.client().create_task(&new_task("a")).await.unwrap();
+
+    // With this file there, PostgreSQL waits for what a primary would send.
+    let standby = database.data_directory().join("standby.signal");
+    database.stop(Mode::Fast).unwrap();
+    std::fs::write(&standby, "").unwrap();
+    database.start_again().unwrap();
+    let is_up =
+        async || (ask(address, "GET", "/api/v1/tasks/a", "").await.status == 200).then_some(());
+    eventually("reads are answered", PATIENCE, is_up).await;
+    ask(address, "POST", "/api/v1/tasks/claim", CLAIM).await.assert_unable("unavailable");
+    ask(address, "POST", "/api/v1/tasks", CREATE).await.assert_unable("unavailable");
+    assert_eq!(status(address, "/readyz").await, 503);
+
+    database.stop(Mode::Fast).unwrap();
+    std::fs::remove_file(&standby).unwrap();
+    database.start_again().unwrap();
+    let is_up = async || (status(address, "/readyz").await == 200).then_some(());
+    eventually("/readyz recovers", PATIENCE, is_up).await;
+    assert_eq!(ask(address, "POST", "/api/v1/tasks/claim", CLAIM).await.status, 200);
+}
