@@ -10,7 +10,7 @@ mod listen;
 mod logging;
 mod serve;
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -26,6 +26,10 @@ use crate::{
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long a migration may take, or the wait for another server's: an index over a large table is
+/// not made in the time that a request has.
+const MIGRATION_MAX: Duration = Duration::from_hours(1);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -79,8 +83,14 @@ fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
 
 /// Opens the database and brings its schema up to date.
 async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
-    let store = connect(database, pool)?;
-    let versions = store.migrate(System.now()).await?;
+    let store = connect(database, pool.clone())?;
+    let versions = match database {
+        Database::Sqlite { .. } => store.migrate(System.now()).await?,
+        Database::Postgres(_) => {
+            let pool = Pool { connections: 1, patience: MIGRATION_MAX, ..pool };
+            connect(database, pool)?.migrate(System.now()).await?
+        }
+    };
     Ok((store, versions))
 }
 

@@ -1,5 +1,7 @@
 //! Copies where rows are large.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;

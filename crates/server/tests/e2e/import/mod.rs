@@ -114,7 +114,7 @@ async fn works(client: &Client) {
 
 #[tokio::test]
 async fn the_first_servers_clients_go_on_with_a_file() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let told = imports(&disk.url()).await;
     for line in [
         "tasks                    12         13\n",
@@ -146,7 +146,7 @@ async fn the_first_servers_clients_go_on_with_a_server() {
 
 #[tokio::test]
 async fn statements_for_the_edge_make_the_same_database() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     let file = disk.path().join("out.sql");
     imports(&format!("d1:{}", file.display())).await;
     let statements = std::fs::read_to_string(&file).unwrap();
@@ -160,13 +160,13 @@ async fn statements_for_the_edge_make_the_same_database() {
 
 #[tokio::test]
 async fn a_target_with_rows_or_a_dump_of_something_else_is_refused() {
-    let disk = Disk::new();
+    let disk = Disk::of_file();
     imports(&disk.url()).await;
     let other = disk.path().join("other.sql");
     std::fs::write(&other, "CREATE TABLE songs (title TEXT);").unwrap();
     let broken = disk.path().join("broken.sql");
     std::fs::write(&broken, "CREATE TABLE tasks (id TEXT); INSERT INTO").unwrap();
-    let free = Disk::new();
+    let free = Disk::of_file();
     for (dump, to, why) in [
         (dump(), disk.url(), "it is not empty: the table projects has rows"),
         (other, free.url(), "it has no table tasks"),
