@@ -80,7 +80,7 @@ fn row(table: &Table, number: usize) -> Row {
             || ["claims_from", "orchestrator_id", "key_hash"].contains(&column.name);
         let is_key = table.key_columns().contains(column);
         match column.kind {
-            _ if !is_required && turn % 4 == 0 => Value::Null,
+            _ if !is_required && turn.is_multiple_of(4) => Value::Null,
             Kind::Text if !is_required && turn % 4 == 1 => Value::from(""),
             Kind::Int if is_key => Value::Int(i64::try_from(number).unwrap() + 1),
             Kind::Int => Value::Int(NUMBERS[turn % NUMBERS.len()]),
