@@ -6,8 +6,10 @@
 
 mod bench;
 mod ci;
+mod edge;
 mod fuzz;
 mod lint;
+mod local;
 mod openapi;
 mod output;
 mod process;
@@ -43,6 +45,7 @@ commands! {
     Lint => lint,
     Tidy => tidy,
     Wasm => wasm,
+    Edge => edge,
     Openapi => openapi,
     Fuzz => fuzz,
     Bench => bench,

@@ -1,5 +1,7 @@
 //! Numbered migrations, embedded in the binary and applied once each, in order.
 
+use std::cmp::Ordering;
+
 use crate::{
     Result, Store, StoreError,
     engine::{Statement, Value},
@@ -53,10 +55,11 @@ impl Store {
         self.engine.write(Vec::new()).await?;
         let [rows] = self.read([statement(CURRENT)]).await?;
         let (found, known) = (number(rows)?, newest());
-        if found > known {
-            return Err(StoreError::Newer { found, known });
+        match found.cmp(&known) {
+            Ordering::Greater => Err(StoreError::Newer { found, known }),
+            Ordering::Less => Err(StoreError::Older { found, known }),
+            Ordering::Equal => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -12,10 +12,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-domain", &[]),
     ("octopoid-store", &["octopoid-domain"]),
     ("octopoid-store-sqlite", &["octopoid-store"]),
+    ("octopoid-store-d1", &["octopoid-store"]),
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
     ("octopoid-bench", &["octopoid-domain", "octopoid-store", "octopoid-store-sqlite"]),
+    ("octopoid-edge", &["octopoid-api", "octopoid-domain", "octopoid-store", "octopoid-store-d1"]),
+    ("octopoid-edge-bindgen", &[]),
+    (
+        "octopoid-edge-conformance",
+        &[
+            "octopoid-api",
+            "octopoid-domain",
+            "octopoid-store",
+            "octopoid-store-d1",
+            "octopoid-store-testkit",
+        ],
+    ),
     (
         "octopoid-server",
         &[
@@ -96,6 +109,6 @@ mod tests {
 
     #[test]
     fn a_new_crate_must_be_entered_in_the_table() {
-        assert_eq!(found("octopoid-edge", "serde", false).len(), 1);
+        assert_eq!(found("octopoid-other", "serde", false).len(), 1);
     }
 }

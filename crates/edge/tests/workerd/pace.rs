@@ -1,0 +1,70 @@
+//! How fast the Worker is, compared with the fastest that it can be here.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use octopoid_client::Client;
+use octopoid_domain::steps::{Accept, Submit};
+
+use crate::{Edge, Verdict, claim_by, new_task};
+
+const CLIENTS: usize = 16;
+const LENGTH: Duration = Duration::from_secs(10);
+
+/// Requests of lifecycles for each request that does nothing, at least.
+const RATIO_MIN: f64 = 0.3;
+
+#[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+pub(crate) async fn lifecycle_requests_keep_pace_with_doing_nothing(edge: Edge) -> Verdict {
+    let client = edge.holder("pace").await?;
+    let url = format!("{}/livez", edge.url);
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    // Both once before it counts, so that neither pays for the other's first steps.
+    life(&client, "warm").await?;
+    let idle = rate(async |_| {
+        let answer = http.get(&url).send().await?;
+        ensure!(answer.status() == 200, "{answer:?}");
+        answer.bytes().await?;
+        Ok(1)
+    });
+    let idle = idle.await?;
+    let busy = rate(async |name| life(&client, &name).await).await?;
+    println!("\n{CLIENTS} clients: {busy:.0} lifecycle requests/s, {idle:.0} of /livez/s");
+    let ratio = busy / idle;
+    println!("ratio {ratio:.2}");
+    ensure!(ratio >= RATIO_MIN, "the ratio is {ratio:.2}, not {RATIO_MIN}");
+    Ok(())
+}
+
+/// Requests per second, when every client does the same again and again. `work` says how many
+/// requests it made; it is told a name that no other run has.
+async fn rate(work: impl AsyncFn(String) -> anyhow::Result<u32>) -> anyhow::Result<f64> {
+    let start = now();
+    let clients = (0..CLIENTS).map(async |client| {
+        let mut requests = 0;
+        for round in 0_u32.. {
+            if start.elapsed() >= LENGTH {
+                break;
+            }
+            requests += work(format!("{client}-{round}")).await?;
+        }
+        anyhow::Ok(requests)
+    });
+    let requests = futures_util::future::try_join_all(clients).await?;
+    Ok(f64::from(requests.iter().sum::<u32>()) / start.elapsed().as_secs_f64())
+}
+
+/// The life of a task; whoever claims goes on with whatever came.
+async fn life(client: &Client, name: &str) -> anyhow::Result<u32> {
+    client.create_task(&new_task(&format!("pace-{name}"))).await?;
+    let task = client.claim_task(&claim_by(name)).await?.context("nothing to claim")?;
+    let report = Submit { commits_count: 1.into(), turns_used: 7.into(), ..Submit::default() };
+    client.submit_task(&task.id, &report).await?;
+    let accept = Accept { accepted_by: "human".into(), ..Accept::default() };
+    client.accept_task(&task.id, &accept).await?;
+    Ok(4)
+}
