@@ -116,7 +116,7 @@ pub(crate) async fn without_a_key_nobody_gets_in(edge: Edge) -> Verdict {
     let issued = admin.issue_key(&serde_json::from_value(json!({ "scope": "gone" }))?).await?;
     let client = Client::new(&edge.url)?.with_key(issued.api_key);
     client.list_tasks(&[]).await?;
-    admin.revoke_key(&issued.id).await?;
+    admin.revoke_key(&issued.key.id).await?;
     expect_refusal(client.list_tasks(&[]).await, 401, "unauthorized")
 }
 

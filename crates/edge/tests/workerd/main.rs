@@ -108,7 +108,7 @@ where
     let edge = edge.clone();
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(test(edge)).map_err(|error| Failed::from(format!("{error:?}")))
+        runtime.block_on(test(edge)).map_err(|error| Failed::from(format!("{error:#}")))
     })
 }
 
