@@ -33,6 +33,10 @@ impl Host for Still {
 
 /// An app with 150 tasks whose leases ended long ago, each with a content of so many bytes.
 async fn with_lapsed(content: i64) -> App {
+    with_lapsed_and(content, Settings::default()).await
+}
+
+async fn with_lapsed_and(content: i64, settings: Settings) -> App {
     let engine = Arc::new(Sqlite::open(&Location::Memory).unwrap());
     let store = Store::new(Arc::<Sqlite>::clone(&engine));
     store.migrate(Millis(0)).await.unwrap();
@@ -40,7 +44,7 @@ async fn with_lapsed(content: i64) -> App {
     let insert: Result<_, EngineError> =
         engine.write(vec![Statement { sql: LAPSED.into(), parameters }]).await;
     insert.unwrap();
-    App::new(store, Arc::new(Still), Settings::default())
+    App::new(store, Arc::new(Still), settings)
 }
 
 #[tokio::test]
@@ -56,4 +60,15 @@ async fn all_pages_are_taken_back_unless_the_server_is_told_to_stop() {
 async fn tasks_too_long_to_be_read_together_are_taken_back_as_well() {
     let app = with_lapsed(1 << 20).await;
     assert_eq!(run_jobs(&app).await.unwrap().tasks_released, 150);
+}
+
+#[tokio::test]
+async fn a_run_that_is_bounded_leaves_the_rest_to_the_next() {
+    for (most, expected) in [(60, [60, 60, 30]), (120, [120, 30, 0])] {
+        let settings = Settings { releases_max: Some(most), ..Settings::default() };
+        let app = with_lapsed_and(0, settings).await;
+        for released in expected {
+            assert_eq!(run_jobs(&app).await.unwrap().tasks_released, released);
+        }
+    }
 }

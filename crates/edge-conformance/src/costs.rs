@@ -97,6 +97,8 @@ impl Client {
         if claimed["id"] != id {
             return Err(format!("claimed {claimed} instead of {id}"));
         }
+        let longer = json!({ "lease_expires_at": Edge.now().plus(3_600_000).to_iso() });
+        self.pay("renew", "PATCH", &format!("/tasks/{id}"), longer).await?;
         let report = json!({ "commits_count": 3, "turns_used": 42, "execution_notes": "notes" });
         self.pay("submit", "POST", &format!("/tasks/{id}/submit"), report).await?;
         let verdict = json!({ "accepted_by": "human" });
@@ -140,6 +142,8 @@ pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> 
     client.pay("claim_of_nothing", "POST", "/tasks/claim", nothing).await?;
     let poll = "/scheduler/poll?orchestrator_id=c-m";
     client.pay("poll", "GET", poll, Value::Null).await?;
+    let messages = "/messages?to_actor=agent-1&limit=50";
+    client.pay("messages", "GET", messages, Value::Null).await?;
     client.pay("heartbeat", "POST", "/orchestrators/c-m/heartbeat", json!({})).await?;
     client.pay("get", "GET", "/tasks/second", Value::Null).await?;
     ADMIN.clone_into(&mut client.key);

@@ -19,7 +19,7 @@ use tower::ServiceExt;
 use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, event};
 use worker::{ScheduleContext, ScheduledEvent};
 
-use crate::{host::Edge, settings::settings};
+use crate::{host::Edge, settings::{log_level, settings}};
 
 /// The name under which the Worker is bound to its database.
 const DATABASE: &str = "DB";
@@ -37,8 +37,9 @@ fn server(env: &Env) -> Result<&'static Server> {
     if let Some(server) = SERVER.get() {
         return Ok(server);
     }
-    log::start();
-    let settings = settings(|name| env.var(name).ok().map(|value| value.to_string()))?;
+    let read = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    log::start(log_level(read)?);
+    let settings = settings(read)?;
     let store = Store::new(Arc::new(D1::new(env.d1(DATABASE)?)));
     let app = App::new(store, Arc::new(Edge), settings);
     let router = octopoid_api::router(app.clone());

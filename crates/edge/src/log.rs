@@ -11,21 +11,23 @@ use tracing::{
 };
 use worker::{console_error, console_log, console_warn};
 
-/// Starts logging, once for each instance.
-pub(crate) fn start() {
+/// Starts logging what is at least as grave as this, once for each instance.
+pub(crate) fn start(least: Level) {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         // It fails only if somebody else has begun to log, and then lines have a place to go.
-        let _ = tracing::subscriber::set_global_default(Console);
+        let _ = tracing::subscriber::set_global_default(Console { least });
     });
 }
 
 /// Writes events; there are no spans in this server.
-struct Console;
+struct Console {
+    least: Level,
+}
 
 impl Subscriber for Console {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= Level::INFO
+        metadata.is_event() && *metadata.level() <= self.least
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -99,13 +101,15 @@ mod tests {
 
     use super::*;
 
+    const CONSOLE: Console = Console { least: Level::INFO };
+
     static LINES: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
     struct Kept;
 
     impl Subscriber for Kept {
         fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            Console.enabled(metadata)
+            CONSOLE.enabled(metadata)
         }
 
         fn event(&self, event: &Event<'_>) {
@@ -113,7 +117,7 @@ mod tests {
         }
 
         fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-            Console.new_span(attributes)
+            CONSOLE.new_span(attributes)
         }
 
         fn record(&self, _: &span::Id, _: &span::Record<'_>) {}

@@ -3,6 +3,15 @@
 
 use jiff::SignedDuration;
 use octopoid_api::{AuthMode, Settings, auth};
+use tracing::Level;
+
+/// Leases that one run of the jobs takes back. Each is two statements, a run has two more, and the
+/// free plan lets an invocation run fifty.
+const RELEASES_MAX: i64 = 20;
+
+/// The longest request body. D1 keeps rows of up to 2,000,000 bytes, and a task's row is mostly what
+/// one request said: it is better to refuse such a request by its length than by D1's error.
+const BODY_BYTES_MAX: usize = 1_900_000;
 
 /// Reads the settings. Nobody can reach a Worker by accident only, so keys are required unless the
 /// opposite is said; and what is not understood stops every request rather than opening the door.
@@ -11,6 +20,8 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
     let mut settings = Settings {
         auth: auth_mode(read("OCTOPOID_AUTH").as_deref())?,
         admin_key_hash: read("API_SECRET_KEY").as_deref().map(auth::hash),
+        body_bytes_max: BODY_BYTES_MAX,
+        releases_max: Some(RELEASES_MAX),
         ..Settings::default()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
@@ -20,6 +31,16 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         settings.cors_origins = origins.split(',').map(|origin| origin.trim().to_owned()).collect();
     }
     Ok(settings)
+}
+
+/// What is logged: `info` has a line for every change, and `warn` only what went wrong.
+pub(crate) fn log_level(read: impl Fn(&str) -> Option<String>) -> Result<Level, String> {
+    match read("OCTOPOID_LOG").as_deref() {
+        None | Some("" | "info") => Ok(Level::INFO),
+        Some("warn") => Ok(Level::WARN),
+        Some("error") => Ok(Level::ERROR),
+        Some(other) => Err(format!("OCTOPOID_LOG is \"{other}\", not info, warn or error")),
+    }
 }
 
 fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
@@ -73,6 +94,14 @@ mod tests {
         assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
         assert_eq!(settings.lease_grace_ms, 90_000);
         assert_eq!(settings.cors_origins, ["https://a.example", "https://b.example"]);
+    }
+
+    #[test]
+    fn the_log_can_be_made_quieter_but_not_silent() {
+        let level = |text: &str| log_level(|_| Some(text.to_owned()));
+        assert_eq!(log_level(|_| None), Ok(Level::INFO));
+        assert_eq!(level("warn"), Ok(Level::WARN));
+        assert!(level("off").unwrap_err().contains("OCTOPOID_LOG"));
     }
 
     #[test]

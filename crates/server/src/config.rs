@@ -185,6 +185,7 @@ impl Options {
             body_bytes_max: self.body_limit,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
+            ..Settings::default()
         };
         let database = self.database.clone();
         Ok(Plan { listen, database, reap_interval: self.reap_interval, settings })

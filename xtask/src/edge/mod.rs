@@ -35,6 +35,11 @@ const EDGE: &str = "crates/edge";
 /// The directory of the Worker that runs the conformance suite.
 const CONFORMANCE: &str = "crates/edge-conformance";
 
+/// Runs all tests of the Worker.
+pub(crate) fn test() -> anyhow::Result<()> {
+    test::run(&test::Args::default())
+}
+
 /// Runs the chosen command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {

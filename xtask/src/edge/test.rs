@@ -11,7 +11,8 @@ use super::{CONFORMANCE, EDGE, build, migrations, npm};
 use crate::workspace::Workspace;
 use crate::{output, process};
 
-#[derive(Debug, clap::Args)]
+/// What is tested.
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Arguments for the tests, such as a filter.
     #[arg(last = true)]
@@ -62,8 +63,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn start_edge(state: &Path) -> anyhow::Result<Server> {
-    // Without a grace, a test need not wait for it.
-    let vars = [("API_SECRET_KEY", ADMIN_SECRET), ("OCTOPOID_LEASE_GRACE", "0s")];
+    // Without a grace, a test need not wait for it. Printing a line takes wrangler longer than the
+    // Worker's work that the line is about.
+    let vars = [
+        ("API_SECRET_KEY", ADMIN_SECRET),
+        ("OCTOPOID_LEASE_GRACE", "0s"),
+        ("OCTOPOID_LOG", "warn"),
+    ];
     Server::start(EDGE, state, &vars)
 }
 

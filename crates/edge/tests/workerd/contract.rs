@@ -42,9 +42,13 @@ fn expect_refusal<T>(answer: octopoid_client::Result<T>, status: u16, code: &str
     Ok(())
 }
 
+fn rejection() -> Reject {
+    Reject { reason: "once more".into(), rejected_by: "human".into(), ..Reject::default() }
+}
+
 pub(crate) async fn a_task_lives_from_creation_to_acceptance(edge: Edge) -> Verdict {
     let client = edge.holder("life").await?;
-    let created = client.create_task(&new_task("a")).await?;
+    let created = client.create_task(&new_task("life-1")).await?;
     ensure!(created.queue == "incoming" && created.scope == "life", "{created:?}");
     for verdict in ["reject", "accept"] {
         let claimed = client.claim_task(&claim_by("agent-1")).await?;
@@ -52,18 +56,17 @@ pub(crate) async fn a_task_lives_from_creation_to_acceptance(edge: Edge) -> Verd
         ensure!(claimed.queue == "claimed", "{claimed:?}");
         ensure!(client.claim_task(&claim_by("agent-2")).await?.is_none(), "it was claimed twice");
         let report = Submit { commits_count: 1.into(), turns_used: 7.into(), ..Submit::default() };
-        let submitted = client.submit_task("a", &report).await?;
+        let submitted = client.submit_task("life-1", &report).await?;
         ensure!(submitted.queue == "provisional", "{submitted:?}");
         if verdict == "reject" {
-            let reject = Reject { reason: "once more".into(), ..Reject::default() };
-            let rejected = client.reject_task("a", &reject).await?;
+            let rejected = client.reject_task("life-1", &rejection()).await?;
             ensure!(rejected.rejection_count == Some(1), "{rejected:?}");
         }
     }
     let accept = Accept { accepted_by: "human".into(), ..Accept::default() };
-    let accepted = client.accept_task("a", &accept).await?;
+    let accepted = client.accept_task("life-1", &accept).await?;
     ensure!(accepted.queue == "done" && accepted.completed_at.is_some(), "{accepted:?}");
-    let history = client.task_history("a", &[]).await?;
+    let history = client.task_history("life-1", &[]).await?;
     let events: Vec<_> = history.events.iter().map(|event| event.event.as_str()).collect();
     ensure!(
         events == [
@@ -77,31 +80,36 @@ pub(crate) async fn a_task_lives_from_creation_to_acceptance(edge: Edge) -> Verd
         ],
         "{events:?}"
     );
-    ensure!(client.get_task("a").await? == accepted, "a task is read as it was answered");
+    ensure!(client.get_task("life-1").await? == accepted, "a task is read as it was answered");
     Ok(())
 }
 
 pub(crate) async fn a_project_a_draft_and_a_message_are_kept(edge: Edge) -> Verdict {
     let client = edge.holder("nouns").await?;
-    let project = NewProject { id: "p".into(), title: "P".into(), ..NewProject::default() };
+    let project = NewProject {
+        id: "p".into(),
+        title: "P".into(),
+        branch: "main".into(),
+        ..NewProject::default()
+    };
     client.create_project(&project).await?;
-    client.create_task(&new_task("a")).await?;
-    let joined = client.update_task("a", &json!({ "project_id": "p", "title": "T" })).await?;
+    client.create_task(&new_task("nouns-1")).await?;
+    let joined = client.update_task("nouns-1", &json!({ "project_id": "p", "title": "T" })).await?;
     ensure!(joined.project_id.as_deref() == Some("p"), "{joined:?}");
     let message = NewMessage {
-        task_id: "a".into(),
+        task_id: "nouns-1".into(),
         from_actor: "agent".into(),
         kind: "comment".into(),
         content: "it's \u{1f419}".into(),
         ..NewMessage::default()
     };
     client.create_message(&message).await?;
-    let messages = client.list_task_messages("a", &[]).await?;
+    let messages = client.list_task_messages("nouns-1", &[]).await?;
     ensure!(messages.total == 1 && messages.items[0].content == "it's \u{1f419}", "{messages:?}");
     let poll = client.poll(&[]).await?;
     ensure!(poll.queue_counts.incoming == 1 && poll.scope == "nouns", "{poll:?}");
-    client.delete_task("a").await?;
-    expect_refusal(client.get_task("a").await, 404, "task_not_found")
+    client.delete_task("nouns-1").await?;
+    expect_refusal(client.get_task("nouns-1").await, 404, "task_not_found")
 }
 
 pub(crate) async fn without_a_key_nobody_gets_in(edge: Edge) -> Verdict {
@@ -124,16 +132,17 @@ pub(crate) async fn a_key_is_confined_to_its_scope(edge: Edge) -> Verdict {
     let (mine, yours) = (edge.holder("mine").await?, edge.holder("yours").await?);
     mine.create_task(&new_task("secret")).await?;
     expect_refusal(yours.get_task("secret").await, 404, "task_not_found")?;
-    expect_refusal(yours.list_tasks(&[("scope", "mine")]).await, 403, "forbidden")?;
+    expect_refusal(yours.list_tasks(&[("scope", "mine")]).await, 403, "scope_mismatch")?;
     ensure!(yours.claim_task(&claim_by("thief")).await?.is_none(), "another's task was claimed");
     expect_refusal(yours.list_keys(&[]).await, 403, "forbidden")
 }
 
 pub(crate) async fn errors_have_their_texts_and_codes(edge: Edge) -> Verdict {
     let client = edge.holder("errors").await?;
-    client.create_task(&new_task("a")).await?;
-    expect_refusal(client.create_task(&new_task("a")).await, 409, "duplicate")?;
-    expect_refusal(client.accept_task("a", &Accept::default()).await, 409, "wrong_state")?;
+    client.create_task(&new_task("errors-1")).await?;
+    let again = client.create_task(&new_task("errors-1")).await;
+    expect_refusal(again, 409, "already_exists")?;
+    expect_refusal(client.reject_task("errors-1", &rejection()).await, 409, "wrong_state")?;
     expect_refusal(client.get_task("nobody").await, 404, "task_not_found")?;
     let key = Some(edge.admin.as_str());
     for (body, status) in [("{\"id\": 7", 400), ("{}", 400)] {
@@ -194,7 +203,6 @@ pub(crate) async fn health_and_description_are_open_to_all(edge: Edge) -> Verdic
     for path in ["/livez", "/readyz", "/openapi.json", "/docs", "/"] {
         let answer = send(&edge, Method::GET, path, None, None).await?;
         ensure!(answer.status() == 200, "{path}: {answer:?}");
-        ensure!(answer.headers().contains_key("content-length"), "{path} is streamed: {answer:?}");
     }
     let head = send(&edge, Method::HEAD, "/livez", None, None).await?;
     ensure!(head.status() == 200, "{head:?}");
