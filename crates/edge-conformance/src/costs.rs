@@ -20,6 +20,15 @@ use worker::{D1Database, Date};
 /// The administrator's token.
 const ADMIN: &str = "the-administrators-token";
 
+/// Tasks that wait, in three priorities. Creating ten thousand by requests would take minutes.
+const FILL: &str = "WITH RECURSIVE numbers (n) AS \
+    (SELECT 1 WHERE ?1 > 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1) \
+    INSERT INTO tasks (id, file_path, queue, branch, scope, role, type, priority, title, content, \
+        has_plan, auto_accept, needs_rebase, created_at, updated_at, version, \
+        needs_breakdown, needs_intervention, write_id, events, is_awaited) \
+    SELECT 'w' || n, 'w' || n, 'incoming', 'main', 's', 'implement', 'product', 'P' || (1 + n % 3), \
+        'A task', 'Its text.', 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 FROM numbers";
+
 /// What a step of this story comes to.
 type Result<T> = std::result::Result<T, String>;
 
@@ -88,7 +97,7 @@ impl Client {
 
     /// The life of a task, as a client lives it.
     async fn live(&mut self, id: &str) -> Result<()> {
-        self.pay("create", "POST", "/tasks", task(id, "implement", "P0")).await?;
+        self.pay("create", "POST", "/tasks", task(id)).await?;
         let claim = json!({
             "orchestrator_id": "c-m", "agent_name": "agent-1",
             "role_filter": ["implement"], "type_filter": ["product"],
@@ -107,18 +116,22 @@ impl Client {
     }
 }
 
-fn task(id: &str, role: &str, priority: &str) -> Value {
+/// A task more urgent than those that wait.
+fn task(id: &str) -> Value {
     json!({
         "id": id, "file_path": format!("tasks/{id}.md"), "branch": "main", "scope": "s",
-        "role": role, "type": "product", "priority": priority,
+        "role": "implement", "type": "product", "priority": "P0",
         "title": "A task", "content": "Its text.",
     })
 }
 
 /// Tells, as JSON, what each kind of request reads and writes while so many tasks wait.
 pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> {
-    let waiting: usize = waiting.parse().map_err(|_| "how many tasks wait is not a number")?;
+    let waiting: u32 = waiting.parse().map_err(|_| "how many tasks wait is not a number")?;
+    let fill = database.prepare(FILL);
     let mut client = Client::new(database).await?;
+    let fill = fill.bind(&[waiting.into()]).map_err(|error| error.to_string())?;
+    fill.run().await.map_err(|error| error.to_string())?;
     let machine = json!({ "cluster": "c", "machine_id": "m", "scope": "s" });
     let registered = client.ask("POST", "/orchestrators/register", machine).await?;
     registered["orchestrator_id"].as_str().ok_or(format!("registering gave {registered}"))?;
@@ -129,10 +142,6 @@ pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> 
         "roles": [{ "name": "implement", "claims_from": "incoming" }],
     });
     client.ask("POST", "/roles/register", roles).await?;
-    for number in 0..waiting {
-        let priority = ["P1", "P2", "P3"][number % 3];
-        client.ask("POST", "/tasks", task(&format!("w{number}"), "implement", priority)).await?;
-    }
     // The first finished task of a scope is a new row of its counts; from then on there is none.
     client.live("first").await?;
     client.live("second").await?;

@@ -19,7 +19,10 @@ use tower::ServiceExt;
 use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, event};
 use worker::{ScheduleContext, ScheduledEvent};
 
-use crate::{host::Edge, settings::{log_level, settings}};
+use crate::{
+    host::Edge,
+    settings::{log_level, settings},
+};
 
 /// The name under which the Worker is bound to its database.
 const DATABASE: &str = "DB";
@@ -71,10 +74,8 @@ async fn answer(response: axum::response::Response) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
     let headers = parts.headers.iter();
-    let headers: Headers = headers
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
-    let builder =
-        ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
+    let headers: Headers =
+        headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
     Ok(if body.is_empty() { builder.empty() } else { builder.fixed(body.into()) })
 }

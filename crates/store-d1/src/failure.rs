@@ -52,7 +52,8 @@ mod tests {
         assert!(matches!(constraint, EngineError::Constraint(_)), "{constraint}");
         let broken = classified("D1_ERROR: no such table: nowhere: SQLITE_ERROR".to_owned());
         assert!(matches!(broken, EngineError::Statement(_)), "{broken}");
-        let busy = classified("D1_ERROR: D1 DB is overloaded. Too many requests queued.".to_owned());
+        let busy =
+            classified("D1_ERROR: D1 DB is overloaded. Too many requests queued.".to_owned());
         assert!(matches!(busy, EngineError::Unavailable(_)), "{busy}");
     }
 }

@@ -23,7 +23,15 @@ pub(super) fn worker(workspace: &Workspace, directory: &str) -> anyhow::Result<P
     };
     output::heading(format_args!("building {}", member.name));
     let mut cargo = toolchain.cargo();
-    cargo.args(["build", "--profile", PROFILE, "--target", wasm::TARGET, "--package", &member.name]);
+    cargo.args([
+        "build",
+        "--profile",
+        PROFILE,
+        "--target",
+        wasm::TARGET,
+        "--package",
+        &member.name,
+    ]);
     process::run(&mut cargo)?;
     let file = format!("{}.wasm", member.name.replace('-', "_"));
     let library = toolchain.directory.join(wasm::TARGET).join(PROFILE).join(file);

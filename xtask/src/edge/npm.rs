@@ -9,8 +9,10 @@ use crate::{process, workspace};
 /// Installs what the Worker's package-lock.json names, unless that has been done.
 pub(super) fn install() -> anyhow::Result<()> {
     let project = project();
-    if is_newer(&project.join("node_modules/.package-lock.json"), &project.join("package-lock.json"))
-    {
+    if is_newer(
+        &project.join("node_modules/.package-lock.json"),
+        &project.join("package-lock.json"),
+    ) {
         return Ok(());
     }
     let mut npm = process::at_root("npm");

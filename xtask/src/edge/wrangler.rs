@@ -13,13 +13,17 @@ use super::{EDGE, npm};
 use crate::{local, output, process};
 
 /// How long a Worker may take until it answers. wrangler builds it first.
-const START_MAX: Duration = Duration::from_secs(180);
+const START_MAX: Duration = Duration::from_mins(3);
 
 /// How long wrangler may take to stop the runtime that it started.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// How long to wait between two looks at another process.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs a program until it ends or nobody holds this script's input any longer, and ends the whole
+/// group then. So no runtime is left behind, however this program comes to its end.
+const WATCHED: &str = "(\"$@\"; kill -TERM 0) & read -r _; kill -TERM 0";
 
 /// Serves the Worker until it is interrupted, on the port and with the database that
 /// `npx wrangler dev` has as well.
@@ -50,6 +54,22 @@ fn persisting<'a>(wrangler: &'a mut Command, state: Option<&Path>) -> &'a mut Co
     wrangler
 }
 
+/// The same command, as [`WATCHED`] runs it.
+fn watched(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", WATCHED, "sh"]).arg(command.get_program()).args(command.get_args());
+    if let Some(directory) = command.get_current_dir() {
+        shell.current_dir(directory);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
 /// A running Worker. It is stopped when this is dropped.
 pub(super) struct Server {
     child: Child,
@@ -76,12 +96,14 @@ impl Server {
         for (name, value) in vars {
             wrangler.args(["--var", &format!("{name}:{value}")]);
         }
-        persisting(&mut wrangler, Some(state))
-            .stdin(Stdio::null())
+        persisting(&mut wrangler, Some(state));
+        let mut watched = watched(&wrangler);
+        watched
+            .stdin(Stdio::piped())
             .stdout(out.try_clone().context("sharing wrangler's log")?)
             .stderr(out);
         // A group of its own, so that the runtime can be stopped along with wrangler.
-        let child = wrangler.process_group(0).spawn().context("could not start wrangler")?;
+        let child = watched.process_group(0).spawn().context("could not start wrangler")?;
         output::line(format_args!("{directory} at http://{address}, log in {}", log.display()));
         let mut server = Self { child, address, log };
         server.wait_until_it_answers()?;

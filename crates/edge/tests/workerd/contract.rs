@@ -69,15 +69,8 @@ pub(crate) async fn a_task_lives_from_creation_to_acceptance(edge: Edge) -> Verd
     let history = client.task_history("life-1", &[]).await?;
     let events: Vec<_> = history.events.iter().map(|event| event.event.as_str()).collect();
     ensure!(
-        events == [
-            "created",
-            "claimed",
-            "submitted",
-            "rejected",
-            "claimed",
-            "submitted",
-            "accepted"
-        ],
+        events
+            == ["created", "claimed", "submitted", "rejected", "claimed", "submitted", "accepted"],
         "{events:?}"
     );
     ensure!(client.get_task("life-1").await? == accepted, "a task is read as it was answered");

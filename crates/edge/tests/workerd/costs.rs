@@ -1,4 +1,5 @@
 //! What D1 counts, and bills.
+#![allow(clippy::print_stdout, reason = "figures are what this is for")]
 
 use std::collections::BTreeMap;
 

@@ -31,7 +31,8 @@ pub(crate) async fn the_cron_trigger_takes_lapsed_work_back(edge: Edge) -> Verdi
             }
         }
     };
-    let task = tokio::time::timeout(WAIT_MAX, released).await.context("it was never released")??;
+    let task =
+        tokio::time::timeout(WAIT_MAX, released).await.context("it was never released")??;
     ensure!(task.claimed_by.is_none() && task.attempt_count == Some(1), "{task:?}");
     let history = client.task_history("cron-1", &[]).await?;
     let last = history.events.last().context("there is no history")?;

@@ -1,4 +1,5 @@
 //! How fast the Worker is, compared with the fastest that it can be here.
+#![allow(clippy::print_stdout, reason = "figures are what this is for")]
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,9 @@ pub(crate) async fn lifecycle_requests_keep_pace_with_doing_nothing(edge: Edge) 
     }
     let (idle, busy) = (idle / f64::from(ROUNDS), busy / f64::from(ROUNDS));
     let ratio = busy / idle;
-    println!("\n{CLIENTS} clients: {busy:.0} lifecycle requests/s, {idle:.0} of /livez/s: {ratio:.2}");
+    println!(
+        "\n{CLIENTS} clients: {busy:.0} lifecycle requests/s, {idle:.0} of /livez/s: {ratio:.2}"
+    );
     ensure!(ratio >= RATIO_MIN, "the ratio is {ratio:.2}, not {RATIO_MIN}");
     Ok(())
 }
