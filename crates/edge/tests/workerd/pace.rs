@@ -14,8 +14,9 @@ const CLIENTS: usize = 16;
 const ROUNDS: u32 = 5;
 const LENGTH: Duration = Duration::from_secs(2);
 
-/// Requests of lifecycles for each request that does nothing, at least.
-const RATIO_MIN: f64 = 0.3;
+/// Requests of lifecycles for each request that does nothing, at least. Low enough for a machine that
+/// does something else as well.
+const RATIO_MIN: f64 = 0.1;
 
 #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
 fn now() -> Instant {
