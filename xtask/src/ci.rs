@@ -1,17 +1,18 @@
 //! `cargo xtask ci`.
 
-use crate::{fuzz, lint, test};
+use crate::{edge, fuzz, lint, test};
 
-/// Runs what has to pass before a change is taken: lint, a short fuzz, all tests.
+/// Runs what has to pass before a change is taken: lint, the Worker, a short fuzz, all tests.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
 /// How many random requests a change has to stand. A release stands more: see `cargo xtask fuzz`.
 const REQUESTS: usize = 1_500;
 
-/// Runs the three. The tests come last, so that their summary closes what is printed.
+/// Runs the four. The tests come last, so that their summary closes what is printed.
 pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
     lint::run(&lint::Args::default())?;
+    edge::test()?;
     fuzz::run(&fuzz::Args::with_requests(REQUESTS))?;
     test::run(&test::Args::default())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::{openapi, output, process, tidy, wasm};
+use crate::{edge, openapi, output, process, tidy, wasm};
 
 /// Checks everything that can be checked without running the server's tests.
 #[derive(Debug, Default, clap::Args)]
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("documentation", documentation),
     ("wasm", || wasm::run(&wasm::Args::default())),
+    ("edge migrations", edge::is_up_to_date),
     ("openapi", || openapi::run(&openapi::Args { check: true })),
 ];
 

@@ -8,8 +8,10 @@ mod bench;
 mod ci;
 mod cluster;
 mod copy;
+mod edge;
 mod fuzz;
 mod lint;
+mod local;
 mod openapi;
 mod output;
 mod postgres;
@@ -46,6 +48,7 @@ commands! {
     Lint => lint,
     Tidy => tidy,
     Wasm => wasm,
+    Edge => edge,
     Openapi => openapi,
     Fuzz => fuzz,
     Bench => bench,

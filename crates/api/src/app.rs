@@ -48,6 +48,9 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
+    /// How many leases one run of the jobs takes back, on a host that bounds what a run may do. The
+    /// next run goes on.
+    pub releases_max: Option<i64>,
 }
 
 /// Request bodies up to 4 MiB: the first server took 2.2 million characters.
@@ -67,6 +70,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             body_bytes_max: BODY_BYTES_MAX,
             lease_grace_ms: LEASE_GRACE_MS,
+            releases_max: None,
         }
     }
 }

@@ -26,15 +26,17 @@ pub struct Done {
 /// Takes back what dead agents hold and marks silent orchestrators offline.
 pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     let mut done = Done::default();
-    let mut limit = PAGE;
+    let mut left = app.settings.releases_max.unwrap_or(i64::MAX);
+    let mut page_max = PAGE;
     // A server that is told to stop does not wait for all pages; the next one goes on.
-    loop {
+    while left > 0 {
+        let limit = page_max.min(left);
         let stamp = app.stamp();
         let ended_before = Millis(stamp.now.0.saturating_sub(app.settings.lease_grace_ms));
         let page = match app.store.release_lapsed(ended_before, limit, stamp).await {
             // Tasks with long contents are taken back one by one, rather than never.
             Err(StoreError::Engine(EngineError::TooLarge)) if limit > 1 => {
-                limit = 1;
+                page_max = 1;
                 continue;
             }
             page => page?,
@@ -43,9 +45,10 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
             audit::released(task);
         }
         done.tasks_released += page.len();
+        let released = i64::try_from(page.len()).unwrap_or(i64::MAX);
+        left -= released;
         // After a full page there may be more.
-        let is_last = i64::try_from(page.len()).is_ok_and(|released| released < limit);
-        if is_last || app.is_stopping() {
+        if released < limit || app.is_stopping() {
             break;
         }
     }

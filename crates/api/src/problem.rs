@@ -169,7 +169,8 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::TooLarge) => Self::answer_too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
-            | StoreError::Newer { .. } => {
+            | StoreError::Newer { .. }
+            | StoreError::Older { .. } => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }

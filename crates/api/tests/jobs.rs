@@ -44,12 +44,16 @@ impl Host for Still {
 /// An app with 150 tasks whose leases ended long ago, each with a content of so many bytes; and its
 /// database.
 async fn with_lapsed(content: i64) -> (App, Database) {
+    with_lapsed_and(content, Settings::default()).await
+}
+
+async fn with_lapsed_and(content: i64, settings: Settings) -> (App, Database) {
     let database = Database::fresh().await;
     let store = Store::new(Arc::clone(&database.engine));
     store.migrate(Millis(0)).await.unwrap();
     let insert = Statement { sql: LAPSED, parameters: vec![content.into()] };
     database.engine.write(vec![insert]).await.unwrap();
-    (App::new(store, Arc::new(Still), Settings::default()), database)
+    (App::new(store, Arc::new(Still), settings), database)
 }
 
 #[tokio::test]
@@ -65,4 +69,15 @@ async fn all_pages_are_taken_back_unless_the_server_is_told_to_stop() {
 async fn tasks_too_long_to_be_read_together_are_taken_back_as_well() {
     let (app, _database) = with_lapsed(1 << 20).await;
     assert_eq!(run_jobs(&app).await.unwrap().tasks_released, 150);
+}
+
+#[tokio::test]
+async fn a_run_that_is_bounded_leaves_the_rest_to_the_next() {
+    for (most, expected) in [(60, [60, 60, 30]), (120, [120, 30, 0])] {
+        let settings = Settings { releases_max: Some(most), ..Settings::default() };
+        let (app, _database) = with_lapsed_and(0, settings).await;
+        for released in expected {
+            assert_eq!(run_jobs(&app).await.unwrap().tasks_released, released);
+        }
+    }
 }

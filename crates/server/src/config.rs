@@ -248,6 +248,7 @@ impl Options {
             body_bytes_max: self.body_limit,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
+            ..Settings::default()
         };
         Ok(Plan {
             listen,

@@ -65,6 +65,14 @@ pub enum StoreError {
         /// The newest version this server knows.
         known: i64,
     },
+    /// The database was not migrated, where the server itself cannot do it.
+    #[error("the database has schema version {found}, this server needs {known}: migrate it")]
+    Older {
+        /// The version in the database.
+        found: i64,
+        /// The newest version this server knows.
+        known: i64,
+    },
 }
 
 /// The result of an operation.

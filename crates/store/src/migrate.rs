@@ -84,7 +84,11 @@ impl Store {
     pub async fn check_ready(&self) -> Result<()> {
         // Changes nothing, but a writer that is gone or locked out cannot answer it.
         self.engine.write(Vec::new()).await?;
-        self.version().await.map(drop)
+        let (found, known) = (self.version().await?, newest());
+        if found < known {
+            return Err(StoreError::Older { found, known });
+        }
+        Ok(())
     }
 
     /// The version of the schema, if this server can work with it.

@@ -1,8 +1,7 @@
 //! The server under test.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -10,14 +9,13 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
+use crate::local::{self, free_address};
+
 /// The administrator's key of a server that lives for one run on the loopback interface.
 pub(super) const ADMIN_SECRET: &str = "fuzz-admin-secret";
 
 /// How long the server may take until it answers.
 const START_MAX: Duration = Duration::from_secs(30);
-
-/// How long one answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// A running server. It is killed when this is dropped.
 pub(super) struct Server {
@@ -64,7 +62,7 @@ impl Server {
             if let Some(status) = self.ended()? {
                 bail!("the server ended ({status}); its log is {}", self.log.display());
             }
-            if self.get("/livez").is_ok_and(|answer| answer.status == 200) {
+            if local::get(self.address, "/livez").is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -89,7 +87,7 @@ impl Server {
 
     /// How many operations the server describes.
     pub(super) fn operation_count(&self) -> anyhow::Result<usize> {
-        let answer = self.get("/openapi.json")?;
+        let answer = local::get(self.address, "/openapi.json")?;
         ensure!(answer.status == 200, "/openapi.json answers {}", answer.status);
         let description =
             serde_json::from_slice(&answer.body).context("/openapi.json is no JSON")?;
@@ -97,39 +95,6 @@ impl Server {
         ensure!(count > 0, "/openapi.json describes no operation");
         Ok(count)
     }
-
-    /// Asks in HTTP 1.0, where the end of the connection is the end of the body. It spares this
-    /// program a whole HTTP client for two requests.
-    fn get(&self, path: &str) -> anyhow::Result<Answer> {
-        let mut stream = TcpStream::connect_timeout(&self.address, ANSWER_MAX)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address)?;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes)?;
-        Answer::parse(&bytes).context("the server's answer is no HTTP")
-    }
-}
-
-/// An HTTP answer, as far as it matters here.
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-        let head = std::str::from_utf8(&bytes[..end]).ok()?;
-        let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Self { status, body: bytes[end + 4..].to_vec() })
-    }
-}
-
-/// Asks the system for a port that nobody uses, and gives it back for the server to take.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
-    listener.local_addr().context("looking for a free port")
 }
 
 fn operation_count(description: &Value) -> usize {
@@ -142,13 +107,6 @@ fn operation_count(description: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_is_taken_apart() {
-        let answer = Answer::parse(b"HTTP/1.0 404 Not Found\r\na: b\r\n\r\n{}\r\n\r\n").unwrap();
-        assert_eq!((answer.status, answer.body.as_slice()), (404, b"{}\r\n\r\n".as_slice()));
-        assert!(Answer::parse(b"HTTP/1.0 200 OK\r\n").is_none());
-    }
 
     #[test]
     fn operations_are_counted_and_the_rest_of_a_path_is_not() {

@@ -13,6 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-store", &["octopoid-domain"]),
     ("octopoid-store-sqlite", &["octopoid-store"]),
     ("octopoid-store-postgres", &["octopoid-store"]),
+    ("octopoid-store-d1", &["octopoid-store"]),
     (
         "octopoid-test-database",
         &["octopoid-store", "octopoid-store-postgres", "octopoid-store-sqlite"],
@@ -31,6 +32,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "octopoid-store",
             "octopoid-store-postgres",
             "octopoid-store-sqlite",
+        ],
+    ),
+    ("octopoid-edge", &["octopoid-api", "octopoid-domain", "octopoid-store", "octopoid-store-d1"]),
+    ("octopoid-edge-bindgen", &[]),
+    (
+        "octopoid-edge-conformance",
+        &[
+            "octopoid-api",
+            "octopoid-domain",
+            "octopoid-store",
+            "octopoid-store-d1",
+            "octopoid-store-testkit",
         ],
     ),
     (
@@ -115,6 +128,6 @@ mod tests {
 
     #[test]
     fn a_new_crate_must_be_entered_in_the_table() {
-        assert_eq!(found("octopoid-edge", "serde", false).len(), 1);
+        assert_eq!(found("octopoid-other", "serde", false).len(), 1);
     }
 }

@@ -22,6 +22,9 @@ use crate::workspace::{Member, Workspace};
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {}
 
+/// Directories whose files nobody here wrote.
+const NOT_OURS: [&str; 2] = ["target", "node_modules"];
+
 /// One broken rule.
 #[derive(Debug, PartialEq)]
 struct Finding {
@@ -90,7 +93,7 @@ fn rust_files(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
             .with_context(|| format!("reading the directory {}", directory.display()))?;
         for entry in entries {
             let path = entry?.path();
-            if path.is_dir() && !path.ends_with("target") {
+            if path.is_dir() && !NOT_OURS.iter().any(|name| path.ends_with(name)) {
                 waiting.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 found.push(path);

@@ -57,15 +57,16 @@ CREATE TABLE tasks (
     -- Whether any task waits or has waited for this one, so that finishing it must look for them.
     is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
     -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
-    -- that cannot be claimed has none.
+    -- that cannot be claimed has none. The queues are compared one by one, because for a list
+    -- SQLite fills a table with its members whenever it computes the column, and D1 counts that.
     claim_lane TEXT GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
-            AND queue NOT IN ('claimed', 'done', 'failed')
+            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
             AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
         THEN COALESCE(role, '') || char(31) || COALESCE(type, '') END) VIRTUAL,
     claim_rank INTEGER GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
-            AND queue NOT IN ('claimed', 'done', 'failed')
+            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
             AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
         THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
             ELSE 9 END END) VIRTUAL,

@@ -1,0 +1,131 @@
+-- Made by `cargo xtask edge migrations` from the store's migration of the same name.
+
+CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL);
+-- Instants are integers: milliseconds since 1970, UTC. Booleans are 0 and 1. JSON is text.
+
+-- A batch that breaks a constraint is undone as a whole. ON CONFLICT FAIL says so: SQLite need not
+-- keep copies of pages to undo the one statement.
+
+CREATE TABLE tasks (
+    -- The order of creation, which decides among equal priorities.
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL ON CONFLICT FAIL UNIQUE ON CONFLICT FAIL,
+    file_path TEXT NOT NULL ON CONFLICT FAIL,
+    queue TEXT NOT NULL ON CONFLICT FAIL,
+    priority TEXT,
+    complexity TEXT,
+    role TEXT,
+    branch TEXT NOT NULL ON CONFLICT FAIL,
+    blocked_by TEXT,
+    claimed_by TEXT,
+    claimed_at INTEGER,
+    commits_count INTEGER,
+    turns_used INTEGER,
+    attempt_count INTEGER,
+    has_plan INTEGER NOT NULL ON CONFLICT FAIL,
+    plan_id TEXT,
+    project_id TEXT,
+    auto_accept INTEGER NOT NULL ON CONFLICT FAIL,
+    rejection_count INTEGER,
+    pr_number INTEGER,
+    pr_url TEXT,
+    checks TEXT,
+    check_results TEXT,
+    needs_rebase INTEGER NOT NULL ON CONFLICT FAIL,
+    last_rebase_attempt_at TEXT,
+    staging_url TEXT,
+    submitted_at INTEGER,
+    completed_at INTEGER,
+    created_at INTEGER NOT NULL ON CONFLICT FAIL,
+    updated_at INTEGER NOT NULL ON CONFLICT FAIL,
+    orchestrator_id TEXT,
+    lease_expires_at INTEGER,
+    version INTEGER NOT NULL ON CONFLICT FAIL,
+    needs_breakdown INTEGER NOT NULL ON CONFLICT FAIL,
+    review_round INTEGER,
+    execution_notes TEXT,
+    title TEXT,
+    type TEXT,
+    hooks TEXT,
+    flow TEXT,
+    flow_overrides TEXT,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    needs_intervention INTEGER NOT NULL ON CONFLICT FAIL,
+    -- The queue in which the present claim was made.
+    claimed_in TEXT,
+    -- The mark of the write that changed the row last; history follows it.
+    write_id INTEGER NOT NULL ON CONFLICT FAIL,
+    -- How many events history has recorded; the next one gets the next number.
+    events INTEGER NOT NULL ON CONFLICT FAIL,
+    -- Whether any task waits or has waited for this one, so that finishing it must look for them.
+    is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
+    -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
+    -- that cannot be claimed has none. The queues are compared one by one, because for a list
+    -- SQLite fills a table with its members whenever it computes the column, and D1 counts that.
+    claim_lane TEXT GENERATED ALWAYS AS (
+        CASE WHEN blocked_by IS NULL
+            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
+            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
+        THEN COALESCE(role, '') || char(31) || COALESCE(type, '') END) VIRTUAL,
+    claim_rank INTEGER GENERATED ALWAYS AS (
+        CASE WHEN blocked_by IS NULL
+            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
+            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
+        THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
+            ELSE 9 END END) VIRTUAL,
+    -- When the reaper looks at the task: at the end of the lease, or a day after the last change of
+    -- a task that was put into `claimed` without one.
+    reap_at INTEGER GENERATED ALWAYS AS (
+        CASE WHEN queue = 'claimed' THEN COALESCE(lease_expires_at, updated_at + 86400000)
+            WHEN claimed_in = queue THEN lease_expires_at END) VIRTUAL,
+    -- Last, so that reading the other columns need not pass over it.
+    content TEXT,
+    UNIQUE (scope, file_path) ON CONFLICT FAIL
+);
+
+-- Serves claims, counts and lists. Where nothing can be claimed, lane and rank are null, and the
+-- index is in the order of creation: the newest finished task is found without sorting.
+CREATE INDEX tasks_by_queue ON tasks (scope, queue, claim_lane, claim_rank);
+
+-- Serves the reaper; and a claim, which finds the row it has just taken by its lease and its mark.
+CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
+
+-- The fixer asks for these every minute. They are few, and may be in any queue.
+CREATE INDEX tasks_flagged ON tasks (scope) WHERE needs_intervention = 1;
+
+CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL;
+
+-- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
+CREATE TABLE task_blockers (
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    blocker_id TEXT NOT NULL ON CONFLICT FAIL,
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    position INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (scope, blocker_id, task_id) ON CONFLICT FAIL
+) WITHOUT ROWID;
+
+CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);
+
+-- Finished tasks are counted as they finish, because counting them later would read them all. Each
+-- count is spread over rows, so that many writers do not wait for one.
+CREATE TABLE finished_counts (
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    queue TEXT NOT NULL ON CONFLICT FAIL,
+    shard INTEGER NOT NULL ON CONFLICT FAIL,
+    tasks INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (scope, queue, shard) ON CONFLICT FAIL
+) WITHOUT ROWID;
+
+-- Outlives its task. `seq` counts a task's events from 1.
+CREATE TABLE task_history (
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    seq INTEGER NOT NULL ON CONFLICT FAIL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    event TEXT NOT NULL ON CONFLICT FAIL,
+    agent TEXT,
+    details TEXT,
+    at INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
+) WITHOUT ROWID;
+
+INSERT INTO schema_versions (version, applied_at) VALUES (1, CAST(unixepoch('subsec') * 1000 AS INTEGER));

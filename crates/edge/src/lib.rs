@@ -1,0 +1,81 @@
+//! The Octopoid coordination server as a Cloudflare Worker: the same router and the same jobs as the
+//! native server's, on a D1 database.
+//!
+//! A Worker has no moment at which it starts. What every request shares is made by the first one
+//! that an instance serves, and kept as long as the instance lives.
+
+mod host;
+mod log;
+mod settings;
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{Router, body::Body};
+use http_body_util::BodyExt;
+use octopoid_api::{App, jobs::run_jobs};
+use octopoid_store::Store;
+use octopoid_store_d1::D1;
+use tower::ServiceExt;
+use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, event};
+use worker::{ScheduleContext, ScheduledEvent};
+
+use crate::{
+    host::Edge,
+    settings::{log_level, settings},
+};
+
+/// The name under which the Worker is bound to its database.
+const DATABASE: &str = "DB";
+
+/// What an instance keeps from one request to the next.
+struct Server {
+    app: App,
+    router: Router,
+}
+
+/// The instance's server, which the first request makes. Bindings, variables and secrets are the
+/// same for all requests: a change of one is a deployment, which begins with new instances.
+fn server(env: &Env) -> Result<&'static Server> {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    if let Some(server) = SERVER.get() {
+        return Ok(server);
+    }
+    let read = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    log::start(log_level(read)?);
+    let settings = settings(read)?;
+    let store = Store::new(Arc::new(D1::new(env.d1(DATABASE)?)));
+    let app = App::new(store, Arc::new(Edge), settings);
+    let router = octopoid_api::router(app.clone());
+    Ok(SERVER.get_or_init(|| Server { app, router }))
+}
+
+#[event(fetch)]
+async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Response> {
+    let router = server(&env)?.router.clone();
+    let Ok(response) = router.oneshot(request.map(Body::new)).await;
+    answer(response).await
+}
+
+/// The jobs that the native server's timer runs; here a cron trigger does.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let outcome = match server(&env) {
+        Ok(server) => run_jobs(&server.app).await.map(drop).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "the scheduled jobs failed, will retry");
+    }
+}
+
+/// Hands a response over in one piece: the handlers hold it in one piece too, and a stream would
+/// cost each its length and a round of promises.
+async fn answer(response: axum::response::Response) -> Result<Response> {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let headers = parts.headers.iter();
+    let headers: Headers =
+        headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    let builder = ResponseBuilder::new().with_status(parts.status.as_u16()).with_headers(headers);
+    Ok(if body.is_empty() { builder.empty() } else { builder.fixed(body.into()) })
+}

@@ -1,0 +1,117 @@
+//! The settings, from the Worker's variables and secrets. They have the names that the native
+//! server reads from its environment.
+
+use jiff::SignedDuration;
+use octopoid_api::{AuthMode, Settings, auth};
+use tracing::Level;
+
+/// Leases that one run of the jobs takes back. Each is two statements, a run has two more, and the
+/// free plan lets an invocation run fifty.
+const RELEASES_MAX: i64 = 20;
+
+/// The longest request body. D1 keeps rows of up to 2,000,000 bytes, and a task's row is mostly what
+/// one request said: it is better to refuse such a request by its length than by D1's error.
+const BODY_BYTES_MAX: usize = 1_900_000;
+
+/// Reads the settings. Nobody can reach a Worker by accident only, so keys are required unless the
+/// opposite is said; and what is not understood stops every request rather than opening the door.
+pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+    let read = |name: &str| read(name).filter(|value| !value.is_empty());
+    let mut settings = Settings {
+        auth: auth_mode(read("OCTOPOID_AUTH").as_deref())?,
+        admin_key_hash: read("API_SECRET_KEY").as_deref().map(auth::hash),
+        body_bytes_max: BODY_BYTES_MAX,
+        releases_max: Some(RELEASES_MAX),
+        ..Settings::default()
+    };
+    if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
+        settings.lease_grace_ms = lease_grace_ms(&grace)?;
+    }
+    if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
+        settings.cors_origins = origins.split(',').map(|origin| origin.trim().to_owned()).collect();
+    }
+    Ok(settings)
+}
+
+/// What is logged: `info` has a line for every change, and `warn` only what went wrong.
+pub(crate) fn log_level(read: impl Fn(&str) -> Option<String>) -> Result<Level, String> {
+    match read("OCTOPOID_LOG").as_deref() {
+        None | Some("" | "info") => Ok(Level::INFO),
+        Some("warn") => Ok(Level::WARN),
+        Some("error") => Ok(Level::ERROR),
+        Some(other) => Err(format!("OCTOPOID_LOG is \"{other}\", not info, warn or error")),
+    }
+}
+
+fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
+    match text {
+        None | Some("required") => Ok(AuthMode::Required),
+        Some("open") => Ok(AuthMode::Open),
+        Some(other) => Err(format!("OCTOPOID_AUTH is \"{other}\", not open or required")),
+    }
+}
+
+/// Reads `90s`, `2m` or `1h 30m`.
+fn lease_grace_ms(text: &str) -> Result<i64, String> {
+    let grace: SignedDuration =
+        text.parse().map_err(|error| format!("OCTOPOID_LEASE_GRACE: {error}"))?;
+    match i64::try_from(grace.as_millis()) {
+        Ok(grace @ 0..) => Ok(grace),
+        Ok(_) => Err("OCTOPOID_LEASE_GRACE cannot be negative".to_owned()),
+        Err(_) => Err("OCTOPOID_LEASE_GRACE is too long".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
+        settings(|asked| {
+            let found = vars.iter().find(|(name, _)| *name == asked);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn a_worker_without_settings_lets_nobody_in() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.auth, AuthMode::Required);
+        assert_eq!(settings.admin_key_hash, None);
+        assert_eq!(read(&[("API_SECRET_KEY", "")]).unwrap().admin_key_hash, None);
+    }
+
+    #[test]
+    fn settings_have_the_names_and_forms_of_the_native_server() {
+        let settings = read(&[
+            ("OCTOPOID_AUTH", "open"),
+            ("API_SECRET_KEY", "secret"),
+            ("OCTOPOID_LEASE_GRACE", "1m 30s"),
+            ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example"),
+        ])
+        .unwrap();
+        assert_eq!(settings.auth, AuthMode::Open);
+        assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
+        assert_eq!(settings.lease_grace_ms, 90_000);
+        assert_eq!(settings.cors_origins, ["https://a.example", "https://b.example"]);
+    }
+
+    #[test]
+    fn the_log_can_be_made_quieter_but_not_silent() {
+        let level = |text: &str| log_level(|_| Some(text.to_owned()));
+        assert_eq!(log_level(|_| None), Ok(Level::INFO));
+        assert_eq!(level("warn"), Ok(Level::WARN));
+        assert!(level("off").unwrap_err().contains("OCTOPOID_LOG"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for (name, value) in [
+            ("OCTOPOID_AUTH", "Open"),
+            ("OCTOPOID_LEASE_GRACE", "soon"),
+            ("OCTOPOID_LEASE_GRACE", "-1s"),
+        ] {
+            assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
+        }
+    }
+}

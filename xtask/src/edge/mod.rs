@@ -1,0 +1,51 @@
+//! `cargo xtask edge`: the Worker, from the source to a running one.
+
+mod build;
+mod migrations;
+mod npm;
+mod test;
+mod wrangler;
+
+use crate::workspace::Workspace;
+
+pub(crate) use migrations::is_up_to_date;
+
+/// Builds the Worker, runs it on this machine, or tests it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Compile the Worker into crates/edge/build, where wrangler looks for it.
+    Build,
+    /// Serve the Worker on port 8787 with a database on this machine.
+    Dev,
+    /// Run the conformance suite on D1, and the Worker's own tests against a running one.
+    Test(test::Args),
+    /// Write the migrations in crates/edge/migrations, which are made from those of the store.
+    Migrations,
+}
+
+/// The directory of the Worker, which is wrangler's project too.
+const EDGE: &str = "crates/edge";
+
+/// The directory of the Worker that runs the conformance suite.
+const CONFORMANCE: &str = "crates/edge-conformance";
+
+/// Runs all tests of the Worker.
+pub(crate) fn test() -> anyhow::Result<()> {
+    test::run(&test::Args::default())
+}
+
+/// Runs the chosen command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    match &args.command {
+        Command::Build => build::worker(&Workspace::load()?, EDGE).map(drop),
+        Command::Dev => wrangler::dev(),
+        Command::Test(args) => test::run(args),
+        Command::Migrations => migrations::write(),
+    }
+}

@@ -1,0 +1,53 @@
+//! The tools that come from npm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{process, workspace};
+
+/// Installs what the Worker's package-lock.json names, unless that has been done.
+pub(super) fn install() -> anyhow::Result<()> {
+    let project = project();
+    if is_newer(
+        &project.join("node_modules/.package-lock.json"),
+        &project.join("package-lock.json"),
+    ) {
+        return Ok(());
+    }
+    let mut npm = process::at_root("npm");
+    process::run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project))
+}
+
+/// The installed wrangler, run in a directory below the root. It asks nothing and tells nobody.
+pub(super) fn wrangler(directory: &str) -> Command {
+    let mut wrangler = process::at_root(project().join("node_modules/.bin/wrangler"));
+    wrangler.current_dir(workspace::root().join(directory));
+    wrangler.env("CI", "true").env("WRANGLER_SEND_METRICS", "false");
+    wrangler
+}
+
+fn project() -> PathBuf {
+    workspace::root().join(super::EDGE)
+}
+
+/// Whether the first file is there and at least as new as the second.
+fn is_newer(first: &Path, second: &Path) -> bool {
+    let written = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    written(first).is_some_and(|first| written(second).is_none_or(|second| first >= second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_newer;
+    use crate::workspace;
+
+    #[test]
+    fn a_file_that_is_not_there_is_not_newer() {
+        let manifest = workspace::root().join("Cargo.toml");
+        let nowhere = workspace::root().join("nowhere");
+        assert!(is_newer(&manifest, &manifest));
+        assert!(is_newer(&manifest, &nowhere));
+        assert!(!is_newer(&nowhere, &manifest));
+    }
+}
