@@ -68,6 +68,12 @@ fn engines(bench: &Bench, scratch: &Scratch, report: &mut Report) -> anyhow::Res
         let embedded = bench.lifecycle(&sqlite, AGENTS)?;
         let one = bench.lifecycle(&first, AGENTS)?;
         let two = both(bench, &first, &second)?;
+        report.progress(&format!(
+            "requests/s: {:.0} on SQLite, {:.0} on PostgreSQL, {:.0} on two servers",
+            embedded.rate(),
+            one.rate(),
+            two.rate()
+        ));
         of_sqlite.push(one.rate() / embedded.rate());
         of_one.push(two.rate() / one.rate());
         if round == ROUNDS {

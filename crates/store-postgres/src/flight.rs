@@ -43,7 +43,7 @@ pub(crate) async fn read(
     prepares: bool,
 ) -> Result<Vec<Rows>, Failure> {
     let ready = ready(client, batch, prepares).await?;
-    let begin = (batch.len() > 1).then_some(BEGIN_READ);
+    let begin = (count(&ready) > 1).then_some(BEGIN_READ);
     fly(client, begin, ready, TEXT_MAX).await
 }
 
@@ -54,7 +54,14 @@ pub(crate) async fn write(
     prepares: bool,
 ) -> Result<Vec<Rows>, Failure> {
     let ready = ready(client, batch, prepares).await?;
-    fly(client, Some(BEGIN_WRITE), ready, usize::MAX).await
+    // A statement that is alone is a transaction. One that is none asks whether writing is possible.
+    let begin = (count(&ready) != 1).then_some(BEGIN_WRITE);
+    fly(client, begin, ready, usize::MAX).await
+}
+
+/// How many statements PostgreSQL is to run.
+fn count(ready: &[Option<Ready<'_>>]) -> usize {
+    ready.iter().flatten().count()
 }
 
 /// Prepares what was not yet prepared on this connection. A text that was put together for one

@@ -18,8 +18,8 @@ use std::{
 };
 
 use deadpool_postgres::{
-    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
-    Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    TimeoutType, Timeouts,
 };
 use futures_util::future::{BoxFuture, FutureExt};
 use octopoid_store::{
@@ -41,6 +41,11 @@ pub use relay::Relay;
 const TRIES: u32 = 10;
 /// The pause before the second try; each further one is up to twice as long.
 const PAUSE: Duration = Duration::from_millis(4);
+
+/// What each connection is told. Plans of prepared statements are made once, for any parameters:
+/// every statement finds its rows by an index, so knowing the parameters makes no plan better.
+const SETTING: &str = "SET plan_cache_mode = force_generic_plan; \
+     SET default_transaction_isolation = 'read committed'";
 
 /// How the engine uses its database.
 #[derive(Clone, Debug)]
@@ -109,6 +114,12 @@ impl Postgres {
             .max_size(options.connections)
             .timeouts(timeouts)
             .runtime(Runtime::Tokio1)
+            .post_create(Hook::async_fn(move |client, _| {
+                Box::pin(async move {
+                    let setting = if options.prepares { SETTING } else { "" };
+                    client.batch_execute(setting).await.map_err(HookError::Backend)
+                })
+            }))
             .build()
             .map_err(|error| OpenError::Options(error.to_string()))?;
         Ok(Self { pool, options, turns: AtomicU64::new(0) })

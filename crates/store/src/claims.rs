@@ -85,10 +85,15 @@ const TAKE_FREE: &str = concat!(
      free AS (SELECT any_free.seq FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
-     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1) ",
+     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
+    ", taken AS (",
     take!(),
-    "FROM next WHERE tasks.seq = next.seq RETURNING ",
-    columns!()
+    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
+     told AS (INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, events, scope, CASE queue WHEN 'claimed' THEN 'claimed' ELSE 'review_claimed' END, \
+     claimed_by, NULL, claimed_at FROM taken) SELECT ",
+    columns!(),
+    " FROM taken"
 );
 
 const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
@@ -101,9 +106,12 @@ const LEFT: Sql = Sql::OnlyPostgres(concat!(postgres_lanes!(), "SELECT 1 FROM fi
 const TRIES: usize = 32;
 
 /// A claim does not know its task's id, so its history finds the row by lease and mark.
-const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+/// PostgreSQL does both in one statement, which needs no BEGIN and no COMMIT around it.
+const RECORD: Sql = Sql::OnlySqlite(
+    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
      SELECT id, events, scope, ?3, claimed_by, NULL, ?4 \
-     FROM tasks WHERE reap_at = ?1 AND write_id = ?2";
+     FROM tasks WHERE reap_at = ?1 AND write_id = ?2",
+);
 
 /// Where a role claims from: as its own scope has it, or as whoever registered it last. For a caller
 /// who is confined to a scope, other scopes' roles do not exist.
