@@ -1,6 +1,6 @@
 -- Made by `cargo xtask edge migrations` from the store's migration of the same name.
 
-CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL, readable_from BIGINT NOT NULL);
 -- Instants are integers: milliseconds since 1970, UTC. Booleans are 0 and 1. JSON is text.
 
 -- A batch that breaks a constraint is undone as a whole. ON CONFLICT FAIL says so: SQLite need not
@@ -128,4 +128,4 @@ CREATE TABLE task_history (
     PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
-INSERT INTO schema_versions (version, applied_at) VALUES (1, CAST(unixepoch('subsec') * 1000 AS INTEGER));
+INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (1, CAST(unixepoch('subsec') * 1000 AS INTEGER), 1);

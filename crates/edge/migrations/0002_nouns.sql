@@ -149,4 +149,4 @@ CREATE TABLE api_keys (
 
 CREATE INDEX api_keys_by_scope ON api_keys (scope, id);
 
-INSERT INTO schema_versions (version, applied_at) VALUES (2, CAST(unixepoch('subsec') * 1000 AS INTEGER));
+INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (2, CAST(unixepoch('subsec') * 1000 AS INTEGER), 2);
