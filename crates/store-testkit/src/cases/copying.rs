@@ -13,11 +13,14 @@ cases! {
     a_copy_goes_by_primary_keys,
 }
 
-/// Every column that can be written, and what it holds.
+/// Every column that can be written, and what it holds. D1 has tables of its own, which nobody may
+/// look into.
 const COLUMNS: Sql = Sql::Differs {
-    sqlite: "SELECT tables.name, columns.name, columns.type FROM sqlite_schema AS tables, \
-         pragma_table_info(tables.name) AS columns \
-         WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%' \
+    sqlite: "SELECT tables.name AS table_name, columns.name, columns.type \
+         FROM sqlite_schema AS tables \
+         CROSS JOIN pragma_table_info(tables.name) AS columns \
+         WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
+         AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
          AND tables.name <> 'schema_versions' ORDER BY 1, 2",
     postgres: "SELECT table_name, column_name, \
          CASE data_type WHEN 'bigint' THEN 'INTEGER' ELSE UPPER(data_type) END \
@@ -28,10 +31,11 @@ const COLUMNS: Sql = Sql::Differs {
 
 /// The columns of each primary key, in their order.
 const KEYS: Sql = Sql::Differs {
-    sqlite: "SELECT tables.name, string_agg(columns.name, ', ' ORDER BY columns.pk) \
-         FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns \
-         WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%' AND columns.pk > 0 \
-         AND tables.name <> 'schema_versions' GROUP BY tables.name ORDER BY 1",
+    sqlite: "SELECT tables.name AS table_name, string_agg(columns.name, ', ' ORDER BY columns.pk) \
+         FROM sqlite_schema AS tables CROSS JOIN pragma_table_info(tables.name) AS columns \
+         WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
+         AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
+         AND columns.pk > 0 AND tables.name <> 'schema_versions' GROUP BY tables.name ORDER BY 1",
     postgres: "SELECT keys.table_name, string_agg(keys.column_name, ', ' \
          ORDER BY keys.ordinal_position) FROM information_schema.key_column_usage AS keys \
          JOIN information_schema.table_constraints AS kinds USING (table_schema, constraint_name) \
