@@ -14,8 +14,18 @@ use tokio::{
     sync::watch,
 };
 
-/// The message that commits, and what the database says when it has.
-const COMMIT: &[u8] = b"COMMIT\0";
+/// How a transaction ends: what is sent last, and what the database says when it is committed.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    sent: &'static [u8],
+    answered: &'static [u8],
+}
+
+/// A batch of several statements.
+pub(crate) const COMMIT: End = End { sent: b"COMMIT\0", answered: b"COMMIT\0" };
+
+/// A statement that is alone: `Sync`, and `ReadyForQuery` outside of a transaction.
+pub(crate) const SYNC: End = End { sent: b"S\0\0\0\x04", answered: b"Z\0\0\0\x05I" };
 
 /// Forwards connections on a port of its own.
 pub(crate) struct Proxy {
@@ -30,13 +40,14 @@ struct Rules {
     upstream: String,
     /// The first batch with this text in it loses its answer, and its connection.
     lost: &'static [u8],
+    end: End,
     batches: Arc<AtomicUsize>,
     silent: watch::Receiver<bool>,
 }
 
 impl Proxy {
     /// A proxy to `host:port`, which loses the answer to the first batch that has this text in it.
-    pub(crate) async fn losing(lost: &'static str, upstream: String) -> Self {
+    pub(crate) async fn losing(lost: &'static str, end: End, upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let batches = Arc::new(AtomicUsize::new(0));
@@ -44,6 +55,7 @@ impl Proxy {
         let rules = Rules {
             upstream,
             lost: lost.as_bytes(),
+            end,
             batches: Arc::clone(&batches),
             silent: receiver,
         };
@@ -85,9 +97,9 @@ impl Rules {
                     self.sound().await;
                     sent.extend_from_slice(&chunk);
                     if let Some(at) = find(&sent, self.lost)
-                        && let Some(commit) = find(&sent[at..], COMMIT)
+                        && let Some(end) = find(&sent[at..], self.end.sent)
                     {
-                        sent.drain(..at + commit + COMMIT.len());
+                        sent.drain(..at + end + self.end.sent.len());
                         is_losing |= self.batches.fetch_add(1, Ordering::SeqCst) == 0;
                     }
                     to_server.write_all(&chunk).await?;
@@ -100,7 +112,7 @@ impl Rules {
                         continue;
                     }
                     answered.extend_from_slice(&chunk);
-                    if find(&answered, COMMIT).is_some() {
+                    if find(&answered, self.end.answered).is_some() {
                         // The change is made. Both ends lose the connection here.
                         return Ok(());
                     }

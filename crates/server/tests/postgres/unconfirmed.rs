@@ -5,7 +5,7 @@ use octopoid_test_database::Schema;
 use crate::{
     common::{ask, migrate, serve},
     load::{events, new_task},
-    proxy::Proxy,
+    proxy::{COMMIT, End, Proxy, SYNC},
 };
 
 /// Where a URL says its host and port begin and end.
@@ -29,9 +29,9 @@ fn host(url: &str) -> (usize, usize) {
 }
 
 /// A URL of the schema that leads through a proxy which loses the answer to one batch.
-async fn losing(lost: &'static str, schema: &Schema) -> (Proxy, String) {
+async fn losing(lost: &'static str, end: End, schema: &Schema) -> (Proxy, String) {
     let url = schema.url();
-    let proxy = Proxy::losing(lost, upstream(&url)).await;
+    let proxy = Proxy::losing(lost, end, upstream(&url)).await;
     // The proxy has to see where a transaction ends.
     let url = format!("{}&sslmode=disable", through(&proxy, &url));
     (proxy, url)
@@ -40,7 +40,7 @@ async fn losing(lost: &'static str, schema: &Schema) -> (Proxy, String) {
 #[tokio::test]
 async fn a_claim_whose_commit_was_not_confirmed_is_made_once_and_said_to_be_unsure() {
     let Some(schema) = Schema::fresh().await else { return };
-    let (proxy, url) = losing("agent-without-answer", &schema).await;
+    let (proxy, url) = losing("agent-without-answer", SYNC, &schema).await;
     let server = serve(&url, &["--reap-interval", "1h"]).await;
     let client = server.client();
     client.create_task(&new_task("a")).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_claim_whose_commit_was_not_confirmed_is_made_once_and_said_to_be_unsu
 #[tokio::test]
 async fn a_task_whose_creation_was_not_confirmed_is_there_once() {
     let Some(schema) = Schema::fresh().await else { return };
-    let (proxy, url) = losing("task-without-answer", &schema).await;
+    let (proxy, url) = losing("task-without-answer", COMMIT, &schema).await;
     let server = serve(&url, &["--reap-interval", "1h"]).await;
     let body = r#"{"id":"task-without-answer","file_path":"x.md","branch":"main","scope":"s"}"#;
     ask(&server.address, "POST", "/api/v1/tasks", body).await.assert_unable("unconfirmed");
@@ -78,7 +78,7 @@ async fn a_task_whose_creation_was_not_confirmed_is_there_once() {
 #[tokio::test]
 async fn a_network_that_falls_silent_is_a_503_in_time() {
     let Some(schema) = Schema::fresh().await else { return };
-    let (proxy, url) = losing("(nothing)", &schema).await;
+    let (proxy, url) = losing("(nothing)", COMMIT, &schema).await;
     let url = format!("{url}&connect_timeout=1");
     migrate(&url).await;
     let limits = ["--db-connections", "2", "--db-wait", "500ms", "--db-patience", "2s"];
