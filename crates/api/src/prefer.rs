@@ -32,6 +32,11 @@ impl Wait {
         Self { seconds: seconds.map(|seconds| seconds.min(WAIT_SECONDS_MAX)) }
     }
 
+    /// Whether the caller named one.
+    pub(crate) fn is_asked(self) -> bool {
+        self.seconds.is_some()
+    }
+
     /// The wait in milliseconds.
     pub(crate) fn ms(self) -> i64 {
         self.seconds.and_then(|seconds| i64::try_from(seconds * 1_000).ok()).unwrap_or_default()

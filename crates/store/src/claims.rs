@@ -143,27 +143,27 @@ impl Store {
         };
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
-        let claim = bind!(
-            CLAIM,
-            scope,
-            &source,
-            json_unless_empty(roles),
-            json_unless_empty(kinds),
-            target,
-            &request.agent_name.0,
-            &request.orchestrator_id.0,
-            stamp.now,
-            expires,
-            stamp.write_id,
-        );
-        let record = bind!(RECORD, expires, stamp.write_id, event, stamp.now);
-        let left = bind!(LEFT, scope, &source, json_unless_empty(roles), json_unless_empty(kinds));
         for _ in 0..TRIES {
-            let [claimed, _] = self.write([claim.clone(), record.clone()]).await?;
+            let claim = bind!(
+                CLAIM,
+                scope,
+                &source,
+                json_unless_empty(roles),
+                json_unless_empty(kinds),
+                target,
+                &request.agent_name.0,
+                &request.orchestrator_id.0,
+                stamp.now,
+                expires,
+                stamp.write_id,
+            );
+            let record = bind!(RECORD, expires, stamp.write_id, event, stamp.now);
+            let [claimed, _] = self.write([claim, record]).await?;
             if let Some(claimed) = first(claimed, task)? {
                 return Ok(Some(claimed));
             }
-            let [left] = self.look_up([left.clone()]).await?;
+            let (roles, kinds) = (json_unless_empty(roles), json_unless_empty(kinds));
+            let [left] = self.look_up([bind!(LEFT, scope, &source, roles, kinds)]).await?;
             if left.is_empty() {
                 break;
             }

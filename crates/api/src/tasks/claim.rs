@@ -50,13 +50,14 @@ pub(crate) async fn claim_task(
         return Err(Problem::stopping());
     }
     let within = caller.within();
-    let wait = if app.pause(0).is_some() { wait } else { Wait::default() };
+    let wait = if wait.is_asked() && app.pause(0).is_none() { Wait::default() } else { wait };
     // Before the first look, so that nothing that comes after it is missed.
-    let mut watch = app.store.hints().watch(scope);
+    let mut watch = wait.is_asked().then(|| app.store.hints().watch(scope));
     let until = app.now().plus(wait.ms());
     let claimed = loop {
         let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await?;
-        if claimed.is_some() || !turns_up(&app, &mut watch, until).await {
+        let Some(watch) = &mut watch else { break claimed };
+        if claimed.is_some() || !turns_up(&app, watch, until).await {
             break claimed;
         }
     };
