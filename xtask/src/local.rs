@@ -2,12 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// How long one answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How long to wait between two looks at a server.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An HTTP answer, as far as it matters here.
 pub(crate) struct Answer {
@@ -32,6 +37,30 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> anyhow::Result<Answer> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     Answer::parse(&bytes).context("the server's answer is no HTTP")
+}
+
+/// Waits until a server that was just started answers, at most so long. `name` is what it is called
+/// if it does not.
+#[expect(clippy::disallowed_methods, reason = "another process can only be looked at again")]
+pub(crate) fn wait_until_it_answers(
+    child: &mut Child,
+    address: SocketAddr,
+    within: Duration,
+    name: &str,
+    log: &Path,
+) -> anyhow::Result<()> {
+    let log = log.display();
+    let start = std::time::Instant::now();
+    while start.elapsed() < within {
+        if let Some(status) = child.try_wait().with_context(|| format!("looking after {name}"))? {
+            bail!("{name} ended ({status}); its log is {log}");
+        }
+        if get(address, "/livez").is_ok_and(|answer| answer.status == 200) {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    bail!("{name} did not answer in {within:?}; its log is {log}")
 }
 
 /// Asks the system for a port that nobody uses, and gives it back for a server to take.

@@ -176,9 +176,25 @@ impl Bench {
         self.fill(&many, "claim", queue::INCOMING, self.tasks)?;
         let (few, many) = (self.server(&few)?, self.server(&many)?);
         report.fact("Start with a full table of waiting tasks", "s", many.start.as_secs_f64());
+        self.claims("Claim p50", &few, &many, report)?;
+        report.progress("256 agents on the full table");
+        let measured = self.lifecycle(&many, 256)?;
+        report.phase("Lifecycle on the full table, 256 agents", measured);
+        report.fact("Memory under that load, peak", "MB", many.memory_mb()?.1);
+        Ok(())
+    }
+
+    /// Claims where few tasks wait and where many do, in turn.
+    fn claims(
+        &self,
+        figure: &str,
+        few: &Server,
+        many: &Server,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
         let mut ratios = Vec::new();
         for round in 1..=ROUNDS {
-            report.progress(&format!("claims, round {round} of {ROUNDS}"));
+            report.progress(&format!("{figure}, round {round} of {ROUNDS}"));
             // The short queue is refilled, so that it stays about as long.
             self.load.block_on(load::fill(&few.address, "claim", 500, 16))?;
             let until = Some(now() + self.length);
@@ -186,14 +202,11 @@ impl Bench {
             let until = Some(now() + short.elapsed);
             let mut long = self.load.block_on(load::claims(&many.address, "claim", 1, until))?;
             let (short, long) = (short.latencies.quantile_ms(0.5), long.latencies.quantile_ms(0.5));
-            report.pair("Claim p50, few waiting and many", "ms", short, long);
+            report.pair(&format!("{figure}, few waiting and many"), "ms", short, long);
             ratios.push(long / short);
         }
-        report.ratio("Claim p50, many waiting against few", median(ratios), 1.5, false);
-        report.progress("256 agents on the full table");
-        let measured = self.lifecycle(&many, 256)?;
-        report.phase("Lifecycle on the full table, 256 agents", measured);
-        report.fact("Memory under that load, peak", "MB", many.memory_mb()?.1);
+        let name = format!("{figure}, many waiting against few");
+        report.ratio(&name, median(ratios), 1.5, false);
         Ok(())
     }
 

@@ -4,12 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use octopoid_scratch_postgres::{Durability, Options as Cluster, Scratch};
-use octopoid_store::engine::{Engine, SharedEngine, Statement, Value};
+use octopoid_store::engine::{Engine, Statement, Value};
 use octopoid_store_postgres::{Location, Options, Postgres};
 
 use crate::{
     Bench, ROUNDS, load,
-    measure::{Measured, median, now},
+    measure::{Measured, median},
     report::Report,
     server::Server,
     store,
@@ -48,7 +48,7 @@ async fn database(scratch: &Scratch, name: &str) -> anyhow::Result<String> {
 
 async fn engine(url: &str) -> anyhow::Result<Arc<Postgres>> {
     let engine = Arc::new(Postgres::open(&url.parse()?, Options::default())?);
-    store::over(SharedEngine::clone(&(engine.clone() as SharedEngine))).await?;
+    store::over(engine.clone()).await?;
     Ok(engine)
 }
 
@@ -117,23 +117,7 @@ fn waiting(bench: &Bench, scratch: &Scratch, report: &mut Report) -> anyhow::Res
         })?;
         servers.push(Server::start(&bench.binary, &url)?);
     }
-    let (few, many) = (&servers[0], &servers[1]);
-    let mut ratios = Vec::new();
-    for round in 1..=ROUNDS {
-        report.progress(&format!("claims on PostgreSQL, round {round} of {ROUNDS}"));
-        // The short queue is refilled, so that it stays about as long.
-        bench.load.block_on(load::fill(&few.address, "claim", 500, 16))?;
-        let until = Some(now() + bench.length);
-        let mut short = bench.load.block_on(load::claims(&few.address, "claim", 1, until))?;
-        let until = Some(now() + short.elapsed);
-        let mut long = bench.load.block_on(load::claims(&many.address, "claim", 1, until))?;
-        let (short, long) = (short.latencies.quantile_ms(0.5), long.latencies.quantile_ms(0.5));
-        report.pair("PostgreSQL: claim p50, few waiting and many", "ms", short, long);
-        ratios.push(long / short);
-    }
-    let name = "PostgreSQL: claim p50, many waiting against few";
-    report.ratio(name, median(ratios), 1.5, false);
-    Ok(())
+    bench.claims("PostgreSQL: claim p50", &servers[0], &servers[1], report)
 }
 
 /// What a bulk load leaves is told to the planner, as autovacuum would within a minute.

@@ -14,7 +14,7 @@ use octopoid_import::{Import, Taken};
 use octopoid_store::{
     Store,
     copy::text,
-    engine::{Row, Value},
+    engine::{Row, text_bytes},
 };
 use octopoid_store_postgres::Options as Pool;
 
@@ -105,11 +105,7 @@ fn batch(rows: &mut impl Iterator<Item = Row>) -> Vec<Row> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     for row in rows {
-        let texts = row.iter().map(|value| match value {
-            Value::Text(text) => text.len(),
-            Value::Int(_) | Value::Null => 0,
-        });
-        bytes += texts.sum::<usize>();
+        bytes += text_bytes(&row);
         batch.push(row);
         if batch.len() == ROWS_MAX || bytes > TEXT_MAX {
             break;

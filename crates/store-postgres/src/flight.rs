@@ -7,16 +7,13 @@ use futures_util::{
     TryStreamExt,
     future::{BoxFuture, FutureExt, MaybeDone, maybe_done},
 };
-use octopoid_store::engine::{Row, Rows, Statement, Value};
+use octopoid_store::engine::{Row, Rows, Statement, TEXT_MAX, text_bytes};
 use tokio_postgres::{Error, types::Type};
 
 use crate::{
     failure::{Failure, Stage},
     values::{Bound, row},
 };
-
-/// The most bytes of text that the rows of one read have in all: 64 MiB.
-const TEXT_MAX: usize = 64 << 20;
 
 /// Writes see what was committed before each statement; what they decide by, they hold.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
@@ -113,7 +110,6 @@ async fn fly(
         control.push(started(client.batch_execute("COMMIT")).await);
     }
 
-    let before = |error: &Error| Failure::new(error, Stage::Sent);
     let mut control = control.into_iter();
     if let Some(opening) = control.next() {
         landed(opening).await.map_err(|error| Failure::new(&error, Stage::Begin))?;
@@ -123,7 +119,8 @@ async fn fly(
     for flight in statements {
         answers.push(match flight {
             Some(flight) => {
-                let stream = landed(flight).await.map_err(|error| before(&error))?;
+                let stream =
+                    landed(flight).await.map_err(|error| Failure::new(&error, Stage::Sent))?;
                 collect(stream, &mut text_left).await?
             }
             None => Rows::new(),
@@ -180,11 +177,7 @@ async fn collect(
     let mut stream = std::pin::pin!(stream);
     let mut rows = Rows::new();
     while let Some(next) = next(&mut stream).await? {
-        let text = next.iter().map(|value| match value {
-            Value::Text(text) => text.len(),
-            Value::Int(_) | Value::Null => 0,
-        });
-        *text_left = text_left.checked_sub(text.sum()).ok_or(Failure::TooLarge)?;
+        *text_left = text_left.checked_sub(text_bytes(&next)).ok_or(Failure::TooLarge)?;
         rows.push(next);
     }
     Ok(rows)

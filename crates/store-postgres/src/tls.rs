@@ -28,12 +28,14 @@ pub(crate) fn connector(
         Mode::VerifyFull => builder.with_root_certificates(roots(root_certificates)?),
         Mode::VerifyCa => {
             let roots = Arc::new(roots(root_certificates)?);
-            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-            let inner = inner.map_err(|error| OpenError::Tls(error.to_string()))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(inner)))
+            let chain =
+                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            let chain = Some(chain.map_err(|error| OpenError::Tls(error.to_string()))?);
+            let verifier = Arc::new(Lenient { provider, chain });
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         }
         Mode::Disable | Mode::Prefer | Mode::Require => {
-            let verifier = Arc::new(AnyCertificate(provider));
+            let verifier = Arc::new(Lenient { provider, chain: None });
             builder.dangerous().with_custom_certificate_verifier(verifier)
         }
     };
@@ -62,52 +64,16 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
     Ok(roots)
 }
 
-/// `prefer` and `require` encrypt and believe whoever answers, as PostgreSQL defines them.
+/// Checks less than everything, as PostgreSQL defines it: `prefer` and `require` encrypt and believe
+/// whoever answers, `verify-ca` wants a trusted certificate, whatever name is in it.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-/// `verify-ca` wants a trusted certificate, whatever name is in it.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// What tells whether a certificate is trusted, if it has to be.
+    chain: Option<Arc<WebPkiServerVerifier>>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -117,7 +83,8 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 NotValidForName | NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -131,7 +98,8 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -140,10 +108,11 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

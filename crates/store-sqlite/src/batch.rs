@@ -6,9 +6,6 @@ use octopoid_store::{
 };
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
 
-/// The most bytes of text that the rows of one read have in all: 64 MiB.
-pub(crate) const TEXT_MAX: usize = 64 << 20;
-
 /// Why a batch was not run to its end.
 #[derive(Debug)]
 pub(crate) enum Failure {

@@ -18,13 +18,13 @@ use std::{
 use futures_util::future::BoxFuture;
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Rows, Statement},
+    engine::{Rows, Statement, TEXT_MAX},
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::{batch::TEXT_MAX, checkpoint::Checkpointer, readers::Readers, writer::Writer};
+use crate::{checkpoint::Checkpointer, readers::Readers, writer::Writer};
 
 /// Page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32 * 1024;
@@ -200,7 +200,7 @@ mod tests {
     use futures_util::future::BoxFuture;
     use octopoid_store::{Engine, EngineError, Store, engine::Statement};
 
-    use super::{Answer, Location, OpenError, Sqlite, batch::TEXT_MAX};
+    use super::{Answer, Location, OpenError, Sqlite, TEXT_MAX};
 
     /// Reads, but its writer is gone.
     struct ReadOnly(Sqlite);

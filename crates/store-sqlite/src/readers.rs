@@ -2,12 +2,12 @@
 
 use std::{sync::Mutex, thread::JoinHandle};
 
-use octopoid_store::engine::Statement;
+use octopoid_store::engine::{Statement, TEXT_MAX};
 use rusqlite::Connection;
 
 use crate::{
     Answer, Job,
-    batch::{Failure, TEXT_MAX, run},
+    batch::{Failure, run},
 };
 
 /// The most batches that wait; senders beyond that wait themselves.

@@ -50,6 +50,19 @@ pub enum Parameter {
 
 /// The columns of a row, in the order the statement names them.
 pub type Row = Vec<Value>;
+
+/// The most bytes of text that the rows of one read have in all: 64 MiB.
+pub const TEXT_MAX: usize = 64 << 20;
+
+/// How many bytes of text a row has.
+pub fn text_bytes(row: &[Value]) -> usize {
+    let bytes = row.iter().map(|value| match value {
+        Value::Text(text) => text.len(),
+        Value::Int(_) | Value::Null => 0,
+    });
+    bytes.sum()
+}
+
 /// The rows that a statement returned.
 pub type Rows = Vec<Row>;
 

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::{EDGE, npm};
 use crate::{local, output, process};
@@ -18,7 +18,7 @@ const START_MAX: Duration = Duration::from_mins(3);
 /// How long wrangler may take to stop the runtime that it started.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-/// How long to wait between two looks at another process.
+/// How long to wait between two looks at a runtime that is to stop.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs a program until it ends or nobody holds this script's input any longer, and ends the whole
@@ -74,7 +74,6 @@ fn watched(command: &Command) -> Command {
 pub(super) struct Server {
     child: Child,
     address: SocketAddr,
-    log: PathBuf,
 }
 
 impl Server {
@@ -105,8 +104,8 @@ impl Server {
         // A group of its own, so that the runtime can be stopped along with wrangler.
         let child = watched.process_group(0).spawn().context("could not start wrangler")?;
         output::line(format_args!("{directory} at http://{address}, log in {}", log.display()));
-        let mut server = Self { child, address, log };
-        server.wait_until_it_answers()?;
+        let mut server = Self { child, address };
+        local::wait_until_it_answers(&mut server.child, address, START_MAX, "the Worker", &log)?;
         Ok(server)
     }
 
@@ -118,21 +117,6 @@ impl Server {
     /// The status with which a path answers.
     pub(super) fn status(&self, path: &str) -> anyhow::Result<u16> {
         Ok(local::get(self.address, path)?.status)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "another process can only be looked at again")]
-    fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
-        let start = std::time::Instant::now();
-        while start.elapsed() < START_MAX {
-            if let Some(status) = self.child.try_wait().context("looking after wrangler")? {
-                bail!("wrangler ended ({status}); its log is {}", self.log.display());
-            }
-            if self.status("/livez").is_ok_and(|status| status == 200) {
-                return Ok(());
-            }
-            std::thread::sleep(PAUSE);
-        }
-        bail!("the Worker did not answer in {START_MAX:?}; its log is {}", self.log.display())
     }
 
     /// Sends a signal to wrangler and to all that it started. The shell has `kill` built in.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::local::{self, free_address};
@@ -51,23 +51,9 @@ impl Server {
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
         let mut server = Self { child, address, log };
-        server.wait_until_it_answers()?;
+        let Self { child, log, .. } = &mut server;
+        local::wait_until_it_answers(child, address, START_MAX, "the server", log)?;
         Ok(server)
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "another process can only be looked at again")]
-    fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
-        let start = std::time::Instant::now();
-        while start.elapsed() < START_MAX {
-            if let Some(status) = self.ended()? {
-                bail!("the server ended ({status}); its log is {}", self.log.display());
-            }
-            if local::get(self.address, "/livez").is_ok_and(|answer| answer.status == 200) {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        bail!("the server did not answer in {START_MAX:?}; its log is {}", self.log.display())
     }
 
     /// How the server ended, if it did.

@@ -9,7 +9,7 @@ use octopoid_domain::Millis;
 use octopoid_store::{
     Engine, EngineError, Store,
     copy::{CopyError, table},
-    engine::{Rows, Statement, Value},
+    engine::{Rows, Statement, Value, text_bytes},
 };
 use octopoid_store_sqlite::{Location, Sqlite};
 
@@ -27,11 +27,7 @@ impl Engine for Narrow {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         Box::pin(async move {
             let answers = self.engine.read(batch).await?;
-            let text = answers.iter().flatten().flatten().map(|value| match value {
-                Value::Text(text) => text.len(),
-                Value::Int(_) | Value::Null => 0,
-            });
-            if text.sum::<usize>() > TEXT_MAX {
+            if answers.iter().flatten().map(|row| text_bytes(row)).sum::<usize>() > TEXT_MAX {
                 return Err(EngineError::TooLarge);
             }
             self.pages.lock().unwrap().extend(answers.iter().map(Vec::len));

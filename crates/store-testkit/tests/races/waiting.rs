@@ -39,6 +39,15 @@ fn edits(world: &Arc<World>, id: &str, blocked_by: &str) -> Racer {
     async move { world.store.update_task(&id, None, patch, world.stamp()).await.map(drop) }.boxed()
 }
 
+/// Two blockers that can be accepted, and the name of a task to wait for them.
+async fn two_blockers(world: &World, round: usize) -> (String, String, String) {
+    let (first, second, id) = (format!("a{round}"), format!("b{round}"), format!("c{round}"));
+    for blocker in [&first, &second] {
+        world.hands_in(blocker).await.unwrap();
+    }
+    (first, second, id)
+}
+
 /// None of these races has a loser.
 async fn all_win(racers: Vec<Racer>) {
     for answer in at_once(racers).await {
@@ -119,10 +128,7 @@ async fn a_task_whose_blockers_end_at_the_same_moment_is_free() {
     let arena = Arena::new().await;
     let world = &arena.world;
     for round in 0..ROUNDS {
-        let (first, second, id) = (format!("a{round}"), format!("b{round}"), format!("c{round}"));
-        for blocker in [&first, &second] {
-            world.hands_in(blocker).await.unwrap();
-        }
+        let (first, second, id) = two_blockers(world, round).await;
         let waiting = json!({ "blocked_by": format!("{first},{second}") });
         world.creates_with(&id, waiting).await.unwrap();
         all_win(vec![accepts(world, &first), accepts(world, &second)]).await;
@@ -140,10 +146,7 @@ async fn a_task_whose_blockers_are_edited_while_one_ends_waits_for_what_is_left(
     let arena = Arena::new().await;
     let world = &arena.world;
     for round in 0..ROUNDS {
-        let (first, second, id) = (format!("a{round}"), format!("b{round}"), format!("c{round}"));
-        for blocker in [&first, &second] {
-            world.hands_in(blocker).await.unwrap();
-        }
+        let (first, second, id) = two_blockers(world, round).await;
         let (before, after, left) = match round % 3 {
             0 => (first.clone(), format!("{first},{second}"), Some(second.clone())),
             1 => (second.clone(), first.clone(), None),
