@@ -33,16 +33,19 @@ pub(crate) fn update(
             task.lease_expires_at = None;
         }
     }
-    let fields = apply(task, patch);
-    check_mentions(&fields)?;
+    let work = apply_work(task, patch);
+    let rest = apply_rest(task, patch);
+    check_mentions(&work, &rest)?;
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
+    let is_edit = !rest.is_empty();
+    let fields = [work, rest].concat();
     let mut details = json!({ "fields": fields });
     if task.queue != from {
         details["from"] = from.into();
         details["to"] = task.queue.clone().into();
     }
-    change.is_edit = true;
+    change.is_edit = is_edit;
     change.events.push(NewEvent::new(Kind::Edited, None).with(details.to_string()));
     Ok(())
 }
@@ -92,11 +95,15 @@ fn check_required(patch: &TaskPatch) -> Result<(), Refusal> {
 
 /// Refuses a patch that mentions no field that can be changed.
 pub(crate) fn check_some(patch: &TaskPatch) -> Result<(), Refusal> {
-    check_mentions(&apply(&mut Task::default(), patch))
+    let task = &mut Task::default();
+    check_mentions(&apply_work(task, patch), &apply_rest(task, patch))
 }
 
-fn check_mentions(fields: &[&'static str]) -> Result<(), Refusal> {
-    if fields.is_empty() { Err(Refusal::invalid("No fields to update")) } else { Ok(()) }
+fn check_mentions(work: &[&str], rest: &[&str]) -> Result<(), Refusal> {
+    if work.is_empty() && rest.is_empty() {
+        return Err(Refusal::invalid("No fields to update"));
+    }
+    Ok(())
 }
 
 fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Refusal> {
@@ -107,18 +114,14 @@ fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Re
     check_version(task, Action::Update, patch.version.value().map(|version| version.0))
 }
 
-/// Applies the fields that are present and names them.
-fn apply(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
-    let mentions = apply_work(task, patch).into_iter().chain(apply_rest(task, patch));
-    mentions.filter_map(|(field, is_mentioned)| is_mentioned.then_some(field)).collect()
+/// The names of the fields that the body mentions.
+fn mentioned<const N: usize>(fields: [(&'static str, bool); N]) -> Vec<&'static str> {
+    fields.into_iter().filter_map(|(field, is_mentioned)| is_mentioned.then_some(field)).collect()
 }
 
-/// Each field, and whether the body mentions it.
-type Mentions<const N: usize> = [(&'static str, bool); N];
-
-/// The fields that the state machine changes too.
-fn apply_work(task: &mut Task, patch: &TaskPatch) -> Mentions<14> {
-    [
+/// Applies the fields that the state machine changes too, if they are present, and names them.
+fn apply_work(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
+    mentioned([
         ("queue", patch.queue.apply_or(&mut task.queue, String::new())),
         ("blocked_by", patch.blocked_by.apply_flat(&mut task.blocked_by)),
         ("claimed_by", patch.claimed_by.apply(&mut task.claimed_by)),
@@ -136,12 +139,12 @@ fn apply_work(task: &mut Task, patch: &TaskPatch) -> Mentions<14> {
             patch.needs_intervention.apply_or(&mut task.needs_intervention, false),
         ),
         ("execution_notes", patch.execution_notes.apply(&mut task.execution_notes)),
-    ]
+    ])
 }
 
-/// All others.
-fn apply_rest(task: &mut Task, patch: &TaskPatch) -> Mentions<20> {
-    [
+/// Applies all others.
+fn apply_rest(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
+    mentioned([
         ("title", patch.title.apply(&mut task.title)),
         ("priority", patch.priority.apply(&mut task.priority)),
         ("complexity", patch.complexity.apply(&mut task.complexity)),
@@ -165,7 +168,7 @@ fn apply_rest(task: &mut Task, patch: &TaskPatch) -> Mentions<20> {
         ("flow", patch.flow.apply(&mut task.flow)),
         ("flow_overrides", patch.flow_overrides.apply_flat(&mut task.flow_overrides)),
         ("content", patch.content.apply(&mut task.content)),
-    ]
+    ])
 }
 
 /// Notes a hook's evidence in the task's `hooks`.

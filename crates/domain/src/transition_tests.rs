@@ -285,7 +285,7 @@ fn updating_frees_nothing() {
     assert_eq!(change.task, expected);
     let details = r#"{"fields":["queue"],"from":"claimed","to":"backlog"}"#;
     assert_eq!(event(&change), (Kind::Edited, None, Some(details)));
-    assert_eq!((change.notice, change.is_edit), (None, true));
+    assert_eq!((change.notice, change.is_edit), (None, false));
 }
 
 #[test]
@@ -405,9 +405,13 @@ fn any_request() -> impl Strategy<Value = Request> {
         (queue.clone(), text()).prop_map(|(queue, reason)| Request::ForceQueue(body(
             &json!({ "queue": queue, "reason": reason })
         ))),
-        (queue, text(), version()).prop_map(|(queue, role, version)| Request::Update(body(
-            &json!({ "queue": queue, "role": role, "blocked_by": role, "version": version })
-        ))),
+        (queue, text(), any::<bool>(), version()).prop_map(|(queue, other, has_role, version)| {
+            let mut patch = json!({ "queue": queue, "blocked_by": other, "version": version });
+            if has_role {
+                patch["role"] = other.into();
+            }
+            Request::Update(body(&patch))
+        }),
         text().prop_map(|status| Request::CompleteHook(
             "h".to_owned(),
             body(&json!({ "status": status, "evidence": { "a": 1 } }))
@@ -433,6 +437,32 @@ fn any_task() -> impl Strategy<Value = Task> {
     )
 }
 
+/// A task with those fields of another that the state machine may change.
+fn worked_on(task: &Task, is: &Task) -> Task {
+    let is = is.clone();
+    Task {
+        queue: is.queue,
+        blocked_by: is.blocked_by,
+        claimed_by: is.claimed_by,
+        claimed_at: is.claimed_at,
+        claimed_in: is.claimed_in,
+        orchestrator_id: is.orchestrator_id,
+        lease_expires_at: is.lease_expires_at,
+        needs_intervention: is.needs_intervention,
+        commits_count: is.commits_count,
+        turns_used: is.turns_used,
+        attempt_count: is.attempt_count,
+        rejection_count: is.rejection_count,
+        check_results: is.check_results,
+        execution_notes: is.execution_notes,
+        submitted_at: is.submitted_at,
+        completed_at: is.completed_at,
+        updated_at: is.updated_at,
+        version: is.version,
+        ..task.clone()
+    }
+}
+
 proptest! {
     // A failure shows its shrunk input, which says more than a seed in a file.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -456,7 +486,8 @@ proptest! {
         prop_assert!(!change.events.is_empty(), "every change is told");
         prop_assert!(is.queue != "done" || is.completed_at.is_some(), "what is done was finished");
         let is_update = request.action() == Action::Update;
-        prop_assert_eq!(change.is_edit, is_update);
+        prop_assert!(is_update || !change.is_edit, "only an edit changes other fields");
+        prop_assert!(change.is_edit || *is == worked_on(&task, is), "no edit is left unwritten");
         if !is_update {
             prop_assert!(!is.is_held() && is.claimed_by.is_none(), "only an edit leaves a claim");
         }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::Context;
-use octopoid_api::Host;
 use octopoid_import::{Import, Taken};
 use octopoid_store::{
     Store,
@@ -21,7 +20,6 @@ use octopoid_store_postgres::Options as Pool;
 use crate::{
     config::Database,
     copy::{empty, left_behind},
-    host::System,
     print,
 };
 
@@ -35,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     from_d1_dump: PathBuf,
     /// Where it goes: the URL of a database without rows, or `d1:FILE` for a new file of statements
-    /// for `wrangler d1 execute --file`.
+    /// for `wrangler d1 execute --file`, which puts the rows into a migrated D1 database.
     #[arg(long, value_name = "URL")]
     to: Destination,
 }
@@ -114,13 +112,12 @@ fn batch(rows: &mut impl Iterator<Item = Row>) -> Vec<Row> {
     batch
 }
 
-/// Writes a new file of statements, schema included.
+/// Writes a new file of statements.
 fn write_statements(import: &Import, path: &Path) -> anyhow::Result<()> {
     let mut file = BufWriter::new(File::create_new(path)?);
     let mut write = |statements: Vec<String>| {
         statements.iter().try_for_each(|statement| writeln!(file, "{statement}"))
     };
-    write(text::schema(System.now()))?;
     for Taken { table, rows, .. } in &import.tables {
         for row in rows {
             write(text::inserting(table, row))?;

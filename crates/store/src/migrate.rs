@@ -116,18 +116,3 @@ impl Migration {
         sqlite.chain(split(self.postgres).map(Sql::OnlyPostgres)).map(|sql| bind!(sql))
     }
 }
-
-/// The newest schema for an empty SQLite database, as text: each statement ends in a semicolon.
-pub(crate) fn sqlite_texts(now: Millis) -> Vec<String> {
-    let mut texts = vec![format!("{CREATE};")];
-    for (version, migration) in (1_i64..).zip(&MIGRATIONS) {
-        let split = migration.sqlite.split(";\n").map(str::trim).filter(|text| !text.is_empty());
-        texts.extend(split.map(|text| format!("{text};")));
-        let numbers = [("?1", version), ("?2", now.0), ("?3", migration.readable_from)];
-        let enter = numbers.iter().fold(ENTER.to_owned(), |text, (parameter, number)| {
-            text.replace(parameter, &number.to_string())
-        });
-        texts.push(format!("{enter};"));
-    }
-    texts
-}

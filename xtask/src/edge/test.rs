@@ -25,6 +25,9 @@ const UPLOAD_KIB_MAX: f64 = 1024.0;
 /// The administrator's key of a Worker that lives for one run on the loopback interface.
 const ADMIN_SECRET: &str = "edge-test-admin-secret";
 
+/// A dump of the first server's database.
+const DUMP: &str = "crates/server/tests/e2e/import/dump.sql";
+
 /// A statement, and the state of the schema that it leads to, in which the Worker must not be sent
 /// requests.
 const NOT_READY: [(&str, &str); 2] = [
@@ -51,7 +54,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 
     output::heading("running the Workers");
     let state = scratch.join("edge");
-    wrangler::migrate(Some(&state))?;
+    import(&state, &scratch.join("import.sql"))?;
     let conformance = Server::start(CONFORMANCE, &scratch.join("conformance"), &[])?;
     let edge = start_edge(&state)?;
     output::heading("tests");
@@ -63,6 +66,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     tests.env("OCTOPOID_EDGE_CONFORMANCE_URL", conformance.url());
     tests.env("API_SECRET_KEY", ADMIN_SECRET);
     process::run(&mut tests)
+}
+
+/// Puts a database of the first server into the Worker's, and migrates it as a deployment does.
+fn import(state: &Path, statements: &Path) -> anyhow::Result<()> {
+    output::heading("importing the first server's database");
+    wrangler::migrate(Some(state))?;
+    let mut import = process::cargo();
+    import.args(["run", "--quiet", "--package", "octopoid-server", "--", "import"]);
+    import.args(["--from-d1-dump", DUMP, "--to", &format!("d1:{}", statements.display())]);
+    process::run(&mut import)?;
+    wrangler::execute(state, &["--file".as_ref(), statements.as_os_str()])?;
+    wrangler::migrate(Some(state))
 }
 
 fn start_edge(state: &Path) -> anyhow::Result<Server> {
@@ -83,7 +98,7 @@ fn check_readiness(state: &Path) -> anyhow::Result<()> {
     wrangler::migrate(Some(state))?;
     expect(state, "up to date", 200)?;
     for (schema, sql) in NOT_READY {
-        wrangler::execute(state, sql)?;
+        wrangler::execute(state, &["--command".as_ref(), sql.as_ref()])?;
         expect(state, schema, 503)?;
     }
     Ok(())

@@ -6,6 +6,7 @@
 mod contract;
 mod costs;
 mod cron;
+mod import;
 mod pace;
 mod storm;
 
@@ -93,11 +94,15 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::pages_of_other_origins_may_call,
         contract::large_texts_come_back_whole,
         contract::health_and_description_are_open_to_all,
+        import::clients_of_the_first_server_go_on,
         cron::the_cron_trigger_takes_lapsed_work_back,
         storm::thirty_two_clients_share_the_tasks_without_a_quarrel,
         costs::requests_cost_no_more_than_they_may,
-        pace::lifecycle_requests_keep_pace_with_doing_nothing,
     ];
+    let measured = edge.clone();
+    trials.push(Trial::bench("pace::lifecycles_beside_doing_nothing", move |is_trial| {
+        block_on(pace::lifecycles_beside_doing_nothing(measured, is_trial))
+    }));
     trials
 }
 
@@ -106,10 +111,12 @@ where
     F: Future<Output = Verdict>,
 {
     let edge = edge.clone();
-    Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(test(edge)).map_err(|error| Failed::from(format!("{error:#}")))
-    })
+    Trial::test(name, move || block_on(test(edge)))
+}
+
+fn block_on<T>(test: impl Future<Output = anyhow::Result<T>>) -> Result<T, Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(test).map_err(|error| Failed::from(format!("{error:#}")))
 }
 
 /// A task that says no more than it must.

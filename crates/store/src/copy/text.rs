@@ -1,9 +1,8 @@
-//! Rows as text in SQLite's dialect, for databases that take files of statements.
+//! Rows as text in SQLite's dialect, for databases that take files of statements. Their schema is
+//! made by whoever migrates them.
 //!
 //! No statement is longer than 100,000 bytes, which is what the edge database takes: long texts are
 //! put in piece by piece.
-
-use octopoid_domain::Millis;
 
 use super::{Table, counters};
 use crate::engine::{Row, Value};
@@ -12,11 +11,6 @@ use crate::engine::{Row, Value};
 const INLINE_MAX: usize = 1_000;
 /// The most bytes of a piece, as it is before it is quoted.
 const PIECE_MAX: usize = 45_000;
-
-/// The statements that make the newest schema in an empty database.
-pub fn schema(now: Millis) -> Vec<String> {
-    crate::migrate::sqlite_texts(now)
-}
 
 /// The statements that insert a row.
 pub fn inserting(table: &Table, row: &Row) -> Vec<String> {
@@ -78,12 +72,11 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{inserting, schema};
+    use super::inserting;
     use crate::{
         copy::table,
         engine::{Row, Value},
     };
-    use octopoid_domain::Millis;
 
     fn role(description: String) -> Row {
         let text = |text: &str| Value::from(text);
@@ -116,6 +109,5 @@ mod tests {
             })
             .collect();
         assert_eq!(pieces, long);
-        assert!(schema(Millis(0)).iter().all(|statement| statement.len() < 100_000));
     }
 }

@@ -143,8 +143,10 @@ async fn the_first_servers_clients_go_on_with_a_server() {
 }
 
 #[tokio::test]
-async fn statements_for_the_edge_make_the_same_database() {
+async fn statements_for_the_edge_fill_a_database_in_the_same_way() {
     let disk = Disk::of_file();
+    let migrated = run(command().arg("migrate").args(["--database", &disk.url()])).await;
+    assert!(migrated.status.success(), "{}", migrated.stderr);
     let file = disk.path().join("out.sql");
     imports(&format!("d1:{}", file.display())).await;
     let statements = std::fs::read_to_string(&file).unwrap();
