@@ -29,8 +29,12 @@ enum Command {
     Migrations,
 }
 
-/// The directory of the Worker, which is wrangler's project too.
+/// The directory of the Worker's crate.
 const EDGE: &str = "crates/edge";
+
+/// The directory of the Worker's wrangler project: the root, where wrangler and Cloudflare's builders
+/// look for it.
+const PROJECT: &str = ".";
 
 /// The directory of the Worker that runs the conformance suite.
 const CONFORMANCE: &str = "crates/edge-conformance";

@@ -1,34 +1,26 @@
 //! The tools that come from npm.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::{process, workspace};
 
-/// Installs what the Worker's package-lock.json names, unless that has been done.
+/// Installs what package-lock.json names, unless that has been done.
 pub(super) fn install() -> anyhow::Result<()> {
-    let project = project();
-    if is_newer(
-        &project.join("node_modules/.package-lock.json"),
-        &project.join("package-lock.json"),
-    ) {
+    let root = workspace::root();
+    if is_newer(&root.join("node_modules/.package-lock.json"), &root.join("package-lock.json")) {
         return Ok(());
     }
-    let mut npm = process::at_root("npm");
-    process::run(npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(project))
+    process::run(process::at_root("npm").args(["ci", "--no-audit", "--no-fund"]))
 }
 
 /// The installed wrangler, run in a directory below the root. It asks nothing and tells nobody.
 pub(super) fn wrangler(directory: &str) -> Command {
-    let mut wrangler = process::at_root(project().join("node_modules/.bin/wrangler"));
+    let mut wrangler = process::at_root(workspace::root().join("node_modules/.bin/wrangler"));
     wrangler.current_dir(workspace::root().join(directory));
     wrangler.env("CI", "true").env("WRANGLER_SEND_METRICS", "false");
     wrangler
-}
-
-fn project() -> PathBuf {
-    workspace::root().join(super::EDGE)
 }
 
 /// Whether the first file is there and at least as new as the second.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 
 use super::wrangler::{self, Server};
-use super::{CONFORMANCE, EDGE, build, migrations, npm};
+use super::{CONFORMANCE, EDGE, PROJECT, build, migrations, npm};
 use crate::workspace::Workspace;
 use crate::{output, process};
 
@@ -88,7 +88,7 @@ fn start_edge(state: &Path) -> anyhow::Result<Server> {
         ("OCTOPOID_LEASE_GRACE", "0s"),
         ("OCTOPOID_LOG", "warn"),
     ];
-    Server::start(EDGE, state, &vars)
+    Server::start(PROJECT, state, &vars)
 }
 
 /// A Worker must be ready on the schema that it knows, and on no other.
@@ -114,7 +114,7 @@ fn expect(state: &Path, schema: &str, status: u16) -> anyhow::Result<()> {
 /// Asks wrangler what it would upload.
 fn check_size() -> anyhow::Result<()> {
     output::heading("size");
-    let mut wrangler = npm::wrangler(EDGE);
+    let mut wrangler = npm::wrangler(PROJECT);
     let told = process::read(wrangler.args(["deploy", "--dry-run"]))?;
     let Some(size) = compressed_kib(&told) else { bail!("wrangler told no size:\n{told}") };
     output::line(format_args!("the Worker has {size} KiB, compressed"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{EDGE, npm};
+use super::{PROJECT, npm};
 use crate::{local, output, process};
 
 /// How long a Worker may take until it answers. wrangler builds it first.
@@ -31,12 +31,12 @@ const WATCHED: &str = "(\"$@\"; kill -TERM 0) & read -r _; kill -TERM 0";
 pub(super) fn dev() -> anyhow::Result<()> {
     npm::install()?;
     migrate(None)?;
-    process::run(npm::wrangler(EDGE).arg("dev"))
+    process::run(npm::wrangler(PROJECT).arg("dev"))
 }
 
 /// Brings the schema of a database on this machine up to date. `state` is where its file lies.
 pub(super) fn migrate(state: Option<&Path>) -> anyhow::Result<()> {
-    let mut wrangler = npm::wrangler(EDGE);
+    let mut wrangler = npm::wrangler(PROJECT);
     wrangler.args(["d1", "migrations", "apply", "DB", "--local"]);
     process::run(persisting(&mut wrangler, state))
 }
@@ -44,7 +44,7 @@ pub(super) fn migrate(state: Option<&Path>) -> anyhow::Result<()> {
 /// Runs statements on a database on this machine, while no Worker uses it. `what` is `--command` and
 /// a statement, or `--file` and a file of them.
 pub(super) fn execute(state: &Path, what: &[&OsStr]) -> anyhow::Result<()> {
-    let mut wrangler = npm::wrangler(EDGE);
+    let mut wrangler = npm::wrangler(PROJECT);
     wrangler.args(["d1", "execute", "DB", "--local"]).args(what);
     process::run(persisting(&mut wrangler, Some(state)))
 }
@@ -108,7 +108,7 @@ impl Server {
             .stderr(out);
         // A group of its own, so that the runtime can be stopped along with wrangler.
         let child = watched.process_group(0).spawn().context("could not start wrangler")?;
-        output::line(format_args!("{directory} at http://{address}, log in {}", log.display()));
+        output::line(format_args!("a Worker at http://{address}, its log in {}", log.display()));
         let mut server = Self { child, address };
         local::wait_until_it_answers(&mut server.child, address, START_MAX, "the Worker", &log)?;
         Ok(server)
