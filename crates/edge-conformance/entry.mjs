@@ -1,9 +1,12 @@
-// What the platform calls. A panic fails the request in which it happens, and those after it too,
-// so that no test passes on an instance that is unsound.
+// What the platform calls. It survives panics as the Worker that is deployed does.
 
 import module from "./build/index_bg.wasm";
-import { fetch, initSync } from "./build/index.js";
+import * as library from "./build/index.js";
+import { sound } from "../edge/sound.mjs";
 
-initSync({ module });
+library.initSync({ module });
+const instance = sound(library);
 
-export default { fetch };
+export default {
+  fetch: (request, env, context) => instance().fetch(request, env, context),
+};

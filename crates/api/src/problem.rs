@@ -77,7 +77,7 @@ impl Problem {
         problem
     }
 
-    /// The body is longer than the server takes.
+    /// The body is longer than the server takes, or would make a row longer than the database keeps.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
     }
@@ -167,6 +167,7 @@ impl From<StoreError> for Problem {
                 Self::unconfirmed()
             }
             StoreError::Engine(EngineError::TooLarge) => Self::answer_too_large(),
+            StoreError::Engine(EngineError::RowTooLarge) => Self::too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
             | StoreError::Newer { .. }

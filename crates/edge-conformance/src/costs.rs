@@ -29,6 +29,9 @@ const FILL: &str = "WITH RECURSIVE numbers (n) AS \
     SELECT 'w' || n, 'w' || n, 'incoming', 'main', 's', 'implement', 'product', 'P' || (1 + n % 3), \
         'A task', 'Its text.', 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 FROM numbers";
 
+/// Messages to one reader, of which a page shows fewer.
+const MESSAGES: usize = 70;
+
 /// What a step of this story comes to.
 type Result<T> = std::result::Result<T, String>;
 
@@ -55,7 +58,7 @@ struct Client {
 
 impl Client {
     async fn new(database: D1Database) -> Result<Self> {
-        let engine = Arc::new(D1::new(database));
+        let engine = Arc::new(D1::counting(database));
         let store = Store::new(engine.clone());
         store.migrate(Edge.now()).await.map_err(|error| error.to_string())?;
         let settings = Settings {
@@ -90,7 +93,9 @@ impl Client {
         self.engine.take_counted();
         let answer = self.ask(method, path, body).await?;
         let counted = self.engine.take_counted();
-        let counted = json!({ "read": counted.read, "written": counted.written });
+        let counted = json!({
+            "statements": counted.statements, "read": counted.read, "written": counted.written,
+        });
         self.bill.insert(name.to_owned(), counted);
         Ok(answer)
     }
@@ -151,8 +156,16 @@ pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> 
     client.pay("claim_of_nothing", "POST", "/tasks/claim", nothing).await?;
     let poll = "/scheduler/poll?orchestrator_id=c-m";
     client.pay("poll", "GET", poll, Value::Null).await?;
-    let messages = "/messages?to_actor=agent-1&limit=50";
-    client.pay("messages", "GET", messages, Value::Null).await?;
+    let tasks = "/tasks?queue=incoming&limit=50";
+    client.pay("list_of_50", "GET", tasks, Value::Null).await?;
+    let message = json!({
+        "task_id": "second", "from_actor": "human", "to_actor": "agent", "type": "info",
+        "content": "A message.", "scope": "s",
+    });
+    for _ in 0..MESSAGES {
+        client.ask("POST", "/messages", message.clone()).await?;
+    }
+    client.pay("messages", "GET", "/messages?to_actor=agent&limit=50", Value::Null).await?;
     client.pay("heartbeat", "POST", "/orchestrators/c-m/heartbeat", json!({})).await?;
     client.pay("get", "GET", "/tasks/second", Value::Null).await?;
     ADMIN.clone_into(&mut client.key);

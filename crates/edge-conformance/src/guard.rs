@@ -9,7 +9,7 @@ use octopoid_store::{
     engine::{Rows, SharedEngine, Statement},
 };
 
-/// The most statements that an invocation may run.
+/// The most statements that an invocation may run, and so the most that a batch may have.
 const STATEMENTS_MAX: usize = 50;
 
 /// Passes everything on, and keeps the complaints.

@@ -3,7 +3,8 @@
 //!
 //! * `POST /cases/<name>` runs a case of the conformance suite on a fresh schema.
 //! * `POST /costs/<waiting>` tells what requests cost while so many tasks wait.
-//! * `GET /livez` only tells that the Worker runs.
+//! * `POST /panic` panics.
+//! * `GET /livez` tells that the Worker runs, on memory in which nothing has panicked.
 //!
 //! All requests share one database, so they have to be made one after the other.
 
@@ -11,7 +12,10 @@ mod costs;
 mod guard;
 mod wipe;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use octopoid_store_d1::D1;
 use octopoid_store_testkit::{World, cases};
@@ -19,11 +23,20 @@ use worker::{Context, D1Database, Env, HttpRequest, Response, Result, event};
 
 use crate::guard::Guard;
 
+/// Whether this memory is in the middle of something.
+static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Response> {
     let path = request.uri().path().to_owned();
-    if path == "/livez" {
-        return Response::ok("ok");
+    match &*path {
+        "/livez" if !HAS_PANICKED.load(Ordering::Relaxed) => return Response::ok("ok"),
+        "/livez" => return Response::error("something has panicked", 500),
+        "/panic" => {
+            HAS_PANICKED.store(true, Ordering::Relaxed);
+            panic!("as somebody has asked for");
+        }
+        _ => {}
     }
     wipe::wipe(&env.d1("DB")?).await?;
     let database = env.d1("DB")?;

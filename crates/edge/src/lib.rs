@@ -17,7 +17,10 @@ use octopoid_store::Store;
 use octopoid_store_d1::D1;
 use tower::ServiceExt;
 use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, event};
-use worker::{ScheduleContext, ScheduledEvent};
+use worker::{
+    ScheduleContext, ScheduledEvent,
+    js_sys::{JSON, Reflect},
+};
 
 use crate::{
     host::Edge,
@@ -40,13 +43,20 @@ fn server(env: &Env) -> Result<&'static Server> {
     if let Some(server) = SERVER.get() {
         return Ok(server);
     }
-    let read = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    let read = |name: &str| variable(env, name);
     log::start(log_level(read)?);
     let settings = settings(read)?;
     let store = Store::new(Arc::new(D1::new(env.d1(DATABASE)?)));
     let app = App::new(store, Arc::new(Edge), settings);
     let router = octopoid_api::router(app.clone());
     Ok(SERVER.get_or_init(|| Server { app, router }))
+}
+
+/// The text of a variable or secret. What is no text in `wrangler.toml` is read as if it were, so that
+/// it is understood or refused, but not passed over.
+fn variable(env: &Env, name: &str) -> Option<String> {
+    let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
+    value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
 }
 
 #[event(fetch)]

@@ -6,20 +6,27 @@ use worker::{Error, js_sys};
 /// The code in which D1 reports every broken constraint.
 const CONSTRAINT: &str = "SQLITE_CONSTRAINT";
 
-/// Codes of SQLite that blame the statement: its text, what it may not do, or its size.
-const STATEMENT: [&str; 7] = [
+/// SQLite's code for a row or text that is longer than D1 keeps.
+const TOO_BIG: &str = "SQLITE_TOOBIG";
+
+/// Codes of SQLite that blame the statement: its text, or what it may not do.
+const STATEMENT: [&str; 6] = [
     "SQLITE_ERROR",
     "SQLITE_AUTH",
     "SQLITE_MISMATCH",
     "SQLITE_RANGE",
-    "SQLITE_TOOBIG",
     "D1_TYPE_ERROR",
     "Wrong number of parameter bindings",
 ];
 
+/// What D1 says when it has not begun with a batch: there is no room, too much is waiting, or the
+/// day's allowance is used up.
+const REFUSED: [&str; 6] =
+    ["SQLITE_FULL", "overloaded", "Too many", "maximum DB size", "limit exceeded", "daily limit"];
+
 /// An error of the binding, in the store's words.
-pub(crate) fn engine_error(error: &Error) -> EngineError {
-    classified(message(error))
+pub(crate) fn engine_error(error: &Error, is_write: bool) -> EngineError {
+    classified(message(error), is_write)
 }
 
 fn message(error: &Error) -> String {
@@ -30,12 +37,18 @@ fn message(error: &Error) -> String {
 }
 
 /// D1 tells its errors apart by words only. Those that blame neither the data nor the statement are
-/// of the moment: an overload, a timeout, a connection that was lost.
-fn classified(message: String) -> EngineError {
-    if message.contains(CONSTRAINT) {
+/// of the moment: an overload, a timeout, a connection that was lost. Unless D1 says that it has not
+/// begun, a write may have been done then.
+fn classified(message: String, is_write: bool) -> EngineError {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&[CONSTRAINT]) {
         EngineError::Constraint(message)
-    } else if STATEMENT.iter().any(|word| message.contains(word)) {
+    } else if says(&[TOO_BIG]) {
+        EngineError::RowTooLarge
+    } else if says(&STATEMENT) {
         EngineError::Statement(message)
+    } else if is_write && !says(&REFUSED) {
+        EngineError::Unconfirmed(message)
     } else {
         EngineError::Unavailable(message)
     }
@@ -45,15 +58,29 @@ fn classified(message: String) -> EngineError {
 mod tests {
     use super::*;
 
+    fn is(message: &str, is_write: bool) -> EngineError {
+        classified(message.to_owned(), is_write)
+    }
+
     #[test]
     fn errors_are_told_apart_by_their_words() {
-        let constraint = "D1_ERROR: UNIQUE constraint failed: tasks.id: SQLITE_CONSTRAINT";
-        let constraint = classified(constraint.to_owned());
+        let constraint =
+            is("D1_ERROR: UNIQUE constraint failed: tasks.id: SQLITE_CONSTRAINT", true);
         assert!(matches!(constraint, EngineError::Constraint(_)), "{constraint}");
-        let broken = classified("D1_ERROR: no such table: nowhere: SQLITE_ERROR".to_owned());
+        let broken = is("D1_ERROR: no such table: nowhere: SQLITE_ERROR", true);
         assert!(matches!(broken, EngineError::Statement(_)), "{broken}");
-        let busy =
-            classified("D1_ERROR: D1 DB is overloaded. Too many requests queued.".to_owned());
+        let long = is("D1_ERROR: string or blob too big: SQLITE_TOOBIG", true);
+        assert!(matches!(long, EngineError::RowTooLarge), "{long}");
+    }
+
+    #[test]
+    fn a_write_of_which_nothing_is_known_may_have_been_done() {
+        let lost = "D1_ERROR: Network connection lost.";
+        let unconfirmed = is(lost, true);
+        assert!(matches!(unconfirmed, EngineError::Unconfirmed(_)), "{unconfirmed}");
+        let unread = is(lost, false);
+        assert!(matches!(unread, EngineError::Unavailable(_)), "{unread}");
+        let busy = is("D1_ERROR: D1 DB is overloaded. Too many requests queued.", true);
         assert!(matches!(busy, EngineError::Unavailable(_)), "{busy}");
     }
 }

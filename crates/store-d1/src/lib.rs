@@ -13,23 +13,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::future::BoxFuture;
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Row, Rows, Statement},
+    engine::{Row, Rows, Statement, text_bytes},
 };
 use worker::{D1Database, D1Result, send::SendFuture};
 
 use crate::{cells::Cells, failure::engine_error};
 
+/// The most text that a read returns, in bytes. All of an instance has 128 MB, and each text is there
+/// several times on its way from D1 to the client.
+const TEXT_MAX: usize = 16 << 20;
+
 /// A D1 database, as a Worker is bound to it.
 #[derive(Debug)]
 pub struct D1 {
     database: D1Database,
+    counters: Option<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    statements: AtomicU64,
     read: AtomicU64,
     written: AtomicU64,
 }
 
-/// Rows that D1 counts, and puts on the bill.
+/// What D1 counts, and limits or puts on the bill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
+    /// Statements that were run.
+    pub statements: u64,
     /// Rows that statements looked at, those of indexes included.
     pub read: u64,
     /// Rows that statements changed, those of indexes included.
@@ -39,17 +51,27 @@ pub struct Counted {
 impl D1 {
     /// The engine on this binding.
     pub fn new(database: D1Database) -> Self {
-        Self { database, read: AtomicU64::default(), written: AtomicU64::default() }
+        Self { database, counters: None }
+    }
+
+    /// The same, and it keeps what D1 counts. Reading that takes time with every answer.
+    pub fn counting(database: D1Database) -> Self {
+        Self { database, counters: Some(Counters::default()) }
     }
 
     /// What D1 has counted since the last time somebody asked.
     pub fn take_counted(&self) -> Counted {
+        let Some(counters) = &self.counters else { return Counted::default() };
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
-        Counted { read: take(&self.read), written: take(&self.written) }
+        Counted {
+            statements: take(&counters.statements),
+            read: take(&counters.read),
+            written: take(&counters.written),
+        }
     }
 
     /// Runs a batch. What D1 is not asked, because another backend alone needs it, answers no rows.
-    async fn run(&self, batch: Vec<Statement>) -> Result<Vec<Rows>, EngineError> {
+    async fn run(&self, batch: Vec<Statement>, is_write: bool) -> Result<Vec<Rows>, EngineError> {
         let mut asked = Vec::with_capacity(batch.len());
         let mut prepared = Vec::with_capacity(batch.len());
         for statement in &batch {
@@ -61,41 +83,53 @@ impl D1 {
         if prepared.is_empty() {
             return Ok(asked.iter().map(|_| Rows::new()).collect());
         }
-        let results = self.database.batch(prepared).await.map_err(|error| engine_error(&error))?;
+        let results = self.database.batch(prepared).await;
+        let results = results.map_err(|error| engine_error(&error, is_write))?;
         let mut results = results.iter();
+        // What was written is told, however long it is.
+        let mut left = if is_write { usize::MAX } else { TEXT_MAX };
         let mut answer = |is_asked: bool| match is_asked.then(|| results.next()) {
-            Some(Some(result)) => self.rows(result),
-            Some(None) => Err(EngineError::Unavailable("D1 left out an answer".to_owned())),
+            Some(Some(result)) => self.rows(result, &mut left),
+            Some(None) => Err(EngineError::Statement("D1 left out an answer".to_owned())),
             None => Ok(Rows::new()),
         };
         asked.into_iter().map(&mut answer).collect()
     }
 
-    fn rows(&self, result: &D1Result) -> Result<Rows, EngineError> {
-        self.count(result);
-        let rows: Vec<Cells> = result.results().map_err(|error| engine_error(&error))?;
-        Ok(rows.into_iter().map(Row::from).collect())
+    /// The rows of an answer. `left` is how much text they may have, and becomes what the next may.
+    fn rows(&self, result: &D1Result, left: &mut usize) -> Result<Rows, EngineError> {
+        if let Some(counters) = &self.counters {
+            counters.add(result);
+        }
+        let rows = result.results().map_err(|error| EngineError::Statement(error.to_string()))?;
+        let rows: Rows = rows.into_iter().map(|cells: Cells| Row::from(cells)).collect();
+        let bytes = rows.iter().map(|row| text_bytes(row)).sum();
+        *left = left.checked_sub(bytes).ok_or(EngineError::TooLarge)?;
+        Ok(rows)
     }
+}
 
-    fn count(&self, result: &D1Result) {
-        let Ok(Some(meta)) = result.meta() else { return };
+impl Counters {
+    fn add(&self, result: &D1Result) {
         let add = |counter: &AtomicU64, rows: Option<usize>| {
             let rows = rows.and_then(|rows| u64::try_from(rows).ok()).unwrap_or_default();
             counter.fetch_add(rows, Ordering::Relaxed);
         };
+        add(&self.statements, Some(1));
+        let Ok(Some(meta)) = result.meta() else { return };
         add(&self.read, meta.rows_read);
         add(&self.written, meta.rows_written);
     }
 }
 
+// JavaScript's promises must stay on their thread, and a Worker has but one. No other place rests on
+// that.
 impl Engine for D1 {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.write(batch)
+        Box::pin(SendFuture::new(self.run(batch, false)))
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        // JavaScript's promises must stay on their thread, and a Worker has but one. No other place
-        // rests on that.
-        Box::pin(SendFuture::new(self.run(batch)))
+        Box::pin(SendFuture::new(self.run(batch, true)))
     }
 }

@@ -36,7 +36,8 @@ pub(crate) fn prepare(
     }
     let parameters: Vec<JsValue> =
         statement.parameters.iter().map(bound).collect::<Result<_, _>>()?;
-    prepared.bind(&parameters).map(Some).map_err(|error| engine_error(&error))
+    // Nothing has been asked yet.
+    prepared.bind(&parameters).map(Some).map_err(|error| engine_error(&error, false))
 }
 
 fn check_count(parameters: usize) -> Result<(), EngineError> {

@@ -75,7 +75,7 @@ pub struct Statement {
     pub parameters: Vec<Parameter>,
 }
 
-/// The machine's reasons to fail. Only the last may be the caller's fault.
+/// The machine's reasons to fail. Only the last two may be the caller's fault.
 #[derive(Clone, Debug, Error)]
 pub enum EngineError {
     /// A constraint that no operation foresaw was broken: a bug in an operation.
@@ -94,6 +94,9 @@ pub enum EngineError {
     /// A read would return more text than the backend holds in memory for one caller.
     #[error("the rows that were asked for are too large in all")]
     TooLarge,
+    /// A row would become longer than the backend keeps. Nothing of the batch was done.
+    #[error("a row would become too large")]
+    RowTooLarge,
 }
 
 /// A type whose values, and their absence, can be bound to a parameter.

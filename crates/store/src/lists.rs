@@ -187,14 +187,16 @@ impl Query {
 
     /// The rows of a page. Each part yields at most as many numbers as the page can need.
     fn page(mut self, filter: &Filter, page: Page) -> Statement {
-        let order = if filter.by_priority { URGENT_FIRST } else { "seq DESC" };
+        // Numbers alone are in the index, so no row is looked at to find its place.
+        let (order, key) =
+            if filter.by_priority { (URGENT_FIRST, "seq, priority") } else { ("seq DESC", "seq") };
         let (limit, offset) = (self.bind(page.limit.into()), self.bind(page.offset.into()));
         let reach = self.bind((page.limit + page.offset).into());
         let parts: Vec<_> = self
             .all_parts()
             .map(|part| {
                 format!(
-                    "SELECT * FROM (SELECT seq, priority FROM tasks WHERE {part}{} \
+                    "SELECT * FROM (SELECT {key} FROM tasks WHERE {part}{} \
                      ORDER BY {order} LIMIT {reach}) AS part",
                     self.filters
                 )

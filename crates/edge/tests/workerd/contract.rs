@@ -190,6 +190,22 @@ pub(crate) async fn large_texts_come_back_whole(edge: Edge) -> Verdict {
     Ok(())
 }
 
+pub(crate) async fn a_row_does_not_grow_beyond_what_the_database_keeps(edge: Edge) -> Verdict {
+    let client = edge.holder("grown").await?;
+    let mut new = new_task("grown");
+    new.content = "x".repeat(1_800_000).into();
+    client.create_task(&new).await?;
+    client.claim_task(&claim_by("agent-1")).await?;
+    let mut report = Submit { commits_count: 1.into(), turns_used: 7.into(), ..Submit::default() };
+    report.execution_notes = "y".repeat(400_000).into();
+    expect_refusal(client.submit_task("grown", &report).await, 413, "body_too_large")?;
+    let task = client.get_task("grown").await?;
+    ensure!(task.queue == "claimed" && task.version == 2, "{} {}", task.queue, task.version);
+    report.execution_notes = "shorter".into();
+    client.submit_task("grown", &report).await?;
+    Ok(())
+}
+
 pub(crate) async fn health_and_description_are_open_to_all(edge: Edge) -> Verdict {
     let health = Client::new(&edge.url)?.health().await?;
     ensure!(health.status == "healthy" && health.database == "connected", "{health:?}");

@@ -8,6 +8,7 @@ mod costs;
 mod cron;
 mod import;
 mod pace;
+mod panic;
 mod storm;
 
 use std::{env, process::ExitCode};
@@ -93,10 +94,12 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::an_unknown_route_is_told_as_such,
         contract::pages_of_other_origins_may_call,
         contract::large_texts_come_back_whole,
+        contract::a_row_does_not_grow_beyond_what_the_database_keeps,
         contract::health_and_description_are_open_to_all,
         import::clients_of_the_first_server_go_on,
         cron::the_cron_trigger_takes_lapsed_work_back,
         storm::thirty_two_clients_share_the_tasks_without_a_quarrel,
+        panic::the_request_after_a_panic_finds_a_sound_instance,
         costs::requests_cost_no_more_than_they_may,
     ];
     let measured = edge.clone();
