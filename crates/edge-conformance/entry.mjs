@@ -1,12 +1,8 @@
-// What the platform calls. It survives panics as the Worker that is deployed does.
+// What the platform calls: the function that the Rust library exports.
 
 import module from "./build/index_bg.wasm";
-import * as library from "./build/index.js";
-import { sound } from "../edge/sound.mjs";
+import { fetch, initSync } from "./build/index.js";
 
-library.initSync({ module });
-const instance = sound(library);
+initSync({ module });
 
-export default {
-  fetch: (request, env, context) => instance().fetch(request, env, context),
-};
+export default { fetch };

@@ -17,8 +17,8 @@ fn main() -> anyhow::Result<()> {
     let mut bindgen = Bindgen::new();
     // The module is handed over by the entry, so nothing is fetched, whoever bundles the files.
     bindgen.web(true).context("choosing the target")?.omit_default_module_path(true);
-    // A panic leaves the instance's memory as it was in the middle of something. With these two the
-    // entry learns of it and begins again with fresh memory.
+    // A panic leaves the instance's memory as it was in the middle of something. With both of these,
+    // the next request begins again with fresh memory.
     bindgen.reset_state_function(true).force_enable_abort_handler(true);
     // Names of functions are half of the library and nobody asks for them but in a trap's trace.
     bindgen.remove_name_section(true).remove_producers_section(true);
