@@ -16,9 +16,9 @@ use octopoid_api::{App, jobs::run_jobs};
 use octopoid_store::Store;
 use octopoid_store_d1::D1;
 use tower::ServiceExt;
-use worker::{Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, event};
 use worker::{
-    ScheduleContext, ScheduledEvent,
+    Context, Env, Headers, HttpRequest, Response, ResponseBuilder, Result, ScheduleContext,
+    ScheduledEvent, event,
     js_sys::{JSON, Reflect},
 };
 

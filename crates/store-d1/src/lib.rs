@@ -19,8 +19,8 @@ use worker::{D1Database, D1Result, send::SendFuture};
 
 use crate::{cells::Cells, failure::engine_error};
 
-/// The most text that a read returns, in bytes. All of an instance has 128 MB, and each text is there
-/// several times on its way from D1 to the client.
+/// The most bytes of text that the rows of one read have in all. An instance has 128 MB, and each text
+/// is there several times on its way from D1 to the client.
 const TEXT_MAX: usize = 16 << 20;
 
 /// A D1 database, as a Worker is bound to it.

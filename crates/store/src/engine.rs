@@ -51,7 +51,7 @@ pub enum Parameter {
 /// The columns of a row, in the order the statement names them.
 pub type Row = Vec<Value>;
 
-/// The most bytes of text that the rows of one read have in all: 64 MiB.
+/// The most bytes of text that the rows of one read have in all, on a machine of our own: 64 MiB.
 pub const TEXT_MAX: usize = 64 << 20;
 
 /// How many bytes of text a row has.

@@ -46,18 +46,22 @@ pub(crate) async fn lifecycles_beside_doing_nothing(
         return Ok(None);
     }
     let (mut idle, mut busy) = (0.0, 0.0);
+    let (mut slowest, mut fastest) = (f64::INFINITY, 0.0_f64);
     for round in 0..ROUNDS {
-        idle += rate(LENGTH, nothing).await?;
-        busy += rate(LENGTH, async |name| life(&client, &format!("{round}-{name}")).await).await?;
+        idle += rate(LENGTH, nothing).await? / f64::from(ROUNDS);
+        let lives = async |name| life(&client, &format!("{round}-{name}")).await;
+        let rate = rate(LENGTH, lives).await?;
+        busy += rate / f64::from(ROUNDS);
+        (slowest, fastest) = (slowest.min(rate), fastest.max(rate));
     }
-    let (idle, busy) = (idle / f64::from(ROUNDS), busy / f64::from(ROUNDS));
     println!(
         "\n{CLIENTS} clients: {busy:.0} lifecycle requests/s, {idle:.0} of /livez/s: {:.2}, target \
          {TARGET}",
         busy / idle
     );
-    let each = Duration::from_secs_f64(1.0 / busy);
-    Ok(Some(Measurement { avg: u64::try_from(each.as_nanos())?, variance: 0 }))
+    let nanoseconds = |rate: f64| u64::try_from(Duration::from_secs_f64(1.0 / rate).as_nanos());
+    let variance = nanoseconds(slowest)? - nanoseconds(fastest)?;
+    Ok(Some(Measurement { avg: nanoseconds(busy)?, variance }))
 }
 
 /// Requests per second, when every client does the same again and again for so long, and at least
