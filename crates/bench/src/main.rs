@@ -4,6 +4,7 @@
 mod http;
 mod load;
 mod measure;
+mod pairs;
 mod postgres;
 mod report;
 mod server;
@@ -52,6 +53,10 @@ struct Args {
     /// Measure nothing: only make this database, with so many tasks, their histories and messages.
     #[arg(long, value_name = "FILE")]
     fill: Option<PathBuf>,
+    /// Measure nothing but lifecycles, of this build and of another server's binary in turn, and
+    /// print the ratios.
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -77,6 +82,9 @@ fn main() -> anyhow::Result<()> {
         length: Duration::from_secs(args.seconds),
         tasks: args.tasks,
     };
+    if let Some(other) = &args.against {
+        return pairs::measure(&bench, other);
+    }
     let mut report = Report::new(&bench.binary, args.tasks)?;
     if args.only != Some(Part::Postgres) {
         bench.lifecycles(&mut report)?;
