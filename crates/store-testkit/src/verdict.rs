@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use octopoid_domain::input::BodyError;
+use octopoid_domain::{Refusal, input::BodyError};
 use octopoid_store::{EngineError, StoreError};
 
 /// What a case comes to.
@@ -61,6 +61,20 @@ impl From<BodyError> for Failure {
     }
 }
 
+impl From<Refusal> for Failure {
+    #[track_caller]
+    fn from(refusal: Refusal) -> Self {
+        Self::from(StoreError::from(refusal))
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    #[track_caller]
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(error)
+    }
+}
+
 /// The code of a refusal, or `None` for whatever else happened.
 pub fn code<T>(answer: &octopoid_store::Result<T>) -> Option<&'static str> {
     match answer {
@@ -81,9 +95,13 @@ pub fn words<T>(answer: &octopoid_store::Result<T>) -> String {
     }
 }
 
-/// Fails the case unless a condition holds: `ensure!(condition, "what was expected")`.
+/// Fails the case unless a condition holds: `ensure!(condition)`, or with what was expected in words,
+/// `ensure!(condition, "what was expected")`.
 #[macro_export]
 macro_rules! ensure {
+    ($condition:expr) => {
+        $crate::ensure!($condition, "it does not hold that {}", stringify!($condition))
+    };
     ($condition:expr, $($what:tt)+) => {
         if !$condition {
             return Err($crate::Failure::new(format!($($what)+)));
@@ -91,9 +109,13 @@ macro_rules! ensure {
     };
 }
 
-/// Fails the case unless both are equal: `ensure_eq!(found, expected, "why they should be")`.
+/// Fails the case unless both are equal: `ensure_eq!(found, expected)`, or with the reason in words,
+/// `ensure_eq!(found, expected, "why they should be")`.
 #[macro_export]
 macro_rules! ensure_eq {
+    ($found:expr, $expected:expr) => {
+        $crate::ensure_eq!($found, $expected, "{}", stringify!($found))
+    };
     ($found:expr, $expected:expr, $($what:tt)+) => {
         // A `match`, so that what the expressions borrow from lives until the end.
         match (&$found, &$expected) {

@@ -15,6 +15,8 @@ use octopoid_store::{
 };
 use serde_json::{Value, json};
 
+use crate::nouns::Nouns;
+
 /// The scope in which a world's tasks live unless a case says otherwise.
 pub const SCOPE: &str = "s";
 /// The agent that claims unless a case says otherwise.
@@ -60,6 +62,11 @@ impl World {
         };
         world.store.migrate(START).await?;
         Ok(world)
+    }
+
+    /// The same store for what happens to other nouns than tasks.
+    pub fn nouns(&self) -> Nouns {
+        Nouns::over(self.store.clone())
     }
 
     /// The time it is.

@@ -1,19 +1,29 @@
 //! A file for each thing the store does.
 
+mod actions;
 mod blocking;
 mod claiming;
 mod confining;
+mod confining_nouns;
 mod copying;
 mod counting;
 mod creating;
 mod deleting;
+mod drafts;
 mod editing;
 mod filtering;
 mod flows;
 mod forcing;
+mod keys;
 mod leasing;
 mod listing;
+mod messages;
+mod orchestrators;
+mod poll;
+mod projects;
+mod registering_flows;
 mod reviewing;
+mod roles;
 mod schema;
 mod submitting;
 mod telling;
@@ -42,6 +52,16 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         listing::CASES,
         schema::CASES,
         copying::CASES,
+        orchestrators::CASES,
+        keys::CASES,
+        roles::CASES,
+        registering_flows::CASES,
+        poll::CASES,
+        projects::CASES,
+        drafts::CASES,
+        messages::CASES,
+        actions::CASES,
+        confining_nouns::CASES,
     ]
     .into_iter()
     .flatten()

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod claims;
+mod executing;
 mod joining;
 mod promoting;
 mod registering;

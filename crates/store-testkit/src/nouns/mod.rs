@@ -1,9 +1,12 @@
-//! A store for the other nouns' tests: projects, drafts, messages and actions.
+//! A store for the cases of the other nouns: projects, drafts, messages and actions here;
+//! orchestrators, keys, roles and flows in `fleet.rs`.
 //!
 //! Its helpers take the fields that matter, as JSON, and add those that are required. They panic
 //! where what they do is only the setting of a test.
 
 #![allow(clippy::needless_pass_by_value, reason = "`json!({..})` reads better than `&json!({..})`")]
+
+mod fleet;
 
 use std::sync::{
     Arc,
@@ -44,7 +47,17 @@ impl Nouns {
     pub async fn on(engine: SharedEngine) -> Self {
         let store = Store::new(engine);
         store.migrate(Millis(START)).await.expect("the database takes the schema");
+        Self::over(store)
+    }
+
+    /// On a store that is ready.
+    pub(crate) fn over(store: Store) -> Self {
         Self { store, writes: Arc::default() }
+    }
+
+    /// A stamp of its own for a write, so many milliseconds after the start.
+    pub fn at(&self, ms: i64) -> Stamp {
+        Stamp { now: Millis(START + ms), ..self.stamp() }
     }
 
     /// A stamp of its own for a write, a millisecond after the last one.
@@ -149,6 +162,11 @@ impl Nouns {
         assert_eq!(usize::try_from(listed.total).expect("actions are few"), listed.items.len());
         listed.items.into_iter().map(|action| action.id).collect()
     }
+}
+
+/// The text of a refusal.
+pub fn why<T>(result: Result<T>) -> String {
+    result.err().map_or_else(|| "no refusal".to_owned(), |error| error.to_string())
 }
 
 /// Reads a body that a test has written.

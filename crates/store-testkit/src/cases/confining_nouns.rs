@@ -6,18 +6,24 @@ use octopoid_domain::{
 };
 use serde_json::json;
 
-use crate::{World, read, why};
+use crate::{
+    Verdict, World, ensure,
+    nouns::{read, why},
+};
 
-#[tokio::test]
-async fn a_confined_caller_sees_nothing_of_other_scopes() {
-    let world = World::new().await;
+cases! {
+    a_confined_caller_sees_nothing_of_other_scopes,
+}
+
+async fn a_confined_caller_sees_nothing_of_other_scopes(world: &World) -> Verdict {
+    let world = world.nouns();
     let action = world.proposes(json!({})).await;
     let draft = world.creates_draft(json!({})).await;
     world.creates_project("p", json!({})).await;
     let (within, stamp) = (Some("x"), world.stamp());
     let store = &world.store;
     let nothing = read::<EndAction>(&json!({}));
-    let promotion = Promotion::parse(br#"{"to":"project","id":"q","branch":"b"}"#).unwrap();
+    let promotion = Promotion::parse(br#"{"to":"project","id":"q","branch":"b"}"#)?;
     let body = json!({"title": "taken over"});
     for text in [
         why(store.get_project("p", within).await),
@@ -32,6 +38,7 @@ async fn a_confined_caller_sees_nothing_of_other_scopes() {
         why(store.update_action(&action.id, within, read(&json!({"result": "r"}))).await),
         why(store.end_action(&action.id, within, Outcome::Failed, nothing).await),
     ] {
-        assert!(text.ends_with(" not found"), "{text}");
+        ensure!(text.ends_with(" not found"), "{text}");
     }
+    Ok(())
 }

@@ -1,0 +1,152 @@
+//! Finding, issuing, replacing and revoking keys.
+
+use octopoid_domain::{
+    Millis,
+    key::{Grant, Key},
+};
+use octopoid_store::lists::Page;
+
+use crate::{
+    Verdict, World, ensure, ensure_eq,
+    nouns::{PAGE, START, why},
+};
+
+cases! {
+    a_key_is_found_by_its_hash_in_whatever_state_it_is,
+    the_use_of_a_key_is_noted_at_most_once_a_minute,
+    revoking_twice_keeps_the_first_time,
+    keys_are_listed_by_scope_in_pages,
+    a_holder_replaces_the_key_it_came_with_and_no_other,
+    a_rotation_keeps_the_expiry,
+    the_administrator_replaces_all_live_keys_of_the_scope,
+    there_must_be_a_live_key_to_rotate,
+    of_two_rotations_with_one_key_the_second_finds_none,
+}
+
+const MINUTE: i64 = 60_000;
+
+fn ids(keys: &[Key]) -> Vec<&str> {
+    keys.iter().map(|key| &*key.id).collect()
+}
+
+async fn a_key_is_found_by_its_hash_in_whatever_state_it_is(world: &World) -> Verdict {
+    let world = world.nouns();
+    ensure_eq!(world.store.find_key("h").await?, None);
+    let grant =
+        Grant { scope: "s".into(), label: Some("ci".into()), expires_at: Some(Millis(START + 1)) };
+    let issued = world.store.issue_key("h", &grant, world.at(0)).await?;
+    ensure!(issued.id.starts_with("key-"), "{}", issued.id);
+    ensure_eq!((&*issued.scope, issued.label.as_deref()), ("s", Some("ci")));
+    ensure_eq!((issued.created_at, issued.expires_at), (Millis(START), Some(Millis(START + 1))));
+    ensure_eq!((issued.last_used_at, issued.revoked_at), (None, None));
+    ensure_eq!(world.key("h").await, issued);
+    let revoked = world.store.revoke_key(&issued.id, Millis(START + 5)).await?;
+    ensure_eq!(revoked.revoked_at, Some(Millis(START + 5)));
+    ensure_eq!(world.key("h").await, revoked);
+    Ok(())
+}
+
+async fn the_use_of_a_key_is_noted_at_most_once_a_minute(world: &World) -> Verdict {
+    let world = world.nouns();
+    let id = world.issues("h", "s", None, 0).await.id;
+    for (ms, noted) in [(5, 5), (MINUTE, 5), (MINUTE + 5, MINUTE + 5)] {
+        world.store.touch_key(&id, Millis(START + ms)).await?;
+        ensure_eq!(world.key("h").await.last_used_at, Some(Millis(START + noted)), "{ms}");
+    }
+    Ok(())
+}
+
+async fn revoking_twice_keeps_the_first_time(world: &World) -> Verdict {
+    let world = world.nouns();
+    let id = world.issues("h", "s", None, 0).await.id;
+    world.store.revoke_key(&id, Millis(START + 1)).await?;
+    let again = world.store.revoke_key(&id, Millis(START + 2)).await?;
+    ensure_eq!(again.revoked_at, Some(Millis(START + 1)));
+    let unknown = world.store.revoke_key("key-0", Millis(START)).await;
+    ensure_eq!(why(unknown), "API key not found");
+    Ok(())
+}
+
+async fn keys_are_listed_by_scope_in_pages(world: &World) -> Verdict {
+    let world = world.nouns();
+    let mut own = Vec::new();
+    for (ms, hash, scope) in [(1, "1", "a"), (2, "2", "b"), (3, "3", "a"), (4, "4", "a")] {
+        let key = world.issues(hash, scope, None, ms).await;
+        if scope == "a" {
+            own.push(key.id);
+        }
+    }
+    let a = world.store.list_keys(Some("a"), PAGE).await?;
+    ensure_eq!((ids(&a.items), a.total), (own.iter().map(|id| &**id).collect(), 3));
+    let page = Page { limit: 1, offset: 1 };
+    let second = world.store.list_keys(Some("a"), page).await?;
+    ensure_eq!((ids(&second.items), second.total), (vec![&*own[1]], 3));
+    let all = world.store.list_keys(None, PAGE).await?;
+    ensure_eq!((all.items.len(), all.total), (4, 4));
+    Ok(())
+}
+
+async fn a_holder_replaces_the_key_it_came_with_and_no_other(world: &World) -> Verdict {
+    let world = world.nouns();
+    let mine = world.issues("mine", "s", Some("laptop"), 0).await;
+    let other = world.issues("other", "s", Some("ci"), 1).await;
+    let new = world.store.rotate_key("s", Some(&mine.id), "new", world.at(9)).await?;
+    ensure_eq!((new.label.as_deref(), new.expires_at), (Some("laptop"), None));
+    ensure_eq!(world.key("new").await, new);
+    ensure_eq!(world.key("mine").await.revoked_at, Some(Millis(START + 9)));
+    ensure_eq!(world.key("other").await, other);
+    Ok(())
+}
+
+async fn a_rotation_keeps_the_expiry(world: &World) -> Verdict {
+    let world = world.nouns();
+    let end = Some(Millis(START + MINUTE));
+    let grant = Grant { scope: "s".into(), label: None, expires_at: end };
+    let old = world.store.issue_key("old", &grant, world.at(0)).await?;
+    let new = world.store.rotate_key("s", Some(&old.id), "new", world.at(1)).await?;
+    ensure_eq!(new.expires_at, end);
+    Ok(())
+}
+
+async fn the_administrator_replaces_all_live_keys_of_the_scope(world: &World) -> Verdict {
+    let world = world.nouns();
+    let revoked = world.issues("revoked", "s", None, 0).await;
+    world.store.revoke_key(&revoked.id, Millis(START)).await?;
+    world.issues("first", "s", Some("first"), 1).await;
+    world.issues("last", "s", Some("last"), 2).await;
+    let foreign = world.issues("foreign", "t", None, 3).await;
+    let new = world.store.rotate_key("s", None, "new", world.at(9)).await?;
+    ensure_eq!(new.label.as_deref(), Some("last"));
+    ensure_eq!(world.key("new").await.revoked_at, None);
+    for (hash, at) in [("revoked", 0), ("first", 9), ("last", 9)] {
+        ensure_eq!(world.key(hash).await.revoked_at, Some(Millis(START + at)), "{hash}");
+    }
+    ensure_eq!(world.key("foreign").await, foreign);
+    Ok(())
+}
+
+async fn there_must_be_a_live_key_to_rotate(world: &World) -> Verdict {
+    let world = world.nouns();
+    let text = "No API key found for this scope";
+    ensure_eq!(why(world.store.rotate_key("s", None, "new", world.at(0)).await), text);
+    let grant = Grant { scope: "s".into(), label: None, expires_at: Some(Millis(START + 5)) };
+    let expired = world.store.issue_key("h", &grant, world.at(0)).await?;
+    let late = world.store.rotate_key("s", Some(&expired.id), "new", world.at(5)).await;
+    ensure_eq!(why(late), text);
+    // A key of another scope is none of this scope's.
+    let foreign = world.issues("f", "t", None, 0).await;
+    let foreign = world.store.rotate_key("s", Some(&foreign.id), "new", world.at(0)).await;
+    ensure_eq!(why(foreign), text);
+    ensure_eq!(world.store.find_key("new").await?, None);
+    Ok(())
+}
+
+async fn of_two_rotations_with_one_key_the_second_finds_none(world: &World) -> Verdict {
+    let world = world.nouns();
+    let old = world.issues("old", "s", None, 0).await;
+    world.store.rotate_key("s", Some(&old.id), "new", world.at(1)).await?;
+    let again = world.store.rotate_key("s", Some(&old.id), "newer", world.at(2)).await;
+    ensure_eq!(why(again), "No API key found for this scope");
+    ensure_eq!(world.key("new").await.revoked_at, None);
+    Ok(())
+}
