@@ -14,6 +14,7 @@ mod flows;
 pub mod jobs;
 mod keys;
 mod messages;
+mod middleware;
 pub mod openapi;
 mod orchestrators;
 mod prefer;
@@ -23,10 +24,9 @@ mod query;
 mod roles;
 mod scheduler;
 mod service;
-mod surround;
 mod tasks;
 
-use axum::{Router, extract::State, middleware, routing::get};
+use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -98,7 +98,7 @@ pub fn router(app: App) -> Router {
         .route("/docs", get(openapi::get_page))
         .fallback(no_endpoint)
         .method_not_allowed_fallback(no_endpoint)
-        .layer(middleware::from_fn_with_state(app.clone(), surround::surround))
+        .layer(from_fn_with_state(app.clone(), middleware::run))
         .with_state(app)
 }
 
