@@ -147,7 +147,10 @@ async fn a_holder_cannot_take_over_a_machine_of_another_scope() {
     let body = json!({"cluster": "c", "machine_id": "foreign"});
     let refused = mine.post(REGISTER, body.clone()).await.expect(409);
     assert_eq!(refused["code"], "already_exists");
-    assert_eq!(refused["error"], "Orchestrator c-foreign is already registered in another scope");
+    assert_eq!(
+        refused["error"],
+        "Orchestrator c-foreign is already registered by another cluster and machine"
+    );
     assert_eq!(app.get("/api/v1/orchestrators/c-foreign").await.expect(200)["scope"], "b");
 }
 

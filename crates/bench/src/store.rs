@@ -68,7 +68,7 @@ async fn one_life(store: &Store, agent: usize, latencies: &mut Latencies) -> any
     let (_, body) = new_task("bench");
     let start = now();
     let new = parsed::<NewTask>(&body)?.into_task(None, NOW)?;
-    store.create_task(new, stamp()).await?;
+    store.create_task(new, None, stamp()).await?;
     latencies.record(start);
 
     let start = now();
@@ -106,7 +106,7 @@ pub(crate) async fn fill(
                 let start = now();
                 let mut new = parsed::<NewTask>(&new_task(&scope).1)?.into_task(None, NOW)?;
                 queue.clone_into(&mut new.queue);
-                store.create_task(new, stamp()).await?;
+                store.create_task(new, None, stamp()).await?;
                 latencies.record(start);
             }
             Ok(latencies)
@@ -143,7 +143,7 @@ async fn one_rejection(store: &Store, agent: &str) -> anyhow::Result<()> {
     let mut new = parsed::<NewTask>(&new_task(&scope).1)?.into_task(None, NOW)?;
     // Elsewhere than where it is rejected to, so that the claim takes this one.
     "new".clone_into(&mut new.queue);
-    store.create_task(new, stamp()).await?;
+    store.create_task(new, None, stamp()).await?;
     let body = format!(
         "{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"{agent}\",\"queue\":\"new\"}}"
     );

@@ -109,7 +109,7 @@ impl World {
         });
         let new: NewTask = read(&merged(body, fields))?;
         let new = new.into_task(None, self.now())?;
-        self.stored(self.store.create_task(new, self.stamp()).await?).await
+        self.stored(self.store.create_task(new, None, self.stamp()).await?).await
     }
 
     /// The agent claims whatever is next.

@@ -108,7 +108,7 @@ impl Store {
             let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
             let change = decide(&was.task, request, was.rules.as_ref(), stamp.now)?;
             if let Some(project) = joins(&was.task, &change.task) {
-                self.check_project(project, &was.task.scope).await?;
+                self.check_project(project, &was.task.scope, within).await?;
             }
             if let Some(changed) = self.commit(&was, change, stamp).await? {
                 return Ok(changed);
@@ -148,11 +148,12 @@ impl Store {
         Ok(Some(change.task))
     }
 
-    /// A project of another scope is none that a task could join.
-    async fn check_project(&self, project: &str, scope: &str) -> Result<()> {
+    /// A project of another scope is none that a task could join; one of no scope is for callers
+    /// whom no key confines. A project's scope never changes.
+    async fn check_project(&self, project: &str, scope: &str, within: Option<&str>) -> Result<()> {
         const KNOWN: &str =
-            "SELECT 1 FROM projects WHERE id = ?1 AND (scope IS NULL OR scope = ?2)";
-        let [rows] = self.look_up([bind!(KNOWN, project, scope)]).await?;
+            "SELECT 1 FROM projects WHERE id = ?1 AND (scope = ?2 OR scope IS NULL AND ?3 = 1)";
+        let [rows] = self.look_up([bind!(KNOWN, project, scope, within.is_none())]).await?;
         if rows.is_empty() {
             return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
         }

@@ -211,7 +211,7 @@ impl Store {
         draft.check_promotable()?;
         match promotion {
             Promotion::Task(new) => {
-                self.promote_to_task(id, draft.to_task(*new, stamp.now)?, stamp).await
+                self.promote_to_task(id, within, draft.to_task(*new, stamp.now)?, stamp).await
             }
             Promotion::Project(new) => {
                 self.promote_to_project(id, draft.to_project(*new, stamp.now)?, stamp).await
@@ -219,9 +219,15 @@ impl Store {
         }
     }
 
-    async fn promote_to_task(&self, id: i64, new: Task, stamp: Stamp) -> Result<Promoted> {
+    async fn promote_to_task(
+        &self,
+        id: i64,
+        within: Option<&str>,
+        new: Task,
+        stamp: Stamp,
+    ) -> Result<Promoted> {
         self.check_new(&new).await?;
-        let mut batch = creating(&new, Some(id), stamp);
+        let mut batch = creating(&new, within, Some(id), stamp);
         batch.push(linking(LINK_TASK, id, &new.id, stamp));
         batch.push(bind!(tasks::FIND, &new.id, None::<&str>));
         let mut locks = tasks::locks(&new);

@@ -37,8 +37,8 @@ macro_rules! list {
     };
 }
 
-/// Who has an id now: the pair it was made from, and where it is registered.
-const FIND_HOLDER: &str = "SELECT cluster, machine_id, scope FROM orchestrators WHERE id = ?1";
+/// Whether somebody has an id.
+const FIND_HOLDER: &str = "SELECT 1 FROM orchestrators WHERE id = ?1";
 
 /// Only the pair that an id was made from may register under it again; a caller confined to a scope
 /// (`?10`) may not take a machine over from another.
@@ -166,7 +166,7 @@ impl Store {
                 is_new: known.is_empty(),
                 is_key_issued: !key.is_empty(),
             }),
-            None => Err(why_not_registered(new, first(known, holder)?.as_ref()).into()),
+            None => Err(taken(&new.id).into()),
         }
     }
 
@@ -216,16 +216,9 @@ impl Store {
     }
 }
 
-/// Cluster, machine and scope of an id's holder.
-fn holder(row: Row) -> Result<(String, String, String)> {
-    let mut row = Columns::new(row);
-    Ok((row.next()?, row.next()?, row.next()?))
-}
-
-fn why_not_registered(new: &Orchestrator, holder: Option<&(String, String, String)>) -> Refusal {
-    let is_same_pair = holder.is_some_and(|(cluster, machine_id, _)| {
-        *cluster == new.cluster && *machine_id == new.machine_id
-    });
-    let by = if is_same_pair { "in another scope" } else { "by another cluster and machine" };
-    Refusal::Duplicate(format!("Orchestrator {} is already registered {by}", new.id))
+/// A machine of another scope is another machine, whatever it calls itself: a caller confined to a
+/// scope is told the same of both.
+fn taken(id: &str) -> Refusal {
+    let text = format!("Orchestrator {id} is already registered by another cluster and machine");
+    Refusal::Duplicate(text)
 }

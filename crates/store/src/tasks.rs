@@ -102,7 +102,8 @@ pub(crate) const FIND: &str =
 const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
 
-/// A project lends its branch; one of another scope is no project of this task's.
+/// A project lends its branch; one of another scope is no project of this task's. One of no scope is
+/// for callers whom no key confines (`?19`).
 macro_rules! insert {
     ($condition:literal) => {
         concat!(
@@ -112,13 +113,13 @@ macro_rules! insert {
              type, hooks, flow, flow_overrides, scope, needs_intervention, write_id, content, \
              events, is_awaited) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
-             WHERE id = ?8 AND (scope IS NULL OR scope = ?16)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
+             WHERE id = ?8 AND (scope = ?16 OR scope IS NULL AND ?19 = 1)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
              ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
              (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
              CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 \
              AND blocker_id = ?1) THEN 1 ELSE 0 END \
              WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
-             AND (scope IS NULL OR scope = ?16)))",
+             AND (scope = ?16 OR scope IS NULL AND ?19 = 1)))",
             $condition,
             " ON CONFLICT DO NOTHING RETURNING branch"
         )
@@ -129,7 +130,7 @@ const INSERT: &str = insert!("");
 
 /// The condition is the same as for a project made from a draft.
 const INSERT_FROM_DRAFT: &str = insert!(
-    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?19 AND linked_task_id IS NULL \
+    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?20 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
 );
 
@@ -168,10 +169,10 @@ impl Store {
         first(rows, task)?.ok_or_else(|| not_found(id))
     }
 
-    /// Creates a task and returns it as it was stored.
-    pub async fn create_task(&self, new: Task, stamp: Stamp) -> Result<Task> {
+    /// Creates a task and returns it as it was stored. `within` confines the caller to a scope.
+    pub async fn create_task(&self, new: Task, within: Option<&str>, stamp: Stamp) -> Result<Task> {
         self.check_new(&new).await?;
-        let mut batch = creating(&new, None, stamp);
+        let mut batch = creating(&new, within, None, stamp);
         // Only what the statements may decide otherwise has to be read back.
         let is_plain = new.blocked_by.is_none();
         if !is_plain {
@@ -252,8 +253,13 @@ pub(crate) fn locks(new: &Task) -> Vec<Lock> {
 
 /// The batch that creates a task; its first answer is empty if it did not. With a draft, the task
 /// is created only if that draft has not been promoted.
-pub(crate) fn creating(new: &Task, draft: Option<i64>, stamp: Stamp) -> Vec<Statement> {
-    let mut insert = inserting(new, stamp);
+pub(crate) fn creating(
+    new: &Task,
+    within: Option<&str>,
+    draft: Option<i64>,
+    stamp: Stamp,
+) -> Vec<Statement> {
+    let mut insert = inserting(new, within, stamp);
     let mut event = NewEvent::new(Kind::Created, None);
     // History can be replayed only if it says where it begins.
     if new.queue != queue::INCOMING {
@@ -280,7 +286,7 @@ pub(crate) fn creating(new: &Task, draft: Option<i64>, stamp: Stamp) -> Vec<Stat
     batch
 }
 
-fn inserting(new: &Task, stamp: Stamp) -> Statement {
+fn inserting(new: &Task, within: Option<&str>, stamp: Stamp) -> Statement {
     bind!(
         INSERT,
         &new.id,
@@ -301,6 +307,7 @@ fn inserting(new: &Task, stamp: Stamp) -> Statement {
         &new.scope,
         stamp.write_id,
         &new.content,
+        within.is_none(),
     )
 }
 

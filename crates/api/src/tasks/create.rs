@@ -13,7 +13,7 @@ pub(crate) async fn create_task(
 ) -> Result<(StatusCode, Json<Task>), Problem> {
     let stamp = app.stamp();
     let new = new.into_task(caller.within(), stamp.now)?;
-    let task = app.store.create_task(new, stamp).await?;
+    let task = app.store.create_task(new, caller.within(), stamp).await?;
     audit::task("task.created", &caller, None, &task);
     Ok((StatusCode::CREATED, Json(task)))
 }

@@ -85,6 +85,24 @@ async fn a_task_cannot_join_the_project_of_another_scope() {
 }
 
 #[tokio::test]
+async fn a_task_of_a_holder_cannot_join_a_project_of_no_scope() {
+    let app = TestApp::guarded(AuthMode::Open).await;
+    let project = json!({"id": "p", "title": "t", "branch": "shared"});
+    app.post("/api/v1/projects", project).await.expect(201);
+    let holder = app.holder("s").await;
+    let new = json!({"id": "b", "file_path": "b.md", "branch": "main", "project_id": "p"});
+    assert_eq!(holder.post("/api/v1/tasks", new).await.error(400), "Unknown project 'p'");
+    let draft = json!({"title": "t", "author": "x"});
+    let draft = holder.post("/api/v1/drafts", draft).await.expect(201)["id"].clone();
+    let promote = json!({"to": "task", "id": "c", "file_path": "c.md", "branch": "main",
+        "project_id": "p"});
+    let answer = holder.post(&format!("/api/v1/drafts/{draft}/promote"), promote).await;
+    assert_eq!(answer.error(400), "Unknown project 'p'");
+    // Who may see the project may have tasks join it.
+    assert_eq!(app.task("a", json!({"project_id": "p"})).await["branch"], "shared");
+}
+
+#[tokio::test]
 async fn a_role_of_another_scope_does_not_exist() {
     let app = TestApp::guarded(AuthMode::Open).await;
     let machine = json!({"cluster": "c", "machine_id": "m", "repo_url": "u", "scope": "s"});

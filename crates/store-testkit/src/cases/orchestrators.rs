@@ -101,7 +101,7 @@ async fn a_machine_may_move_to_another_scope_unless_the_caller_is_confined(
     let body = json!({"cluster": "c", "machine_id": "m", "scope": "b"});
     ensure_eq!(
         why(world.tries_to_register_within(body.clone(), Some("b"), 1).await),
-        "Orchestrator c-m is already registered in another scope"
+        "Orchestrator c-m is already registered by another cluster and machine"
     );
     ensure_eq!(world.orchestrator("c-m").await.scope, "a");
     let keys = world.store.list_keys(None, PAGE).await?;

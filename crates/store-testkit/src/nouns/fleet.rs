@@ -103,6 +103,6 @@ impl Nouns {
         let body: NewTask = read(&body);
         let stamp = self.at(0);
         let task = body.into_task(None, stamp.now).expect(DONE);
-        self.store.create_task(task, stamp).await.expect(DONE);
+        self.store.create_task(task, None, stamp).await.expect(DONE);
     }
 }

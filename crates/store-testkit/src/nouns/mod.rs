@@ -94,7 +94,7 @@ impl Nouns {
         let body = with(json!({"id": id, "file_path": id, "branch": "main", "scope": "s"}), fields);
         let stamp = self.stamp();
         let new = read::<NewTask>(&body).into_task(None, stamp.now).expect(READS);
-        self.store.create_task(new, stamp).await
+        self.store.create_task(new, None, stamp).await
     }
 
     /// Writes a draft, with these fields besides the required ones.

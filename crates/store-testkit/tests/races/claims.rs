@@ -32,7 +32,7 @@ async fn creates(world: &Arc<World>, tasks: usize) {
                 let priority = ["P0", "P1", "P2", "P3"][number % 4];
                 let fields = json!({ "priority": priority, "type": format!("k{}", number % 3) });
                 let new = new_with(&format!("t{number}"), &fields);
-                world.store.create_task(new, world.stamp()).await?;
+                world.store.create_task(new, None, world.stamp()).await?;
             }
             Ok::<_, StoreError>(())
         }

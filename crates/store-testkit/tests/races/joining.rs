@@ -30,7 +30,7 @@ async fn no_task_names_a_project_that_was_deleted_while_it_joined() {
             new_with(&format!("made-{round}"), &json!({ "project_id": project })),
         );
         let creating =
-            async move { won(other.store.create_task(new, other.stamp()).await) }.boxed();
+            async move { won(other.store.create_task(new, None, other.stamp()).await) }.boxed();
         let (other, body) = (Arc::clone(world), json!({ "project_id": project }));
         let editing = async move {
             let patch = parse_body(body.to_string().as_bytes()).expect("a patch");

@@ -15,7 +15,7 @@ type Racer = BoxFuture<'static, Result<()>>;
 
 fn creates(world: &Arc<World>, id: &str, blocked_by: &str) -> Racer {
     let (world, new) = (Arc::clone(world), new(id, blocked_by));
-    async move { world.store.create_task(new, world.stamp()).await.map(drop) }.boxed()
+    async move { world.store.create_task(new, None, world.stamp()).await.map(drop) }.boxed()
 }
 
 fn accepts(world: &Arc<World>, id: &str) -> Racer {
@@ -76,7 +76,7 @@ async fn nobody_that_begins_to_wait_while_the_blocker_ends_is_stuck() {
                 for _ in 0..number {
                     world.store.get_task(&dependent.id, None).await.err();
                 }
-                world.store.create_task(dependent, world.stamp()).await.map(drop)
+                world.store.create_task(dependent, None, world.stamp()).await.map(drop)
             });
         }
         let (other, id) = (Arc::clone(world), blocker.clone());
