@@ -9,7 +9,7 @@ use octopoid_api::{AuthMode, Settings, app::BODY_BYTES_MAX, auth};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
-use crate::{copy, import};
+use crate::{copy, hidden::Hidden, import};
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -54,7 +54,8 @@ pub(crate) struct Options {
         env = "DATABASE_URL",
         hide_env_values = true,
         default_value = "sqlite:octopoid.db",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = Hidden::<Database>::new()
     )]
     pub(crate) database: Database,
 

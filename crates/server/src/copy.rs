@@ -10,15 +10,15 @@ use octopoid_store::{
 use octopoid_store_postgres::Options as Pool;
 use octopoid_store_sqlite::Location as File;
 
-use crate::{config::Database, connect, open, print};
+use crate::{config::Database, connect, hidden::Hidden, open, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The database to copy. No server may write to it meanwhile.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Hidden::<Database>::new())]
     from: Database,
     /// The database to copy into. It must have no rows; its schema is made or brought up to date.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Hidden::<Database>::new())]
     to: Database,
 }
 

@@ -20,6 +20,7 @@ use octopoid_store_postgres::Options as Pool;
 use crate::{
     config::Database,
     copy::{empty, left_behind},
+    hidden::Hidden,
     print,
 };
 
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     from_d1_dump: PathBuf,
     /// Where it goes: the URL of a database without rows, or `d1:FILE` for a new file of statements
     /// for `wrangler d1 execute --file`, which puts the rows into a migrated D1 database.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = Hidden::<Destination>::new())]
     to: Destination,
 }
 

@@ -3,6 +3,7 @@
 
 mod config;
 mod copy;
+mod hidden;
 mod host;
 mod import;
 mod jobs;
@@ -13,7 +14,6 @@ mod serve;
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::Parser;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
 use octopoid_store::{Store, engine::SharedEngine};
 use octopoid_store_postgres::{Options as Pool, Postgres};
@@ -32,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MIGRATION_MAX: Duration = Duration::from_hours(1);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = hidden::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -53,7 +53,12 @@ impl FromStr for Mode {
             "require" => Self::Require,
             "verify-ca" => Self::VerifyCa,
             "verify-full" => Self::VerifyFull,
-            _ => return Err(LocationError(format!("there is no sslmode \"{text}\""))),
+            // Not repeated: a password with a question mark in it is read as parameters.
+            _ => {
+                let text = "the sslmode is not disable, allow, prefer, require, verify-ca or \
+                            verify-full";
+                return Err(LocationError(text.to_owned()));
+            }
         })
     }
 }
@@ -109,16 +114,19 @@ impl fmt::Debug for Location {
     }
 }
 
-/// A URL for the log. A password may stand before the host or among the parameters.
+/// A URL for the log. A password may stand before the host, with any characters in it, or among the
+/// parameters.
 fn without_password(url: &str) -> String {
-    let (address, _) = url.split_once('?').unwrap_or((url, ""));
-    let Some((scheme, rest)) = address.split_once("://") else { return "postgres".to_owned() };
-    match rest.rsplit_once('@') {
-        Some((credentials, host)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}@{host}")
-        }
-        None => address.to_owned(),
+    let Some((scheme, rest)) = url.split_once("://") else { return "postgres".to_owned() };
+    let (credentials, place) = match rest.rsplit_once('@') {
+        Some((credentials, place)) => (Some(credentials), place),
+        None => (None, rest),
+    };
+    let place = place.split('?').next().unwrap_or_default();
+    // Where the password ends is not certain, but where it begins is.
+    match credentials.map(|credentials| credentials.split([':', '/', '?']).next()) {
+        Some(Some(user)) => format!("{scheme}://{user}@{place}"),
+        Some(None) | None => format!("{scheme}://{place}"),
     }
 }
 
@@ -136,9 +144,28 @@ mod tests {
         assert_eq!(shown("postgres://a:geheim@h:1/db?sslmode=disable"), "postgres://a@h:1/db");
         assert_eq!(shown("postgres://h/db?password=geheim"), "postgres://h/db");
         assert_eq!(shown("postgres://a:ge@heim@h/db"), "postgres://a@h/db");
-        for url in ["postgres://a:geheim@h:port/db", "postgres://a:geheim@h/db?sslmode=geheim2"] {
-            let error = read(url).unwrap_err();
-            assert!(!error.contains("geheim@"), "{error}");
+        for url in [
+            "postgres://a:geheim@h:port/db",
+            "postgres://a:geheim@h/db?sslmode=geheim",
+            "postgres://a:x?sslmode=geheim@h/db",
+            "postgres://a:geheim@h/db?geheim=geheim",
+            "postgres://a:geheim",
+        ] {
+            let error = read(url).map(|location| location.to_string()).unwrap_err();
+            assert!(!error.contains("geheim"), "{error}");
+        }
+        // Whatever the driver makes of these.
+        for url in [
+            "postgres://a:ge?geheim@h/db",
+            "postgres://a:ge/geheim@h/db",
+            "postgres://a:ge#geheim@h/db",
+            "postgres://a:%ZZgeheim@h/db",
+            "postgres://a:geheim@[h/db",
+            "postgres://a:x@geheim?geheim@h/db",
+            "postgres://a:geheim@x@h/db?application_name=b@c",
+        ] {
+            let shown = read(url).map_or_else(|error| error, |location| location.to_string());
+            assert!(!shown.contains("geheim"), "{shown}");
         }
         assert!(!format!("{:?}", read("postgres://a:geheim@h/db")).contains("geheim"));
     }

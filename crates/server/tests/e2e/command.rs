@@ -115,6 +115,32 @@ async fn what_makes_no_sense_is_refused_with_the_usage() {
 }
 
 #[tokio::test]
+async fn a_databases_password_is_not_printed_wherever_the_url_stands() {
+    let bad = [
+        "postgres://a:geheim@h:port/d",
+        "postgres://a:geheim@h/d?sslmode=some",
+        "postgres://a:x?sslmode=geheim@h/d",
+        "postgre://a:geheim@h/d",
+        "mysql://a:geheim@h/d",
+    ];
+    for url in bad {
+        let ended = run(command().args(["--database", url])).await;
+        assert_eq!(ended.status.code(), Some(2), "{url}");
+        assert!(ended.stderr.contains("--database"), "{}", ended.stderr);
+        let variable = run(command().env("DATABASE_URL", url)).await;
+        let copy = run(command().args(["copy", "--to", "sqlite:a", "--from", url])).await;
+        let import = ["import", "--from-d1-dump", "a", "--to", url];
+        let import = run(command().args(import)).await;
+        let misplaced = run(command().arg(url)).await;
+        for ended in [ended, variable, copy, import, misplaced] {
+            assert!(!ended.status.success(), "{url}");
+            assert!(!ended.stderr.contains("geheim"), "{}", ended.stderr);
+            assert!(!ended.stdout.contains("geheim"), "{}", ended.stdout);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_opened_is_named() {
     let disk = Disk::of_file();
     let url = format!("sqlite:{}", disk.path().join("none/test.db").display());
