@@ -12,6 +12,8 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
+use crate::{middleware::Authority, refusals::Refusals};
+
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
     /// The time.
@@ -42,8 +44,12 @@ pub struct Settings {
     pub auth: AuthMode,
     /// SHA-256 of the administrator's bearer token; without one there is no administrator.
     pub admin_key_hash: Option<[u8; 32]>,
-    /// The origins whose pages may call; empty means any.
+    /// The origins whose pages may call, beside the server's own. If there are none, pages may call
+    /// that come with a key.
     pub cors_origins: Vec<String>,
+    /// The host names by which the server may be called, beside those of its own machine; `None`
+    /// if by any.
+    pub allowed_hosts: Option<Vec<Authority>>,
     /// The longest request body, in bytes.
     pub body_bytes_max: usize,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
@@ -68,6 +74,7 @@ impl Default for Settings {
             auth: AuthMode::Open,
             admin_key_hash: None,
             cors_origins: Vec::new(),
+            allowed_hosts: None,
             body_bytes_max: BODY_BYTES_MAX,
             lease_grace_ms: LEASE_GRACE_MS,
             releases_max: None,
@@ -85,6 +92,8 @@ pub struct Shared {
     pub store: Store,
     /// The settings.
     pub settings: Settings,
+    /// How many requests were refused before a handler saw them.
+    pub refusals: Refusals,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
 }
@@ -100,7 +109,13 @@ impl Deref for App {
 impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
-        Self(Arc::new(Shared { store, settings, host, is_stopping: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            store,
+            settings,
+            refusals: Refusals::default(),
+            host,
+            is_stopping: AtomicBool::new(false),
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{FromRequestParts, Request},
-    http::{HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -56,9 +56,40 @@ impl Caller {
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
+    /// Whoever was authenticated, however often it is asked. Routes outside the versioned prefix
+    /// are not authenticated, and have no caller.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Routes outside the versioned prefix are not authenticated.
-        Ok(parts.extensions.remove::<Self>().unwrap_or(Self::Anyone))
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
+            let path = parts.uri.path();
+            tracing::error!(path, "a handler asked who calls where nobody is authenticated");
+            Problem::internal()
+        })
+    }
+}
+
+/// A token of the administrator with fewer characters can be guessed.
+const ADMIN_KEY_CHARS_MIN: usize = 16;
+
+/// What is said about an [`AdminKey`] that is short.
+pub const SHORT_ADMIN_KEY: &str =
+    "API_SECRET_KEY has fewer than 16 characters and can be guessed: use a long random one";
+
+/// The administrator's token, as it stands in `API_SECRET_KEY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminKey {
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// Whether it can be guessed.
+    pub is_short: bool,
+}
+
+impl AdminKey {
+    /// Reads the token. Blanks around it, such as the line's end in a file of secrets, are no part
+    /// of it: HTTP takes them off headers too. Nothing else is no token.
+    pub fn read(text: &str) -> Option<Self> {
+        let token = text.trim();
+        let is_short = token.chars().count() < ADMIN_KEY_CHARS_MIN;
+        (!token.is_empty()).then(|| Self { hash: hash(token), is_short })
     }
 }
 
@@ -67,19 +98,34 @@ pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// Whether callers are authenticated on this path.
+pub(crate) fn is_guarded(path: &str) -> bool {
+    path.starts_with("/api/v1")
+}
+
+/// The header with a key, if one is presented.
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(header::AUTHORIZATION).filter(|value| !value.is_empty())
+}
+
 /// Finds out who calls, before routing: an unknown path with a bad key is 401.
 pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/v1") {
+    if !is_guarded(request.uri().path()) {
         return next.run(request).await;
     }
     match admit(app, request).await {
         Ok(request) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            if problem.is_unauthorized() {
+                app.refusals.keys.note(app.now());
+            }
+            problem.into_response()
+        }
     }
 }
 
 async fn admit(app: &App, mut request: Request) -> Result<Request, Problem> {
-    let header = request.headers().get(header::AUTHORIZATION).cloned();
+    let header = presented(request.headers()).cloned();
     let caller = identify(app, header.as_ref()).await?;
     if let Some(scope) = caller.within() {
         let query = Params::parse(request.uri().query().unwrap_or_default())?;
@@ -93,7 +139,7 @@ async fn admit(app: &App, mut request: Request) -> Result<Request, Problem> {
 }
 
 async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Problem> {
-    let Some(header) = header.filter(|value| !value.is_empty()) else {
+    let Some(header) = header else {
         return match app.settings.auth {
             AuthMode::Open => Ok(Caller::Anyone),
             AuthMode::Required => Err(Problem::unauthorized(
@@ -168,7 +214,33 @@ async fn check_body(app: &App, own: &str, request: Request) -> Result<Request, P
 
 #[cfg(test)]
 mod tests {
-    use super::bearer;
+    use axum::{
+        extract::FromRequestParts,
+        http::{Request, StatusCode},
+        response::IntoResponse,
+    };
+
+    use super::{AdminKey, Caller, bearer, hash};
+
+    #[tokio::test]
+    async fn a_caller_is_the_same_each_time_and_nobody_where_none_was_authenticated() {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let problem = Caller::from_request_parts(&mut parts, &()).await.unwrap_err();
+        assert_eq!(problem.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let holder = Caller::Holder { key_id: "k".to_owned(), scope: "s".to_owned() };
+        parts.extensions.insert(holder.clone());
+        for _ in 0..2 {
+            assert_eq!(Caller::from_request_parts(&mut parts, &()).await.unwrap(), holder);
+        }
+    }
+
+    #[test]
+    fn the_administrators_token_is_read_without_blanks_around_it() {
+        let key = AdminKey::read(" \t0123456789abcdef\r\n").unwrap();
+        assert_eq!(key, AdminKey { hash: hash("0123456789abcdef"), is_short: false });
+        assert!(AdminKey::read("0123456789abcde ").unwrap().is_short);
+        assert_eq!(AdminKey::read(" \n"), None);
+    }
 
     #[test]
     fn the_scheme_is_read_in_any_case_with_any_blanks() {

@@ -58,5 +58,6 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }
     done.orchestrators_offline = offline.len();
+    app.refusals.log(app.now());
     Ok(done)
 }

@@ -21,6 +21,7 @@ mod prefer;
 pub mod problem;
 mod projects;
 mod query;
+pub mod refusals;
 mod roles;
 mod scheduler;
 mod service;
@@ -31,6 +32,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use app::{App, AuthMode, Host, Settings};
+pub use middleware::{Authority, AuthorityError};
 pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;
@@ -96,6 +98,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/roles/register", roles::called_register())
         .route("/openapi.json", get(openapi::get_document))
         .route("/docs", get(openapi::get_page))
+        .route("/docs.css", get(openapi::get_style))
+        .route("/docs.js", get(openapi::get_script))
         .fallback(no_endpoint)
         .method_not_allowed_fallback(no_endpoint)
         .layer(from_fn_with_state(app.clone(), middleware::run))

@@ -66,7 +66,7 @@ impl IntoResponses for Problems {
         [
             ("400", "The request is not acceptable as it stands."),
             ("401", "A key is needed, or the one presented is not valid."),
-            ("403", "The key belongs to another scope."),
+            ("403", "The key belongs to another scope, or the web page that asks may not."),
             ("404", "There is no such thing, or not for this caller."),
             ("409", "It exists already, or is in a state that does not allow this."),
             ("413", "The body is too large."),
@@ -106,6 +106,18 @@ pub(crate) async fn get_document() -> Response {
 /// The document as a page.
 pub(crate) async fn get_page() -> Html<&'static str> {
     Html(include_str!("docs.html"))
+}
+
+/// The page's style. It is no part of the page, so that the page's policy allows nothing inline.
+pub(crate) async fn get_style() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (kind, include_str!("docs.css")).into_response()
+}
+
+/// The page's script.
+pub(crate) async fn get_script() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+    (kind, include_str!("docs.js")).into_response()
 }
 
 /// A JSON answer. Written here so that handlers need one import.

@@ -88,8 +88,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "answer_too_large", text)
     }
 
+    /// Whether it says that a key is missing or wrong.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// The server's own fault. The cause belongs in the log, not in the answer.
-    fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let mut problem = Self::new(status, "internal", "Internal Server Error");
         problem.body.message = Some("The server failed to handle the request");

@@ -1,5 +1,7 @@
 //! Health and information.
 
+use std::sync::OnceLock;
+
 use axum::{
     Json,
     extract::State,
@@ -61,7 +63,7 @@ pub(crate) struct Info {
     /// The version of this server.
     server_version: &'static str,
     /// The operations, as `METHOD path`.
-    endpoints: Vec<String>,
+    endpoints: &'static [String],
 }
 
 /// Tell what the server is and can do.
@@ -75,16 +77,20 @@ pub(crate) async fn get_info() -> Json<Info> {
     })
 }
 
-fn endpoints() -> Vec<String> {
-    let document: serde_json::Value =
-        serde_json::from_str(crate::openapi::document()).unwrap_or_default();
-    let paths = document["paths"].as_object().into_iter().flatten();
-    paths
-        .flat_map(|(path, item)| {
-            let methods = item.as_object().into_iter().flat_map(serde_json::Map::keys);
-            methods.map(move |method| format!("{} {path}", method.to_uppercase()))
-        })
-        .collect()
+/// The operations of the document, which is read once.
+fn endpoints() -> &'static [String] {
+    static ENDPOINTS: OnceLock<Vec<String>> = OnceLock::new();
+    ENDPOINTS.get_or_init(|| {
+        let document: serde_json::Value =
+            serde_json::from_str(crate::openapi::document()).unwrap_or_default();
+        let paths = document["paths"].as_object().into_iter().flatten();
+        paths
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().into_iter().flat_map(serde_json::Map::keys);
+                methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+            })
+            .collect()
+    })
 }
 
 /// Tell that the process runs, whatever its database does.
@@ -113,4 +119,15 @@ async fn is_ready(app: &App) -> bool {
         tracing::warn!(%error, "the database is not ready");
     }
     outcome.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::endpoints;
+
+    #[test]
+    fn the_document_is_read_once() {
+        assert!(!endpoints().is_empty());
+        assert!(std::ptr::eq(endpoints(), endpoints()));
+    }
 }

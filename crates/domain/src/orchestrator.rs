@@ -133,6 +133,14 @@ pub struct Registered {
     pub api_key: Option<String>,
 }
 
+/// The body of a heartbeat, which clients of the first server send. It is not read.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct HeartbeatRequest {
+    /// The client's time; the server's own counts.
+    pub timestamp: Text,
+}
+
 /// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {

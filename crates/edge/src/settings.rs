@@ -2,7 +2,10 @@
 //! server reads from its environment.
 
 use jiff::SignedDuration;
-use octopoid_api::{AuthMode, Settings, auth};
+use octopoid_api::{
+    AuthMode, Settings,
+    auth::{AdminKey, SHORT_ADMIN_KEY},
+};
 use tracing::Level;
 
 /// Leases that one run of the jobs takes back. Each is two statements, a run has two more, and the
@@ -17,9 +20,13 @@ const BODY_BYTES_MAX: usize = 1_900_000;
 /// opposite is said; and what is not understood stops every request rather than opening the door.
 pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
     let read = |name: &str| read(name).filter(|value| !value.is_empty());
+    let admin_key = read("API_SECRET_KEY").as_deref().and_then(AdminKey::read);
+    if admin_key.is_some_and(|key| key.is_short) {
+        tracing::warn!("{SHORT_ADMIN_KEY}");
+    }
     let mut settings = Settings {
         auth: auth_mode(read("OCTOPOID_AUTH").as_deref())?,
-        admin_key_hash: read("API_SECRET_KEY").as_deref().map(auth::hash),
+        admin_key_hash: admin_key.map(|key| key.hash),
         body_bytes_max: BODY_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
         ..Settings::default()
@@ -28,7 +35,8 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         settings.lease_grace_ms = lease_grace_ms(&grace)?;
     }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
-        settings.cors_origins = origins.split(',').map(|origin| origin.trim().to_owned()).collect();
+        let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        settings.cors_origins = origins.map(str::to_owned).collect();
     }
     Ok(settings)
 }
@@ -64,6 +72,8 @@ fn lease_grace_ms(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
+    use octopoid_api::auth;
+
     use super::*;
 
     fn read(vars: &[(&str, &str)]) -> Result<Settings, String> {
@@ -85,9 +95,9 @@ mod tests {
     fn settings_have_the_names_and_forms_of_the_native_server() {
         let settings = read(&[
             ("OCTOPOID_AUTH", "open"),
-            ("API_SECRET_KEY", "secret"),
+            ("API_SECRET_KEY", "secret\n"),
             ("OCTOPOID_LEASE_GRACE", "1m 30s"),
-            ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example"),
+            ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example,"),
         ])
         .unwrap();
         assert_eq!(settings.auth, AuthMode::Open);

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use octopoid_api::{AuthMode, Settings, app::BODY_BYTES_MAX, auth};
+use octopoid_api::{AuthMode, Authority, Settings, app::BODY_BYTES_MAX, auth::AdminKey};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
@@ -129,9 +129,27 @@ pub(crate) struct Options {
     )]
     reap_interval: Duration,
 
-    /// An origin whose pages may call; may be repeated. Any, if none is given.
-    #[arg(long, global = true, env = "OCTOPOID_CORS_ORIGIN", value_delimiter = ',')]
+    /// An origin whose pages may call, such as https://board.example; may be repeated. If none is
+    /// given, pages of other origins may call with a key.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_CORS_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
     cors_origin: Vec<String>,
+
+    /// A host name by which an open server may be called, beside localhost and the loopback
+    /// addresses; may be repeated.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_ALLOWED_HOST",
+        value_delimiter = ',',
+        value_name = "HOST"
+    )]
+    allowed_host: Vec<String>,
 
     /// The longest request body, in bytes.
     #[arg(
@@ -224,6 +242,8 @@ pub(crate) struct Plan {
     pub(crate) database: Database,
     pub(crate) pool: Pool,
     pub(crate) reap_interval: Duration,
+    /// Whether the administrator's token can be guessed.
+    pub(crate) has_short_admin_key: bool,
     pub(crate) settings: Settings,
 }
 
@@ -241,11 +261,12 @@ impl Options {
                  anyone in"
             ),
         };
-        let admin_key = self.admin_key.as_ref().map(|key| &*key.0).filter(|key| !key.is_empty());
+        let admin_key = self.admin_key.as_ref().and_then(|key| AdminKey::read(&key.0));
         let settings = Settings {
             auth,
-            admin_key_hash: admin_key.map(auth::hash),
-            cors_origins: self.cors_origin.clone(),
+            admin_key_hash: admin_key.map(|key| key.hash),
+            cors_origins: said(&self.cors_origin).map(str::to_owned).collect(),
+            allowed_hosts: self.allowed_hosts(auth, listen)?,
             body_bytes_max: self.body_limit,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
@@ -256,8 +277,25 @@ impl Options {
             database: self.database.clone(),
             pool: self.pool(),
             reap_interval: self.reap_interval,
+            has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
         })
+    }
+
+    /// The host names by which the server may be called. Where a key is needed, a page that is made
+    /// to look like the server's own has none; where others can reach the server, it has names that
+    /// only its operator knows.
+    fn allowed_hosts(
+        &self,
+        auth: AuthMode,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Option<Vec<Authority>>> {
+        let read = |host: &str| {
+            host.parse().with_context(|| format!("--allowed-host {host:?} cannot be used"))
+        };
+        let hosts = said(&self.allowed_host).map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let is_checked = auth == AuthMode::Open && (listen.ip().is_loopback() || !hosts.is_empty());
+        Ok(is_checked.then_some(hosts))
     }
 
     /// How connections to PostgreSQL are used.
@@ -269,6 +307,11 @@ impl Options {
             patience: self.db_patience,
         }
     }
+}
+
+/// What a list says: a variable that is empty says nothing.
+fn said(list: &[String]) -> impl Iterator<Item = &str> {
+    list.iter().map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
 /// Reads `90s`, `2m` or `1h 30m`.
@@ -315,6 +358,49 @@ mod tests {
         cli.options.admin_key = Some(Secret("hidden-token".to_owned()));
         assert!(!format!("{cli:?}").contains("hidden-token"));
         assert!(cli.options.plan().unwrap().settings.admin_key_hash.is_some());
+    }
+
+    fn hosts(arguments: &[&str]) -> Result<Option<usize>, String> {
+        let arguments = ["octopoid-server"].iter().chain(arguments);
+        let plan = Cli::try_parse_from(arguments).unwrap().options.plan();
+        let plan = plan.map_err(|error| format!("{error:#}"))?;
+        Ok(plan.settings.allowed_hosts.map(|hosts| hosts.len()))
+    }
+
+    #[test]
+    fn an_open_server_on_loopback_is_called_by_names_of_this_machine_and_those_allowed() {
+        assert_eq!(hosts(&[]), Ok(Some(0)));
+        assert_eq!(hosts(&["--listen", "[::1]:1", "--allowed-host", ""]), Ok(Some(0)));
+        let three = ["--allowed-host", "a.example, b:1", "--allowed-host", "c"];
+        assert_eq!(hosts(&three), Ok(Some(3)));
+        assert_eq!(hosts(&["--auth", "required"]), Ok(None));
+        let open = ["--listen", "0.0.0.0:1", "--auth", "open"];
+        assert_eq!(hosts(&open), Ok(None));
+        assert_eq!(hosts(&[&open[..], &["--allowed-host", "a"]].concat()), Ok(Some(1)));
+        let error = hosts(&["--allowed-host", "http://a"]).unwrap_err();
+        assert!(error.contains("--allowed-host \"http://a\""), "{error}");
+    }
+
+    #[test]
+    fn an_origin_that_is_empty_is_none() {
+        let list = " https://a.example,,https://b.example";
+        let arguments = ["octopoid-server", "--cors-origin", list];
+        let plan = Cli::try_parse_from(arguments).unwrap().options.plan().unwrap();
+        assert_eq!(plan.settings.cors_origins, ["https://a.example", "https://b.example"]);
+        let plan = Cli::try_parse_from(["octopoid-server", "--cors-origin", ""]).unwrap();
+        assert!(plan.options.plan().unwrap().settings.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn a_short_token_of_the_administrator_is_noticed() {
+        for (text, is_short) in [("fifteen-letters", true), (" 0123456789abcdef\n", false)] {
+            let mut cli = Cli::try_parse_from(["octopoid-server"]).unwrap();
+            cli.options.admin_key = Some(Secret(text.to_owned()));
+            let plan = cli.options.plan().unwrap();
+            assert_eq!(plan.has_short_admin_key, is_short, "{text}");
+            let hash = octopoid_api::auth::hash(text.trim());
+            assert_eq!(plan.settings.admin_key_hash, Some(hash), "{text}");
+        }
     }
 
     #[test]

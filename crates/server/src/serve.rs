@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use octopoid_api::{App, AuthMode, Host};
+use octopoid_api::{App, AuthMode, Host, auth::SHORT_ADMIN_KEY};
 use octopoid_store_postgres::{Location as Server, Relay};
 use tokio::{
     net::TcpListener,
@@ -25,6 +25,9 @@ const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop.
 pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
+    if plan.has_short_admin_key {
+        tracing::warn!("{SHORT_ADMIN_KEY}");
+    }
     let (store, (from, to)) = crate::open(&plan.database, plan.pool)
         .await
         .with_context(|| format!("cannot use the database {}", plan.database))?;

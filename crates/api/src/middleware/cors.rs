@@ -1,23 +1,62 @@
 //! CORS: which pages a browser lets read an answer.
 
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use crate::app::App;
+use super::origin::Sender;
+use crate::app::{App, AuthMode};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,POST,DELETE,PATCH");
 const ANY: HeaderValue = HeaderValue::from_static("*");
+const ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 
-/// Any origin by default; of a configured list, the one that asks.
-pub(super) fn allowed_origin(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
-    let allowed = &app.settings.cors_origins;
-    if allowed.is_empty() {
-        return Some(ANY);
+/// What an answer says about the pages that may read it.
+pub(super) struct Cors {
+    allowed: Option<HeaderValue>,
+    varies: bool,
+}
+
+impl Cors {
+    /// What the answer to a request says that was not refused because of its origin.
+    pub(super) fn of(app: &App, request: &Request, sender: Sender) -> Self {
+        let origin = request.headers().get(header::ORIGIN);
+        let has_list = !app.settings.cors_origins.is_empty();
+        let allowed = match (has_list, app.settings.auth, origin) {
+            (true, ..) => origin.filter(|_| sender == Sender::Listed).cloned(),
+            // What a page needs a key for, any page may ask for that has one.
+            (false, AuthMode::Required, _) => Some(ANY),
+            // The first server says this always. Browsers name the origin of every request whose
+            // answer a page may read, so that it means nothing here.
+            (false, AuthMode::Open, None) => Some(ANY),
+            (false, AuthMode::Open, Some(origin)) => {
+                (sender == Sender::Foreign).then(|| origin.clone())
+            }
+        };
+        // No cache may give a page what it kept of an answer to somebody else. Preflights are kept
+        // for each origin anyway.
+        let is_preflight = request.method() == Method::OPTIONS;
+        let is_open = app.settings.auth == AuthMode::Open;
+        let varies = has_list || is_open && (origin.is_some() || !is_preflight);
+        Self { allowed, varies }
     }
-    let origin = headers.get(header::ORIGIN)?;
-    allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+
+    /// What an answer says that refuses a request because of its origin.
+    pub(super) fn refused() -> Self {
+        Self { allowed: None, varies: true }
+    }
+
+    /// Adds the headers.
+    pub(super) fn complete(self, headers: &mut HeaderMap) {
+        if let Some(allowed) = self.allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        }
+        if self.varies {
+            headers.append(header::VARY, ORIGIN);
+        }
+    }
 }
 
 /// The answer to a preflight request.
@@ -35,14 +74,4 @@ pub(super) fn preflight(request: &HeaderMap) -> Response {
         headers.insert(header::VARY, vary);
     }
     response
-}
-
-/// Adds the headers that every response gets.
-pub(super) fn complete(app: &App, origin: Option<HeaderValue>, headers: &mut HeaderMap) {
-    if let Some(origin) = origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    }
-    if !app.settings.cors_origins.is_empty() {
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    }
 }

@@ -1,9 +1,15 @@
-//! What runs around every handler, in this order: [`cors`] and then authentication on the way in,
-//! and on the way out the time on failures of the server and the CORS headers.
+//! What runs around every handler. On the way in, in this order: the host name that was called
+//! ([`host`]), the page that sends the request ([`origin`]), preflights ([`cors`]), and who calls
+//! ([`auth`](crate::auth)). On the way out: the time on failures of the server, and the headers of
+//! [`cors`] and [`protect`].
 //!
-//! A further layer is a file here, and a line in [`run`].
+//! A further layer is a file here, and a line in [`answer`] or in [`run`].
 
+mod authority;
 mod cors;
+mod host;
+mod origin;
+mod protect;
 
 use axum::{
     extract::{Request, State},
@@ -12,19 +18,40 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use self::{cors::Cors, origin::Sender};
 use crate::{app::App, auth::authenticate, problem::Undated};
 
-/// Answers preflights before anyone is asked for a key, and completes every other response.
+pub use authority::{Authority, AuthorityError};
+
+/// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
-    let origin = cors::allowed_origin(&app, request.headers());
-    let mut response = if request.method() == Method::OPTIONS {
-        cors::preflight(request.headers())
-    } else {
-        authenticate(&app, request, next).await
-    };
+    let is_page = origin::PAGES.contains(&request.uri().path());
+    let (mut response, cors) = answer(&app, request, next).await;
     if let Some(Undated(problem)) = response.extensions_mut().remove::<Undated>() {
         response = problem.at(app.now().to_iso()).into_response();
     }
-    cors::complete(&app, origin, response.headers_mut());
+    cors.complete(response.headers_mut());
+    protect::complete(is_page, response.headers_mut());
     response
+}
+
+async fn answer(app: &App, request: Request, next: Next) -> (Response, Cors) {
+    if let Some(allowed) = &app.settings.allowed_hosts
+        && let Err(problem) = host::check(&request, allowed)
+    {
+        app.refusals.hosts.note(app.now());
+        return (problem.into_response(), Cors::refused());
+    }
+    let sender = Sender::of(&request, &app.settings.cors_origins);
+    if let Err(problem) = origin::check(app, &request, sender) {
+        app.refusals.origins.note(app.now());
+        return (problem.into_response(), Cors::refused());
+    }
+    let cors = Cors::of(app, &request, sender);
+    let response = if request.method() == Method::OPTIONS {
+        cors::preflight(request.headers())
+    } else {
+        authenticate(app, request, next).await
+    };
+    (response, cors)
 }

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::orchestrator::Heartbeat;
+use octopoid_domain::orchestrator::{Heartbeat, HeartbeatRequest};
 
 use crate::{
     app::App,
@@ -14,6 +14,7 @@ use crate::{
 /// not read: the server's clock counts.
 #[utoipa::path(post, path = "/api/v1/orchestrators/{id}/heartbeat", tag = "orchestrators",
     params(("id" = String, Path, description = "The orchestrator.")),
+    request_body = Option<HeartbeatRequest>,
     responses((status = 200, body = Heartbeat), Problems))]
 pub(crate) async fn note_heartbeat(
     State(app): State<App>,

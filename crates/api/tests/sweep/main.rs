@@ -9,6 +9,7 @@ mod audit;
 #[path = "../common/mod.rs"]
 mod common;
 mod operation;
+mod pages;
 mod world;
 
 use octopoid_api::AuthMode;

@@ -1,5 +1,6 @@
 //! A server on which the scope `theirs` has one of everything, all of it secret.
 
+use axum::http;
 use octopoid_api::AuthMode;
 use serde_json::{Value, json};
 
@@ -26,8 +27,17 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) async fn send(&self, caller: &TestApp) -> Answer {
+        self.send_from(caller, &[]).await
+    }
+
+    /// Sends it with what a browser adds.
+    pub(crate) async fn send_from(&self, caller: &TestApp, headers: &[(&str, &str)]) -> Answer {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        caller.raw(&self.method, &self.path, body).await
+        let mut request = http::Request::builder().method(&*self.method).uri(&self.path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        caller.send(request.body(body.into()).unwrap()).await
     }
 }
 
@@ -42,7 +52,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(mode: AuthMode) -> Self {
-        let app = TestApp::guarded(mode).await;
+        Self::on(TestApp::guarded(mode).await).await
+    }
+
+    /// The same on an app that has an administrator.
+    pub(crate) async fn on(app: TestApp) -> Self {
         let owner = app.holding(ADMIN);
         let create = async |path: &str, mut body: Value| -> Value {
             body["scope"] = "theirs".into();

@@ -234,3 +234,18 @@ async fn only_the_administrator_sees_what_is_the_administrators() {
         assert_no_endpoint(&answer, "no administrator");
     }
 }
+
+#[tokio::test]
+async fn requests_without_a_valid_key_are_counted() {
+    let app = TestApp::guarded(AuthMode::Required).await;
+    let holder = app.holder("s").await;
+    assert_eq!(app.app.refusals.keys.total(), 0);
+    app.get("/api/v1/tasks").await.expect(401);
+    app.holding("oct_1").get("/api/v1/tasks").await.expect(401);
+    authorized(&app, "/api/v1/tasks", "Basic x").await.expect(401);
+    // A good key in a wrong place, and what needs none, are not.
+    holder.get("/api/v1/tasks?scope=theirs").await.expect(403);
+    holder.get("/api/v1/tasks").await.expect(200);
+    app.get("/api/health").await.expect(200);
+    assert_eq!(app.app.refusals.keys.total(), 3);
+}

@@ -90,6 +90,7 @@ async fn with_a_list_of_origins_only_those_may_read() {
         ] {
             let answer = with_headers(&app, method, "/livez", &[("origin", origin)]).await;
             assert_eq!(values(&answer, ALLOW_ORIGIN), allowed, "{method} from {origin}");
+            assert_eq!(answer.status == 403, allowed.is_empty(), "{method} from {origin}");
             // A cache must not serve one origin's answer to another.
             assert_eq!(values(&answer, "vary"), ["Origin"], "{method} from {origin}");
         }

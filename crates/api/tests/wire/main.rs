@@ -9,7 +9,9 @@ mod auth;
 mod bodies;
 mod confinement;
 mod cors;
+mod hosts;
 mod names;
+mod pages;
 mod service;
 mod trouble;
 

@@ -1,6 +1,11 @@
+use octopoid_api::AuthMode;
 use serde_json::json;
 
-use crate::{assert_no_endpoint, common::TestApp, operations, values, with_headers};
+use crate::{
+    assert_no_endpoint,
+    common::{ADMIN, TestApp},
+    operations, values, with_headers,
+};
 
 #[tokio::test]
 async fn health_tells_versions_time_and_database() {
@@ -70,8 +75,56 @@ async fn the_page_needs_nothing_from_the_internet() {
     assert_eq!(answer.status, 200);
     assert_eq!(values(&answer, "content-type"), ["text/html; charset=utf-8"]);
     assert!(answer.text.contains("openapi.json"));
+    let mut parts = vec![answer.text];
+    for (path, kind) in [("/docs.css", "text/css"), ("/docs.js", "text/javascript")] {
+        assert!(parts[0].contains(&format!("\"{path}\"")), "{path} is no part of the page");
+        let answer = TestApp::new().await.get(path).await;
+        assert_eq!(values(&answer, "content-type"), [format!("{kind}; charset=utf-8")]);
+        parts.push(answer.text);
+    }
     for foreign in ["http://", "https://", "src=\"//", "href=\"//"] {
-        assert!(!answer.text.contains(foreign), "{foreign}");
+        assert!(!parts.iter().any(|part| part.contains(foreign)), "{foreign}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_loads_and_does_nothing_but_what_is_its_own() {
+    let app = TestApp::new().await;
+    for path in ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json"] {
+        let answer = app.get(path).await;
+        let [policy] = values(&answer, "content-security-policy")[..] else {
+            panic!("no policy on {path}");
+        };
+        for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(rule), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(values(&answer, "referrer-policy"), ["no-referrer"], "{path}");
+        // The policy allows nothing that stands in the page itself.
+        for inline in ["<style", "<script>", "style=\"", "onclick", "javascript:"] {
+            assert!(!answer.text.contains(inline), "{path}: {inline}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_what_its_content_type_says() {
+    let app = TestApp::guarded(AuthMode::Required).await;
+    let admin = app.holding(ADMIN);
+    admin.task("a", json!({})).await;
+    for (answer, status) in [
+        (admin.get("/api/v1/tasks/a").await, 200),
+        (admin.get("/api/v1/tasks").await, 400),
+        (admin.raw("POST", "/api/v1/tasks", "{").await, 400),
+        (app.get("/api/v1/tasks/a").await, 401),
+        (app.get("/nothing").await, 404),
+        (app.get("/docs").await, 200),
+        (app.get("/livez").await, 200),
+        (app.raw("OPTIONS", "/api/v1/tasks", "").await, 204),
+        (app.raw("HEAD", "/docs", "").await, 200),
+    ] {
+        assert_eq!(answer.status, status);
+        assert_eq!(values(&answer, "x-content-type-options"), ["nosniff"], "{}", answer.text);
     }
 }
 

@@ -27,6 +27,29 @@ async fn the_start_line_tells_address_database_and_keys() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_keys_is_warned_of_and_counted() {
+    let disk = Disk::new().await;
+    let arguments = ["--auth", "required", "--reap-interval", "1s"];
+    let mut server = disk.serve_with(&arguments, &[("API_SECRET_KEY", " fifteen-letters ")]).await;
+    server.prints("API_SECRET_KEY has fewer than 16 characters").await;
+    let administrator = server.open_client().with_key("fifteen-letters").with_scope("s");
+    administrator.create_task(&new_task("a")).await.unwrap();
+    let thief = server.client().with_key("oct_stolen");
+    for _ in 0..3 {
+        assert_eq!(thief.get_task("a").await.unwrap_err().status(), Some(401));
+    }
+    server.prints("refused requests without a valid key").await;
+    let printed = server.printed();
+    let lines = printed.iter().filter(|line| line.contains("without a valid key"));
+    assert_eq!(lines.count(), 1, "one line a minute: {printed:?}");
+    assert!(!printed.iter().any(|line| line.contains("stolen")), "{printed:?}");
+
+    let disk = Disk::new().await;
+    let server = disk.serve_with(&arguments, &[("API_SECRET_KEY", ADMIN)]).await;
+    assert!(!server.printed().iter().any(|line| line.contains("API_SECRET_KEY")));
+}
+
+#[tokio::test]
 async fn every_change_of_state_leaves_a_json_line_for_the_auditor() {
     let disk = Disk::new().await;
     let arguments = ["--log-format", "json", "--lease-grace", "0s", "--reap-interval", "1s"];

@@ -10,6 +10,7 @@ mod import;
 mod lease;
 mod load;
 mod logs;
+mod pages;
 mod server;
 mod stop;
 mod storm;

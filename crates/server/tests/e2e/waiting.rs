@@ -14,7 +14,7 @@ use crate::{
 fn claim(seconds: u32) -> String {
     let body = r#"{"orchestrator_id":"o","agent_name":"a","scope":"s"}"#;
     format!(
-        "POST /api/v1/tasks/claim HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "POST /api/v1/tasks/claim HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          prefer: wait={seconds}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

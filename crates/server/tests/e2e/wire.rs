@@ -26,7 +26,7 @@ impl Connection {
         let (half, length) = (&body[..body.len() / 2], body.len());
         connection
             .send(&format!(
-                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{half}"
+                "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{half}"
             ))
             .await;
         connection
@@ -92,8 +92,8 @@ async fn one_connection_carries_many_requests() {
     let disk = Disk::new().await;
     let server = disk.serve().await;
     let mut connection = Connection::open(&server).await;
-    let get = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
-    let last = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let get = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let last = "GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     connection.send(&format!("{get}{get}{last}")).await;
     let answers = connection.rest(Duration::from_secs(5)).await;
     assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
@@ -108,7 +108,7 @@ async fn a_body_of_any_coding_is_read() {
     let (first, second) = body.split_at(10);
     connection
         .send(&format!(
-            "POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+            "POST /api/v1/tasks HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              transfer-encoding: chunked\r\n\r\na\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
             second.len()
         ))
