@@ -44,16 +44,21 @@ pub(crate) struct New {
     pub(crate) changes: Vec<Change>,
     /// Texts that are longer than this server's are.
     too_long: Vec<(&'static str, usize)>,
+    /// Columns that the source has not. That it lacks them is told once, and not for each row.
+    absent: Vec<&'static str>,
 }
 
 /// Takes each column that both have under one name. What cannot be read is noted and null.
 pub(crate) fn as_it_is(table: &'static Table, mut cells: Cells) -> New {
     let mut changes = Vec::new();
-    let mut too_long = Vec::new();
+    let (mut too_long, mut absent) = (Vec::new(), Vec::new());
     let row = table.columns.iter().map(|column| {
         if cells.is_garbled(column.name) {
             let what = "what is no UTF-8 in it was replaced by U+FFFD";
             changes.push(Change::plain(what).of(column.name));
+        }
+        if cells.get(column.name).is_none() {
+            absent.push(column.name);
         }
         let cell = cells.take(column.name);
         let read = match column.kind {
@@ -79,7 +84,7 @@ pub(crate) fn as_it_is(table: &'static Table, mut cells: Cells) -> New {
         value
     });
     let row = row.collect();
-    New { table, row, changes, too_long }
+    New { table, row, changes, too_long, absent }
 }
 
 fn bytes_max(column: &str) -> usize {
@@ -150,11 +155,24 @@ impl New {
         self.changes.push(Change::plain(what).of(name));
     }
 
+    /// Notes what was filled in, unless the source has no such column.
+    fn filled(&mut self, name: &str, what: impl Into<String>) {
+        if !self.absent.contains(&name) {
+            self.changed(name, what);
+        }
+    }
+
     /// Sets what is null, and says so.
-    pub(crate) fn default(&mut self, name: &str, value: &str) {
+    pub(crate) fn default(&mut self, name: &str, value: impl Into<Value>) {
         if *self.get(name) == Value::Null {
+            let value = value.into();
+            let shown = match &value {
+                Value::Text(text) => format!("{text:?}"),
+                Value::Int(number) => number.to_string(),
+                Value::Null => "null".to_owned(),
+            };
             self.set(name, value);
-            self.changed(name, format!("null became {value:?}"));
+            self.filled(name, format!("null became {shown}"));
         }
     }
 
@@ -165,7 +183,7 @@ impl New {
             let flag = i64::from(found.unwrap_or_default() != 0);
             if found != Some(flag) {
                 let found = found.map_or("null".to_owned(), |number| number.to_string());
-                self.changed(name, format!("{found} became {flag}"));
+                self.filled(name, format!("{found} became {flag}"));
             }
             self.set(name, flag);
         }
@@ -179,7 +197,7 @@ impl New {
         let other = others.iter().find_map(|other| Some((*other, self.int(other)?)));
         let (from, known) = other.unwrap_or(("1970", 0));
         self.set(name, known);
-        self.changed(name, format!("there is none, and {from} was taken"));
+        self.filled(name, format!("there is none, and {from} was taken"));
     }
 
     /// Refuses the row if one of these is missing, empty or too long. Other texts that are too long

@@ -271,10 +271,7 @@ fn finish(task: &mut New, history: &History) -> Result<(), Change> {
     ]);
     task.instant("created_at", &["updated_at"]);
     task.instant("updated_at", &["created_at"]);
-    if task.int("version").is_none() {
-        task.set("version", 1);
-        task.changed("version", "null became 1");
-    }
+    task.default("version", 1);
     task.set("write_id", 0);
     if let Some(queue) = claimed_in(task, history) {
         task.set("claimed_in", queue);

@@ -36,3 +36,42 @@ impl Engine for Peek {
         Box::pin(ready(Err(EngineError::Unavailable(why))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use octopoid_domain::Millis;
+    use octopoid_store::{Store, StoreError};
+    use rusqlite::Connection;
+
+    use super::Peek;
+    use crate::{Location, Sqlite};
+
+    #[tokio::test]
+    async fn another_programs_file_is_told_from_ours_and_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.db");
+        let peek = || Store::new(Arc::new(Peek::open(&path).unwrap()));
+        assert!(Peek::open(&path).is_err() && !path.exists());
+        for (sql, is_ours) in [
+            ("", true),
+            ("CREATE TABLE songs (title)", false),
+            ("CREATE TABLE schema_versions (version)", false),
+        ] {
+            let _ = std::fs::remove_file(&path);
+            std::fs::write(&path, "").unwrap();
+            Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+            let before = std::fs::read(&path).unwrap();
+            let answer = peek().check_ours().await;
+            let is_foreign = matches!(answer, Err(StoreError::Foreign { .. }));
+            assert_eq!((answer.is_ok(), is_foreign), (is_ours, !is_ours), "{sql}: {answer:?}");
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{sql}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let ours = Store::new(Arc::new(Sqlite::open(&Location::File(path.clone())).unwrap()));
+        ours.migrate(Millis(0)).await.unwrap();
+        peek().check_ours().await.unwrap();
+        assert!(peek().migrate(Millis(1)).await.is_err(), "it writes");
+    }
+}
