@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use octopoid_domain::limits::KEY_BYTES_MAX;
-use octopoid_store::engine::{Row, Value};
+use octopoid_store::{
+    copy::table,
+    engine::{Row, Value},
+};
 use rusqlite::types::Value as Cell;
 
 use crate::{
@@ -79,7 +82,11 @@ pub(crate) fn creation(of: &Of) -> Row {
 }
 
 fn row(of: &Of, seq: i64, event: &str, agent: Value, details: Value, at: i64) -> Row {
-    vec![of.id.as_str().into(), seq.into(), of.scope.as_str().into(), event.into(), agent, details, at.into()]
+    let (id, scope) = (of.id.as_str().into(), of.scope.as_str().into());
+    let mut row = vec![id, seq.into(), scope, event.into(), agent, details, at.into()];
+    // What the first server's events did not have.
+    row.resize(table(TABLE).map_or(row.len(), |table| table.columns.len()), Value::Null);
+    row
 }
 
 /// Hands on the events, task by task, each after that task's creation.

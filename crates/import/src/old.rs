@@ -71,6 +71,8 @@ pub(crate) fn as_it_is(table: &'static Table, mut cells: Cells) -> New {
         if let Value::Text(text) = &value {
             if text.len() > bytes_max(column.name) {
                 too_long.push((column.name, text.len()));
+            } else if column.name == "id" && matches!(&**text, "." | "..") {
+                changes.push(Change::plain("no URL can name it, so only lists show it").of("id"));
             } else if IN_LANE.contains(&column.name) && text.chars().any(char::is_control) {
                 let what = "left out: it has a control character";
                 changes.push(Change::plain(what).of(column.name));

@@ -167,6 +167,7 @@ fn every_change_has_its_line() {
         ("INSERT INTO task_history VALUES(1,'t','claimed',NULL,NULL,NULL);\n".to_owned() + &t("", ""), "task_history 1: timestamp: it has none, and got that of the event before it"),
         ("INSERT INTO drafts (id,title,author) VALUES(5,NULL,'me');\n".to_owned(), "drafts 5: title: null became \"\""),
         ("INSERT INTO drafts (id,tags) VALUES(5,'null');\n".to_owned(), "drafts 5: tags: the text null became null"),
+        (task("..", ",scope", ",'s'"), "tasks ..: id: no URL can name it, so only lists show it"),
         ("INSERT INTO drafts (id) VALUES(5);\n".to_owned(), "drafts 5: created_at: there is none, and 1970 was taken"),
         ("INSERT INTO projects (id,scope) VALUES('p','s');\n".to_owned(), "projects p: status: null became \"draft\""),
         ("ALTER TABLE tasks ADD COLUMN colour;\n".to_owned() + &t(",colour", ",'red'"), "tasks: left out: the column \"colour\", which this server has not, has a value in 1 rows"),
