@@ -49,6 +49,7 @@ pub(crate) fn load(
         run(connection, &found, &mut loaded)?;
         progress(statements.bytes);
     }
+    progress(statements.bytes);
     connection.execute_batch("COMMIT")?;
     Ok(loaded)
 }
@@ -89,7 +90,9 @@ fn kind(text: &str) -> Kind {
     let first = words.next().unwrap_or_default().to_ascii_uppercase();
     let second = words.next().unwrap_or_default().to_ascii_uppercase();
     match (&*first, &*second) {
-        ("CREATE", "TABLE") | ("INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "ALTER", _) => Kind::Run,
+        ("CREATE", "TABLE") | ("INSERT" | "REPLACE" | "UPDATE" | "DELETE" | "ALTER", _) => {
+            Kind::Run
+        }
         ("CREATE", "INDEX" | "UNIQUE") | ("COMMIT", _) => Kind::End,
         ("CREATE", "TRIGGER" | "VIEW") | ("PRAGMA" | "BEGIN" | "ANALYZE", _) => Kind::Skip,
         _ => Kind::Unknown,

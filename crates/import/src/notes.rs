@@ -62,10 +62,7 @@ impl Change {
 
     /// The change of one column.
     pub(crate) fn of(self, column: &str) -> Self {
-        Self {
-            kind: format!("{column}: {}", self.kind),
-            what: format!("{column}: {}", self.what),
-        }
+        Self { kind: format!("{column}: {}", self.kind), what: format!("{column}: {}", self.what) }
     }
 }
 

@@ -20,10 +20,31 @@ use crate::{
 
 /// Columns that are in an index here, or that requests name: their texts have a limit.
 const NAMES: [&str; 25] = [
-    "id", "scope", "name", "queue", "role", "type", "flow", "claimed_by", "orchestrator_id",
-    "project_id", "task_id", "priority", "complexity", "status", "from_actor", "to_actor",
-    "parent_message_id", "entity_type", "entity_id", "action_type", "proposed_by", "claims_from",
-    "cluster", "machine_id", "key_hash",
+    "id",
+    "scope",
+    "name",
+    "queue",
+    "role",
+    "type",
+    "flow",
+    "claimed_by",
+    "orchestrator_id",
+    "project_id",
+    "task_id",
+    "priority",
+    "complexity",
+    "status",
+    "from_actor",
+    "to_actor",
+    "parent_message_id",
+    "entity_type",
+    "entity_id",
+    "action_type",
+    "proposed_by",
+    "claims_from",
+    "cluster",
+    "machine_id",
+    "key_hash",
 ];
 
 /// Columns that are JSON, or nothing.
@@ -236,7 +257,12 @@ impl New {
     }
 
     /// Notes everything that is not as it was; if the row is left out, only that.
-    pub(crate) fn note(self, key: &str, taken: Result<(), Change>, notes: &mut Notes) -> Option<Row> {
+    pub(crate) fn note(
+        self,
+        key: &str,
+        taken: Result<(), Change>,
+        notes: &mut Notes,
+    ) -> Option<Row> {
         match taken {
             Ok(()) => {
                 for change in self.changes {
@@ -436,7 +462,10 @@ mod tests {
         assert_eq!(read.value, Value::from("[1,2]"));
         assert!(told(&read).unwrap().contains("became its JSON text"));
         let read = text(Cell::Text("a\0b".to_owned()));
-        assert_eq!((&read.value, told(&read)), (&"ab".into(), Some("NUL characters were left out")));
+        assert_eq!(
+            (&read.value, told(&read)),
+            (&"ab".into(), Some("NUL characters were left out"))
+        );
         let read = text(Cell::Integer(5));
         assert_eq!((&read.value, told(&read)), (&"5".into(), Some("the number 5 became text")));
     }
@@ -444,7 +473,9 @@ mod tests {
     #[test]
     fn what_should_be_json_and_is_not_is_told() {
         let broken = Value::from("[{\"evidence\":\"a\nb\"}]");
-        assert!(json_change("hooks", &broken, true).unwrap().what.starts_with("hooks: taken as it"));
+        assert!(
+            json_change("hooks", &broken, true).unwrap().what.starts_with("hooks: taken as it")
+        );
         assert!(json_change("checks", &broken, false).is_some());
         for (text, is_strict, is_told) in
             [("[1]", true, false), ("", true, false), ("free", false, false), ("free", true, true)]

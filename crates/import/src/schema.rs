@@ -15,8 +15,7 @@ pub(crate) struct Given {
 pub(crate) const NEWEST: i64 = 20;
 
 /// Tables that hold nothing of the server's users.
-pub(crate) const BOOKKEEPING: [&str; 5] =
-    ["d1_migrations", "schema_info", "_cf_KV", "_cf_METADATA", "sqlite_sequence"];
+pub(crate) const BOOKKEEPING: [&str; 2] = ["d1_migrations", "schema_info"];
 
 /// The tables that something is made of.
 pub(crate) const GIVEN: [Given; 10] = [

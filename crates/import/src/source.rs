@@ -216,10 +216,8 @@ impl Source {
         };
         let is_read = |name: &str| found.iter().any(|column| column == name);
         let columns: Vec<&str> = given.columns.iter().map(|(name, _)| *name).collect();
-        let columns: Vec<&str> = columns
-            .into_iter()
-            .filter(|name| is_read(name) && !without.contains(name))
-            .collect();
+        let columns: Vec<&str> =
+            columns.into_iter().filter(|name| is_read(name) && !without.contains(name)).collect();
         let names: Vec<_> = columns.iter().map(|name| quoted(name)).collect();
         let sql = format!("SELECT {} FROM {table} ORDER BY {order}, rowid", names.join(", "));
         let names = columns.iter().enumerate().map(|(at, name)| ((*name).to_owned(), at));
@@ -259,7 +257,8 @@ impl Source {
             notes.add("api_keys", "", Change::plain(what));
         }
         for (table, columns) in &self.tables {
-            if BOOKKEEPING.contains(&&**table) || table.starts_with("sqlite_") {
+            let is_inner = ["sqlite_", "_cf_"].iter().any(|name| table.starts_with(name));
+            if is_inner || BOOKKEEPING.contains(&&**table) {
                 continue;
             }
             match given(table) {
@@ -272,7 +271,8 @@ impl Source {
                     }
                 }
                 Some(given) => {
-                    let is_known = |name: &str| given.columns.iter().any(|(known, _)| *known == name);
+                    let is_known =
+                        |name: &str| given.columns.iter().any(|(known, _)| *known == name);
                     for column in columns.iter().filter(|name| !is_known(name)) {
                         self.note_column(table, column, notes)?;
                     }
@@ -282,12 +282,7 @@ impl Source {
         Ok(())
     }
 
-    fn note_column(
-        &self,
-        table: &str,
-        column: &str,
-        notes: &mut Notes,
-    ) -> Result<(), ImportError> {
+    fn note_column(&self, table: &str, column: &str, notes: &mut Notes) -> Result<(), ImportError> {
         let (from, name) = (quoted(table), quoted(column));
         let sql = format!("SELECT COUNT(*) FROM {from} WHERE {name} IS NOT NULL");
         let rows: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;

@@ -155,9 +155,7 @@ impl All {
                 }
                 Some(other) if other.scope != scope => say(
                     "it waits for a task of another scope, which will not release it",
-                    format!(
-                        "it waits for {blocker} of another scope, which will not release it"
-                    ),
+                    format!("it waits for {blocker} of another scope, which will not release it"),
                 ),
                 Some(_) | None => {}
             }

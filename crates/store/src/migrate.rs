@@ -58,9 +58,8 @@ const BEGIN_FILLING: Sql = Sql::Same(std::borrow::Cow::Borrowed(
      VALUES (1000000000, 0, 1000000000)",
 ));
 
-const FINISH_FILLING: Sql = Sql::Same(std::borrow::Cow::Borrowed(
-    "DELETE FROM schema_versions WHERE version = 1000000000",
-));
+const FINISH_FILLING: Sql =
+    Sql::Same(std::borrow::Cow::Borrowed("DELETE FROM schema_versions WHERE version = 1000000000"));
 
 /// A table of another program's, if there is any and none of ours.
 const FOREIGN: Sql = Sql::OnlySqlite(

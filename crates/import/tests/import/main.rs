@@ -99,7 +99,8 @@ fn a_dump_that_was_cut_after_any_statement_is_refused() {
         let partial = Source::of_dump(cut.as_bytes(), true, &mut |_| ()).unwrap();
         let made = made_of(&partial, &Scopes::default());
         assert_eq!(made.column("tasks", "id").len(), usize::from(count > 1), "{count}");
-        let is_told = made.told.contains(&"api_keys: the export does not have this table".to_owned());
+        let is_told =
+            made.told.contains(&"api_keys: the export does not have this table".to_owned());
         assert_eq!(is_told, (1..statements.len() - 1).contains(&count), "{count}");
     }
     // The export of SQLite's own program ends otherwise.
@@ -142,36 +143,105 @@ fn keys_that_are_there_twice_are_refused_by_name() {
 #[test]
 fn every_change_has_its_line() {
     let long = "x".repeat(600);
-    let t = |columns: &str, values: &str| task("t", &format!(",scope{columns}"), &format!(",'s'{values}"));
+    let t = |columns: &str, values: &str| {
+        task("t", &format!(",scope{columns}"), &format!(",'s'{values}"))
+    };
     let cases = [
-        (t(",attempt_count", ",'many'"), "tasks t: attempt_count: left out: \"many\" is no whole number below 2^53"),
+        (
+            t(",attempt_count", ",'many'"),
+            "tasks t: attempt_count: left out: \"many\" is no whole number below 2^53",
+        ),
         (t("", "").replace(",0,0,0,0", ",NULL,0,0,7"), "tasks t: has_plan: null became 0"),
         (t("", "").replace(",0,0,0,0", ",NULL,0,0,7"), "tasks t: needs_breakdown: 7 became 1"),
-        (t("", "").replace("'2026-01-01 00:00:00',1,", "NULL,NULL,"), "tasks t: updated_at: there is none, and created_at was taken"),
-        (t("", "").replace("'2026-01-01 00:00:00',1,", "NULL,NULL,"), "tasks t: version: null became 1"),
-        (t(",claimed_at", ",1772445600123"), "tasks t: claimed_at: the number 1772445600123 was taken for milliseconds since 1970"),
+        (
+            t("", "").replace("'2026-01-01 00:00:00',1,", "NULL,NULL,"),
+            "tasks t: updated_at: there is none, and created_at was taken",
+        ),
+        (
+            t("", "").replace("'2026-01-01 00:00:00',1,", "NULL,NULL,"),
+            "tasks t: version: null became 1",
+        ),
+        (
+            t(",claimed_at", ",1772445600123"),
+            "tasks t: claimed_at: the number 1772445600123 was taken for milliseconds since 1970",
+        ),
         (t(",claimed_at", ",1772445600"), "tasks t: claimed_at: left out: 1772445600 is no time"),
-        (t(",lease_expires_at", ",'2026-03-02T10:00:00.123456Z'"), "tasks t: lease_expires_at: what is below the millisecond was left out"),
-        (t(",blocked_by", ",' a, b,,a'"), "tasks t: blocked_by: blanks, empty names and repeated ones were left out"),
-        (t(",hooks", ",'[{\"evidence\":\"a'||char(10)||'b\"}]'"), "tasks t: hooks: taken as it is, but it is no valid JSON; an export as SQL may have changed it (control character (\\u0000-\\u001F) found while parsing a string at line 1 column 15)"),
-        (t(",checks", ",X'0102'"), "tasks t: checks: a list of numbers that was stored as bytes became its JSON text"),
+        (
+            t(",lease_expires_at", ",'2026-03-02T10:00:00.123456Z'"),
+            "tasks t: lease_expires_at: what is below the millisecond was left out",
+        ),
+        (
+            t(",blocked_by", ",' a, b,,a'"),
+            "tasks t: blocked_by: blanks, empty names and repeated ones were left out",
+        ),
+        (
+            t(",hooks", ",'[{\"evidence\":\"a'||char(10)||'b\"}]'"),
+            "tasks t: hooks: taken as it is, but it is no valid JSON; an export as SQL may have changed it (control character (\\u0000-\\u001F) found while parsing a string at line 1 column 15)",
+        ),
+        (
+            t(",checks", ",X'0102'"),
+            "tasks t: checks: a list of numbers that was stored as bytes became its JSON text",
+        ),
         (t(",title", ",'a'||char(0)||'b'"), "tasks t: title: NUL characters were left out"),
         (t(",title", ",5"), "tasks t: title: the number 5 became text"),
-        (t(",title", ",CAST(X'61FF62' AS TEXT)"), "tasks t: title: what is no UTF-8 in it was replaced by U+FFFD"),
-        (t(",claimed_by", &format!(",'{long}'")), "tasks t: claimed_by: left out: its claimed_by is longer than 512 bytes: 600"),
+        (
+            t(",title", ",CAST(X'61FF62' AS TEXT)"),
+            "tasks t: title: what is no UTF-8 in it was replaced by U+FFFD",
+        ),
+        (
+            t(",claimed_by", &format!(",'{long}'")),
+            "tasks t: claimed_by: left out: its claimed_by is longer than 512 bytes: 600",
+        ),
         (t(",role", ",'a'||char(31)||'b'"), "tasks t: role: left out: it has a control character"),
-        (t("", "").replace("'t','f/t'", &format!("'{long}','f'")), &format!("tasks {}… (600 bytes): left out: its id is longer than 512 bytes: 600", &long[..200])),
-        (t(",blocked_by", &format!(",'a,{long}'")), "tasks t: left out: its blocked_by names an id of more than 512 bytes: 600"),
-        (format!("{}{}", task("a,b", ",scope", ",'s'"), t(",blocked_by", ",'a,b'")), "tasks t: blocked_by: it waited for the task \"a,b\", whose id has a comma, and waits now for a and b"),
-        (task("a,b", ",scope", ",'s'"), "tasks a,b: id: it has a comma, so no other task can be told to wait for this one"),
-        ("INSERT INTO task_history VALUES(1,'t','claimed',NULL,NULL,NULL);\n".to_owned() + &t("", ""), "task_history 1: timestamp: it has none, and got that of the event before it"),
-        ("INSERT INTO drafts (id,title,author) VALUES(5,NULL,'me');\n".to_owned(), "drafts 5: title: null became \"\""),
-        ("INSERT INTO drafts (id,tags) VALUES(5,'null');\n".to_owned(), "drafts 5: tags: the text null became null"),
+        (
+            t("", "").replace("'t','f/t'", &format!("'{long}','f'")),
+            &format!(
+                "tasks {}… (600 bytes): left out: its id is longer than 512 bytes: 600",
+                &long[..200]
+            ),
+        ),
+        (
+            t(",blocked_by", &format!(",'a,{long}'")),
+            "tasks t: left out: its blocked_by names an id of more than 512 bytes: 600",
+        ),
+        (
+            format!("{}{}", task("a,b", ",scope", ",'s'"), t(",blocked_by", ",'a,b'")),
+            "tasks t: blocked_by: it waited for the task \"a,b\", whose id has a comma, and waits now for a and b",
+        ),
+        (
+            task("a,b", ",scope", ",'s'"),
+            "tasks a,b: id: it has a comma, so no other task can be told to wait for this one",
+        ),
+        (
+            "INSERT INTO task_history VALUES(1,'t','claimed',NULL,NULL,NULL);\n".to_owned()
+                + &t("", ""),
+            "task_history 1: timestamp: it has none, and got that of the event before it",
+        ),
+        (
+            "INSERT INTO drafts (id,title,author) VALUES(5,NULL,'me');\n".to_owned(),
+            "drafts 5: title: null became \"\"",
+        ),
+        (
+            "INSERT INTO drafts (id,tags) VALUES(5,'null');\n".to_owned(),
+            "drafts 5: tags: the text null became null",
+        ),
         (task("..", ",scope", ",'s'"), "tasks ..: id: no URL can name it, so only lists show it"),
-        ("INSERT INTO drafts (id) VALUES(5);\n".to_owned(), "drafts 5: created_at: there is none, and 1970 was taken"),
-        ("INSERT INTO projects (id,scope) VALUES('p','s');\n".to_owned(), "projects p: status: null became \"draft\""),
-        ("ALTER TABLE tasks ADD COLUMN colour;\n".to_owned() + &t(",colour", ",'red'"), "tasks: left out: the column \"colour\", which this server has not, has a value in 1 rows"),
-        (t(",content", ",replace('a\\nb','\\n',char(10))"), "dump: 1 rows have texts with line breaks, and those that also have a backslash before an n or r were changed by the export: docs/migrating.md tells how to find them"),
+        (
+            "INSERT INTO drafts (id) VALUES(5);\n".to_owned(),
+            "drafts 5: created_at: there is none, and 1970 was taken",
+        ),
+        (
+            "INSERT INTO projects (id,scope) VALUES('p','s');\n".to_owned(),
+            "projects p: status: null became \"draft\"",
+        ),
+        (
+            "ALTER TABLE tasks ADD COLUMN colour;\n".to_owned() + &t(",colour", ",'red'"),
+            "tasks: left out: the column \"colour\", which this server has not, has a value in 1 rows",
+        ),
+        (
+            t(",content", ",replace('a\\nb','\\n',char(10))"),
+            "dump: 1 rows have texts with line breaks, and those that also have a backslash before an n or r were changed by the export: docs/migrating.md tells how to find them",
+        ),
     ];
     for (statement, line) in cases {
         made(&dump(20, &statement)).tells(line);
@@ -212,7 +282,9 @@ fn rows_without_a_scope_are_told_and_get_the_one_that_is_named() {
 
 #[test]
 fn tasks_are_in_the_order_of_their_creation_and_all_have_a_history() {
-    let at = |id: &str, time: &str| task(id, ",scope", ",'s'").replacen("'2026-01-01 00:00:00'", time, 1);
+    let at = |id: &str, time: &str| {
+        task(id, ",scope", ",'s'").replacen("'2026-01-01 00:00:00'", time, 1)
+    };
     let rows = [
         at("c", "1767225600500"),
         at("b", "'2026-01-01T00:00:00.400Z'"),

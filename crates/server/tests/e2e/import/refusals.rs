@@ -19,8 +19,8 @@ fn large(disk: &Disk, tasks: usize) -> std::path::PathBuf {
     for number in 0..tasks {
         writeln!(
             text,
-            "INSERT INTO \"tasks\" (\"id\",\"file_path\",\"queue\",\"branch\",\"scope\",\"content\") \
-             VALUES('n{number}','n{number}','incoming','main','shop','{}');",
+            "INSERT INTO \"tasks\" (\"id\",\"file_path\",\"queue\",\"branch\",\"scope\",\"version\",\"content\") \
+             VALUES('n{number}','n{number}','incoming','main','shop',NULL,'{}');",
             "it; ''works''".repeat(200)
         )
         .unwrap();
@@ -47,15 +47,18 @@ async fn a_target_with_rows_or_a_dump_of_something_else_is_refused() {
     refuses(&dump(), &disk.url(), "it is not empty: the table projects has rows").await;
     let whole = fs::read_to_string(dump()).unwrap();
     let upto = |mark: &str| whole.split_once(mark).unwrap().0.to_owned();
-    let cut = format!("{}{}", upto("'t-first'"), "'a; ".repeat(1_000_000));
+    let cut = format!("{}'{}", upto("'t-first'"), "a; ".repeat(1_000_000));
     let free = Disk::of_file();
     for (text, why) in [
         ("CREATE TABLE songs (title TEXT);".to_owned(), "it has no table tasks"),
         (cut, "it was cut off"),
-        ("CREATE TABLE tasks (id TEXT); INSERT INTO x;".to_owned(), "cannot be loaded: line 1: "),
-        (upto("CREATE TABLE api_keys"), "there is no table api_keys: export again, or say --partial"),
+        ("CREATE TABLE tasks (id); INSERT INTO x;".to_owned(), "cannot be loaded: line 1: "),
+        (
+            upto("CREATE TABLE api_keys"),
+            "there is no table api_keys: export again, or say --partial",
+        ),
         (upto("DELETE FROM sqlite_sequence"), "it ends before its indexes, so it was cut off"),
-        (whole.replace(", scope TEXT, content", ", content").replace("\"scope\",\"content\"", "\"content\"").replace(",'shop',", ",").replace(",'other',", ",").replace(",NULL,NULL,0);", ",NULL,0);"), "cannot"),
+        ("CREATE TABLE tasks (id);".to_owned(), "0009_add_scope"),
         ("ATTACH 'x.db' AS x;".to_owned(), "no export has such a statement"),
     ] {
         let file = free.path().join("other.sql");
@@ -102,7 +105,9 @@ async fn a_file_of_another_program_is_refused_untouched() {
     assert!(run(command().args(["migrate", "--database", &source.url()])).await.status.success());
     let disk = Disk::of_file();
     let database = rusqlite::Connection::open(disk.file()).unwrap();
-    database.execute_batch("CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('a')").unwrap();
+    database
+        .execute_batch("CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('a')")
+        .unwrap();
     drop(database);
     let before = fs::read(disk.file()).unwrap();
     let dump = dump();
@@ -119,6 +124,16 @@ async fn a_file_of_another_program_is_refused_untouched() {
         assert_eq!(fs::read(disk.file()).unwrap(), before, "{arguments:?}");
         assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 1, "{arguments:?} made a file");
     }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_untouched() {
+    let disk = Disk::of_file();
+    let text = "this is no database, however long it may be".repeat(100);
+    fs::write(disk.file(), &text).unwrap();
+    refuses(&dump(), &disk.url(), "file is not a database").await;
+    assert_eq!(fs::read_to_string(disk.file()).unwrap(), text);
+    assert_eq!(fs::read_dir(disk.path()).unwrap().count(), 1);
 }
 
 /// Kills an import in its middle. Larger and larger ones are tried, should it be done before.
@@ -144,7 +159,9 @@ async fn killed(disk: &Disk, url: &str) {
             return;
         }
         assert!(tasks < 100_000 && is_filling, "the import ended before it could be killed");
-        let _ = fs::remove_file(disk.file());
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{end}", disk.file().display()));
+        }
         tasks *= 4;
     }
 }
@@ -184,8 +201,9 @@ async fn a_large_dump_is_loaded_in_time_and_its_progress_is_told() {
     let ended = import(&dump, &disk.url()).await;
     assert!(ended.status.success(), "{}", ended.stderr);
     let told = |text: &str| ended.stderr.lines().filter(|line| line.starts_with(text)).count();
-    assert_eq!((told("loading: "), told("importing: tasks, ")), (10, 9), "{}", ended.stderr);
-    let more = "tasks: 3990 more like this (4000): ";
+    assert_eq!(told("loading: "), 10, "{}", ended.stderr);
+    assert!((5..=10).contains(&told("importing: tasks, ")), "{}", ended.stderr);
+    let more = "tasks: 3990 more like this (4000): version: null became 1\n";
     assert!(ended.stdout.contains(more), "{}", ended.stdout);
     assert!(ended.stdout.len() < 20_000, "{} bytes", ended.stdout.len());
     disk.serve().await.client().create_task(&new_task("a")).await.unwrap();
