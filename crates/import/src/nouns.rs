@@ -229,17 +229,16 @@ fn flow(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
 /// registered them.
 fn role(new: &mut New, around: &Around<'_>) -> Result<(), Change> {
     let machine = new.text("orchestrator_id").unwrap_or_default().to_owned();
-    match around.machines.get(&machine) {
-        Some(scope) => new.set("scope", scope.as_str()),
-        None => {
-            let name = new.text("name").unwrap_or_default().to_owned();
-            new.find_scope(around.scopes, &name);
-            if new.text("scope").is_none() {
-                return Err(Change::new(
-                    "nobody knows the scope of its orchestrator",
-                    format!("nobody knows the scope of orchestrator {machine:?}"),
-                ));
-            }
+    if let Some(scope) = around.machines.get(&machine) {
+        new.set("scope", scope.as_str());
+    } else {
+        let name = new.text("name").unwrap_or_default().to_owned();
+        new.find_scope(around.scopes, &name);
+        if new.text("scope").is_none() {
+            return Err(Change::new(
+                "nobody knows the scope of its orchestrator",
+                format!("nobody knows the scope of orchestrator {machine:?}"),
+            ));
         }
     }
     new.need(&["name", "orchestrator_id", "scope"])?;

@@ -164,7 +164,8 @@ impl From {
 fn loading(size: u64) -> impl FnMut(u64) {
     let mut told = 0;
     move |bytes| {
-        let tenth = (bytes * 10).checked_div(size).unwrap_or(10);
+        // What is no file has no size.
+        let tenth = (bytes * 10).checked_div(size).unwrap_or_default();
         if tenth > told {
             told = tenth;
             let mb = |bytes: u64| bytes.div_ceil(1_000_000);

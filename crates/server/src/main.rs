@@ -15,7 +15,7 @@ use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use clap::Parser;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
-use octopoid_store::{Store, engine::SharedEngine};
+use octopoid_store::{EngineError, Store, StoreError, engine::SharedEngine};
 use octopoid_store_postgres::{Options as Pool, Postgres};
 use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
@@ -85,7 +85,11 @@ async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
             if let File::File(path) = location
                 && path.exists()
             {
-                Store::new(Arc::new(Peek::open(path)?)).check_ours().await?;
+                match Store::new(Arc::new(Peek::open(path)?)).check_ours().await {
+                    // What a reader cannot mend, the writer can, or says why not.
+                    Err(StoreError::Engine(EngineError::Unavailable(_))) => {}
+                    looked => looked?,
+                }
             }
             Arc::new(Sqlite::open(location)?)
         }
