@@ -59,10 +59,11 @@ fn schemas_since_the_ninth_migration_are_taken_and_what_they_lack_is_told() {
         let mut rows = task("t", ",scope", ",'shop'");
         if level >= 11 {
             let column = if level < 19 { "cluster" } else { "scope" };
-            rows += &format!(
+            let flow = format!(
                 "INSERT INTO flows (name,{column},states,transitions,registered_at,updated_at) \
                  VALUES('f','prod','[]','[]','2026-01-01 00:00:00','2026-01-01 00:00:00');\n"
             );
+            rows.push_str(&flow);
         }
         let made = made(&dump(level, &rows));
         assert_eq!(made.column("tasks", "id"), ["t".into()], "{level}");
