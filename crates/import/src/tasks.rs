@@ -3,7 +3,7 @@
 //! They are read twice: first without their texts, to learn which there are and who waits for whom,
 //! then row by row, to be handed on.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use octopoid_domain::{limits::KEY_BYTES_MAX, queue, task::blockers};
 use octopoid_store::{
@@ -35,7 +35,7 @@ const SHARDS: i64 = 16;
 /// What is known of all tasks that are taken.
 #[derive(Default)]
 struct All {
-    tasks: HashMap<String, Task>,
+    tasks: BTreeMap<String, Task>,
     /// The tasks that others wait for, with their scopes.
     awaited: HashSet<(String, String)>,
     /// The pairs of who waits for whom.
@@ -240,7 +240,7 @@ fn events(
     Ok(Taken { table, rows, of: Some(told) })
 }
 
-impl history::Tasks for HashMap<String, Task> {
+impl history::Tasks for BTreeMap<String, Task> {
     fn begin(&mut self, id: &str) -> Option<Of> {
         let task = self.get_mut(id)?;
         task.has_history = true;

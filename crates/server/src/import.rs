@@ -31,7 +31,7 @@ const TEXT_MAX: usize = 8 << 20;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    from: From,
+    from: Origin,
     /// Where it goes: the URL of a database without rows, or `d1:FILE` for a new file of statements
     /// for `wrangler d1 execute --file`, which puts the rows into a migrated D1 database.
     #[arg(long, value_name = "URL")]
@@ -52,7 +52,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct From {
+struct Origin {
     /// What `wrangler d1 export` wrote of the first server's database.
     #[arg(long, value_name = "FILE")]
     from_d1_dump: Option<PathBuf>,
@@ -133,7 +133,7 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     print(&report(&summary, &notes))
 }
 
-impl From {
+impl Origin {
     fn open(&self, partial: bool) -> anyhow::Result<Source> {
         match self {
             Self { from_d1_dump: Some(path), .. } => {
