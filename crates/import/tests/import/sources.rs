@@ -1,13 +1,18 @@
 //! The ways that a database comes by.
 
-use std::{fs, path::Path};
+use std::{
+    cell::Cell,
+    fs,
+    io::{self, BufReader, Read},
+    path::Path,
+};
 
 use octopoid_import::{ImportError, Scopes, Source};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
-    load, made_of,
+    made_of,
     old::{dump, tables, task},
 };
 
@@ -159,12 +164,26 @@ fn other_files_are_refused_as_a_source() {
     assert!(refused().contains("use `octopoid-server copy`"), "{}", refused());
 }
 
+/// Reads, and counts how far.
+struct Counting<'a>(&'a [u8], &'a Cell<usize>);
+
+impl Read for Counting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.set(self.1.get() + read);
+        Ok(read)
+    }
+}
+
+/// A statement that saw the rest of the dump would make the time grow with the square of its size.
 #[test]
-fn progress_is_told_while_a_dump_is_loaded() {
-    let dump = dump(20, &(0..100).map(|n| task(&format!("t{n}"), "", "")).collect::<String>());
+fn a_dump_is_loaded_as_it_is_read_and_its_progress_is_told() {
+    let dump = dump(20, &(0..200).map(|n| task(&format!("t{n}"), "", "")).collect::<String>());
+    let read = Cell::new(0);
+    let reader = BufReader::with_capacity(1_000, Counting(dump.as_bytes(), &read));
     let mut told = Vec::new();
-    Source::of_dump(dump.as_bytes(), false, &mut |bytes| told.push(bytes)).unwrap();
-    assert!(told.len() > 100 && told.is_sorted(), "{told:?}");
-    assert_eq!(told.last(), Some(&(dump.len() as u64)));
-    load(&dump).unwrap();
+    Source::of_dump(reader, false, &mut |bytes| told.push((bytes, read.get() as u64))).unwrap();
+    assert!(told.len() > 200 && told.is_sorted(), "{told:?}");
+    assert!(told.iter().all(|(bytes, read)| read - bytes <= 1_000), "{told:?}");
+    assert_eq!(told.last(), Some(&(dump.len() as u64, dump.len() as u64)));
 }
