@@ -176,7 +176,9 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
             | StoreError::Newer { .. }
-            | StoreError::Older { .. } => {
+            | StoreError::Older { .. }
+            | StoreError::Unfinished
+            | StoreError::Foreign { .. } => {
                 tracing::error!(%error, "a request failed");
                 Self::internal()
             }

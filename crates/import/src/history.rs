@@ -2,86 +2,157 @@
 
 use std::collections::HashMap;
 
-use octopoid_store::engine::{Row, Value};
+use octopoid_domain::limits::KEY_BYTES_MAX;
+use octopoid_store::{
+    copy::table,
+    engine::{Row, Value},
+};
 use rusqlite::types::Value as Cell;
 
 use crate::{
-    ImportError, Note,
-    dump::{Cells, Dump},
-    old::{instant, peek},
+    ImportError, Notes,
+    notes::Change,
+    old::{instant, json_change, peek, text},
+    source::{Cells, Source},
 };
 
 const TABLE: &str = "task_history";
 
-/// The events that the dump tells, task by task, the oldest first.
+/// What is known of the events of a task before they are handed on.
 #[derive(Default)]
-pub(crate) struct Told {
-    events: HashMap<String, Vec<Cells>>,
-    pub(crate) of: usize,
+struct Told {
+    events: i64,
+    /// Whether the last claim was for work, and not for a review.
+    is_claimed_for_work: bool,
 }
 
-impl Told {
-    pub(crate) fn read(dump: &Dump) -> Result<Self, ImportError> {
-        let mut told = Self::default();
-        for cells in dump.rows(TABLE, "id")? {
-            told.of += 1;
-            let task = peek(&cells, "task_id").unwrap_or_default();
-            told.events.entry(task).or_default().push(cells);
-        }
-        Ok(told)
+/// The events of all tasks.
+pub(crate) struct History {
+    told: HashMap<String, Told>,
+}
+
+/// The task that events are handed on for.
+pub(crate) struct Of {
+    pub(crate) id: String,
+    pub(crate) scope: String,
+    pub(crate) created_at: i64,
+}
+
+/// The tasks that are there.
+pub(crate) trait Tasks {
+    /// The task of this id, whose events come next; none if it is not there.
+    fn begin(&mut self, id: &str) -> Option<Of>;
+}
+
+impl History {
+    /// Looks through all events.
+    pub(crate) fn read(source: &Source) -> Result<Self, ImportError> {
+        let mut told = HashMap::<String, Told>::new();
+        source.each(TABLE, "id", &["details", "agent", "timestamp"], |cells| {
+            let Some(kind) = kind(&cells) else { return Ok(()) };
+            let task = told.entry(peek(&cells, "task_id").unwrap_or_default()).or_default();
+            task.events += 1;
+            if kind.ends_with("claimed") {
+                task.is_claimed_for_work = kind == "claimed";
+            }
+            Ok(())
+        })?;
+        Ok(Self { told })
     }
 
     /// Whether the last claim of a task was for work, and not for a review.
     pub(crate) fn was_claimed_for_work(&self, task: &str) -> bool {
-        let events = self.events.get(task).into_iter().flatten();
-        let kinds = events.filter_map(|cells| peek(cells, "event"));
-        kinds.rev().find(|kind| kind.ends_with("claimed")).is_some_and(|kind| kind == "claimed")
+        self.told.get(task).is_some_and(|told| told.is_claimed_for_work)
     }
 
-    /// The history of a task as ours tells it, which begins with the creation.
-    pub(crate) fn of_task(
-        &mut self,
-        id: &str,
-        scope: &str,
-        created_at: i64,
-        notes: &mut Vec<Note>,
-    ) -> Vec<Row> {
-        let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
-        let row = |seq: usize, event: &str, agent: Value, details: Value, at: i64| {
-            let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-            vec![id.into(), seq.into(), scope.into(), event.into(), agent, details, at.into()]
+    /// How many events a task has here, where the first is its creation.
+    pub(crate) fn count(&self, task: &str) -> i64 {
+        self.told.get(task).map_or(0, |told| told.events) + 1
+    }
+}
+
+/// The event by its name; none if it cannot be taken.
+fn kind(cells: &Cells) -> Option<String> {
+    peek(cells, "event").filter(|kind| !kind.is_empty() && kind.len() <= KEY_BYTES_MAX)
+}
+
+/// The event that the first server did not record.
+pub(crate) fn creation(of: &Of) -> Row {
+    row(of, 1, "created", Value::Null, Value::Null, of.created_at)
+}
+
+fn row(of: &Of, seq: i64, event: &str, agent: Value, details: Value, at: i64) -> Row {
+    let (id, scope) = (of.id.as_str().into(), of.scope.as_str().into());
+    let mut row = vec![id, seq.into(), scope, event.into(), agent, details, at.into()];
+    // What the first server's events did not have.
+    row.resize(table(TABLE).map_or(row.len(), |table| table.columns.len()), Value::Null);
+    row
+}
+
+/// Hands on the events, task by task, each after that task's creation.
+pub(crate) fn each(
+    source: &Source,
+    tasks: &mut impl Tasks,
+    notes: &mut Notes,
+    mut take: impl FnMut(Row) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let mut id = None;
+    let mut task: Option<Of> = None;
+    let (mut seq, mut at, mut strays) = (0, 0, 0_usize);
+    source.each(TABLE, "CAST(task_id AS TEXT), id", &[], |mut cells| {
+        let its = peek(&cells, "task_id").unwrap_or_default();
+        if id.as_ref() != Some(&its) {
+            note_strays(id.as_deref(), &mut strays, notes);
+            task = tasks.begin(&its);
+            id = Some(its);
+            if let Some(of) = &task {
+                (seq, at) = (1, of.created_at);
+                take(creation(of))?;
+            }
+        }
+        let Some(of) = &task else {
+            strays += 1;
+            return Ok(());
         };
-        let mut rows = vec![row(1, "created", Value::Null, Value::Null, created_at)];
-        let mut at = created_at;
-        for cells in self.events.remove(id).unwrap_or_default() {
-            let key = peek(&cells, "id").unwrap_or_default();
-            let mut note = |what: String| {
-                notes.push(Note { table: TABLE.to_owned(), key: key.clone(), what });
-            };
-            let Some(event) = peek(&cells, "event").filter(|event| !event.is_empty()) else {
-                note("left out: it has no event".to_owned());
-                continue;
-            };
-            let read = instant(cells.get("timestamp").unwrap_or(&Cell::Null));
-            if let Some(why) = read.why {
-                note(format!("timestamp: {why}; the event before it gives its time"));
-            }
-            if let Value::Int(known) = read.value {
-                at = known;
-            }
-            let (agent, details) = (peek(&cells, "agent"), peek(&cells, "details"));
-            rows.push(row(rows.len() + 1, &event, text(agent), text(details), at));
+        let key = peek(&cells, "id").unwrap_or_default();
+        let Some(event) = kind(&cells) else {
+            let what = "left out: its event has no name, or one that is too long";
+            notes.add(TABLE, &key, Change::plain(what));
+            return Ok(());
+        };
+        let read = instant(cells.get("timestamp").unwrap_or(&Cell::Null));
+        for change in read.changes {
+            notes.add(TABLE, &key, change.of("timestamp"));
         }
-        rows
-    }
+        match read.value {
+            Value::Int(known) => at = known,
+            Value::Null | Value::Text(_) => {
+                let what = "timestamp: it has none, and got that of the event before it";
+                notes.add(TABLE, &key, Change::plain(what));
+            }
+        }
+        let mut texts = ["agent", "details"].map(|name| (name, text(cells.take(name))));
+        for (name, read) in &mut texts {
+            for change in std::mem::take(&mut read.changes) {
+                notes.add(TABLE, &key, change.of(name));
+            }
+        }
+        let [agent, details] = texts.map(|(_, read)| read.value);
+        if let Some(change) = json_change("details", &details, false) {
+            notes.add(TABLE, &key, change);
+        }
+        seq += 1;
+        take(row(of, seq, &event, agent, details, at))
+    })?;
+    note_strays(id.as_deref(), &mut strays, notes);
+    Ok(())
+}
 
-    /// What is left when every task has got its own.
-    pub(crate) fn note_the_rest(self, notes: &mut Vec<Note>) {
-        let mut rest: Vec<_> = self.events.into_iter().collect();
-        rest.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (task, events) in rest {
-            let what = format!("left out: {} events of a task that is not there", events.len());
-            notes.push(Note { table: TABLE.to_owned(), key: task, what });
-        }
+fn note_strays(task: Option<&str>, strays: &mut usize, notes: &mut Notes) {
+    if *strays > 0 {
+        let what = format!("left out: {strays} events of a task that is not there");
+        let kind = "left out: events of a task that is not there";
+        notes.add(TABLE, task.unwrap_or_default(), Change::new(kind, what));
     }
+    *strays = 0;
 }

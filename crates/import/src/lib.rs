@@ -1,83 +1,160 @@
-//! Reads a dump of the first server's database (the text that `wrangler d1 export` writes), and
-//! makes rows of this server's schema of it.
+//! Reads the database of the first server, and makes rows of this server's schema of it.
 //!
-//! Ids, draft numbers, order, versions and key hashes stay as they are. Instants become numbers.
-//! What this server keeps beside them (who waits for whom, how many tasks are finished, how many
-//! events a task has, in which queue a claim was made) is worked out anew. A row that cannot be
-//! taken is left out and noted; the rest goes on.
+//! It comes as the text that `wrangler d1 export` writes, as the JSON of `wrangler d1 execute`, or
+//! as an SQLite file. Ids, draft numbers, order, versions and key hashes stay as they are. Instants
+//! become numbers. What this server keeps beside them (who waits for whom, how many tasks are
+//! finished, how many events a task has, in which queue a claim was made) is worked out from the
+//! rows. A row that cannot be taken is left out, and every row that is left out or changed is noted.
+//!
+//! Rows are read one at a time and handed on at once, so that memory does not grow with the texts.
 
-mod dump;
 mod history;
+mod json;
+mod load;
+mod notes;
 mod nouns;
 mod old;
+mod schema;
+mod scopes;
+mod source;
+mod statements;
 mod tasks;
 
-use std::fmt;
+use std::{error::Error, path::PathBuf};
 
 use octopoid_store::{copy::Table, engine::Row};
 use thiserror::Error;
 
-use crate::dump::Dump;
+pub use crate::{
+    notes::{Group, Note, Notes},
+    scopes::{RowScope, Scopes},
+    source::Source,
+};
 
-/// Everything that was made of a dump.
+/// Where a row goes: its table, how many rows that has in the source, and the row with the table's
+/// columns in their order. An error ends the reading.
+pub type Sink<'a> = dyn FnMut(&'static Table, usize, Row) -> Result<(), Refused> + 'a;
+
+/// Why the receiver of the rows takes no more of them.
+pub type Refused = Box<dyn Error + Send + Sync>;
+
+/// What was made of a whole database.
 #[derive(Debug)]
-pub struct Import {
-    /// The rows of each table.
+pub struct Summary {
+    /// What was made of each table.
     pub tables: Vec<Taken>,
-    /// The highest number that each counted table has ever given away, where the dump tells.
+    /// The highest number that each counted table has ever given away, where the source tells.
     pub counters: Vec<(&'static str, i64)>,
-    /// What was left out or changed.
-    pub notes: Vec<Note>,
 }
 
 /// What was made of a table.
 #[derive(Debug)]
 pub struct Taken {
-    /// Where it goes.
+    /// Where it went.
     pub table: &'static Table,
-    /// The rows, each with the table's columns in their order.
-    pub rows: Vec<Row>,
-    /// How many rows the dump's table of this name has; none if this server makes the rows itself.
+    /// How many rows were handed on.
+    pub rows: usize,
+    /// How many rows the source's table has; none if this server makes the rows itself.
     pub of: Option<usize>,
 }
 
-/// Something that is not as it was in the dump.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// The table in the dump.
-    pub table: String,
-    /// The row's key; empty if it is about the whole table.
-    pub key: String,
-    /// What was left out or changed, and why.
-    pub what: String,
-}
-
-/// Why nothing at all was made of a dump.
+/// Why nothing, or not everything, was made of a database.
 #[derive(Debug, Error)]
 pub enum ImportError {
-    /// SQLite cannot load it.
-    #[error("the dump cannot be loaded: {0}")]
-    Load(#[from] rusqlite::Error),
+    /// A statement of the dump fails.
+    #[error("the dump cannot be loaded: line {line}: {why}")]
+    Load {
+        /// Where the statement begins.
+        line: u64,
+        /// Why it fails.
+        why: String,
+    },
+    /// The dump ends inside a statement.
+    #[error(
+        "the dump cannot be loaded: it ends inside the statement that begins in line {line}, so it \
+         was cut off: export again"
+    )]
+    CutOff {
+        /// Where the statement begins.
+        line: u64,
+    },
+    /// A file of JSON is not what `wrangler d1 execute --json` prints.
+    #[error("{}: {why}", .file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file or directory cannot be read.
+    #[error("cannot read {}: {why}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// It is some other database.
-    #[error("this is no dump of the first server's database: it has no table {0}")]
+    #[error("this is no database of the first server: it has no table {0}")]
     Foreign(&'static str),
+    /// It is a database of this server.
+    #[error("this is a database of this server, not of the first: use `octopoid-server copy`")]
+    Ours,
+    /// Its rows have no scope yet.
+    #[error(
+        "the schema is older than the first server's migration 0009_add_scope, before which no row \
+         had a scope: apply the first server's migrations to its database, give the rows a scope, \
+         and export again"
+    )]
+    Unscoped,
+    /// Tables are missing.
+    #[error(
+        "the export is not complete: the schema is that of migration {level:04} or later, but \
+         {missing}: export again, or say --partial to take what there is"
+    )]
+    Incomplete {
+        /// The migration that the tables tell of.
+        level: i64,
+        /// What is missing.
+        missing: String,
+    },
+    /// Two rows have one key.
+    #[error("the table {table} has several rows for {key}: the export has overlapping parts")]
+    Duplicate {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: String,
+    },
+    /// SQLite cannot read it.
+    #[error("the database cannot be read: {0}")]
+    Sqlite(String),
+    /// The receiver of the rows takes no more.
+    #[error(transparent)]
+    Sink(Refused),
+    /// The notes cannot be written.
+    #[error("cannot write the report: {0}")]
+    Report(std::io::Error),
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.table)?;
-        if !self.key.is_empty() {
-            write!(formatter, " {}", self.key)?;
-        }
-        write!(formatter, ": {}", self.what)
+impl From<rusqlite::Error> for ImportError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(notes::short(&source::reason(&error)))
     }
 }
 
-/// Reads a dump.
-pub fn read(dump: &str) -> Result<Import, ImportError> {
-    let dump = Dump::load(dump)?;
-    let mut notes = dump.unknown_tables()?;
-    let mut tables = nouns::take(&dump, &mut notes)?;
-    tables.extend(tasks::take(&dump, &mut notes)?);
-    Ok(Import { tables, counters: dump.counters()?, notes })
+/// Hands on everything that can be made of a database, and notes what is not as it was.
+pub fn take(
+    source: &Source,
+    scopes: &Scopes,
+    notes: &mut Notes,
+    sink: &mut Sink<'_>,
+) -> Result<Summary, ImportError> {
+    source.note_what_is_left(notes)?;
+    let mut tables = nouns::take(source, scopes, notes, sink)?;
+    tables.extend(tasks::take(source, scopes, notes, sink)?);
+    scopes.note_unused(notes);
+    let counters = source.counters()?;
+    notes.finish().map_err(ImportError::Report)?;
+    Ok(Summary { tables, counters })
 }

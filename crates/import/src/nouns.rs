@@ -1,4 +1,4 @@
-//! Everything but tasks and their history: one table of the dump is one of ours.
+//! Everything but tasks and their history: one table of the source is one of ours.
 
 use std::collections::HashMap;
 
@@ -6,16 +6,17 @@ use octopoid_domain::{Millis, action, orchestrator};
 use octopoid_store::{copy::table, engine::Value};
 
 use crate::{
-    ImportError, Note, Taken,
-    dump::{Cells, Dump},
+    ImportError, Notes, Scopes, Sink, Taken,
+    notes::Change,
     old::{New, as_it_is, peek},
+    source::{Cells, Source},
 };
 
 /// What the rows of one table may look up in others.
-#[derive(Default)]
-struct Around {
+struct Around<'a> {
+    scopes: &'a Scopes,
     /// The scope of each orchestrator.
-    scopes: HashMap<String, String>,
+    machines: HashMap<String, String>,
 }
 
 /// How the rows of a table are taken.
@@ -26,56 +27,96 @@ struct Noun {
     /// Their order.
     order: &'static str,
     /// Fills in what the first server did not ask for, or refuses the row.
-    finish: fn(&mut New, &Around, &mut Vec<String>) -> Result<(), String>,
+    finish: fn(&mut New, &Around<'_>) -> Result<(), Change>,
 }
 
+/// An order by time, whether that was stored as text or as milliseconds.
+macro_rules! by_time {
+    ($column:literal) => {
+        concat!(
+            "CASE WHEN typeof(",
+            $column,
+            ") IN ('integer', 'real') THEN ",
+            $column,
+            " / 86400000.0 + 2440587.5 ELSE julianday(",
+            $column,
+            ") END"
+        )
+    };
+}
+pub(crate) use by_time;
+
 const NOUNS: [Noun; 8] = [
-    Noun { table: "projects", key: "id", order: "julianday(created_at)", finish: project },
+    Noun { table: "projects", key: "id", order: by_time!("created_at"), finish: project },
     Noun { table: "drafts", key: "id", order: "id", finish: draft },
     Noun { table: "orchestrators", key: "id", order: "id", finish: machine },
-    Noun { table: "messages", key: "id", order: "julianday(created_at)", finish: message },
-    Noun { table: "actions", key: "id", order: "julianday(proposed_at)", finish: action },
-    Noun { table: "flows", key: "name", order: "scope, name", finish: flow },
+    Noun { table: "messages", key: "id", order: by_time!("created_at"), finish: message },
+    Noun { table: "actions", key: "id", order: by_time!("proposed_at"), finish: action },
+    Noun { table: "flows", key: "name", order: "name", finish: flow },
     Noun { table: "roles", key: "name", order: "name", finish: role },
     Noun { table: "api_keys", key: "scope", order: "scope", finish: key },
 ];
 
 /// Takes all of them.
-pub(crate) fn take(dump: &Dump, notes: &mut Vec<Note>) -> Result<Vec<Taken>, ImportError> {
-    let mut around = Around::default();
-    for cells in dump.rows("orchestrators", "id")? {
-        if let (Some(id), Some(scope)) = (peek(&cells, "id"), peek(&cells, "scope")) {
-            around.scopes.insert(id, scope);
+pub(crate) fn take(
+    source: &Source,
+    scopes: &Scopes,
+    notes: &mut Notes,
+    sink: &mut Sink<'_>,
+) -> Result<Vec<Taken>, ImportError> {
+    let mut around = Around { scopes, machines: HashMap::new() };
+    source.each("orchestrators", "id", &["capabilities"], |cells| {
+        let Some(id) = peek(&cells, "id") else { return Ok(()) };
+        let own = peek(&cells, "scope").filter(|scope| !scope.is_empty());
+        let given = || scopes.scope("orchestrators", &id).map(str::to_owned);
+        if let Some(scope) = own.or_else(given) {
+            around.machines.insert(id, scope);
         }
-    }
-    NOUNS.iter().map(|noun| noun.take(dump.rows(noun.table, noun.order)?, &around, notes)).collect()
+        Ok(())
+    })?;
+    NOUNS.iter().map(|noun| noun.take(source, &around, notes, sink)).collect()
 }
 
 impl Noun {
     fn take(
         &self,
-        found: Vec<Cells>,
-        around: &Around,
-        notes: &mut Vec<Note>,
+        source: &Source,
+        around: &Around<'_>,
+        notes: &mut Notes,
+        sink: &mut Sink<'_>,
     ) -> Result<Taken, ImportError> {
         let table = table(self.table).ok_or(ImportError::Foreign(self.table))?;
-        let of = Some(found.len());
-        let mut rows = Vec::with_capacity(found.len());
-        for cells in found {
+        let of = source.count(self.table)?;
+        let mut rows = 0;
+        source.each(self.table, self.order, &[], |cells| {
             let key = peek(&cells, self.key).unwrap_or_default();
-            let mut new = as_it_is(table, cells, &key, notes);
+            let mut new = self.begin(table, cells);
             if table.columns[0].name == "seq" {
-                new.set("seq", number_after(rows.len()));
+                new.set("seq", number_after(rows));
             }
-            let mut changes = Vec::new();
-            match (self.finish)(&mut new, around, &mut changes) {
-                Ok(()) => rows.push(new.row),
-                Err(why) => changes = vec![format!("left out: {why}")],
+            if self.table != "roles" {
+                new.find_scope(around.scopes, &key);
             }
-            let note = |what| Note { table: self.table.to_owned(), key: key.clone(), what };
-            notes.extend(changes.into_iter().map(note));
+            let taken = (self.finish)(&mut new, around);
+            if let Some(row) = new.note(&key, taken, notes) {
+                rows += 1;
+                sink(table, of, row).map_err(ImportError::Sink)?;
+            }
+            Ok(())
+        })?;
+        Ok(Taken { table, rows, of: Some(of) })
+    }
+
+    /// Flows belonged to a cluster before they belonged to a scope of that name.
+    fn begin(&self, table: &'static octopoid_store::copy::Table, cells: Cells) -> New {
+        let cluster = if self.table == "flows" { peek(&cells, "cluster") } else { None };
+        let has_scope = cells.get("scope").is_some();
+        let mut new = as_it_is(table, cells);
+        if let Some(cluster) = cluster.filter(|_| !has_scope) {
+            new.changed("scope", format!("its cluster {cluster:?} became its scope"));
+            new.set("scope", cluster);
         }
-        Ok(Taken { table, rows, of })
+        new
     }
 }
 
@@ -84,8 +125,18 @@ pub(crate) fn number_after(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX - 1) + 1
 }
 
-fn project(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
+/// What becomes of rows that the first server showed to everybody because they had no scope.
+fn note_scope(new: &mut New) {
+    if new.text("scope").is_none() {
+        let what = "it has none, so no holder of a key sees it: name one with --scope-of or \
+             --scope-for-unscoped";
+        new.changed("scope", what);
+    }
+}
+
+fn project(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["id"])?;
+    note_scope(new);
     new.default("title", "");
     new.default("status", "draft");
     new.flags(&["auto_accept"]);
@@ -94,10 +145,12 @@ fn project(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String>
     Ok(())
 }
 
-fn draft(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
+fn draft(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+    new.need(&[])?;
     if new.int("id").is_none() {
-        return Err("it has no id".to_owned());
+        return Err(Change::plain("it has no id"));
     }
+    note_scope(new);
     new.default("title", "");
     new.default("author", "");
     new.default("status", "idea");
@@ -106,25 +159,31 @@ fn draft(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
     // The first server wrote the absence of tags as JSON.
     if new.text("tags") == Some("null") {
         new.clear("tags");
+        new.changed("tags", "the text null became null");
     }
     Ok(())
 }
 
-fn machine(new: &mut New, _: &Around, changes: &mut Vec<String>) -> Result<(), String> {
+fn machine(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["id", "cluster", "machine_id", "scope"])?;
     new.default("repo_url", "");
     new.instant("registered_at", &["last_heartbeat"]);
     new.instant("last_heartbeat", &["registered_at"]);
-    let status = new.text("status").unwrap_or("active").to_owned();
+    new.default("status", "active");
+    let status = new.text("status").unwrap_or_default().to_owned();
     if orchestrator::Status::parse(&status).is_none() {
-        changes.push(format!("status {status:?} became \"offline\""));
+        new.changes.push(became("status", &status, "offline"));
         new.set("status", "offline");
     }
-    new.default("status", "active");
     Ok(())
 }
 
-fn message(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
+fn became(column: &str, found: &str, new: &str) -> Change {
+    let kind = format!("{column}: what is none became {new:?}");
+    Change::new(kind, format!("{column} {found:?} became {new:?}"))
+}
+
+fn message(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["id", "task_id", "scope"])?;
     for name in ["from_actor", "type", "content"] {
         new.default(name, "");
@@ -133,7 +192,7 @@ fn message(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String>
     Ok(())
 }
 
-fn action(new: &mut New, _: &Around, changes: &mut Vec<String>) -> Result<(), String> {
+fn action(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["id", "scope"])?;
     for name in ["entity_type", "entity_id", "label", "proposed_by"] {
         new.default(name, "");
@@ -142,47 +201,61 @@ fn action(new: &mut New, _: &Around, changes: &mut Vec<String>) -> Result<(), St
     new.default("status", "proposed");
     let status = new.text("status").unwrap_or_default().to_owned();
     if action::Status::parse(&status).is_none() {
-        changes.push(format!("status {status:?} became \"expired\""));
+        new.changes.push(became("status", &status, "expired"));
         new.set("status", "expired");
     }
     new.instant("proposed_at", &["executed_at"]);
-    if let Some(end) = new.text("expires_at").filter(|end| !end.is_empty()) {
-        match Millis::parse(end) {
+    let end = new.text("expires_at").filter(|end| !end.is_empty()).map(str::to_owned);
+    if let Some(end) = end {
+        match Millis::parse(&end) {
             Some(end) => new.set("expires_at_ms", end.0),
-            None => changes.push(format!("expires_at: {end:?} is no time, so it never expires")),
+            None => new.changes.push(Change::new(
+                "expires_at: it is no time, so it never expires",
+                format!("expires_at: {end:?} is no time, so it never expires"),
+            )),
         }
     }
     Ok(())
 }
 
-fn flow(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
+fn flow(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["name", "scope", "states", "transitions"])?;
     new.instant("registered_at", &["updated_at"]);
     new.instant("updated_at", &["registered_at"]);
     Ok(())
 }
 
-/// The first server's roles belonged to nobody; ours belong to the scope of whoever registered them.
-fn role(new: &mut New, around: &Around, _: &mut Vec<String>) -> Result<(), String> {
-    new.need(&["name", "orchestrator_id"])?;
-    let machine = new.text("orchestrator_id").unwrap_or_default();
-    let scope = around.scopes.get(machine);
-    let scope = scope.ok_or(format!("nobody knows the scope of orchestrator {machine:?}"))?.clone();
-    new.set("scope", scope);
+/// The first server's roles belonged to nobody; ours belong to the scope of the orchestrator that
+/// registered them.
+fn role(new: &mut New, around: &Around<'_>) -> Result<(), Change> {
+    let machine = new.text("orchestrator_id").unwrap_or_default().to_owned();
+    if let Some(scope) = around.machines.get(&machine) {
+        new.set("scope", scope.as_str());
+    } else {
+        let name = new.text("name").unwrap_or_default().to_owned();
+        new.find_scope(around.scopes, &name);
+        if new.text("scope").is_none() {
+            return Err(Change::new(
+                "nobody knows the scope of its orchestrator",
+                format!("nobody knows the scope of orchestrator {machine:?}"),
+            ));
+        }
+    }
+    new.need(&["name", "orchestrator_id", "scope"])?;
     new.default("claims_from", "incoming");
     new.instant("created_at", &[]);
     Ok(())
 }
 
 /// Both servers keep the SHA-256 of a key's whole text, so the keys go on working.
-fn key(new: &mut New, _: &Around, _: &mut Vec<String>) -> Result<(), String> {
+fn key(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.need(&["key_hash", "scope"])?;
     new.instant("created_at", &["last_used_at"]);
     let hash = new.text("key_hash").unwrap_or_default();
     let is_hash =
         hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !is_hash {
-        return Err("its hash is no SHA-256 in lowercase hexadecimal digits".to_owned());
+        return Err(Change::plain("its hash is no SHA-256 in lowercase hexadecimal digits"));
     }
     let Value::Int(created_at) = new.get("created_at") else { return Ok(()) };
     // The form of this server's ids. A few digits of a hash give nothing away.

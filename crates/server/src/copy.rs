@@ -28,10 +28,12 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     let source =
         existing(from, pool.clone()).await.with_context(|| format!("cannot copy {from}"))?;
     let target = empty(to, pool).await.with_context(|| format!("cannot copy into {to}"))?;
+    target.begin_filling().await?;
     source.copy_to(&target, progress("copying")).await.with_context(|| left_behind(to))?;
     let here = source.checksums(progress("checking the source")).await?;
     let there = target.checksums(progress("checking the target")).await?;
     compare(&here, &there).with_context(|| left_behind(to))?;
+    target.finish_filling().await?;
     print(&listed(&there))
 }
 
@@ -40,7 +42,7 @@ async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     if let Database::Sqlite { location: File::File(path), .. } = database {
         ensure!(path.exists(), "there is no such file");
     }
-    let store = connect(database, pool)?;
+    let store = connect(database, pool).await?;
     store.check_newest().await?;
     Ok(store)
 }

@@ -15,9 +15,9 @@ use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
-use octopoid_store::{Store, engine::SharedEngine};
+use octopoid_store::{EngineError, Store, StoreError, engine::SharedEngine};
 use octopoid_store_postgres::{Options as Pool, Postgres};
-use octopoid_store_sqlite::Sqlite;
+use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
 use crate::{
     config::{Cli, Command, Database, Options},
@@ -31,12 +31,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// not made in the time that a request has.
 const MIGRATION_MAX: Duration = Duration::from_hours(1);
 
+/// The most bytes of an error's text that are shown: it may quote what somebody else has written.
+const ERROR_MAX: usize = 4_000;
+
 fn main() -> ExitCode {
     let cli: Cli = hidden::parse();
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "octopoid-server: {error:#}");
+            let text = format!("{error:#}");
+            let shown = &text[..text.floor_char_boundary(ERROR_MAX)];
+            let more = if shown.len() < text.len() { "…" } else { "" };
+            let _ = writeln!(std::io::stderr(), "octopoid-server: {shown}{more}");
             ExitCode::FAILURE
         }
     }
@@ -72,10 +78,21 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Opens the database as it is.
-fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
+/// Opens the database as it is. A file that another program has made is refused untouched.
+async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     let engine: SharedEngine = match database {
-        Database::Sqlite { location, .. } => Arc::new(Sqlite::open(location)?),
+        Database::Sqlite { location, .. } => {
+            if let File::File(path) = location
+                && path.exists()
+            {
+                match Store::new(Arc::new(Peek::open(path)?)).check_ours().await {
+                    // What a reader cannot mend, the writer can, or says why not.
+                    Err(StoreError::Engine(EngineError::Unavailable(_))) => {}
+                    looked => looked?,
+                }
+            }
+            Arc::new(Sqlite::open(location)?)
+        }
         Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
     };
     Ok(Store::new(engine))
@@ -83,12 +100,12 @@ fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
 
 /// Opens the database and brings its schema up to date.
 async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
-    let store = connect(database, pool.clone())?;
+    let store = connect(database, pool.clone()).await?;
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {
             let pool = Pool { connections: 1, patience: MIGRATION_MAX, ..pool };
-            connect(database, pool)?.migrate(System.now()).await?
+            connect(database, pool).await?.migrate(System.now()).await?
         }
     };
     Ok((store, versions))

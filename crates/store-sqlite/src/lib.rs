@@ -6,6 +6,7 @@
 
 mod batch;
 mod checkpoint;
+mod peek;
 mod readers;
 mod writer;
 
@@ -25,6 +26,8 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::{checkpoint::Checkpointer, readers::Readers, writer::Writer};
+
+pub use crate::peek::Peek;
 
 /// Page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32 * 1024;

@@ -73,6 +73,20 @@ pub enum StoreError {
         /// The newest version this server knows.
         known: i64,
     },
+    /// Rows from elsewhere are being put in, or were and not all of them.
+    #[error(
+        "an import or a copy into the database has not finished: wait for it, or, if it was \
+         stopped, empty the database and begin again"
+    )]
+    Unfinished,
+    /// Another program has made the database.
+    #[error(
+        "the database is another program's: it has the table {table:?}, and none of this server's"
+    )]
+    Foreign {
+        /// One of its tables.
+        table: String,
+    },
 }
 
 /// The result of an operation.

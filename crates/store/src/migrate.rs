@@ -48,6 +48,26 @@ const CURRENT: &str =
 const ENTER: &str =
     "INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (?1, ?2, ?3)";
 
+/// Stands among the versions as long as rows from elsewhere are being put in. No server works with
+/// it, one that does not know it neither, because none is as new as that.
+pub(crate) const UNFINISHED: i64 = 1_000_000_000;
+
+/// Makes the mark, or fails if it is there.
+const BEGIN_FILLING: Sql = Sql::Same(std::borrow::Cow::Borrowed(
+    "INSERT INTO schema_versions (version, applied_at, readable_from) \
+     VALUES (1000000000, 0, 1000000000)",
+));
+
+const FINISH_FILLING: Sql =
+    Sql::Same(std::borrow::Cow::Borrowed("DELETE FROM schema_versions WHERE version = 1000000000"));
+
+/// A table of another program's, if there is any and none of ours.
+const FOREIGN: Sql = Sql::OnlySqlite(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
+     AND 3 > (SELECT COUNT(*) FROM pragma_table_info('schema_versions') \
+         WHERE name IN ('version', 'applied_at', 'readable_from')) LIMIT 1",
+);
+
 /// The newest schema version this server knows.
 pub(crate) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
@@ -80,6 +100,23 @@ impl Store {
         Ok((before, found))
     }
 
+    /// Refuses a database that another program has made. It is only read.
+    pub async fn check_ours(&self) -> Result<()> {
+        let [rows] = self.read([bind!(FOREIGN)]).await?;
+        let name = first(rows, |row| Columns::new(row).next::<String>())?;
+        name.map_or(Ok(()), |table| Err(StoreError::Foreign { table }))
+    }
+
+    /// Marks the database, so that no server works with it before [`Store::finish_filling`].
+    pub async fn begin_filling(&self) -> Result<()> {
+        self.write_holding(vec![Lock::schema()], vec![bind!(BEGIN_FILLING)]).await.map(drop)
+    }
+
+    /// Takes the mark away: all rows are there.
+    pub async fn finish_filling(&self) -> Result<()> {
+        self.write_holding(vec![Lock::schema()], vec![bind!(FINISH_FILLING)]).await.map(drop)
+    }
+
     /// Whether the database takes writes, answers, and has a schema that this server can work with.
     pub async fn check_ready(&self) -> Result<()> {
         // Changes nothing, but a writer that is gone or locked out cannot answer it.
@@ -100,11 +137,19 @@ impl Store {
             Ok((row.next()?, row.next()?))
         };
         let (found, readable_from): (i64, i64) = first(rows, versions)?.unwrap_or_default();
+        if found == UNFINISHED {
+            return Err(StoreError::Unfinished);
+        }
         if found > known && readable_from > known {
             return Err(StoreError::Newer { found, known });
         }
         Ok(found)
     }
+}
+
+/// The statements that make the mark and take it away, as text for SQLite.
+pub(crate) fn filling_texts() -> [String; 2] {
+    [BEGIN_FILLING, FINISH_FILLING].map(|sql| format!("{};", sql.sqlite().unwrap_or_default()))
 }
 
 impl Migration {

@@ -3,6 +3,7 @@
 use octopoid_domain::Millis;
 use octopoid_store::{
     EngineError, Sql, StoreError,
+    copy::CopyError,
     engine::{Parameter, Statement, Value},
 };
 
@@ -11,6 +12,7 @@ use crate::{Failure, Verdict, World, ensure, ensure_eq};
 cases! {
     migrating_again_changes_nothing,
     a_database_from_a_newer_server_is_refused_untouched,
+    a_database_that_is_being_filled_is_refused,
     a_failed_batch_leaves_nothing_behind,
     a_broken_statement_is_a_bug_and_not_a_refusal,
     a_batch_answers_in_its_order,
@@ -60,6 +62,27 @@ async fn a_database_from_a_newer_server_is_refused_untouched(world: &World) -> V
     }
     let after = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
     ensure_eq!(after, before, "the schema and its versions");
+    Ok(())
+}
+
+/// Half an import or a copy must not be worked with.
+async fn a_database_that_is_being_filled_is_refused(world: &World) -> Verdict {
+    let store = &world.store;
+    let before = world.runs(VERSIONS, vec![]).await?;
+    store.begin_filling().await?;
+    let copied = match store.check_newest().await {
+        Err(CopyError::Store(error)) => Err(error),
+        other => return Err(Failure::new(format!("expected a refusal, found {other:?}"))),
+    };
+    for answer in [store.migrate(Millis(5)).await.map(drop), store.check_ready().await, copied] {
+        let is_refused = matches!(answer, Err(StoreError::Unfinished));
+        ensure!(is_refused, "expected a refusal, found {answer:?}");
+    }
+    let again = store.begin_filling().await;
+    ensure!(again.is_err(), "two fill it at once");
+    store.finish_filling().await?;
+    store.check_ready().await?;
+    ensure_eq!(world.runs(VERSIONS, vec![]).await?, before, "the versions");
     Ok(())
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Rows go as they are, internal columns too, in pages in the order of their keys. Nothing is held
 //! open meanwhile, so whoever copies stops the servers first; the checksums at the end tell if
-//! somebody wrote all the same. A copy that fails leaves a target that is not empty, and the next
-//! one refuses it.
+//! somebody wrote all the same. [`Store::begin_filling`] marks the target meanwhile, so that no
+//! server works with half a database; a copy that fails leaves the mark.
 
 mod checksum;
 mod counters;

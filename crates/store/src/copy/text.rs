@@ -44,6 +44,18 @@ pub fn inserting(table: &Table, row: &Row) -> Vec<String> {
     statements
 }
 
+/// The statement before all others, which marks the database as unfinished.
+pub fn beginning() -> String {
+    let [begin, _] = crate::migrate::filling_texts();
+    begin
+}
+
+/// The statement after all others, which takes the mark away.
+pub fn finishing() -> String {
+    let [_, finish] = crate::migrate::filling_texts();
+    finish
+}
+
 /// The statements that let the tables go on counting after these numbers.
 pub fn counting(numbers: &[(&str, i64)]) -> Vec<String> {
     counters::sqlite_texts(numbers)

@@ -206,5 +206,7 @@ async fn a_copy_that_fails_in_the_middle_says_what_it_leaves() {
     row[2] = Value::Text("a\0b".to_owned());
     store(&first).insert_rows(roles, vec![row]).await.unwrap();
     refuses(&first.url(), &schema.url(), "is not complete: empty it before you try again").await;
-    refuses(&first.url(), &schema.url(), "it is not empty: the table projects has rows").await;
+    let why = "an import or a copy into the database has not finished";
+    refuses(&first.url(), &schema.url(), why).await;
+    refuses(&schema.url(), &first.url(), why).await;
 }
