@@ -130,10 +130,11 @@ impl Shared {
         self.host.pause(ms)
     }
 
-    /// From now on no work is handed out, and nobody waits for any; what agents report is still
-    /// taken.
+    /// From now on no work is handed out, nobody waits for any, and reads that take long end; what
+    /// agents report is still taken.
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        self.store.stop_reads();
         self.store.hints().tell_all_here();
     }
 

@@ -93,6 +93,13 @@ impl Problem {
         self.status == StatusCode::UNAUTHORIZED
     }
 
+    /// A read that takes too long takes too long again, so a 503 would only have it repeated.
+    fn answer_too_slow() -> Self {
+        let text = "The answer took too long to find: ask for less with limit, a smaller offset or a \
+             filter";
+        Self::new(StatusCode::BAD_REQUEST, "answer_too_slow", text)
+    }
+
     /// The server's own fault. The cause belongs in the log, not in the answer.
     pub(crate) fn internal() -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -171,6 +178,15 @@ impl From<StoreError> for Problem {
                 tracing::error!(%cause, "the database did not confirm a write");
                 Self::unconfirmed()
             }
+            StoreError::Engine(EngineError::Damaged(cause)) => {
+                tracing::error!(%cause, "the database is damaged: restore a backup");
+                Self::unavailable()
+            }
+            StoreError::Engine(EngineError::Stopping) => Self::stopping(),
+            StoreError::Engine(EngineError::TooSlow) => {
+                tracing::warn!("gave up a read that took too long");
+                Self::answer_too_slow()
+            }
             StoreError::Engine(EngineError::TooLarge) => Self::answer_too_large(),
             StoreError::Engine(EngineError::RowTooLarge) => Self::too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
@@ -225,5 +241,18 @@ mod tests {
         let problem = Problem::from(StoreError::Engine(EngineError::TooLarge));
         assert_eq!((problem.status.as_u16(), problem.body.code), (400, "answer_too_large"));
         assert!(problem.body.error.contains("limit"));
+    }
+
+    #[test]
+    fn a_read_that_takes_too_long_is_the_callers_to_change() {
+        let problem = Problem::from(StoreError::Engine(EngineError::TooSlow));
+        assert_eq!((problem.status.as_u16(), problem.body.code), (400, "answer_too_slow"));
+        assert!(problem.body.error.contains("limit"));
+    }
+
+    #[test]
+    fn a_read_that_the_end_of_the_server_cuts_off_may_be_tried_again() {
+        let problem = Problem::from(StoreError::Engine(EngineError::Stopping));
+        assert_eq!((problem.status.as_u16(), problem.body.code), (503, "stopping"));
     }
 }

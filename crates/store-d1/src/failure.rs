@@ -19,10 +19,21 @@ const STATEMENT: [&str; 6] = [
     "Wrong number of parameter bindings",
 ];
 
-/// What D1 says when it has not begun with a batch: there is no room, too much is waiting, or the
-/// day's allowance is used up.
-const REFUSED: [&str; 6] =
-    ["SQLITE_FULL", "overloaded", "Too many", "maximum DB size", "limit exceeded", "daily limit"];
+/// What D1 says when it has not begun with a batch: there is no room in the database or the account,
+/// too much is waiting, or the day's allowance of rows is used up.
+const REFUSED: [&str; 8] = [
+    "SQLITE_FULL",
+    "overloaded",
+    "Too many",
+    "maximum DB size",
+    "maximum account storage",
+    "limit exceeded",
+    "daily limit",
+    "free tier daily row",
+];
+
+/// SQLite's code for what cannot be read as it was written.
+const DAMAGED: [&str; 2] = ["SQLITE_CORRUPT", "SQLITE_NOTADB"];
 
 /// An error of the binding, in the store's words.
 pub(crate) fn engine_error(error: &Error, is_write: bool) -> EngineError {
@@ -45,6 +56,8 @@ fn classified(message: String, is_write: bool) -> EngineError {
         EngineError::Constraint(message)
     } else if says(&[TOO_BIG]) {
         EngineError::RowTooLarge
+    } else if says(&DAMAGED) {
+        EngineError::Damaged(message)
     } else if says(&STATEMENT) {
         EngineError::Statement(message)
     } else if is_write && !says(&REFUSED) {
@@ -82,5 +95,22 @@ mod tests {
         assert!(matches!(unread, EngineError::Unavailable(_)), "{unread}");
         let busy = is("D1_ERROR: D1 DB is overloaded. Too many requests queued.", true);
         assert!(matches!(busy, EngineError::Unavailable(_)), "{busy}");
+    }
+
+    #[test]
+    fn a_write_beyond_the_allowance_was_not_done() {
+        for message in [
+            "D1_ERROR: Your account has exceeded D1's free tier daily row write limit. Upgrade to a \
+             paid plan or wait until tomorrow (midnight UTC) to continue.",
+            "D1_ERROR: Your account has exceeded D1's free tier daily row read limit. Upgrade to a \
+             paid plan or wait until tomorrow (midnight UTC) to continue.",
+            "D1_ERROR: Exceeded maximum DB size.",
+            "D1_ERROR: Exceeded maximum account storage limit.",
+        ] {
+            let refused = is(message, true);
+            assert!(matches!(refused, EngineError::Unavailable(_)), "{refused}");
+        }
+        let reset = is("D1_ERROR: D1 DB exceeded its CPU time limit and was reset.", true);
+        assert!(matches!(reset, EngineError::Unconfirmed(_)), "{reset}");
     }
 }

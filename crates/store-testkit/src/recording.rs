@@ -61,4 +61,20 @@ impl Engine for Recording {
         self.note(true, &batch);
         self.inner.write(batch)
     }
+
+    fn read_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.note(false, &batch);
+        self.inner.read_for_health(batch)
+    }
+
+    fn readers(&self) -> usize {
+        self.inner.readers()
+    }
+
+    fn stop_reads(&self) {
+        self.inner.stop_reads();
+    }
 }

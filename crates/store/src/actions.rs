@@ -173,7 +173,9 @@ impl Store {
     ) -> Result<Listed<Action>> {
         let conditions = filter.conditions(now);
         let total = conditions.count("actions");
-        let [total, rows] = self.read([total, conditions.page(LIST, "seq DESC", page)]).await?;
+        let [total, rows] = self
+            .read_for(Some(&filter.scope), [total, conditions.page(LIST, "seq DESC", page)])
+            .await?;
         Ok(Listed { items: all(rows, action)?, total: number(total)? })
     }
 

@@ -159,7 +159,9 @@ impl Store {
     pub async fn list_drafts(&self, filter: &Filter, page: Page) -> Result<Listed<Draft>> {
         let conditions = filter.conditions();
         let total = conditions.count("drafts");
-        let [total, rows] = self.read([total, conditions.page(LIST, "id DESC", page)]).await?;
+        let [total, rows] = self
+            .read_for(filter.scope.as_deref(), [total, conditions.page(LIST, "id DESC", page)])
+            .await?;
         Ok(Listed { items: all(rows, draft)?, total: number(total)? })
     }
 

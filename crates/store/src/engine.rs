@@ -1,6 +1,6 @@
 //! The seam between the operations and a database: a batch goes in, rows come out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use thiserror::Error;
@@ -14,6 +14,10 @@ use crate::Sql;
 pub trait Engine: Send + Sync + 'static {
     /// Runs statements that change nothing, all on one state of the database. May be served by a
     /// replica.
+    ///
+    /// Dropping the future says that nobody waits for the answer any more: an engine that can end
+    /// the read then does so, whether it runs or still waits for its turn. A read that runs longer
+    /// than [`READ_TIME_MAX`] ends with [`EngineError::TooSlow`].
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
     /// The same for a batch that reads a few rows by their keys, as most requests do first. An
@@ -22,8 +26,28 @@ pub trait Engine: Send + Sync + 'static {
         self.read(batch)
     }
 
-    /// Runs a batch atomically. Returns only when it is durable.
+    /// Runs a batch atomically. Returns only when it is durable. A batch that was begun runs to its
+    /// end, even if its future is dropped.
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
+
+    /// Reads for the health check. An engine that can be filled with reads keeps a way apart for
+    /// it, and looks after whatever else must be sound before a write can be kept.
+    fn read_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.look_up(batch)
+    }
+
+    /// How many calls of [`read`](Self::read) run at the same time before others wait. The store
+    /// lets no tenant have all of them.
+    fn readers(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Says that the process is about to end. A read that runs for more than a second after this
+    /// ends with [`EngineError::Stopping`]. Writes go on.
+    fn stop_reads(&self) {}
 }
 
 /// A value that comes out of the database. Instants are integers in milliseconds, booleans 0 and 1,
@@ -54,6 +78,9 @@ pub type Row = Vec<Value>;
 /// The most bytes of text that the rows of one read have in all, on a machine of our own: 64 MiB.
 pub const TEXT_MAX: usize = 64 << 20;
 
+/// How long a read may run, on a machine of our own.
+pub const READ_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// How many bytes of text a row has.
 pub fn text_bytes(row: &[Value]) -> usize {
     let bytes = row.iter().map(|value| match value {
@@ -75,7 +102,7 @@ pub struct Statement {
     pub parameters: Vec<Parameter>,
 }
 
-/// The machine's reasons to fail. Only the last two may be the caller's fault.
+/// The machine's reasons to fail. Only the last three may be the caller's fault.
 #[derive(Clone, Debug, Error)]
 pub enum EngineError {
     /// A constraint that no operation foresaw was broken: a bug in an operation.
@@ -91,6 +118,15 @@ pub enum EngineError {
     /// all, and nobody can tell which.
     #[error("the database did not confirm the write: {0}")]
     Unconfirmed(String),
+    /// The backend found that what it has stored is damaged. Nothing of the batch was done.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// The process is about to end, and the read took too long to wait for it.
+    #[error("the server is stopping")]
+    Stopping,
+    /// A read took longer than [`READ_TIME_MAX`].
+    #[error("a read took longer than {} seconds", READ_TIME_MAX.as_secs())]
+    TooSlow,
     /// A read would return more text than the backend holds in memory for one caller.
     #[error("the rows that were asked for are too large in all")]
     TooLarge,

@@ -90,7 +90,7 @@ impl Store {
 
     /// Lists the flows of a scope by name.
     pub async fn list_flows(&self, scope: &str) -> Result<Vec<Flow>> {
-        let [rows] = self.read([bind!(LIST, scope)]).await?;
+        let [rows] = self.read_for(Some(scope), [bind!(LIST, scope)]).await?;
         all(rows, flow)
     }
 

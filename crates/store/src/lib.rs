@@ -13,6 +13,8 @@ mod counts;
 pub mod drafts;
 pub mod engine;
 mod flows;
+mod gate;
+mod health;
 mod hints;
 mod history;
 mod keys;
@@ -37,6 +39,8 @@ use octopoid_domain::Refusal;
 use thiserror::Error;
 
 use engine::{Rows, SharedEngine, Statement};
+use gate::Gate;
+use health::Watched;
 
 pub use engine::{Engine, EngineError};
 pub use hints::{Hints, Watch};
@@ -95,14 +99,16 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The operations, over some engine.
 #[derive(Clone)]
 pub struct Store {
-    engine: SharedEngine,
+    engine: Arc<Watched>,
+    gate: Arc<Gate>,
     hints: Arc<Hints>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
-        Self { engine, hints: Arc::default() }
+        let gate = Arc::new(Gate::new(engine.readers()));
+        Self { engine: Arc::new(Watched::new(engine)), gate, hints: Arc::default() }
     }
 
     /// Who waits for work, to be told and to be asked.
@@ -116,6 +122,24 @@ impl Store {
 
     async fn look_up<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
         answers(self.engine.look_up(batch.into()).await?)
+    }
+
+    /// Reads what may take long, such as a list. A tenant that asks for much waits for its own
+    /// reads, so that some of the engine's readers are left for the others.
+    async fn read_for<const N: usize>(
+        &self,
+        scope: Option<&str>,
+        batch: [Statement; N],
+    ) -> Result<[Rows; N]> {
+        let _pass = self.gate.enter(scope.unwrap_or_default()).await?;
+        self.read(batch).await
+    }
+
+    /// Says that the process is about to end: lists that wait for their turn are refused, and reads
+    /// that take long end. What agents report is still taken.
+    pub fn stop_reads(&self) {
+        self.gate.close();
+        self.engine.stop_reads();
     }
 
     async fn write<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {

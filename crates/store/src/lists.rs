@@ -238,7 +238,8 @@ impl Store {
     pub async fn list_tasks(&self, filter: &Filter, page: Page) -> Result<Listed<Task>> {
         let query = Query::new(filter);
         let total = query.total();
-        let [total, rows] = self.read([total, query.page(filter, page)]).await?;
+        let [total, rows] =
+            self.read_for(Some(&filter.scope), [total, query.page(filter, page)]).await?;
         Ok(Listed { items: all(rows, task)?, total: number(total)? })
     }
 }

@@ -143,7 +143,7 @@ impl Store {
             }
             Window::Stretch(page) => conditions.page(LIST, "created_at, seq", page),
         };
-        let [total, mut rows] = self.read([total, page]).await?;
+        let [total, mut rows] = self.read_for(Some(&filter.scope), [total, page]).await?;
         if matches!(window, Window::Newest(_)) {
             rows.reverse();
         }
@@ -153,7 +153,7 @@ impl Store {
     /// A message of this scope and all that answers it, directly or not; at most 10,000, and none
     /// if there is no such message.
     pub async fn list_thread(&self, root: &str, scope: &str) -> Result<Vec<Message>> {
-        let [rows] = self.read([bind!(THREAD, root, scope)]).await?;
+        let [rows] = self.read_for(Some(scope), [bind!(THREAD, root, scope)]).await?;
         all(rows, message)
     }
 }

@@ -8,7 +8,7 @@
 use octopoid_domain::Millis;
 
 use crate::{
-    EngineError, Result, Store, StoreError,
+    EngineError, Result, Store, StoreError, answers,
     engine::{Statement, bind},
     first,
     locks::Lock,
@@ -117,10 +117,8 @@ impl Store {
         self.write_holding(vec![Lock::schema()], vec![bind!(FINISH_FILLING)]).await.map(drop)
     }
 
-    /// Whether the database takes writes, answers, and has a schema that this server can work with.
-    pub async fn check_ready(&self) -> Result<()> {
-        // Changes nothing, but a writer that is gone or locked out cannot answer it.
-        self.engine.write(Vec::new()).await?;
+    /// Fails unless the schema is one that this server can work with.
+    pub(crate) async fn check_version(&self) -> Result<()> {
         let (found, known) = (self.version().await?, newest());
         if found < known {
             return Err(StoreError::Older { found, known });
@@ -131,7 +129,7 @@ impl Store {
     /// The version of the schema, if this server can work with it.
     pub(crate) async fn version(&self) -> Result<i64> {
         let known = newest();
-        let [rows] = self.read([bind!(CURRENT)]).await?;
+        let [rows] = answers(self.engine.read_for_health(vec![bind!(CURRENT)]).await?)?;
         let versions = |row| {
             let mut row = Columns::new(row);
             Ok((row.next()?, row.next()?))

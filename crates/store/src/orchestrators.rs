@@ -204,7 +204,12 @@ impl Store {
     pub async fn list_orchestrators(&self, filter: &Filter) -> Result<Vec<Orchestrator>> {
         let sql = if filter.scope.is_some() { LIST_SCOPE } else { LIST_ALL };
         let statuses = json_unless_empty(&filter.statuses);
-        let [rows] = self.read([bind!(sql, &filter.scope, &filter.cluster, statuses)]).await?;
+        let [rows] = self
+            .read_for(
+                filter.scope.as_deref(),
+                [bind!(sql, &filter.scope, &filter.cluster, statuses)],
+            )
+            .await?;
         all(rows, orchestrator)
     }
 

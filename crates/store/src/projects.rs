@@ -184,7 +184,9 @@ impl Store {
         conditions.and_if("status = ?#", filter.status.as_deref());
         conditions.and_if("created_by = ?#", filter.created_by.as_deref());
         let total = conditions.count("projects");
-        let [total, rows] = self.read([total, conditions.page(LIST, "seq DESC", page)]).await?;
+        let [total, rows] = self
+            .read_for(filter.scope.as_deref(), [total, conditions.page(LIST, "seq DESC", page)])
+            .await?;
         Ok(Listed { items: all(rows, project)?, total: number(total)? })
     }
 
@@ -202,8 +204,12 @@ impl Store {
         within: Option<&str>,
         scope: Option<&str>,
     ) -> Result<Vec<Task>> {
-        let [found, rows] =
-            self.read([bind!(FIND, id, within), bind!(TASKS, id, scope.or(within))]).await?;
+        let [found, rows] = self
+            .read_for(
+                scope.or(within),
+                [bind!(FIND, id, within), bind!(TASKS, id, scope.or(within))],
+            )
+            .await?;
         if found.is_empty() {
             return Err(not_found(id));
         }

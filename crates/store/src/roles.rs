@@ -112,7 +112,7 @@ impl Store {
             Some(scope) => bind!(LIST_SCOPE, scope),
             None => bind!(LIST_ALL),
         };
-        let [rows] = self.read([list]).await?;
+        let [rows] = self.read_for(scope, [list]).await?;
         all(rows, role)
     }
 
