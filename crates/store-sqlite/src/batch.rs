@@ -95,9 +95,11 @@ fn engine_error(error: &rusqlite::Error) -> EngineError {
             | ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::CannotOpen
+            | ErrorCode::FileLockingProtocolFailed
             | ErrorCode::ReadOnly
             | ErrorCode::OutOfMemory,
         ) => EngineError::Unavailable(text),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => EngineError::Damaged(text),
         _ => EngineError::Statement(text),
     }
 }

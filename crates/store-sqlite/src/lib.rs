@@ -6,26 +6,35 @@
 
 mod batch;
 mod checkpoint;
+mod files;
 mod peek;
+mod reader;
 mod readers;
 mod writer;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Rows, Statement, TEXT_MAX},
+    engine::{Rows, Statement},
 };
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::{checkpoint::Checkpointer, readers::Readers, writer::Writer};
+use crate::{
+    checkpoint::{Checkpointer, LONG},
+    files::Files,
+    reader::{Read, Reader, Stop, Times},
+    readers::{Readers, Spare},
+    writer::{Job, OnDisk, Write, Writer},
+};
 
 pub use crate::peek::Peek;
 
@@ -64,115 +73,129 @@ pub enum OpenError {
     },
 }
 
-/// A job for a thread of the engine: a batch and where its answer goes.
-struct Job {
-    batch: Vec<Statement>,
-    /// The most bytes of text its rows may have.
-    text_max: usize,
-    reply: oneshot::Sender<Answer>,
-}
-
 type Answer = Result<Vec<Rows>, EngineError>;
 
 /// An open SQLite database.
 pub struct Sqlite {
     writer: Writer,
     /// None in memory, where only the writer's connection sees the data.
-    readers: Option<Readers>,
+    others: Option<Others>,
+    stop: Arc<Stop>,
+}
+
+/// What a database on disk has beside the writer.
+struct Others {
+    readers: Readers,
+    /// As many as there are reading threads, but for one, so that no more read at once than both
+    /// together.
+    spare: Spare,
+    /// One thread that other reads cannot take.
+    health: Readers,
     /// Held for as long as the database is open; the system lets go of it when the process dies.
-    _lock: Option<File>,
+    _lock: File,
 }
 
 impl Sqlite {
     /// Opens a database and starts its threads.
     pub fn open(location: &Location) -> Result<Self, OpenError> {
+        Self::open_with(location, Times::default())
+    }
+
+    fn open_with(location: &Location, times: Times) -> Result<Self, OpenError> {
+        let stop = Arc::default();
         match location {
             Location::Memory => {
-                let connection = connect(Path::new(":memory:"), WRITER_CACHE_KIB)
-                    .map_err(|error| failed(Path::new(":memory:"), &error))?;
-                Ok(Self { writer: Writer::start(connection, None), readers: None, _lock: None })
+                let path = Path::new(":memory:");
+                let connection = connect(path, WRITER_CACHE_KIB)
+                    .and_then(|connection| Reader::new(connection, &stop, times))
+                    .map_err(|error| failed(path, &error))?;
+                Ok(Self { writer: Writer::start(connection, None), others: None, stop })
             }
-            Location::File(path) => {
-                let real = resolve(path).map_err(|error| failed(path, &error))?;
-                let lock = lock(path, &real)?;
-                let open = |cache| connect(&real, cache).map_err(|error| failed(path, &error));
-                let writer = open(WRITER_CACHE_KIB)?;
-                let checkpointer = Checkpointer::start(open(0)?);
-                let readers =
-                    std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
-                let several = || -> Result<Vec<_>, _> {
-                    (0..readers).map(|_| open(READER_CACHE_KIB)).collect()
-                };
-                Ok(Self {
-                    writer: Writer::start(writer, Some(checkpointer)),
-                    readers: Some(Readers::start(several()?, several()?)),
-                    _lock: Some(lock),
-                })
-            }
+            Location::File(path) => Self::open_file(path, stop, times),
         }
+    }
+
+    fn open_file(path: &Path, stop: Arc<Stop>, times: Times) -> Result<Self, OpenError> {
+        let real = files::resolve(path).map_err(|error| failed(path, &error))?;
+        let lock = files::lock(path, &real)?;
+        let wrong = |error: rusqlite::Error| failed(path, &error);
+        let open = |cache| Reader::new(connect(&real, cache)?, &stop, times);
+        let several = |count, cache| -> Result<Vec<_>, _> {
+            (0..count).map(|_| open(cache).map_err(wrong)).collect()
+        };
+        let mut writer = open(WRITER_CACHE_KIB).map_err(wrong)?;
+        let checkpoints = connect(&real, 0).map_err(wrong)?;
+        let checkpointer =
+            Checkpointer::start(checkpoints, writer.connection_mut(), &real).map_err(wrong)?;
+        let files = Files::of(&real).map_err(|error| failed(path, &error))?;
+        let cores = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
+        // One more, because no tenant may have all of them.
+        let readers = Readers::start("sqlite-reader", several(cores + 1, READER_CACHE_KIB)?);
+        let spare = Spare::new(several(cores, READER_CACHE_KIB)?);
+        let health = Readers::start("sqlite-health", several(1, 0)?);
+        let writer = Writer::start(writer, Some(OnDisk { checkpointer, files }));
+        let others = Others { readers, spare, health, _lock: lock };
+        Ok(Self { writer, others: Some(others), stop })
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // The threads are waited for, and nobody waits for what they read.
+        self.stop.close();
     }
 }
 
 impl Engine for Sqlite {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
-        match &self.readers {
-            Some(readers) => Box::pin(ask(readers.jobs(), batch, TEXT_MAX)),
-            None => Box::pin(ask(self.writer.jobs(), batch, TEXT_MAX)),
+        match &self.others {
+            Some(others) => {
+                Box::pin(ask(others.readers.jobs(), move |reply| Read::new(batch, reply)))
+            }
+            None => {
+                Box::pin(ask(self.writer.jobs(), move |reply| Job::Read(Read::new(batch, reply))))
+            }
         }
     }
 
     /// On the caller's thread if a connection is free: a few cached pages are read sooner than
     /// another thread wakes up.
     fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
-        match self.readers.as_ref().and_then(|readers| readers.read_here(&batch)) {
+        match self.others.as_ref().and_then(|others| others.spare.read_here(&batch)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => self.read(batch),
         }
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
-        // What is written came in small pieces, and must not fail because it is large in all.
-        Box::pin(ask(self.writer.jobs(), batch, usize::MAX))
+        Box::pin(ask(self.writer.jobs(), move |reply| Job::Write(Write::new(batch, reply))))
+    }
+
+    fn read_for_health(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+        match &self.others {
+            Some(others) => {
+                Box::pin(ask(others.health.jobs(), move |reply| Read::new(batch, reply)))
+            }
+            None => self.read(batch),
+        }
+    }
+
+    fn readers(&self) -> usize {
+        self.others.as_ref().map_or(1, |others| others.readers.count())
+    }
+
+    fn stop_reads(&self) {
+        self.stop.begin();
     }
 }
 
-/// Sends a batch to a thread and waits for its answer. Once sent, the batch is run whether or not
-/// the caller still waits.
-async fn ask(jobs: &flume::Sender<Job>, batch: Vec<Statement>, text_max: usize) -> Answer {
+/// Sends a job to a thread and waits for its answer. A write, once sent, is run whether or not the
+/// caller still waits; a read ends when the caller does not.
+async fn ask<T>(jobs: &flume::Sender<T>, job: impl FnOnce(oneshot::Sender<Answer>) -> T) -> Answer {
     let stopped = || EngineError::Unavailable("the database has been closed".to_owned());
     let (reply, answer) = oneshot::channel();
-    jobs.send_async(Job { batch, text_max, reply }).await.map_err(|_| stopped())?;
+    jobs.send_async(job(reply)).await.map_err(|_| stopped())?;
     answer.await.map_err(|_| stopped())?
-}
-
-/// The file itself, without links on the way: so that all who open it look for the same lock.
-fn resolve(path: &Path) -> std::io::Result<PathBuf> {
-    match path.canonicalize() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // Only what exists can be resolved, and SQLite takes an empty file for a new database.
-            File::options().create(true).append(true).open(path)?;
-            path.canonicalize()
-        }
-        resolved => resolved,
-    }
-}
-
-/// Takes the lock that keeps a second server away from the file, which was asked for as `path`.
-fn lock(path: &Path, real: &Path) -> Result<File, OpenError> {
-    let mut name = real.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(|error| failed(&name, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(&name, &error)),
-    }
 }
 
 fn failed(path: &Path, error: &dyn std::error::Error) -> OpenError {
@@ -193,6 +216,7 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LONG.cast_signed())?;
     connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(connection)
@@ -201,9 +225,12 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
 #[cfg(test)]
 mod tests {
     use futures_util::future::BoxFuture;
-    use octopoid_store::{Engine, EngineError, Store, engine::Statement};
+    use octopoid_store::{
+        Engine, EngineError, Store,
+        engine::{Statement, TEXT_MAX},
+    };
 
-    use super::{Answer, Location, OpenError, Sqlite, TEXT_MAX};
+    use super::{Answer, Location, OpenError, Sqlite};
 
     /// Reads, but its writer is gone.
     struct ReadOnly(Sqlite);

@@ -1,13 +1,15 @@
 //! The threads that read, each on its own connection.
 
-use std::{sync::Mutex, thread::JoinHandle};
+use std::{
+    sync::{Mutex, PoisonError, TryLockError},
+    thread::JoinHandle,
+};
 
-use octopoid_store::engine::{Statement, TEXT_MAX};
-use rusqlite::Connection;
+use octopoid_store::engine::Statement;
 
 use crate::{
-    Answer, Job,
-    batch::{Failure, run},
+    Answer,
+    reader::{Read, Reader},
 };
 
 /// The most batches that wait; senders beyond that wait themselves.
@@ -15,43 +17,32 @@ const QUEUE_MAX: usize = 4096;
 
 /// The reading threads. Dropping them waits for what they are doing.
 pub(crate) struct Readers {
-    jobs: Option<flume::Sender<Job>>,
+    jobs: Option<flume::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
-    /// For whoever reads on its own thread. As many as there are threads, so that no more read at
-    /// once than both together.
-    spare: Vec<Mutex<Connection>>,
 }
 
 impl Readers {
-    pub(crate) fn start(connections: Vec<Connection>, spare: Vec<Connection>) -> Self {
-        let (jobs, inbox) = flume::bounded::<Job>(QUEUE_MAX);
-        let threads = connections
+    pub(crate) fn start(name: &str, readers: Vec<Reader>) -> Self {
+        let (jobs, inbox) = flume::bounded::<Read>(QUEUE_MAX);
+        let threads = readers
             .into_iter()
-            .map(|connection| {
+            .map(|reader| {
                 let inbox = inbox.clone();
                 std::thread::Builder::new()
-                    .name("sqlite-reader".to_owned())
-                    .spawn(move || {
-                        for job in &inbox {
-                            let answer = read(&connection, &job.batch);
-                            let _ = job.reply.send(answer);
-                        }
-                    })
+                    .name(name.to_owned())
+                    .spawn(move || inbox.iter().for_each(|read| reader.serve(read)))
                     .expect("the system starts a few threads")
             })
             .collect();
-        let spare = spare.into_iter().map(Mutex::new).collect();
-        Self { jobs: Some(jobs), threads, spare }
+        Self { jobs: Some(jobs), threads }
     }
 
-    /// Reads on the caller's thread, if a connection is free at this moment.
-    pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
-        let connection = self.spare.iter().find_map(|connection| connection.try_lock().ok())?;
-        Some(read(&connection, batch))
-    }
-
-    pub(crate) fn jobs(&self) -> &flume::Sender<Job> {
+    pub(crate) fn jobs(&self) -> &flume::Sender<Read> {
         self.jobs.as_ref().expect("the sender is there until the readers are dropped")
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.threads.len()
     }
 }
 
@@ -65,20 +56,21 @@ impl Drop for Readers {
     }
 }
 
-/// Runs a batch on one state of the database.
-fn read(connection: &Connection, batch: &[Statement]) -> Answer {
-    let single = batch.len() == 1;
-    let outcome = (|| -> Result<_, Failure> {
-        if !single {
-            connection.prepare_cached("BEGIN")?.execute([])?;
-        }
-        run(connection, batch, TEXT_MAX)
-    })();
-    if !connection.is_autocommit() {
-        let ended = connection.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
-        if let Err(error) = ended {
-            return Err(Failure::from(error).into());
-        }
+/// Connections for whoever reads on its own thread.
+pub(crate) struct Spare(Vec<Mutex<Reader>>);
+
+impl Spare {
+    pub(crate) fn new(readers: Vec<Reader>) -> Self {
+        Self(readers.into_iter().map(Mutex::new).collect())
     }
-    outcome.map_err(Into::into)
+
+    /// Reads on the caller's thread, if a connection is free at this moment and the read is short.
+    pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
+        let free = self.0.iter().find_map(|reader| match reader.try_lock() {
+            Ok(reader) => Some(reader),
+            Err(TryLockError::Poisoned(reader)) => Some(PoisonError::into_inner(reader)),
+            Err(TryLockError::WouldBlock) => None,
+        })?;
+        free.read_here(batch)
+    }
 }

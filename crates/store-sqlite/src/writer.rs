@@ -1,20 +1,57 @@
 //! The one thread that writes, and its group commit.
 
-use std::thread::JoinHandle;
+use std::{thread::JoinHandle, time::Duration};
 
-use octopoid_store::EngineError;
-use rusqlite::Connection;
+use flume::RecvTimeoutError;
+use octopoid_store::{
+    EngineError,
+    engine::{Parameter, Statement},
+};
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
 
 use crate::{
-    Answer, Job,
+    Answer,
     batch::{Failure, run},
     checkpoint::Checkpointer,
+    files::Files,
+    reader::{Read, Reader},
 };
 
 /// The most batches that share a commit.
 const GROUP_MAX: usize = 512;
+/// The text from which no further batch joins a group, so that a group does not make the log long.
+const GROUP_TEXT_MAX: usize = 8 << 20;
 /// The most batches that wait; senders beyond that wait themselves.
 const QUEUE_MAX: usize = 4096;
+/// After so much time without a write the log is made short.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A batch that waits for its turn.
+pub(crate) struct Write {
+    batch: Vec<Statement>,
+    /// How many bytes of text its parameters have.
+    text: usize,
+    reply: oneshot::Sender<Answer>,
+}
+
+impl Write {
+    pub(crate) fn new(batch: Vec<Statement>, reply: oneshot::Sender<Answer>) -> Self {
+        let parameters = batch.iter().flat_map(|statement| &statement.parameters);
+        let text = parameters.map(|parameter| match parameter {
+            Parameter::Text(text) => text.as_ref().map_or(0, String::len),
+            Parameter::Int(_) => 0,
+        });
+        Self { text: text.sum(), batch, reply }
+    }
+}
+
+/// A job for the writing thread.
+pub(crate) enum Job {
+    Write(Write),
+    /// Of a database in memory, which only the writer's connection sees.
+    Read(Read),
+}
 
 /// The writing thread. Dropping it lets the thread finish what it has and waits for it.
 pub(crate) struct Writer {
@@ -22,12 +59,18 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What belongs to a database on disk.
+pub(crate) struct OnDisk {
+    pub(crate) checkpointer: Checkpointer,
+    pub(crate) files: Files,
+}
+
 impl Writer {
-    pub(crate) fn start(connection: Connection, checkpointer: Option<Checkpointer>) -> Self {
+    pub(crate) fn start(connection: Reader, disk: Option<OnDisk>) -> Self {
         let (jobs, inbox) = flume::bounded(QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write_loop(&connection, &inbox, checkpointer))
+            .spawn(move || Loop { connection, inbox, disk }.run())
             .expect("the system starts a few threads");
         Self { jobs: Some(jobs), thread: Some(thread) }
     }
@@ -47,72 +90,163 @@ impl Drop for Writer {
     }
 }
 
-/// Whatever is queued when a commit starts shares its sync to disk. No timer: the last commit's
-/// own duration fills the next group.
-fn write_loop(
-    connection: &Connection,
-    inbox: &flume::Receiver<Job>,
-    mut checkpointer: Option<Checkpointer>,
-) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while let Ok(job) = inbox.recv() {
-        group.push(job);
-        group.extend(inbox.try_iter().take(GROUP_MAX - 1));
-        let statements = group.iter().map(|job| job.batch.len()).sum();
-        let outcome = commit(connection, &group);
-        // A reply leaves only after the commit that makes it true. Whoever has stopped waiting
-        // does not want it.
-        match outcome {
+/// What the writing thread has.
+struct Loop {
+    connection: Reader,
+    inbox: flume::Receiver<Job>,
+    disk: Option<OnDisk>,
+}
+
+impl Loop {
+    /// Whatever is queued when a commit starts shares its sync to disk. No timer: the last commit's
+    /// own duration fills the next group.
+    fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while let Some(job) = self.next() {
+            let mut text = self.take(job, &mut group);
+            while group.len() < GROUP_MAX && text < GROUP_TEXT_MAX {
+                let Ok(job) = self.inbox.try_recv() else { break };
+                text += self.take(job, &mut group);
+            }
+            if !group.is_empty() {
+                self.finish(&mut group);
+            }
+        }
+    }
+
+    /// Waits for a job, and makes the log short if none comes for a while.
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            let Some(disk) = self.disk.as_mut().filter(|disk| disk.checkpointer.is_long_at_rest())
+            else {
+                return self.inbox.recv().ok();
+            };
+            match self.inbox.recv_timeout(IDLE) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => {
+                    disk.checkpointer.shrink(self.connection.connection());
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// Adds a write to the group and returns how much text it has.
+    fn take(&self, job: Job, group: &mut Vec<Write>) -> usize {
+        match job {
+            Job::Write(write) => {
+                let text = write.text;
+                group.push(write);
+                text
+            }
+            Job::Read(read) => {
+                self.connection.serve(read);
+                0
+            }
+        }
+    }
+
+    /// Commits a group and answers it. A reply leaves only after the commit that makes it true.
+    /// Whoever has stopped waiting does not want it.
+    fn finish(&mut self, group: &mut Vec<Write>) {
+        let checked = self.disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
+        match checked.and_then(|()| commit(self.connection.connection(), group)) {
             Ok(answers) => {
-                for (job, answer) in group.drain(..).zip(answers) {
-                    let _ = job.reply.send(answer);
+                for (write, answer) in group.drain(..).zip(answers) {
+                    let _ = write.reply.send(answer);
                 }
             }
             Err(error) => {
-                let error = EngineError::from(error);
                 tracing::error!(%error, "could not commit a group of {} batches", group.len());
-                for job in group.drain(..) {
-                    let _ = job.reply.send(Err(EngineError::Unavailable(error.to_string())));
+                for write in group.drain(..) {
+                    let _ = write.reply.send(Err(error.clone()));
                 }
             }
         }
-        if let Some(checkpointer) = &mut checkpointer {
-            checkpointer.wrote(connection, statements);
+        if let Some(disk) = &mut self.disk {
+            disk.checkpointer.wrote(self.connection.connection());
         }
     }
+}
+
+/// Why a transaction was undone.
+enum Undone {
+    /// A batch failed. Without it, the others may succeed.
+    Batch(Failure),
+    /// The transaction itself could not be begun or committed.
+    All(EngineError),
 }
 
 /// Runs a group in one transaction. A batch that fails is a rare bug, so the group is run as it is
 /// first; only if one fails is all of it undone and run again, each batch in a savepoint of its
 /// own, so that the bad one harms no other.
-fn commit(connection: &Connection, group: &[Job]) -> Result<Vec<Answer>, Failure> {
-    let together = transaction(connection, || {
-        group.iter().map(|job| run(connection, &job.batch, job.text_max).map(Ok)).collect()
-    });
-    if together.is_ok() {
-        return together;
+fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, EngineError> {
+    // What is written came in small pieces, and must not fail because it is large in all.
+    let run = |write: &Write| run(connection, &write.batch, usize::MAX).map(Ok);
+    match transaction(connection, || group.iter().map(run).collect()) {
+        Ok(answers) => return Ok(answers),
+        Err(Undone::All(error)) => return Err(error),
+        Err(Undone::Batch(_)) => {}
     }
-    transaction(connection, || group.iter().map(|job| run_alone(connection, job)).collect())
+    let alone = |write: &Write| run_alone(connection, write);
+    match transaction(connection, || group.iter().map(alone).collect()) {
+        Ok(answers) => Ok(answers),
+        Err(Undone::All(error)) => Err(error),
+        // SQLite has given up the transaction by itself: on a full disk, for instance.
+        Err(Undone::Batch(failure)) => {
+            Err(EngineError::Unavailable(EngineError::from(failure).to_string()))
+        }
+    }
 }
 
 /// Commits what `work` does, or nothing.
 fn transaction<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    execute(connection, "BEGIN IMMEDIATE")?;
-    let outcome = work().and_then(|done| Ok(execute(connection, "COMMIT").map(|()| done)?));
-    // SQLite may have given up the transaction by itself: on a full disk, for instance.
-    if outcome.is_err() && !connection.is_autocommit() {
-        execute(connection, "ROLLBACK")?;
+) -> Result<T, Undone> {
+    let unable = |error: rusqlite::Error| Undone::All(EngineError::Unavailable(error.to_string()));
+    // Left over if undoing the last one failed.
+    undo(connection).map_err(unable)?;
+    execute(connection, "BEGIN IMMEDIATE").map_err(unable)?;
+    let outcome = match work() {
+        Ok(done) => execute(connection, "COMMIT")
+            .map(|()| done)
+            .map_err(|error| Undone::All(commit_error(&error))),
+        Err(failure) => Err(Undone::Batch(failure)),
+    };
+    if outcome.is_err()
+        && let Err(error) = undo(connection)
+    {
+        tracing::error!(%error, "could not roll back, will retry");
     }
     outcome
 }
 
+/// Rolls back what has been begun.
+fn undo(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
+}
+
+/// What a commit that failed has done. Without room, the log has no end of the transaction. After
+/// any other error of the disk it may have one: SQLite takes the transaction back, but would find it
+/// in the log if the process died now.
+fn commit_error(error: &rusqlite::Error) -> EngineError {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::ConstraintViolation,
+        ) => EngineError::Unavailable(text),
+        _ => EngineError::Unconfirmed(text),
+    }
+}
+
 /// Runs one batch, all or nothing. The outer error means that the whole group is lost.
-fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, Failure> {
+fn run_alone(connection: &Connection, write: &Write) -> Result<Answer, Failure> {
     execute(connection, "SAVEPOINT job")?;
-    match run(connection, &job.batch, job.text_max) {
+    match run(connection, &write.batch, usize::MAX) {
         Ok(rows) => {
             execute(connection, "RELEASE job")?;
             Ok(Ok(rows))
@@ -126,6 +260,33 @@ fn run_alone(connection: &Connection, job: &Job) -> Result<Answer, Failure> {
     }
 }
 
-fn execute(connection: &Connection, sql: &'static str) -> Result<(), rusqlite::Error> {
+fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_store::EngineError;
+    use rusqlite::ffi;
+
+    use super::commit_error;
+
+    /// The codes with which a commit can fail, sorted by what is known afterwards.
+    #[test]
+    fn a_commit_that_failed_is_unconfirmed_unless_sqlite_knows_that_it_did_nothing() {
+        let failed =
+            |code| commit_error(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_CONSTRAINT_COMMITHOOK] {
+            assert!(matches!(failed(code), EngineError::Unavailable(_)), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_SHMSIZE,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_CORRUPT,
+        ] {
+            assert!(matches!(failed(code), EngineError::Unconfirmed(_)), "{code}");
+        }
+    }
 }
