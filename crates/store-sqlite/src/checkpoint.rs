@@ -28,9 +28,9 @@ const STEP: u64 = 8 << 20;
 /// the next.
 pub(crate) const LONG: u64 = 32 << 20;
 /// For a log of so many bytes the writer waits until the reads that need it have ended.
-const TOO_LONG: u64 = 128 << 20;
+pub(crate) const TOO_LONG: u64 = 128 << 20;
 /// A log of so many bytes is left when nothing is written.
-const AT_REST_MAX: u64 = 4 << 20;
+pub(crate) const AT_REST_MAX: u64 = 4 << 20;
 
 /// How long the writer waits for short reads to end.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -6,9 +6,13 @@
 
 mod batch;
 mod checkpoint;
+#[cfg(test)]
+mod checkpoint_tests;
 mod files;
 mod peek;
 mod reader;
+#[cfg(test)]
+mod reader_tests;
 mod readers;
 mod writer;
 

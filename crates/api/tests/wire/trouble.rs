@@ -1,16 +1,23 @@
 //! What clients see when the database is in trouble.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::future::BoxFuture;
 use octopoid_api::Settings;
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Rows, Statement},
+    engine::{Rows, SharedEngine, Statement},
 };
+use octopoid_test_database::Database;
 use serde_json::json;
 
-use crate::{common::TestApp, values};
+use crate::{
+    common::{ADMIN, TestApp},
+    values,
+};
 
 /// A database that fails in one way.
 struct Broken(EngineError);
@@ -89,4 +96,57 @@ async fn a_request_that_is_wrong_in_itself_is_told_so_whatever_the_database_does
     app.get("/api/v1/tasks").await.expect(400);
     app.claim(json!({"agent_name": ""})).await.expect(400);
     app.patch("/api/v1/tasks/a", json!({})).await.expect(400);
+}
+
+/// A database that can be filled up: then it takes what writes nothing, and nothing else.
+struct Disk {
+    engine: SharedEngine,
+    is_full: AtomicBool,
+}
+
+impl Engine for Disk {
+    fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.engine.read(batch)
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        if self.is_full.load(Ordering::Relaxed) && !batch.is_empty() {
+            return Box::pin(async { Err(EngineError::Unavailable("no room".to_owned())) });
+        }
+        self.engine.write(batch)
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_shows_in_the_health_and_fails_no_read_with_a_key() {
+    let database = Database::fresh().await;
+    let engine = SharedEngine::clone(&database.engine);
+    let disk = Arc::new(Disk { engine, is_full: AtomicBool::new(false) });
+    let admin_key_hash = Some(octopoid_api::auth::hash(ADMIN));
+    let settings = Settings { admin_key_hash, ..Settings::default() };
+    let app = TestApp::over(Arc::clone(&disk) as SharedEngine, settings);
+    app.app.store.migrate(app.app.now()).await.unwrap();
+    let holder = app.holder("s").await;
+    assert_eq!(app.get("/readyz").await.status, 200);
+
+    disk.is_full.store(true, Ordering::Relaxed);
+    // That its use cannot be noted does not make the key a bad one.
+    assert_eq!(holder.get("/api/v1/tasks").await.expect(200)["total"], 0);
+    for _ in 0..2 {
+        assert_eq!(app.get("/readyz").await.status, 503);
+        assert_eq!(app.get("/api/health").await.expect(503)["database"], "disconnected");
+    }
+
+    disk.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(app.get("/readyz").await.status, 200);
+    app.get("/api/health").await.expect(200);
+    holder.get("/api/v1/tasks").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_not_shown_as_a_fault_of_the_request() {
+    let app = app(EngineError::Damaged("database disk image is malformed".to_owned()));
+    let answer = app.get("/api/v1/tasks/a").await.expect(503);
+    assert_eq!(answer["code"], "unavailable");
+    assert_eq!(app.get("/readyz").await.status, 503);
 }

@@ -1,10 +1,16 @@
 //! The schema, and what every engine promises about batches.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{
-    EngineError, Sql, StoreError,
+    Engine, EngineError, Sql, Store, StoreError,
     copy::CopyError,
-    engine::{Parameter, Statement, Value},
+    engine::{Parameter, Rows, SharedEngine, Statement, Value},
 };
 
 use crate::{Failure, Verdict, World, ensure, ensure_eq};
@@ -18,6 +24,7 @@ cases! {
     a_batch_answers_in_its_order,
     a_batch_sees_what_it_has_written,
     every_kind_of_value_comes_back_as_it_went,
+    a_write_that_failed_shows_until_a_probe_can_be_written,
 }
 
 /// Every table, index and column there is.
@@ -153,5 +160,42 @@ async fn every_kind_of_value_comes_back_as_it_went(world: &World) -> Verdict {
         let written = world.engine.write(batch).await?;
         ensure!(written == [[[value]]], "a write changed a value");
     }
+    Ok(())
+}
+
+/// An engine without room: it takes what writes nothing, and nothing else.
+struct Full {
+    inner: SharedEngine,
+    is_full: AtomicBool,
+}
+
+impl Engine for Full {
+    fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.inner.read(batch)
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        if self.is_full.load(Ordering::Relaxed) && !batch.is_empty() {
+            return Box::pin(async { Err(EngineError::Unavailable("no room".to_owned())) });
+        }
+        self.inner.write(batch)
+    }
+}
+
+async fn a_write_that_failed_shows_until_a_probe_can_be_written(world: &World) -> Verdict {
+    const ROLES: &str = "SELECT name FROM roles";
+    let inner = world.engine.clone();
+    let engine = Arc::new(Full { inner, is_full: AtomicBool::new(true) });
+    let store = Store::new(engine.clone());
+    store.check_ready().await?;
+    let failed = store.touch_key("nobody's", world.now()).await;
+    ensure!(failed.is_err(), "the engine takes no writes");
+    for _ in 0..2 {
+        ensure!(store.check_ready().await.is_err(), "the last write failed");
+    }
+    engine.is_full.store(false, Ordering::Relaxed);
+    store.check_ready().await?;
+    store.check_ready().await?;
+    ensure!(world.runs(ROLES, vec![]).await?.is_empty(), "the probe leaves nothing");
     Ok(())
 }
