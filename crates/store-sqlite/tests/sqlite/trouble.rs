@@ -85,6 +85,7 @@ async fn the_refusal_names_the_file_and_what_to_do() {
 async fn a_server_that_has_met_a_damaged_page_is_not_ready() {
     const PAGE: usize = 4_096;
     let database = OnFile::new().await;
+    database.world.creates("a").await.unwrap();
     let root = database.runs("SELECT rootpage FROM sqlite_schema WHERE name = 'tasks'").await;
     let Value::Int(root) = root[0][0] else { panic!("a page is a number") };
     let directory = database.directory;
@@ -97,7 +98,7 @@ async fn a_server_that_has_met_a_damaged_page_is_not_ready() {
 
     let world = crate::open(&directory).await;
     world.store.check_ready().await.unwrap();
-    for outcome in [world.reads("a").await.map(drop), world.creates("a").await.map(drop)] {
+    for outcome in [world.reads("a").await.map(drop), world.creates("b").await.map(drop)] {
         let is_damaged = matches!(outcome, Err(StoreError::Engine(EngineError::Damaged(_))));
         assert!(is_damaged, "{outcome:?}");
     }
