@@ -177,13 +177,22 @@ enum Undone {
     All(EngineError),
 }
 
+impl From<Undone> for EngineError {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Batch(failure) => failure.into(),
+            Undone::All(error) => error,
+        }
+    }
+}
+
 /// Runs a group in one transaction. A batch that fails is a rare bug, so the group is run as it is
 /// first; only if one fails is all of it undone and run again, each batch in a savepoint of its
 /// own, so that the bad one harms no other.
 fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, EngineError> {
     // What is written came in small pieces, and must not fail because it is large in all.
-    let run = |write: &Write| run(connection, &write.batch, usize::MAX).map(Ok);
-    match transaction(connection, || group.iter().map(run).collect()) {
+    let run = |write: &Write| run(connection, &write.batch, usize::MAX);
+    match transaction(connection, || group.iter().map(|write| run(write).map(Ok)).collect()) {
         Ok(answers) => return Ok(answers),
         Err(Undone::All(error)) => return Err(error),
         Err(Undone::Batch(_)) => {}
@@ -191,6 +200,11 @@ fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, Engin
     let alone = |write: &Write| run_alone(connection, write);
     match transaction(connection, || group.iter().map(alone).collect()) {
         Ok(answers) => Ok(answers),
+        // SQLite commits nothing of a transaction that has met a damaged page.
+        Err(Undone::All(EngineError::Damaged(_))) => {
+            let own = |write| transaction(connection, || run(write)).map_err(Into::into);
+            Ok(group.iter().map(own).collect())
+        }
         Err(Undone::All(error)) => Err(error),
         // SQLite has given up the transaction by itself: on a full disk, for instance.
         Err(Undone::Batch(failure)) => {
@@ -227,8 +241,8 @@ fn undo(connection: &Connection) -> rusqlite::Result<()> {
     if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
 }
 
-/// What a commit that failed has done. Without room, the log has no end of the transaction. After
-/// any other error of the disk it may have one: SQLite takes the transaction back, but would find it
+/// What a commit that failed has done. Without room, the log has no end of the transaction, and one
+/// that has met a damaged page is never written. After any other error of the disk it may have one: SQLite takes the transaction back, but would find it
 /// in the log if the process died now.
 fn commit_error(error: &rusqlite::Error) -> EngineError {
     let text = error.to_string();
@@ -239,6 +253,7 @@ fn commit_error(error: &rusqlite::Error) -> EngineError {
             | ErrorCode::DatabaseLocked
             | ErrorCode::ConstraintViolation,
         ) => EngineError::Unavailable(text),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => EngineError::Damaged(text),
         _ => EngineError::Unconfirmed(text),
     }
 }
@@ -284,9 +299,9 @@ mod tests {
             ffi::SQLITE_IOERR_WRITE,
             ffi::SQLITE_IOERR_SHMSIZE,
             ffi::SQLITE_NOMEM,
-            ffi::SQLITE_CORRUPT,
         ] {
             assert!(matches!(failed(code), EngineError::Unconfirmed(_)), "{code}");
         }
+        assert!(matches!(failed(ffi::SQLITE_CORRUPT), EngineError::Damaged(_)));
     }
 }

@@ -102,6 +102,11 @@ async fn a_server_that_has_met_a_damaged_page_is_not_ready() {
         let is_damaged = matches!(outcome, Err(StoreError::Engine(EngineError::Damaged(_))));
         assert!(is_damaged, "{outcome:?}");
     }
+    // Queued together, so that they share a commit; those that need no damaged page succeed.
+    let create = || world.creates("c");
+    let touch = || world.store.touch_key("nobody's", world.now());
+    let (bad, good, other) = tokio::join!(create(), touch(), touch());
+    assert!(bad.is_err() && good.is_ok() && other.is_ok());
     let ready = world.store.check_ready().await;
     assert!(matches!(ready, Err(StoreError::Engine(EngineError::Damaged(_)))), "{ready:?}");
 }
