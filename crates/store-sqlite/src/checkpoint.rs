@@ -23,10 +23,10 @@ use rusqlite::Connection;
 use crate::{BUSY_TIMEOUT, files::beside};
 
 /// After so many bytes the thread is asked to look.
-const STEP: u64 = 8 << 20;
+const STEP: u64 = 16 << 20;
 /// A log of so many bytes is finished by the writer itself, and its file is kept at most as long for
 /// the next.
-pub(crate) const LONG: u64 = 32 << 20;
+pub(crate) const LONG: u64 = 48 << 20;
 /// For a log of so many bytes the writer waits until the reads that need it have ended.
 pub(crate) const TOO_LONG: u64 = 128 << 20;
 /// A log of so many bytes is left when nothing is written.
@@ -118,7 +118,7 @@ impl Checkpointer {
         match waiting(writer, pause, "RESTART") {
             Ok(true) => self.log.begin_anew(),
             Ok(false) => {
-                self.log.restart_at = end + LONG;
+                self.log.put_off(end);
                 if is_pressing {
                     self.log.is_held = true;
                     tracing::warn!(
@@ -128,7 +128,7 @@ impl Checkpointer {
                 }
             }
             Err(error) => {
-                self.log.restart_at = end + LONG;
+                self.log.put_off(end);
                 tracing::warn!(%error, "could not restart the log, will retry");
             }
         }
@@ -179,6 +179,12 @@ impl Log {
         }
         self.file = self.file.max(end);
         end
+    }
+
+    /// Tries again when the log has grown further, and when it becomes too long at the latest.
+    fn put_off(&mut self, end: u64) {
+        let later = end + LONG;
+        self.restart_at = if end < TOO_LONG { later.min(TOO_LONG) } else { later };
     }
 
     fn begin_anew(&mut self) {

@@ -22,7 +22,7 @@ use crate::{
 /// A task's content, as large as one can be or nearly.
 const TEXT: usize = 3 << 20;
 /// What may be added before the log's length is looked at: a step, and a group.
-const ADDED: u64 = 24 << 20;
+const ADDED: u64 = 32 << 20;
 
 fn add() -> Vec<Statement> {
     let parameters = vec!["x".repeat(TEXT).into()];

@@ -241,9 +241,10 @@ fn undo(connection: &Connection) -> rusqlite::Result<()> {
     if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
 }
 
-/// What a commit that failed has done. Without room, the log has no end of the transaction, and one
-/// that has met a damaged page is never written. After any other error of the disk it may have one: SQLite takes the transaction back, but would find it
-/// in the log if the process died now.
+/// What a commit that failed has done. Without room, the log has no end of the transaction, and
+/// SQLite never writes the end of one that has met a damaged page. After any other error the end
+/// may be there: SQLite takes the transaction back, but would find it in the log if the process
+/// died now.
 fn commit_error(error: &rusqlite::Error) -> EngineError {
     let text = error.to_string();
     match error.sqlite_error_code() {

@@ -8,8 +8,8 @@ use crate::{
 };
 
 /// Something to write that needs room on the disk, and leaves nothing. No role is without a name.
-const WRITE_ROLE: &str = "INSERT INTO roles (name, scope, description, claims_from, orchestrator_id, created_at) \
-     VALUES ('', '', ?1, '', '', 0)";
+const WRITE_ROLE: &str = "INSERT INTO roles (name, scope, description, claims_from, \
+     orchestrator_id, created_at) VALUES ('', '', ?1, '', '', 0)";
 const DELETE_ROLE: &str = "DELETE FROM roles WHERE name = '' AND scope = ''";
 
 /// How long the probe's text is. A write that fits into a page or two may work on a disk that has
