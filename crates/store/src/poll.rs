@@ -41,14 +41,13 @@ impl Store {
             Some(scope) => scope.to_owned(),
             None => self.scope_of(orchestrator, within).await?,
         };
-        let [registered, counted, provisional, flows] = self
-            .read([
-                bind!(FIND_SCOPE, orchestrator, within),
-                bind!(COUNTS, &scope),
-                bind!(PROVISIONAL, &scope),
-                bind!(FLOWS, &scope),
-            ])
-            .await?;
+        let batch = [
+            bind!(FIND_SCOPE, orchestrator, within),
+            bind!(COUNTS, &scope),
+            bind!(PROVISIONAL, &scope),
+            bind!(FLOWS, &scope),
+        ];
+        let [registered, counted, provisional, flows] = self.read_for(Some(&scope), batch).await?;
         Ok(Poll {
             queue_counts: first(counted, counts)?
                 .ok_or(StoreError::Corrupt("counting returned no row"))?,
