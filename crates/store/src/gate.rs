@@ -59,18 +59,19 @@ impl Gate {
     /// Refuses those who wait, and all who come.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::SeqCst);
-        self.tenants().values().for_each(|share| share.close());
+        for share in self.tenants().values() {
+            share.close();
+        }
     }
 
     fn seat<'a>(&'a self, tenant: &'a str, share: usize) -> (Seat<'a>, Arc<Semaphore>) {
         let mut tenants = self.tenants();
-        let semaphore = match tenants.get(tenant) {
-            Some(semaphore) => Arc::clone(semaphore),
-            None => {
-                let semaphore = Arc::new(Semaphore::new(share));
-                tenants.insert(tenant.to_owned(), Arc::clone(&semaphore));
-                semaphore
-            }
+        let semaphore = if let Some(semaphore) = tenants.get(tenant) {
+            Arc::clone(semaphore)
+        } else {
+            let semaphore = Arc::new(Semaphore::new(share));
+            tenants.insert(tenant.to_owned(), Arc::clone(&semaphore));
+            semaphore
         };
         (Seat { gate: self, tenant, share: Some(Arc::clone(&semaphore)) }, semaphore)
     }

@@ -9,7 +9,7 @@ use octopoid_store::{
 
 use crate::OnFile;
 
-fn is_unavailable<T>(outcome: Result<T, StoreError>) -> bool {
+fn is_unavailable<T>(outcome: &Result<T, StoreError>) -> bool {
     matches!(outcome, Err(StoreError::Engine(EngineError::Unavailable(_))))
 }
 
@@ -20,7 +20,7 @@ impl OnFile {
 
     async fn runs(&self, sql: &'static str) -> Vec<Vec<Value>> {
         let statement = Statement { sql: sql.into(), parameters: Vec::new() };
-        self.world.engine.write(vec![statement]).await.unwrap().remove(0)
+        self.world.engine.write(vec![statement]).await.expect("the database answers").remove(0)
     }
 }
 
@@ -37,9 +37,9 @@ async fn a_server_on_a_full_disk_is_not_ready_until_there_is_room() {
         kept += 1;
         assert!(kept < 1_000, "the disk is never full");
     }
-    assert!(is_unavailable(world.creates("a").await));
+    assert!(is_unavailable(&world.creates("a").await));
     for _ in 0..2 {
-        assert!(is_unavailable(world.store.check_ready().await));
+        assert!(is_unavailable(&world.store.check_ready().await));
     }
     database.runs("PRAGMA max_page_count = 1000000").await;
     world.store.check_ready().await.unwrap();
@@ -58,8 +58,8 @@ async fn writes_to_files_that_were_taken_away_are_refused_until_they_are_back() 
         let (file, aside) = (database.path(ending), database.path(".aside"));
         let refuses = async |what: &str| {
             let outcome = world.creates(&format!("lost-{number}-{what}")).await;
-            assert!(is_unavailable(outcome), "{what} {ending}");
-            assert!(is_unavailable(world.store.check_ready().await), "{what} {ending}");
+            assert!(is_unavailable(&outcome), "{what} {ending}");
+            assert!(is_unavailable(&world.store.check_ready().await), "{what} {ending}");
         };
         fs::rename(&file, &aside).unwrap();
         refuses("deleted").await;
