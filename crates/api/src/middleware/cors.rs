@@ -26,11 +26,10 @@ impl Cors {
         let has_list = !app.settings.cors_origins.is_empty();
         let allowed = match (has_list, app.settings.auth, origin) {
             (true, ..) => origin.filter(|_| sender == Sender::Listed).cloned(),
-            // What a page needs a key for, any page may ask for that has one.
-            (false, AuthMode::Required, _) => Some(ANY),
-            // The first server says this always. Browsers name the origin of every request whose
-            // answer a page may read, so that it means nothing here.
-            (false, AuthMode::Open, None) => Some(ANY),
+            // What a page needs a key for, any page may ask for that has one. Without an origin the
+            // first server says the same, and to browsers it says nothing: they name the origin of
+            // every request whose answer a page may read.
+            (false, AuthMode::Required, _) | (false, AuthMode::Open, None) => Some(ANY),
             (false, AuthMode::Open, Some(origin)) => {
                 (sender == Sender::Foreign).then(|| origin.clone())
             }

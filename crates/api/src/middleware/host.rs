@@ -1,7 +1,7 @@
 //! Under which host names the server may be called.
 //!
-//! A page whose own name is made to resolve to this machine (DNS rebinding) is of the same origin as
-//! the server, and the browser lets it do everything. Its requests are known by their `Host`, which
+//! A page whose own name is made to resolve to this machine (DNS rebinding) is of the same origin
+//! as the server, and the browser lets it do everything. Its requests are known by their `Host`, which
 //! is the page's name.
 
 use axum::{

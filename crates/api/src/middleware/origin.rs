@@ -47,7 +47,7 @@ impl Sender {
         let sites = || headers.get_all(SITE).iter().map(HeaderValue::as_bytes);
         let mut origins = headers.get_all(header::ORIGIN).iter().peekable();
         if origins.peek().is_none() {
-            // The browser names no origin in what only reads, and in what it does not show the page.
+            // Browsers name no origin in what only reads and is not shown to the page.
             // Another port of the same machine is the same site, but not the same origin.
             let is_own = sites().all(|site| site == b"same-origin" || site == b"none");
             return if is_own { Self::Own } else { Self::Foreign };
