@@ -55,14 +55,14 @@ pub(crate) struct Args {
 #[group(required = true, multiple = false)]
 struct Origin {
     /// What `wrangler d1 export` wrote of the first server's database.
-    #[arg(long, value_name = "FILE")]
-    from_d1_dump: Option<PathBuf>,
+    #[arg(long = "from-d1-dump", value_name = "FILE")]
+    d1_dump: Option<PathBuf>,
     /// A directory with what `wrangler d1 execute --json` printed of each table, as TABLE.json.
-    #[arg(long, value_name = "DIRECTORY")]
-    from_d1_json: Option<PathBuf>,
+    #[arg(long = "from-d1-json", value_name = "DIRECTORY")]
+    d1_json: Option<PathBuf>,
     /// The first server's database as an SQLite file, which is only read.
-    #[arg(long, value_name = "FILE")]
-    from_sqlite: Option<PathBuf>,
+    #[arg(long = "from-sqlite", value_name = "FILE")]
+    sqlite: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
 impl Origin {
     fn open(&self, partial: bool) -> anyhow::Result<Source> {
         match self {
-            Self { from_d1_dump: Some(path), .. } => {
+            Self { d1_dump: Some(path), .. } => {
                 let shown = path.display();
                 let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
                 let size = file.metadata().map_or(0, |data| data.len());
@@ -145,15 +145,15 @@ impl Origin {
                 Source::of_dump(dump, partial, &mut loading(size))
                     .with_context(|| format!("cannot take over {shown}"))
             }
-            Self { from_d1_json: Some(path), .. } => {
+            Self { d1_json: Some(path), .. } => {
                 let mut tell = |path: &Path| {
                     let _ = writeln!(std::io::stderr(), "loading: {}", path.display());
                 };
                 Source::of_json(path, partial, &mut tell)
                     .with_context(|| format!("cannot take over {}", path.display()))
             }
-            Self { from_sqlite, .. } => {
-                let path = from_sqlite.as_deref().unwrap_or(Path::new(""));
+            Self { sqlite, .. } => {
+                let path = sqlite.as_deref().unwrap_or(Path::new(""));
                 Source::of_sqlite(path, partial)
                     .with_context(|| format!("cannot take over {}", path.display()))
             }
