@@ -26,6 +26,7 @@ mod roles;
 mod scheduler;
 mod service;
 mod tasks;
+pub mod unread;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get};
 use utoipa::OpenApi;

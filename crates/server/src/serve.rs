@@ -48,7 +48,9 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
     // Before anyone knows the address, so that whoever does can also stop the server.
     let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
     announce(&app, address, &plan.database.to_string());
-    listen::serve(listener, octopoid_api::router(app), stopping, &listen::LIMITS, DRAIN).await;
+    let connections = listen::connections_max(listen::LIMITS.connections);
+    let limits = listen::Limits { connections, ..listen::LIMITS };
+    listen::serve(listener, octopoid_api::router(app), stopping, &limits, DRAIN).await;
     signals.abort();
     if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
         ended.context("the scheduled jobs failed")?;
