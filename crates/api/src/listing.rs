@@ -33,8 +33,27 @@ pub(crate) trait List: Serialize {
     fn items(&mut self) -> &mut Vec<Self::Item>;
 }
 
+/// Says which field of an answer may be long: `long_field!(TaskList, tasks: Task)`.
+macro_rules! long_field {
+    ($list:ty, $field:ident: $item:ty) => {
+        impl $crate::listing::List for $list {
+            type Item = $item;
+
+            const FIELD: &'static str = stringify!($field);
+
+            fn items(&mut self) -> &mut Vec<$item> {
+                &mut self.$field
+            }
+        }
+    };
+}
+
+pub(crate) use long_field;
+
+/// The answer of an operation that lists.
+pub(crate) type ListAnswer<T> = Result<Listing<T>, Problem>;
+
 /// Makes the JSON of a list, the same as `axum::Json` would make.
-#[derive(Debug)]
 pub(crate) struct Listing<L>(pub(crate) L);
 
 impl<L: List> IntoResponse for Listing<L> {
@@ -155,7 +174,7 @@ mod tests {
     use http_body_util::BodyExt;
     use serde::Serialize;
 
-    use super::{List, Listing, PIECE_BYTES};
+    use super::{Listing, PIECE_BYTES, long_field};
 
     #[derive(Clone, Serialize)]
     struct Texts {
@@ -164,14 +183,7 @@ mod tests {
         after: Option<i64>,
     }
 
-    impl List for Texts {
-        type Item = String;
-        const FIELD: &'static str = "texts";
-
-        fn items(&mut self) -> &mut Vec<String> {
-            &mut self.texts
-        }
-    }
+    long_field!(Texts, texts: String);
 
     fn pieces(response: Response) -> Vec<Vec<u8>> {
         let mut body = response.into_body();

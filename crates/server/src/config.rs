@@ -5,7 +5,11 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use octopoid_api::{AuthMode, Authority, Settings, app::BODY_BYTES_MAX, auth::AdminKey};
+use octopoid_api::{
+    AuthMode, Authority, Settings,
+    app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
+    auth::AdminKey,
+};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
@@ -161,6 +165,17 @@ pub(crate) struct Options {
     )]
     body_limit: usize,
 
+    /// How many bytes of request bodies and of answers are held at once. Beyond it, large ones are
+    /// told to try again.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_MEMORY_BUDGET",
+        default_value_t = IN_FLIGHT_BYTES_MAX,
+        value_name = "BYTES"
+    )]
+    memory_budget: usize,
+
     /// How log lines look.
     #[arg(long, global = true, env = "OCTOPOID_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -268,6 +283,7 @@ impl Options {
             cors_origins: said(&self.cors_origin).map(str::to_owned).collect(),
             allowed_hosts: self.allowed_hosts(auth, listen)?,
             body_bytes_max: self.body_limit,
+            in_flight_bytes_max: self.memory_budget,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
             ..Settings::default()

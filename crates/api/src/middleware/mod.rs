@@ -1,7 +1,7 @@
 //! What runs around every handler. On the way in, in this order: the host name that was called
 //! ([`host`]), the page that sends the request ([`origin`]), preflights ([`cors`]), and who calls
-//! ([`auth`](crate::auth)). On the way out: what may be held ([`in_flight`]), the time on failures of the server, and the headers of
-//! [`cors`] and [`protect`].
+//! ([`auth`](crate::auth)). On the way out: whether so much may be held ([`in_flight`]), the time on
+//! failures of the server, and the headers of [`cors`] and [`protect`].
 //!
 //! A further layer is a file here, and a line in [`answer`] or in [`run`].
 

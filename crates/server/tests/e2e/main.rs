@@ -11,6 +11,7 @@ mod lease;
 mod load;
 mod logs;
 mod pages;
+mod pressure;
 mod server;
 mod stop;
 mod storm;
