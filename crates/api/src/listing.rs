@@ -2,7 +2,6 @@
 //! held until the client has read everything.
 
 use std::{
-    convert::Infallible,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -174,7 +173,7 @@ mod tests {
     use http_body_util::BodyExt;
     use serde::Serialize;
 
-    use super::{Listing, PIECE_BYTES, long_field};
+    use super::{Listing, PIECE_BYTES};
 
     #[derive(Clone, Serialize)]
     struct Texts {

@@ -133,7 +133,8 @@ mod tests {
 
     /// A body of such pieces, of a length that is not known before its end.
     fn pieces(pieces: &[&'static str]) -> Body {
-        let pieces: Vec<_> = pieces.iter().map(|piece| Ok::<_, String>(Bytes::from(*piece))).collect();
+        let pieces: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, String>(Bytes::from(*piece))).collect();
         Body::from_stream(stream::iter(pieces))
     }
 

@@ -15,7 +15,8 @@ pub(crate) fn connections_max(wanted: usize) -> usize {
     let connections = fitting(wanted, files);
     if connections < wanted {
         tracing::warn!(
-            files, connections,
+            files,
+            connections,
             "the limit of open files leaves room for {connections} connections only"
         );
     }

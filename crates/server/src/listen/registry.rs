@@ -98,7 +98,8 @@ impl Registry {
                     if let Some(times) = self.warnings.full.allows() {
                         let connections = self.max;
                         tracing::warn!(
-                            connections, times,
+                            connections,
+                            times,
                             "all connections have a request in flight: new ones wait"
                         );
                     }
@@ -145,7 +146,10 @@ impl Registry {
             };
             let connection = Arc::clone(connection);
             // A request may have come on it in this very moment.
-            if connection.state.compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            if connection
+                .state
+                .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
             {
                 open.remove(id);
                 connection.closed.notify_one();
@@ -265,8 +269,8 @@ mod tests {
     #[test]
     fn the_longest_idle_connection_makes_room() {
         let registry = Registry::new(3);
-        let [first, second, third] =
-            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|peer| enter(&registry, peer).unwrap().unwrap());
+        let [first, second, third] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+            .map(|peer| enter(&registry, peer).unwrap().unwrap());
         // The first has been busy since, and idle for a shorter time than the second.
         drop(first.begin().unwrap());
         let fourth = enter(&registry, "10.0.0.4").unwrap().unwrap();

@@ -165,13 +165,15 @@ async fn the_rest_of_a_short_body_is_read_and_the_connection_kept() {
     let (address, _) = start(LIMITS).await;
     let body = "x".repeat(60_000);
     let (half, other) = body.split_at(30_000);
-    let chunked = format!("{:x}\r\n{half}\r\n{:x}\r\n{other}\r\n0\r\n\r\n", half.len(), other.len());
+    let chunked =
+        format!("{:x}\r\n{half}\r\n{:x}\r\n{other}\r\n0\r\n\r\n", half.len(), other.len());
     for (head, body) in
         [("content-length: 60000", body.as_str()), ("transfer-encoding: chunked", &chunked)]
     {
         let mut stream = connect(address).await;
         let (half, other) = body.split_at(31_000);
-        send(&mut stream, &format!("POST /refuse HTTP/1.1\r\nhost: h\r\n{head}\r\n\r\n{half}")).await;
+        send(&mut stream, &format!("POST /refuse HTTP/1.1\r\nhost: h\r\n{head}\r\n\r\n{half}"))
+            .await;
         let last = "GET /note HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
         send(&mut stream, &format!("{other}{NOTE}{last}")).await;
         let answers = rest(&mut stream).await;
@@ -209,7 +211,9 @@ async fn a_body_that_does_not_come_costs_the_connection_and_not_the_answer() {
 async fn a_client_that_asks_first_is_not_told_to_send_what_nobody_reads() {
     let (address, _) = start(LIMITS).await;
     let expecting = |path: &str| {
-        format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n")
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n"
+        )
     };
     let mut stream = connect(address).await;
     send(&mut stream, &expecting("/refuse")).await;
@@ -228,7 +232,9 @@ async fn a_client_that_asks_first_is_not_told_to_send_what_nobody_reads() {
 #[tokio::test]
 async fn a_head_beyond_the_buffer_is_refused() {
     let (address, _) = start(LIMITS).await;
-    for (length, status) in [(BUFFER_BYTES - 100, "HTTP/1.1 200"), (BUFFER_BYTES * 4, "HTTP/1.1 431")] {
+    for (length, status) in
+        [(BUFFER_BYTES - 100, "HTTP/1.1 200"), (BUFFER_BYTES * 4, "HTTP/1.1 431")]
+    {
         let mut stream = connect(address).await;
         let header = "x".repeat(length);
         send(&mut stream, &format!("GET /note HTTP/1.1\r\nhost: h\r\nx: {header}\r\n\r\n")).await;

@@ -50,8 +50,10 @@ async fn a_refused_body_does_not_cost_the_connection() {
     let body = "x".repeat(60_000);
     let length = body.len();
     for path in ["/api/v1/tasks", "/api/v1/nothing", "/nothing"] {
-        let request = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n\
-             content-length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
         connection.send(&request).await;
     }
     let last = "GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -69,8 +71,10 @@ async fn an_answer_to_a_body_that_is_too_long_can_be_read_and_ends_the_connectio
     let mut connection = Connection::open(&server).await;
     let body = "x".repeat(20_000_000);
     let length = body.len();
-    let head = format!("POST /api/v1/tasks HTTP/1.1\r\nhost: localhost\r\n\
-         content-length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /api/v1/tasks HTTP/1.1\r\nhost: localhost\r\n\
+         content-length: {length}\r\n\r\n"
+    );
     connection.send(&head).await;
     connection.send(&body).await;
     let answer = connection.rest(PATIENCE).await;
@@ -78,21 +82,23 @@ async fn an_answer_to_a_body_that_is_too_long_can_be_read_and_ends_the_connectio
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
-/// Every line is longer than its task's id, so that the last lines find no room.
+/// A line has the scope and the task's id, so all of them are longer than the buffer.
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
     const LINES: usize = 12_000;
-    const LONG: usize = 200;
+    const ID: usize = 250;
+    const SCOPE: usize = 480;
+    const { assert!(LINES * (ID + SCOPE) > 8 * 1024 * 1024) };
     let disk = Disk::of_file();
     let server = Mute::start(&mut disk.configure(command())).await;
     let client = Client::new(&format!("http://{}", server.address)).unwrap();
-    let client = client.with_scope("\u{1d11e}".repeat(LONG));
+    let client = client.with_scope("s".repeat(SCOPE));
     let mut agents = JoinSet::new();
     for agent in 0..64 {
         let client = client.clone();
         agents.spawn(async move {
             for number in 0..LINES / 64 {
-                let id = format!("{agent}-{number}");
+                let id = format!("{agent}-{number:x>ID$}");
                 client.create_task(&new_task(&id)).await.unwrap();
             }
         });
