@@ -13,7 +13,7 @@ use octopoid_api::{
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
-use crate::{copy, hidden::Hidden, import};
+use crate::{copy, hidden::Hidden, import, logging::BUFFER_BYTES};
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -179,6 +179,16 @@ pub(crate) struct Options {
     /// How log lines look.
     #[arg(long, global = true, env = "OCTOPOID_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    /// How many bytes of log lines wait for whatever reads them. Further lines are dropped.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_LOG_BUFFER",
+        default_value_t = BUFFER_BYTES,
+        value_name = "BYTES"
+    )]
+    pub(crate) log_buffer: usize,
 
     /// The administrator's bearer token. Read from the environment only: a command line is visible
     /// to every user of the machine.

@@ -16,17 +16,16 @@ use crate::config::LogFormat;
 
 /// How long lines are gathered. Short enough that nobody who watches the log notices.
 const GATHER: Duration = Duration::from_millis(20);
-/// Bytes that may wait. Further lines are dropped and counted: a request that waited for whatever
-/// reads the log would make the whole server wait.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that may wait if the settings do not say otherwise.
+pub(crate) const BUFFER_BYTES: usize = 8 * 1024 * 1024;
 /// How long the end of the process waits for the last lines to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Starts logging to standard output. What has been logged is written when the guard is dropped,
 /// unless nobody reads it.
 /// `RUST_LOG` says what is logged; everything from `info` by default.
-pub(crate) fn start(format: LogFormat) -> Guard {
-    let lines = Lines(Arc::new(Shared::default()));
+pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
+    let lines = Lines::new(bytes_max);
     let guard = Guard::start(lines.clone(), io::stdout(), FLUSH, tell_dropped);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
@@ -45,8 +44,10 @@ fn tell_dropped(lines: u64) {
 #[derive(Clone)]
 struct Lines(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// Bytes that may wait. Further lines are dropped and counted: a request that waited for
+    /// whatever reads the log would make the whole server wait.
+    bytes_max: usize,
     state: Mutex<State>,
     /// The first line has come, or the guard is gone.
     filled: Condvar,
@@ -64,6 +65,11 @@ struct State {
 }
 
 impl Lines {
+    fn new(bytes_max: usize) -> Self {
+        let (filled, ended) = (Condvar::new(), Condvar::new());
+        Self(Arc::new(Shared { bytes_max, state: Mutex::default(), filled, ended }))
+    }
+
     /// A line is whole or not there, so a panic elsewhere leaves nothing half done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,7 +82,8 @@ impl Lines {
         let state = self.0.filled.wait_while(self.state(), is_quiet);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         // The end of the gathering, or of the server, whichever comes first.
-        let gathering = |state: &mut State| !state.is_over && state.waiting.len() < BYTES_MAX / 2;
+        let half = self.0.bytes_max / 2;
+        let gathering = |state: &mut State| !state.is_over && state.waiting.len() < half;
         let waited = self.0.filled.wait_timeout_while(state, GATHER, gathering);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut state.waiting);
@@ -90,12 +97,13 @@ impl Write for Lines {
         let mut state = self.state();
         let (before, after) = (state.waiting.len(), state.waiting.len() + line.len());
         // A line that is too long even for an empty buffer is dropped as well.
-        if after > BYTES_MAX {
+        if after > self.0.bytes_max {
             state.dropped += 1;
             return Ok(line.len());
         }
         state.waiting.extend_from_slice(line);
-        let wakes = before == 0 || (before < BYTES_MAX / 2 && after >= BYTES_MAX / 2);
+        let half = self.0.bytes_max / 2;
+        let wakes = before == 0 || (before < half && after >= half);
         drop(state);
         if wakes {
             self.0.filled.notify_one();
@@ -170,7 +178,7 @@ mod tests {
         time::Duration,
     };
 
-    use super::{BYTES_MAX, Guard, Lines, Shared};
+    use super::{BUFFER_BYTES, Guard, Lines};
 
     /// Far more than what is waited for should take.
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -194,7 +202,7 @@ mod tests {
 
     #[test]
     fn every_line_is_written_in_few_calls() {
-        let (lines, output) = (Lines(Arc::new(Shared::default())), Output::default());
+        let (lines, output) = (Lines::new(BUFFER_BYTES), Output::default());
         let guard = Guard::start(lines.clone(), output.clone(), PATIENCE, |_| {});
         let writers: Vec<_> = (0..4)
             .map(|writer| {
@@ -243,7 +251,7 @@ mod tests {
 
     #[test]
     fn lines_that_nobody_reads_are_dropped_and_counted() {
-        let (lines, output) = (Lines(Arc::new(Shared::default())), Output::default());
+        let (lines, output) = (Lines::new(BUFFER_BYTES), Output::default());
         let (begun, has_begun) = channel();
         let (allow, allowed) = channel();
         let blocked = Blocked { output: output.clone(), begun, allowed };
@@ -255,11 +263,11 @@ mod tests {
         log.write_all(b"first\n").unwrap();
         has_begun.recv_timeout(PATIENCE).unwrap();
         // From here on nothing is read, and no writer waits for it.
-        let line = [b"x".repeat(BYTES_MAX / 8 - 1), b"\n".to_vec()].concat();
+        let line = [b"x".repeat(BUFFER_BYTES / 8 - 1), b"\n".to_vec()].concat();
         for _ in 0..11 {
             log.write_all(&line).unwrap();
         }
-        assert_eq!(lines.state().waiting.len(), BYTES_MAX);
+        assert_eq!(lines.state().waiting.len(), BUFFER_BYTES);
         drop(allow);
         drop(guard);
         let text = String::from_utf8(output.0.lock().unwrap().0.clone()).unwrap();
@@ -271,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_output_that_nobody_reads_does_not_hold_up_the_end() {
-        let lines = Lines(Arc::new(Shared::default()));
+        let lines = Lines::new(BUFFER_BYTES);
         let (begun, has_begun) = channel();
         let (_allow, allowed) = channel();
         let blocked = Blocked { output: Output::default(), begun, allowed };

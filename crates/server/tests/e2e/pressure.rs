@@ -1,7 +1,5 @@
 //! Many connections, bodies that nobody reads, and a log that nobody reads.
 
-use std::time::Duration;
-
 use octopoid_client::Client;
 use tokio::{net::TcpStream, task::JoinSet};
 
@@ -33,7 +31,7 @@ async fn idle_connections_do_not_keep_others_out() {
 #[tokio::test]
 async fn the_soft_limit_of_open_files_is_raised() {
     let disk = Disk::new().await;
-    let command = limited_command("-H -n 1024; ulimit -S -n 64");
+    let command = limited_command("-S -n 64; ulimit -H -n 1024");
     let server = Server::start(&mut disk.configure(command)).await;
     let _idle = idle_connections(&server, 200).await;
     server.client().health().await.unwrap();
@@ -82,29 +80,26 @@ async fn an_answer_to_a_body_that_is_too_long_can_be_read_and_ends_the_connectio
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
-/// A line has the scope and the task's id, so all of them are longer than the buffer.
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_neither_requests_nor_the_end() {
-    const LINES: usize = 12_000;
+    // More than the pipe and the buffer hold. Each line names its task.
+    const LINES: usize = 600;
     const ID: usize = 250;
-    const SCOPE: usize = 480;
-    const { assert!(LINES * (ID + SCOPE) > 8 * 1024 * 1024) };
-    let disk = Disk::of_file();
-    let server = Mute::start(&mut disk.configure(command())).await;
-    let client = Client::new(&format!("http://{}", server.address)).unwrap();
-    let client = client.with_scope("s".repeat(SCOPE));
+    let disk = Disk::new().await;
+    let mut command = disk.configure(command());
+    let server = Mute::start(command.args(["--log-buffer", "65536"])).await;
+    let client = Client::new(&format!("http://{}", server.address)).unwrap().with_scope("s");
     let mut agents = JoinSet::new();
-    for agent in 0..64 {
+    for agent in 0..20 {
         let client = client.clone();
         agents.spawn(async move {
-            for number in 0..LINES / 64 {
+            for number in 0..LINES / 20 {
                 let id = format!("{agent}-{number:x>ID$}");
                 client.create_task(&new_task(&id)).await.unwrap();
             }
         });
     }
-    let all = tokio::time::timeout(Duration::from_mins(3), agents.join_all()).await;
-    all.expect("requests are answered");
+    agents.join_all().await;
     client.health().await.unwrap();
     assert_eq!(server.stops().await.code(), Some(0));
 }
