@@ -176,13 +176,13 @@ mod tests {
     use super::{Listing, PIECE_BYTES};
 
     #[derive(Clone, Serialize)]
-    struct Texts {
+    struct Page {
         before: &'static str,
         texts: Vec<String>,
         after: Option<i64>,
     }
 
-    long_field!(Texts, texts: String);
+    long_field!(Page, texts: String);
 
     fn pieces(response: Response) -> Vec<Vec<u8>> {
         let mut body = response.into_body();
@@ -207,7 +207,7 @@ mod tests {
         ] {
             let text = |length: &usize| "\"".repeat(*length);
             let texts: Vec<_> = lengths.iter().map(text).collect();
-            let list = Texts { before: "\"texts\":[]", texts, after: None };
+            let list = Page { before: "\"texts\":[]", texts, after: None };
             let expected = serde_json::to_vec(&list).unwrap();
             let response = Listing(list).into_response();
             assert_eq!(response.headers()["content-type"], "application/json");

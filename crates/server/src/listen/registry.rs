@@ -251,15 +251,26 @@ impl Drop for Busy {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, task::Poll};
 
     use futures_util::FutureExt;
 
     use super::{Member, Registry, peer};
 
-    fn enter(registry: &Arc<Registry>, address: &str) -> Option<Option<Arc<Member>>> {
+    /// A place, a refusal, or neither yet.
+    fn enter(registry: &Arc<Registry>, address: &str) -> Poll<Option<Arc<Member>>> {
         let address = format!("{address}:1").parse().unwrap();
-        registry.enter(address).now_or_never().map(|member| member.map(Arc::new))
+        let entered = registry.enter(address).now_or_never();
+        entered.map_or(Poll::Pending, |member| Poll::Ready(member.map(Arc::new)))
+    }
+
+    fn entered(registry: &Arc<Registry>, address: &str) -> Arc<Member> {
+        match enter(registry, address) {
+            Poll::Ready(Some(member)) => member,
+            other => {
+                panic!("no place: it {}", if other.is_ready() { "is refused" } else { "waits" })
+            }
+        }
     }
 
     fn is_closed(member: &Member) -> bool {
@@ -269,25 +280,25 @@ mod tests {
     #[test]
     fn the_longest_idle_connection_makes_room() {
         let registry = Registry::new(3);
-        let [first, second, third] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-            .map(|peer| enter(&registry, peer).unwrap().unwrap());
+        let [first, second, third] =
+            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|peer| entered(&registry, peer));
         // The first has been busy since, and idle for a shorter time than the second.
         drop(first.begin().unwrap());
-        let fourth = enter(&registry, "10.0.0.4").unwrap().unwrap();
+        let fourth = entered(&registry, "10.0.0.4");
         assert!(is_closed(&second) && !is_closed(&first) && !is_closed(&third));
         assert!(second.begin().is_none(), "a request on a closed connection is not begun");
         // The closed one's end frees no second place.
         drop(second);
-        let _fifth = enter(&registry, "10.0.0.5").unwrap().unwrap();
+        let _fifth = entered(&registry, "10.0.0.5");
         assert!(is_closed(&third) && !is_closed(&first) && !is_closed(&fourth));
     }
 
     #[test]
     fn the_address_with_the_most_connections_gives_up_one_first() {
         let registry = Registry::new(4);
-        let modest = enter(&registry, "10.0.0.1").unwrap().unwrap();
-        let greedy = [(); 3].map(|()| enter(&registry, "10.0.0.2").unwrap().unwrap());
-        let _new = enter(&registry, "10.0.0.3").unwrap().unwrap();
+        let modest = entered(&registry, "10.0.0.1");
+        let greedy = [(); 3].map(|()| entered(&registry, "10.0.0.2"));
+        let _new = entered(&registry, "10.0.0.3");
         assert!(!is_closed(&modest), "it has been idle for longer, but is the only one");
         assert_eq!(greedy.each_ref().map(|member| is_closed(member)), [true, false, false]);
     }
@@ -295,9 +306,9 @@ mod tests {
     #[tokio::test]
     async fn where_all_are_busy_the_next_one_waits() {
         let registry = Registry::new(2);
-        let members = [(); 2].map(|()| enter(&registry, "127.0.0.1").unwrap().unwrap());
-        let mut busy = members.each_ref().map(|member| member.begin());
-        assert!(enter(&registry, "127.0.0.1").is_none());
+        let members = [(); 2].map(|()| entered(&registry, "127.0.0.1"));
+        let mut busy = members.each_ref().map(Member::begin);
+        assert!(enter(&registry, "127.0.0.1").is_pending());
         let waiting = {
             let registry = Arc::clone(&registry);
             tokio::spawn(async move { registry.enter("127.0.0.1:1".parse().unwrap()).await })
@@ -311,18 +322,17 @@ mod tests {
     #[test]
     fn one_address_never_has_all_connections() {
         let registry = Registry::new(32);
-        let members: Vec<_> =
-            (0..30).map(|_| enter(&registry, "10.0.0.1").unwrap().unwrap()).collect();
-        let busy: Vec<_> = members.iter().map(|member| member.begin()).collect();
-        assert!(enter(&registry, "10.0.0.1").unwrap().is_none(), "refused");
-        let _other = enter(&registry, "10.0.0.2").unwrap().unwrap();
+        let members: Vec<_> = (0..30).map(|_| entered(&registry, "10.0.0.1")).collect();
+        let busy: Vec<_> = members.iter().map(Member::begin).collect();
+        assert!(matches!(enter(&registry, "10.0.0.1"), Poll::Ready(None)), "refused");
+        let _other = entered(&registry, "10.0.0.2");
         drop(busy);
-        let _own = enter(&registry, "10.0.0.1").unwrap().unwrap();
+        let _own = entered(&registry, "10.0.0.1");
         assert!(is_closed(&members[0]), "its own longest idle one made room");
 
         let registry = Registry::new(32);
-        let local: Vec<_> = (0..32).map(|_| enter(&registry, "127.0.0.1").unwrap()).collect();
-        assert!(local.iter().all(Option::is_some), "all programs of this machine are one address");
+        let local: Vec<_> = (0..32).map(|_| entered(&registry, "127.0.0.1")).collect();
+        assert_eq!(local.len(), 32, "all programs of this machine are one address");
     }
 
     #[test]

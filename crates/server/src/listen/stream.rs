@@ -83,14 +83,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { stream, patience, stopping, end } = &mut *self;
-        let end = match end {
-            Some(end) => end,
-            None => {
-                ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
-                let now = Instant::now();
-                let pause = Box::pin(sleep_until(now + patience.pause));
-                end.insert(End { pause, deadline: now + patience.total })
-            }
+        let end = if let Some(end) = end {
+            end
+        } else {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+            let now = Instant::now();
+            let pause = Box::pin(sleep_until(now + patience.pause));
+            end.insert(End { pause, deadline: now + patience.total })
         };
         let mut discarded = [0; 4096];
         loop {
