@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
-use crate::{middleware::Authority, refusals::Refusals};
+use crate::{budget::Budget, middleware::Authority, refusals::Refusals};
 
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
@@ -52,6 +52,8 @@ pub struct Settings {
     pub allowed_hosts: Option<Vec<Authority>>,
     /// The longest request body, in bytes.
     pub body_bytes_max: usize,
+    /// How many bytes of bodies being read and of answers being sent are held.
+    pub in_flight_bytes_max: usize,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
     /// How many leases one run of the jobs takes back, on a host that bounds what a run may do. The
@@ -61,6 +63,9 @@ pub struct Settings {
 
 /// Request bodies up to 4 MiB: the first server took 2.2 million characters.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// 256 MiB in flight: four of the longest answers, or sixty of the longest bodies.
+pub const IN_FLIGHT_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// How long the server leaves a lease that has ended to the client's own reaper.
 pub const LEASE_GRACE_MS: i64 = 120_000;
@@ -76,6 +81,7 @@ impl Default for Settings {
             cors_origins: Vec::new(),
             allowed_hosts: None,
             body_bytes_max: BODY_BYTES_MAX,
+            in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
             lease_grace_ms: LEASE_GRACE_MS,
             releases_max: None,
         }
@@ -94,6 +100,8 @@ pub struct Shared {
     pub settings: Settings,
     /// How many requests were refused before a handler saw them.
     pub refusals: Refusals,
+    /// What is in flight.
+    pub(crate) budget: Arc<Budget>,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
 }
@@ -109,10 +117,12 @@ impl Deref for App {
 impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
+        let budget = Budget::new(settings.in_flight_bytes_max);
         Self(Arc::new(Shared {
             store,
             settings,
             refusals: Refusals::default(),
+            budget,
             host,
             is_stopping: AtomicBool::new(false),
         }))
@@ -128,6 +138,11 @@ impl Shared {
     /// Ends after so many milliseconds, on a host that can wait.
     pub(crate) fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
         self.host.pause(ms)
+    }
+
+    /// How many bytes of bodies and answers are in flight.
+    pub fn in_flight_bytes(&self) -> usize {
+        self.budget.held()
     }
 
     /// From now on no work is handed out, nobody waits for any, and reads that take long end; what

@@ -1,5 +1,7 @@
 //! Request bodies.
 
+use std::error::Error;
+
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
@@ -13,7 +15,7 @@ use octopoid_domain::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{app::App, problem::Problem};
+use crate::{app::App, middleware::Overloaded, problem::Problem};
 
 /// A JSON body, whatever its content type says.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -45,12 +47,18 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
 /// The whole body, if it is not longer than the settings allow.
 pub(crate) async fn read(body: axum::body::Body, app: &App) -> Result<Bytes, Problem> {
     to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        if cause.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+        if is_caused_by::<LengthLimitError>(&error) {
             return Problem::too_large();
+        }
+        if is_caused_by::<Overloaded>(&error) {
+            return Problem::overloaded();
         }
         // The client stopped in the middle, or spoke no HTTP.
         let text = "The request body could not be read";
         Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
     })
+}
+
+fn is_caused_by<E: Error + 'static>(error: &axum::Error) -> bool {
+    std::iter::successors(error.source(), |cause| (*cause).source()).any(<dyn Error>::is::<E>)
 }

@@ -11,7 +11,8 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
-    openapi::{Answer, Problems},
+    listing::{ListAnswer, Listing, long_field},
+    openapi::Problems,
     problem::Problem,
     query::{Params, Segment, missing},
 };
@@ -25,6 +26,8 @@ pub(crate) struct MessageList {
     offset: i64,
     limit: i64,
 }
+
+long_field!(MessageList, messages: Message);
 
 /// Write a message.
 ///
@@ -64,12 +67,12 @@ pub(crate) async fn list_messages(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Answer<MessageList> {
+) -> ListAnswer<MessageList> {
     let scope = scope(&caller, &params)?;
     if let Some(root) = params.get("thread_id") {
         let messages = app.store.list_thread(root, scope).await?;
         let total = i64::try_from(messages.len()).unwrap_or(i64::MAX);
-        return Ok(Json(MessageList { messages, total, offset: 0, limit: total }));
+        return Ok(Listing(MessageList { messages, total, offset: 0, limit: total }));
     }
     let filter = Filter {
         scope: scope.to_owned(),
@@ -97,7 +100,7 @@ pub(crate) async fn list_task_messages(
     caller: Caller,
     Segment(id): Segment,
     params: Params,
-) -> Answer<MessageList> {
+) -> ListAnswer<MessageList> {
     let scope = scope(&caller, &params)?.to_owned();
     let filter = Filter { scope, task_id: Some(id), ..Filter::default() };
     list(&app, &filter, &params).await
@@ -109,12 +112,12 @@ fn scope<'a>(caller: &'a Caller, params: &'a Params) -> Result<&'a str, Problem>
     })
 }
 
-async fn list(app: &App, filter: &Filter, params: &Params) -> Answer<MessageList> {
+async fn list(app: &App, filter: &Filter, params: &Params) -> ListAnswer<MessageList> {
     let page = params.page();
     // Clients that ask for no stretch look for news, and went blind after the oldest 50.
     let window = if params.has_page() { Window::Stretch(page) } else { Window::Newest(page.limit) };
     let listed = app.store.list_messages(filter, window).await?;
-    Ok(Json(MessageList {
+    Ok(Listing(MessageList {
         messages: listed.items,
         total: listed.total,
         offset: page.offset,

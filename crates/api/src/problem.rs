@@ -124,6 +124,21 @@ impl Problem {
         problem
     }
 
+    /// As much is in flight as may be, so that nothing was done.
+    pub(crate) fn overloaded() -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut problem = Self::new(status, "overloaded", "Service Unavailable");
+        problem.body.message =
+            Some("The server has too many bytes of requests and answers in flight; try again");
+        problem
+    }
+
+    /// An answer cannot be written as JSON.
+    pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
+        tracing::error!(%error, "an answer could not be written");
+        Self::internal()
+    }
+
     /// The server is about to stop and hands out no more work.
     pub(crate) fn stopping() -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;

@@ -14,6 +14,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    listing::{ListAnswer, Listing, long_field},
     openapi::{Answer, Problems},
     problem::Problem,
     query::{Params, Segment},
@@ -37,6 +38,8 @@ pub(crate) struct ProjectTasks {
     /// How many there are.
     total: usize,
 }
+
+long_field!(ProjectTasks, tasks: Task);
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
@@ -121,10 +124,10 @@ pub(crate) async fn list_project_tasks(
     caller: Caller,
     Segment(id): Segment,
     params: Params,
-) -> Answer<ProjectTasks> {
+) -> ListAnswer<ProjectTasks> {
     let within = caller.within();
     let tasks = app.store.list_project_tasks(&id, within, params.get("scope")).await?;
-    Ok(Json(ProjectTasks { project_id: id, total: tasks.len(), tasks }))
+    Ok(Listing(ProjectTasks { project_id: id, total: tasks.len(), tasks }))
 }
 
 /// Change fields of a project.

@@ -10,9 +10,13 @@ mod settings;
 
 use std::sync::{Arc, OnceLock};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::Request};
 use http_body_util::BodyExt;
-use octopoid_api::{App, jobs::run_jobs};
+use octopoid_api::{
+    App,
+    jobs::run_jobs,
+    unread::{Left, Unread, discard, lend},
+};
 use octopoid_store::Store;
 use octopoid_store_d1::D1;
 use tower::ServiceExt;
@@ -62,7 +66,10 @@ fn variable(env: &Env, name: &str) -> Option<String> {
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Response> {
     let router = server(&env)?.router.clone();
-    let Ok(response) = router.oneshot(request.map(Body::new)).await;
+    let (parts, body) = request.into_parts();
+    let (body, unread) = lend(Body::new(body));
+    let Ok(response) = router.oneshot(Request::from_parts(parts, body)).await;
+    read_rest(unread).await;
     answer(response).await
 }
 
@@ -75,6 +82,15 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     };
     if let Err(error) = outcome {
         tracing::warn!(%error, "the scheduled jobs failed, will retry");
+    }
+}
+
+/// Reads what no handler wanted of a request's body. The local runtime fails the next request on a
+/// connection if a body was left.
+async fn read_rest(unread: Unread) {
+    if let Left::Whole(rest) | Left::Rest(rest) = unread.left() {
+        // A client that breaks off has nothing more to read.
+        discard(rest, usize::MAX).await;
     }
 }
 

@@ -16,6 +16,9 @@ const RELEASES_MAX: i64 = 20;
 /// one request said: it is better to refuse such a request by its length than by D1's error.
 const BODY_BYTES_MAX: usize = 1_900_000;
 
+/// What is in flight, in an instance that has 128 MB for everything.
+const IN_FLIGHT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Reads the settings. Nobody can reach a Worker by accident only, so keys are required unless the
 /// opposite is said; and what is not understood stops every request rather than opening the door.
 pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
@@ -28,6 +31,7 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         auth: auth_mode(read("OCTOPOID_AUTH").as_deref())?,
         admin_key_hash: admin_key.map(|key| key.hash),
         body_bytes_max: BODY_BYTES_MAX,
+        in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
         ..Settings::default()
     };

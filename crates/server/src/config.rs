@@ -5,11 +5,15 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use octopoid_api::{AuthMode, Authority, Settings, app::BODY_BYTES_MAX, auth::AdminKey};
+use octopoid_api::{
+    AuthMode, Authority, Settings,
+    app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
+    auth::AdminKey,
+};
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
-use crate::{copy, hidden::Hidden, import};
+use crate::{copy, hidden::Hidden, import, logging::BUFFER_BYTES};
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -161,9 +165,30 @@ pub(crate) struct Options {
     )]
     body_limit: usize,
 
+    /// How many bytes of request bodies and of answers are held at once. Beyond it, large ones are
+    /// told to try again.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_MEMORY_BUDGET",
+        default_value_t = IN_FLIGHT_BYTES_MAX,
+        value_name = "BYTES"
+    )]
+    memory_budget: usize,
+
     /// How log lines look.
     #[arg(long, global = true, env = "OCTOPOID_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+
+    /// How many bytes of log lines wait for whatever reads them. Further lines are dropped.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_LOG_BUFFER",
+        default_value_t = BUFFER_BYTES,
+        value_name = "BYTES"
+    )]
+    pub(crate) log_buffer: usize,
 
     /// The administrator's bearer token. Read from the environment only: a command line is visible
     /// to every user of the machine.
@@ -268,6 +293,7 @@ impl Options {
             cors_origins: said(&self.cors_origin).map(str::to_owned).collect(),
             allowed_hosts: self.allowed_hosts(auth, listen)?,
             body_bytes_max: self.body_limit,
+            in_flight_bytes_max: self.memory_budget,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
             ..Settings::default()

@@ -7,7 +7,6 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
     time::Duration,
 };
 
@@ -17,14 +16,17 @@ use crate::config::LogFormat;
 
 /// How long lines are gathered. Short enough that nobody who watches the log notices.
 const GATHER: Duration = Duration::from_millis(20);
-/// Bytes that may wait; whoever logs more waits as well, because no audit line may be lost.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that may wait if the settings do not say otherwise.
+pub(crate) const BUFFER_BYTES: usize = 8 * 1024 * 1024;
+/// How long the end of the process waits for the last lines to be written.
+const FLUSH: Duration = Duration::from_secs(2);
 
-/// Starts logging to standard output. What has been logged is written when the guard is dropped.
+/// Starts logging to standard output. What has been logged is written when the guard is dropped,
+/// unless nobody reads it.
 /// `RUST_LOG` says what is logged; everything from `info` by default.
-pub(crate) fn start(format: LogFormat) -> Guard {
-    let lines = Lines(Arc::new(Shared::default()));
-    let guard = Guard::start(lines.clone(), io::stdout());
+pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
+    let lines = Lines::new(bytes_max);
+    let guard = Guard::start(lines.clone(), io::stdout(), FLUSH, tell_dropped);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     match format {
@@ -34,53 +36,74 @@ pub(crate) fn start(format: LogFormat) -> Guard {
     guard
 }
 
+fn tell_dropped(lines: u64) {
+    tracing::warn!(lines, "dropped {lines} lines of the log: nobody read them in time");
+}
+
 /// Where lines wait for the writing thread.
 #[derive(Clone)]
 struct Lines(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    /// Bytes that may wait. Further lines are dropped and counted: a request that waited for
+    /// whatever reads the log would make the whole server wait.
+    bytes_max: usize,
     state: Mutex<State>,
     /// The first line has come, or the guard is gone.
     filled: Condvar,
-    /// The thread has taken what waited.
-    taken: Condvar,
+    /// The thread has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
+    /// Lines that found no room since the waiting ones were taken.
+    dropped: u64,
     is_over: bool,
+    has_ended: bool,
 }
 
 impl Lines {
+    fn new(bytes_max: usize) -> Self {
+        let (filled, ended) = (Condvar::new(), Condvar::new());
+        Self(Arc::new(Shared { bytes_max, state: Mutex::default(), filled, ended }))
+    }
+
     /// A line is whole or not there, so a panic elsewhere leaves nothing half done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and takes them; `None` once there are none and will be none.
-    fn take(&self) -> Option<Vec<u8>> {
+    /// Waits for lines and takes them, with the number of those that were dropped after them;
+    /// `None` once there are none and will be none.
+    fn take(&self) -> Option<(Vec<u8>, u64)> {
         let is_quiet = |state: &mut State| state.waiting.is_empty() && !state.is_over;
         let state = self.0.filled.wait_while(self.state(), is_quiet);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         // The end of the gathering, or of the server, whichever comes first.
-        let gathering = |state: &mut State| !state.is_over && state.waiting.len() < BYTES_MAX;
+        let half = self.0.bytes_max / 2;
+        let gathering = |state: &mut State| !state.is_over && state.waiting.len() < half;
         let waited = self.0.filled.wait_timeout_while(state, GATHER, gathering);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut state.waiting);
-        self.0.taken.notify_all();
-        (!lines.is_empty()).then_some(lines)
+        let dropped = std::mem::take(&mut state.dropped);
+        (!lines.is_empty()).then_some((lines, dropped))
     }
 }
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let is_full = |state: &mut State| state.waiting.len() >= BYTES_MAX && !state.is_over;
-        let state = self.0.taken.wait_while(self.state(), is_full);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
-        let wakes = state.waiting.is_empty() || state.waiting.len() + line.len() >= BYTES_MAX;
+        let mut state = self.state();
+        let (before, after) = (state.waiting.len(), state.waiting.len() + line.len());
+        // A line that is too long even for an empty buffer is dropped as well.
+        if after > self.0.bytes_max {
+            state.dropped += 1;
+            return Ok(line.len());
+        }
         state.waiting.extend_from_slice(line);
+        let half = self.0.bytes_max / 2;
+        let wakes = before == 0 || (before < half && after >= half);
         drop(state);
         if wakes {
             self.0.filled.notify_one();
@@ -101,37 +124,46 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Keeps the writing thread; dropping it writes what waits.
+/// Keeps the writing thread; dropping it writes what waits, if that is possible in time.
 pub(crate) struct Guard {
     lines: Lines,
-    thread: Option<JoinHandle<()>>,
+    flush: Duration,
 }
 
 impl Guard {
-    fn start(lines: Lines, mut output: impl Write + Send + 'static) -> Self {
+    fn start(
+        lines: Lines,
+        mut output: impl Write + Send + 'static,
+        flush: Duration,
+        tell_dropped: impl Fn(u64) + Send + 'static,
+    ) -> Self {
         let source = lines.clone();
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || {
-                while let Some(lines) = source.take() {
+                while let Some((lines, dropped)) = source.take() {
                     // There is nowhere to say that the log cannot be written.
                     let _ = output.write_all(&lines).and_then(|()| output.flush());
+                    if dropped > 0 {
+                        tell_dropped(dropped);
+                    }
                 }
+                source.state().has_ended = true;
+                source.0.ended.notify_all();
             })
             .expect("the system starts a few threads");
-        Self { lines, thread: Some(thread) }
+        Self { lines, flush }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.lines.state().is_over = true;
+        let mut state = self.lines.state();
+        state.is_over = true;
         self.lines.0.filled.notify_one();
-        self.lines.0.taken.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its hook already.
-            let _ = thread.join();
-        }
+        let is_writing = |state: &mut State| !state.has_ended;
+        // A thread whose lines nobody reads ends with the process.
+        let _ = self.lines.0.ended.wait_timeout_while(state, self.flush, is_writing);
     }
 }
 
@@ -139,10 +171,17 @@ impl Drop for Guard {
 mod tests {
     use std::{
         io::{self, Write},
-        sync::{Arc, Mutex},
+        sync::{
+            Arc, Mutex,
+            mpsc::{Receiver, Sender, channel},
+        },
+        time::Duration,
     };
 
-    use super::{Guard, Lines, Shared};
+    use super::{BUFFER_BYTES, Guard, Lines};
+
+    /// Far more than what is waited for should take.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Keeps what is written, and counts how often something is.
     #[derive(Clone, Default)]
@@ -163,8 +202,8 @@ mod tests {
 
     #[test]
     fn every_line_is_written_in_few_calls() {
-        let (lines, output) = (Lines(Arc::new(Shared::default())), Output::default());
-        let guard = Guard::start(lines.clone(), output.clone());
+        let (lines, output) = (Lines::new(BUFFER_BYTES), Output::default());
+        let guard = Guard::start(lines.clone(), output.clone(), PATIENCE, |_| {});
         let writers: Vec<_> = (0..4)
             .map(|writer| {
                 let mut lines = lines.clone();
@@ -188,5 +227,65 @@ mod tests {
             assert_eq!(own, expected, "the lines of writer {writer}, in order");
         }
         assert!(calls < 1_000, "{calls} calls for 4,000 lines");
+    }
+
+    /// Tells that something is to be written, and waits until it may be.
+    struct Blocked {
+        output: Output,
+        begun: Sender<()>,
+        allowed: Receiver<()>,
+    }
+
+    impl Write for Blocked {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.begun.send(());
+            // Whoever is gone allows everything.
+            let _ = self.allowed.recv();
+            self.output.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_nobody_reads_are_dropped_and_counted() {
+        let (lines, output) = (Lines::new(BUFFER_BYTES), Output::default());
+        let (begun, has_begun) = channel();
+        let (allow, allowed) = channel();
+        let blocked = Blocked { output: output.clone(), begun, allowed };
+        let told = lines.clone();
+        let guard = Guard::start(lines.clone(), blocked, PATIENCE, move |dropped| {
+            told.clone().write_all(format!("dropped {dropped}\n").as_bytes()).unwrap();
+        });
+        let mut log = lines.clone();
+        log.write_all(b"first\n").unwrap();
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        // From here on nothing is read, and no writer waits for it.
+        let line = [b"x".repeat(BUFFER_BYTES / 8 - 1), b"\n".to_vec()].concat();
+        for _ in 0..11 {
+            log.write_all(&line).unwrap();
+        }
+        assert_eq!(lines.state().waiting.len(), BUFFER_BYTES);
+        drop(allow);
+        drop(guard);
+        let text = String::from_utf8(output.0.lock().unwrap().0.clone()).unwrap();
+        let written: Vec<_> = text.lines().map(|line| &line[..line.len().min(9)]).collect();
+        let mut expected = vec!["xxxxxxxxx"; 10];
+        (expected[0], expected[9]) = ("first", "dropped 3");
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn an_output_that_nobody_reads_does_not_hold_up_the_end() {
+        let lines = Lines::new(BUFFER_BYTES);
+        let (begun, has_begun) = channel();
+        let (_allow, allowed) = channel();
+        let blocked = Blocked { output: Output::default(), begun, allowed };
+        let guard = Guard::start(lines.clone(), blocked, Duration::from_millis(1), |_| {});
+        lines.clone().write_all(b"a line\n").unwrap();
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        drop(guard);
     }
 }

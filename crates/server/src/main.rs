@@ -52,7 +52,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match cli.command.as_ref().unwrap_or(&Command::Serve) {
         Command::Serve => {
             let plan = cli.options.plan()?;
-            let _logging = logging::start(cli.options.log_format);
+            let _logging = logging::start(cli.options.log_format, cli.options.log_buffer);
             runtime()?.block_on(serve::serve(plan))
         }
         Command::Migrate => {

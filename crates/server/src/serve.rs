@@ -34,6 +34,8 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
     if from != to {
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
+    let connections = listen::connections_max(listen::LIMITS.connections);
+    let limits = listen::Limits { connections, ..listen::LIMITS };
     let listener = TcpListener::bind(plan.listen)
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
@@ -48,7 +50,7 @@ pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
     // Before anyone knows the address, so that whoever does can also stop the server.
     let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
     announce(&app, address, &plan.database.to_string());
-    listen::serve(listener, octopoid_api::router(app), stopping, &listen::LIMITS, DRAIN).await;
+    listen::serve(listener, octopoid_api::router(app), stopping, &limits, DRAIN).await;
     signals.abort();
     if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
         ended.context("the scheduled jobs failed")?;

@@ -1,13 +1,14 @@
 //! What runs around every handler. On the way in, in this order: the host name that was called
 //! ([`host`]), the page that sends the request ([`origin`]), preflights ([`cors`]), and who calls
-//! ([`auth`](crate::auth)). On the way out: the time on failures of the server, and the headers of
-//! [`cors`] and [`protect`].
+//! ([`auth`](crate::auth)). On the way out: whether so much may be held ([`in_flight`]), the time on
+//! failures of the server, and the headers of [`cors`] and [`protect`].
 //!
 //! A further layer is a file here, and a line in [`answer`] or in [`run`].
 
 mod authority;
 mod cors;
 mod host;
+mod in_flight;
 mod origin;
 mod protect;
 
@@ -22,6 +23,7 @@ use self::{cors::Cors, origin::Sender};
 use crate::{app::App, auth::authenticate, problem::Undated};
 
 pub use authority::{Authority, AuthorityError};
+pub(crate) use in_flight::Overloaded;
 
 /// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -51,7 +53,8 @@ async fn answer(app: &App, request: Request, next: Next) -> (Response, Cors) {
     let response = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
-        authenticate(app, request, next).await
+        let (in_flight, request) = in_flight::enter(app, request);
+        in_flight.leave(authenticate(app, request, next).await)
     };
     (response, cors)
 }

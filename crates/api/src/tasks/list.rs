@@ -1,4 +1,4 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::Task;
 use octopoid_store::lists::Filter;
 use serde::Serialize;
@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     auth::Caller,
-    openapi::{Answer, Problems},
+    listing::{ListAnswer, Listing, long_field},
+    openapi::Problems,
     query::{Params, missing},
 };
 
@@ -20,6 +21,8 @@ pub(crate) struct TaskList {
     offset: i64,
     limit: i64,
 }
+
+long_field!(TaskList, tasks: Task);
 
 /// List tasks.
 ///
@@ -42,7 +45,7 @@ pub(crate) async fn list_tasks(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Answer<TaskList> {
+) -> ListAnswer<TaskList> {
     let scope = caller.scope(params.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list tasks across all scopes.")
     })?;
@@ -58,7 +61,7 @@ pub(crate) async fn list_tasks(
     };
     let page = params.page();
     let listed = app.store.list_tasks(&filter, page).await?;
-    Ok(Json(TaskList {
+    Ok(Listing(TaskList {
         tasks: listed.items,
         total: listed.total,
         offset: page.offset,

@@ -10,6 +10,7 @@ mod bodies;
 mod confinement;
 mod cors;
 mod hosts;
+mod in_flight;
 mod names;
 mod pages;
 mod service;

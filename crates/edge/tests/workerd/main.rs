@@ -92,6 +92,7 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::a_key_is_confined_to_its_scope,
         contract::errors_have_their_texts_and_codes,
         contract::an_unknown_route_is_told_as_such,
+        contract::a_body_that_no_handler_reads_does_not_disturb_the_next_request,
         contract::pages_of_other_origins_may_call,
         contract::large_texts_come_back_whole,
         contract::a_row_does_not_grow_beyond_what_the_database_keeps,

@@ -11,6 +11,7 @@ mod lease;
 mod load;
 mod logs;
 mod pages;
+mod pressure;
 mod reads;
 mod server;
 mod stop;

@@ -15,7 +15,7 @@ use octopoid_test_database::{Schema, is_postgres};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
     sync::watch,
     task::JoinHandle,
 };
@@ -84,11 +84,16 @@ impl Disk {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Server {
-        let mut command = command();
+        let mut command = self.configure(command());
+        Server::start(command.args(arguments).envs(variables.iter().copied())).await
+    }
+
+    /// A command that serves this database.
+    pub(crate) fn configure(&self, mut command: Command) -> Command {
         command.args(["--listen", "127.0.0.1:0", "--database", &self.url()]);
         // Many tests run at once, and the database's connections are for all of them.
         command.args(["--db-connections", "4"]);
-        Server::start(command.args(arguments).envs(variables.iter().copied())).await
+        command
     }
 }
 
@@ -96,6 +101,15 @@ impl Disk {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_octopoid-server"));
     command.env_clear().kill_on_drop(true);
+    command
+}
+
+/// The binary with nothing in its environment, under limits that a shell sets: `-n 256`.
+pub(crate) fn limited_command(limits: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.env_clear().kill_on_drop(true);
+    let script = format!("ulimit {limits}; exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_octopoid-server")]);
     command
 }
 
@@ -175,9 +189,7 @@ impl Server {
 
     /// Asks the process to stop.
     pub(crate) async fn terminate(&self) {
-        let id = self.child.id().expect("the server has not ended");
-        let kill = format!("kill -TERM {id}");
-        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+        terminate(&self.child).await;
     }
 
     /// Waits for the process to end by itself.
@@ -189,6 +201,43 @@ impl Server {
         let stdout = self.printed().join("\n");
         Ended { status: status.unwrap(), stdout, stderr: self.errors.await.unwrap().join("\n") }
     }
+}
+
+/// A running server whose log nobody reads once it has said where it listens.
+pub(crate) struct Mute {
+    pub(crate) address: String,
+    child: Child,
+    /// Kept open, and not read.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Mute {
+    pub(crate) async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let listening = async {
+            let mut line = String::new();
+            while address(&line).is_none() {
+                line.clear();
+                assert_ne!(stdout.read_line(&mut line).await.unwrap(), 0, "it did not start");
+            }
+            address(&line).unwrap()
+        };
+        let address = tokio::time::timeout(PATIENCE, listening).await;
+        Self { address: address.expect("the server starts in time"), child, _stdout: stdout }
+    }
+
+    /// Asks the process to stop, and waits for its end.
+    pub(crate) async fn stops(mut self) -> ExitStatus {
+        terminate(&self.child).await;
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        status.expect("the server ends").unwrap()
+    }
+}
+
+async fn terminate(child: &Child) {
+    let kill = format!("kill -TERM {}", child.id().expect("the server has not ended"));
+    assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
 }
 
 async fn follow(stream: impl AsyncRead + Unpin, mut take: impl FnMut(String)) {

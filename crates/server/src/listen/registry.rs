@@ -1,0 +1,350 @@
+//! The open connections: how many there are, whose they are, and which of them are idle.
+
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::Notify;
+
+use super::seldom::Seldom;
+
+/// The state of a connection that has a request in flight.
+const BUSY: u64 = 0;
+/// The state of a connection that was told to close.
+const CLOSED: u64 = u64::MAX;
+
+/// All open connections.
+pub(super) struct Registry {
+    /// How many there may be.
+    max: usize,
+    /// How many one address may have. A loopback address may have them all: it stands for every
+    /// program of this machine.
+    peer_max: usize,
+    open: Mutex<Open>,
+    /// Counts the moments at which connections became idle, so that the longest idle has the
+    /// lowest number.
+    moment: AtomicU64,
+    /// A connection was closed, or became idle.
+    freed: Notify,
+    warnings: Warnings,
+}
+
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, Arc<Connection>>,
+    /// How many of them each address has.
+    peers: HashMap<IpAddr, usize>,
+    next: u64,
+}
+
+#[derive(Default)]
+struct Warnings {
+    accept: Seldom,
+    closed: Seldom,
+    full: Seldom,
+    refused: Seldom,
+}
+
+struct Connection {
+    peer: IpAddr,
+    /// [`BUSY`], [`CLOSED`], or the moment at which it became idle.
+    state: AtomicU64,
+    closed: Notify,
+}
+
+impl Registry {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            peer_max: max - max / 16,
+            open: Mutex::default(),
+            moment: AtomicU64::new(BUSY + 1),
+            freed: Notify::new(),
+            warnings: Warnings::default(),
+        })
+    }
+
+    /// Nothing panics while it is locked.
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds a place for a connection from this address. At the limit the longest idle connection
+    /// makes room for it; if none is idle, it waits. `None` if the address has as many as it may
+    /// have and all of them are busy.
+    pub(super) async fn enter(self: &Arc<Self>, address: SocketAddr) -> Option<Member> {
+        let peer = peer(address.ip());
+        loop {
+            let freed = self.freed.notified();
+            match self.try_enter(peer) {
+                Entry::Entered(member) => return Some(member),
+                Entry::Refused => {
+                    if let Some(times) = self.warnings.refused.allows() {
+                        let connections = self.peer_max;
+                        tracing::warn!(
+                            %peer, connections, times,
+                            "refused connections of an address that has too many"
+                        );
+                    }
+                    return None;
+                }
+                Entry::Full => {
+                    if let Some(times) = self.warnings.full.allows() {
+                        let connections = self.max;
+                        tracing::warn!(
+                            connections,
+                            times,
+                            "all connections have a request in flight: new ones wait"
+                        );
+                    }
+                    freed.await;
+                }
+            }
+        }
+    }
+
+    fn try_enter(self: &Arc<Self>, peer: IpAddr) -> Entry {
+        let mut open = self.open();
+        let own = open.peers.get(&peer).copied().unwrap_or(0);
+        let has_share = peer.is_loopback() || own < self.peer_max;
+        if !has_share && !self.close_idle(&mut open, Some(peer)) {
+            return Entry::Refused;
+        }
+        if open.connections.len() >= self.max && !self.close_idle(&mut open, None) {
+            return Entry::Full;
+        }
+        let id = open.next;
+        open.next += 1;
+        let state = AtomicU64::new(self.moment.fetch_add(1, Ordering::Relaxed));
+        let connection = Arc::new(Connection { peer, state, closed: Notify::new() });
+        open.connections.insert(id, Arc::clone(&connection));
+        *open.peers.entry(peer).or_default() += 1;
+        Entry::Entered(Member { registry: Arc::clone(self), connection, id })
+    }
+
+    /// Closes the longest idle connection: of this address, or of the address with the most
+    /// connections. False if none is idle.
+    fn close_idle(&self, open: &mut Open, of: Option<IpAddr>) -> bool {
+        loop {
+            let Open { connections, peers, .. } = &*open;
+            let idle = connections.iter().filter_map(|(id, connection)| {
+                let is_asked = of.is_none_or(|peer| peer == connection.peer);
+                let state = connection.state.load(Ordering::Relaxed);
+                (is_asked && state != BUSY && state != CLOSED).then_some((id, connection, state))
+            });
+            let longest = idle.max_by_key(|(_, connection, since)| {
+                (peers.get(&connection.peer).copied(), Reverse(*since))
+            });
+            let Some((&id, connection, since)) = longest else {
+                return false;
+            };
+            let connection = Arc::clone(connection);
+            // A request may have come on it in this very moment.
+            if connection
+                .state
+                .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+            {
+                open.remove(id);
+                connection.closed.notify_one();
+                if let Some(times) = self.warnings.closed.allows() {
+                    let (connections, peer) = (self.max, connection.peer);
+                    tracing::warn!(
+                        connections, times, %peer,
+                        "closed idle connections to make room for new ones"
+                    );
+                }
+                return true;
+            }
+        }
+    }
+
+    /// Notes that a connection could not be accepted. Most often there are too many open files, so
+    /// the longest idle connection gives up its own.
+    pub(super) fn note_accept_error(&self, error: &std::io::Error) {
+        if let Some(times) = self.warnings.accept.allows() {
+            tracing::warn!(%error, times, "could not accept a connection");
+        }
+        self.close_idle(&mut self.open(), None);
+    }
+}
+
+impl Open {
+    fn remove(&mut self, id: u64) {
+        let Some(connection) = self.connections.remove(&id) else {
+            return;
+        };
+        if let Some(count) = self.peers.get_mut(&connection.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.peers.remove(&connection.peer);
+            }
+        }
+    }
+}
+
+enum Entry {
+    Entered(Member),
+    Refused,
+    Full,
+}
+
+/// The network that one user has: an address of version 4, or the first half of one of version 6.
+fn peer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
+        address => address,
+    }
+}
+
+/// A connection's place among the open ones, until it is dropped.
+pub(super) struct Member {
+    registry: Arc<Registry>,
+    connection: Arc<Connection>,
+    id: u64,
+}
+
+impl Member {
+    /// Ends when the connection must make room for another.
+    pub(super) async fn closed(&self) {
+        self.connection.closed.notified().await;
+    }
+
+    /// Notes that a request has come. `None` if the connection was told to close just before.
+    pub(super) fn begin(self: &Arc<Self>) -> Option<Busy> {
+        match self.connection.state.swap(BUSY, Ordering::Relaxed) {
+            CLOSED => {
+                self.connection.state.store(CLOSED, Ordering::Relaxed);
+                None
+            }
+            _ => Some(Busy(Arc::clone(self))),
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.registry.open().remove(self.id);
+        self.registry.freed.notify_one();
+    }
+}
+
+/// A request in flight; when it is dropped, the connection is idle.
+pub(super) struct Busy(Arc<Member>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let Member { registry, connection, .. } = &*self.0;
+        let moment = registry.moment.fetch_add(1, Ordering::Relaxed);
+        connection.state.store(moment, Ordering::Relaxed);
+        registry.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Poll};
+
+    use futures_util::FutureExt;
+
+    use super::{Member, Registry, peer};
+
+    /// A place, a refusal, or neither yet.
+    fn enter(registry: &Arc<Registry>, address: &str) -> Poll<Option<Arc<Member>>> {
+        let address = format!("{address}:1").parse().unwrap();
+        let entered = registry.enter(address).now_or_never();
+        entered.map_or(Poll::Pending, |member| Poll::Ready(member.map(Arc::new)))
+    }
+
+    fn entered(registry: &Arc<Registry>, address: &str) -> Arc<Member> {
+        match enter(registry, address) {
+            Poll::Ready(Some(member)) => member,
+            other => {
+                panic!("no place: it {}", if other.is_ready() { "is refused" } else { "waits" })
+            }
+        }
+    }
+
+    fn is_closed(member: &Member) -> bool {
+        member.closed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn the_longest_idle_connection_makes_room() {
+        let registry = Registry::new(3);
+        let [first, second, third] =
+            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|peer| entered(&registry, peer));
+        // The first has been busy since, and idle for a shorter time than the second.
+        drop(first.begin().unwrap());
+        let fourth = entered(&registry, "10.0.0.4");
+        assert!(is_closed(&second) && !is_closed(&first) && !is_closed(&third));
+        assert!(second.begin().is_none(), "a request on a closed connection is not begun");
+        // The closed one's end frees no second place.
+        drop(second);
+        let _fifth = entered(&registry, "10.0.0.5");
+        assert!(is_closed(&third) && !is_closed(&first) && !is_closed(&fourth));
+    }
+
+    #[test]
+    fn the_address_with_the_most_connections_gives_up_one_first() {
+        let registry = Registry::new(4);
+        let modest = entered(&registry, "10.0.0.1");
+        let greedy = [(); 3].map(|()| entered(&registry, "10.0.0.2"));
+        let _new = entered(&registry, "10.0.0.3");
+        assert!(!is_closed(&modest), "it has been idle for longer, but is the only one");
+        assert_eq!(greedy.each_ref().map(|member| is_closed(member)), [true, false, false]);
+    }
+
+    #[tokio::test]
+    async fn where_all_are_busy_the_next_one_waits() {
+        let registry = Registry::new(2);
+        let members = [(); 2].map(|()| entered(&registry, "127.0.0.1"));
+        let mut busy = members.each_ref().map(Member::begin);
+        assert!(enter(&registry, "127.0.0.1").is_pending());
+        let waiting = {
+            let registry = Arc::clone(&registry);
+            tokio::spawn(async move { registry.enter("127.0.0.1:1".parse().unwrap()).await })
+        };
+        tokio::task::yield_now().await;
+        busy[1] = None;
+        let _entered = waiting.await.unwrap().unwrap();
+        assert!(is_closed(&members[1]) && !is_closed(&members[0]));
+    }
+
+    #[test]
+    fn one_address_never_has_all_connections() {
+        let registry = Registry::new(32);
+        let members: Vec<_> = (0..30).map(|_| entered(&registry, "10.0.0.1")).collect();
+        let busy: Vec<_> = members.iter().map(Member::begin).collect();
+        assert!(matches!(enter(&registry, "10.0.0.1"), Poll::Ready(None)), "refused");
+        let _other = entered(&registry, "10.0.0.2");
+        drop(busy);
+        let _own = entered(&registry, "10.0.0.1");
+        assert!(is_closed(&members[0]), "its own longest idle one made room");
+
+        let registry = Registry::new(32);
+        let local: Vec<_> = (0..32).map(|_| entered(&registry, "127.0.0.1")).collect();
+        assert_eq!(local.len(), 32, "all programs of this machine are one address");
+    }
+
+    #[test]
+    fn the_addresses_of_one_user_are_one() {
+        for (one, other) in
+            [("2001:db8::1", "2001:db8::ffff:1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::1", "::1")]
+        {
+            assert_eq!(peer(one.parse().unwrap()), peer(other.parse().unwrap()));
+        }
+        for (one, other) in [("2001:db8::1", "2001:db8:0:1::1"), ("10.0.0.1", "10.0.0.2")] {
+            assert_ne!(peer(one.parse().unwrap()), peer(other.parse().unwrap()));
+        }
+        assert!(peer("::1".parse().unwrap()).is_loopback());
+    }
+}
