@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use octopoid_domain::Refusal;
+use octopoid_domain::{Refusal, limits::shown};
 use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ pub struct Body {
     /// More words: for unknown endpoints and failures of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'static str>,
-    /// Why a task is in the wrong state.
+    /// Why a task is in the wrong state, or which tasks would wait for each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Vec<String>>,
     /// The task that was not found.
@@ -82,6 +82,15 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
     }
 
+    /// The body is compressed, or encoded otherwise.
+    pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
+        let text = format!(
+            "Content-Encoding \"{}\" is not supported: send the body as it is",
+            shown(encoding)
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", text)
+    }
+
     /// The rows asked for have more text than is held at once. A 413 would blame the body.
     fn answer_too_large() -> Self {
         let text = "The answer would be too large: ask for fewer rows with limit";
@@ -136,6 +145,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let names_encodings = self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let challenge = self.status == StatusCode::UNAUTHORIZED;
         // Whoever finishes the response dates it.
         let undated = (self.status.is_server_error() && self.body.timestamp.is_none())
@@ -143,6 +153,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.body)).into_response();
         if retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if names_encodings {
+            let identity = HeaderValue::from_static("identity");
+            response.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         }
         if challenge {
             let bearer = HeaderValue::from_static("Bearer");
@@ -198,11 +212,12 @@ impl From<Refusal> for Problem {
             | Refusal::VersionConflict { .. }
             | Refusal::Race { .. }
             | Refusal::Duplicate(_)
+            | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
-        problem.body.details = refusal.reason().map(|reason| vec![reason]);
+        problem.body.details = refusal.details();
         match refusal {
             Refusal::TaskNotFound { id } => problem.body.task_id = Some(id),
             Refusal::ProjectInUse { .. } => {

@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 use crate::{
-    input::{Id, Patch, PatchId, PatchText, Plain, Text, parse_body},
+    input::{Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text, parse_body},
     project::{NewProject, Project, check_required},
     refusal::Refusal,
     task::{NewTask, Task},
@@ -68,7 +68,7 @@ impl<'de> Deserialize<'de> for Tags {
             Value::Null | Value::Bool(false) => return Ok(Self(None)),
             Value::String(text) if text.is_empty() => return Ok(Self(None)),
             // A client may send back what it was shown.
-            Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),
+            Value::String(text) => serde_json::from_str(&json_text(text)).unwrap_or_default(),
             value => value,
         };
         if tags.is_array() {
@@ -116,7 +116,7 @@ pub fn not_found(id: impl std::fmt::Display) -> Refusal {
 #[serde(default)]
 pub struct NewDraft {
     /// Required.
-    pub title: Text,
+    pub title: Prose,
     /// Required: who wrote it.
     pub author: Text,
     /// `idea` if left out.
@@ -164,7 +164,7 @@ impl NewDraft {
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of `Draft`")]
 pub struct DraftPatch {
-    pub title: PatchText,
+    pub title: PatchProse,
     pub status: PatchText,
     pub author: PatchText,
     pub domain: PatchText,

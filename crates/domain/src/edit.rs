@@ -7,11 +7,12 @@ use crate::{
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
     input::{Patch, PatchText},
+    json::kept_json,
     limits::{check_keys, check_lane},
     queue,
     refusal::Refusal,
     steps::CompleteHook,
-    task::{Task, TaskPatch},
+    task::{Task, TaskPatch, priority},
     transition::{Action, Change, check_version},
 };
 
@@ -35,6 +36,9 @@ pub(crate) fn update(
     }
     let work = apply_work(task, patch);
     let rest = apply_rest(task, patch);
+    if !patch.priority.is_absent() {
+        task.priority = task.priority.take().map(priority);
+    }
     check_mentions(&work, &rest)?;
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
@@ -180,8 +184,7 @@ pub(crate) fn complete_hook(
     check_hook(body)?;
     let missing = || Refusal::NotFound(format!("Hook '{name}' not found on task"));
     let text = change.task.hooks.as_deref().ok_or_else(missing)?;
-    let mut hooks: Value = serde_json::from_str(text)
-        .ok()
+    let mut hooks = kept_json(text)
         .filter(Value::is_array)
         .ok_or(Refusal::invalid("Invalid hooks data on task"))?;
     let hook = hooks

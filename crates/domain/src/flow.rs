@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    input::Text,
+    input::{Prose, Text},
+    json::kept_json,
+    limits::check_id,
     queue,
     refusal::Refusal,
     schema::AnyJson,
@@ -53,14 +55,15 @@ pub struct NewFlow {
     #[schema(value_type = Vec<std::collections::HashMap<String, AnyJson>>)]
     pub transitions: Value,
     /// What it is for.
-    pub description: Text,
+    pub description: Prose,
     /// The flow of the tasks inside a project.
     pub child_flow: Value,
 }
 
 impl NewFlow {
-    /// Checks the contents and returns the texts to store: states and transitions.
-    pub fn check(&self) -> Result<(String, String), Refusal> {
+    /// Checks name and contents and returns the texts to store: states and transitions.
+    pub fn check(&self, name: &str) -> Result<(String, String), Refusal> {
+        check_id("name", name)?;
         let states = self
             .states
             .as_array()
@@ -100,7 +103,7 @@ pub struct Rules {
 impl Rules {
     /// Reads the stored texts of a flow.
     pub fn new(name: &str, states: &str, transitions: &str, child_flow: Option<&str>) -> Self {
-        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let parse = |text: &str| kept_json(text).unwrap_or_default();
         let child = child_flow.map(parse).unwrap_or_default();
         Self {
             name: name.to_owned(),
@@ -126,7 +129,7 @@ impl Rules {
 
 /// The states in the stored text of a flow, as far as they are texts.
 pub fn state_names(states: &str) -> Vec<String> {
-    texts(&serde_json::from_str(states).unwrap_or_default())
+    texts(&kept_json(states).unwrap_or_default())
 }
 
 /// Checks a queue name against a flow: built-in names are always valid, and without a registered
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_registration_is_checked_before_it_is_stored() {
-        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check();
+        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check("f");
         let text = |body| check(body).unwrap_err().to_string();
         assert_eq!(text(json!({})), "Missing required field: states (array)");
         let all = json!(["incoming", "claimed", "done", "failed"]);

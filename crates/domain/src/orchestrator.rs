@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, JsonText, Text},
+    limits::check_id,
     refusal::Refusal,
     time::Millis,
 };
@@ -99,7 +100,10 @@ impl Registration {
             // The first server asked for the address too, and its words are the contract's.
             return Err(Refusal::invalid("Missing required fields: cluster, machine_id, repo_url"));
         };
-        let scope = self.scope.0.or_else(|| scope.map(str::to_owned));
+        let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
+            "Missing required field: scope. All orchestrators must register with a scope.",
+        ))?;
+        check_id("scope", &scope)?;
         Ok(Orchestrator {
             id: format!("{cluster}-{machine_id}"),
             cluster,
@@ -111,9 +115,7 @@ impl Registration {
             status: Status::Active,
             version: self.version.0,
             capabilities: self.capabilities.0,
-            scope: scope.ok_or(Refusal::invalid(
-                "Missing required field: scope. All orchestrators must register with a scope.",
-            ))?,
+            scope,
         })
     }
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, Text},
+    input::{Id, Prose, Text},
+    limits::check_id,
     queue,
     refusal::Refusal,
     time::{Millis, seconds},
@@ -42,7 +43,7 @@ pub struct NewRole {
     /// `incoming` if left out.
     pub claims_from: Text,
     /// What its agents do.
-    pub description: Text,
+    pub description: Prose,
 }
 
 /// The body that registers the roles of an orchestrator.
@@ -112,6 +113,9 @@ fn named(index: usize, item: Value) -> Result<Option<Named>, Refusal> {
             error.inner()
         ))
     })?;
+    if let Some(name) = &role.name.0 {
+        check_id(&format!("roles[{index}].name"), name)?;
+    }
     Ok(role.name.0.map(|name| Named {
         name,
         claims_from: role.claims_from.0.unwrap_or_else(|| queue::INCOMING.to_owned()),

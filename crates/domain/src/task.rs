@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use crate::{
     blockers::{check_blockers, check_not_itself},
     input::{
-        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchText,
-        Text, Texts,
+        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchProse,
+        PatchText, Prose, Text, Texts,
     },
-    limits::{PATH_BYTES_MAX, check_bytes, check_filter, check_keys, check_lane},
+    limits::{PATH_BYTES_MAX, check_bytes, check_filter, check_id, check_keys, check_lane},
     queue,
     refusal::Refusal,
     time::{Millis, seconds, seconds_or_null},
@@ -26,6 +26,14 @@ pub const LEASE_SECONDS_MAX: f64 = 86_400.0;
 
 /// The priority of a task that names none.
 pub const PRIORITY_DEFAULT: &str = "P2";
+
+/// A priority as it is stored: `p0` to `p3` are meant as `P0` to `P3`, and any other word stays.
+pub fn priority(word: String) -> String {
+    match &*word {
+        "p0" | "p1" | "p2" | "p3" => word.to_ascii_uppercase(),
+        _ => word,
+    }
+}
 
 /// A task as it is stored and shown. The names and their order are the first server's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -191,7 +199,7 @@ pub struct NewTask {
     /// Required without a key.
     pub scope: Text,
     /// The id if left out.
-    pub title: Text,
+    pub title: Prose,
     /// `incoming` if left out.
     pub queue: Text,
     /// `P2` if left out.
@@ -212,7 +220,7 @@ pub struct NewTask {
     /// Overrides of the flow.
     pub flow_overrides: JsonText,
     /// The task's text.
-    pub content: Text,
+    pub content: Prose,
     /// Kept for clients.
     pub auto_accept: Flag,
     /// `default` if left out.
@@ -232,6 +240,7 @@ impl NewTask {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All tasks must belong to a scope.",
         ))?;
+        check_id("id", &id)?;
         check_bytes("file_path", Some(&file_path), PATH_BYTES_MAX)?;
         check_keys(&[
             ("id", Some(&id)),
@@ -254,7 +263,9 @@ impl NewTask {
             id,
             file_path,
             queue,
-            priority: Some(self.priority.0.unwrap_or_else(|| PRIORITY_DEFAULT.to_owned())),
+            priority: Some(
+                self.priority.0.map_or_else(|| PRIORITY_DEFAULT.to_owned(), priority),
+            ),
             complexity: self.complexity.0,
             role: self.role.0,
             branch,
@@ -284,7 +295,7 @@ impl NewTask {
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of `Task`")]
 pub struct TaskPatch {
-    pub title: PatchText,
+    pub title: PatchProse,
     pub queue: PatchText,
     pub priority: PatchText,
     pub complexity: PatchText,
@@ -316,9 +327,9 @@ pub struct TaskPatch {
     pub hooks: PatchJson,
     pub flow: PatchText,
     pub flow_overrides: PatchJson,
-    pub content: PatchText,
+    pub content: PatchProse,
     pub needs_intervention: PatchFlag,
-    pub execution_notes: PatchText,
+    pub execution_notes: PatchProse,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
 }

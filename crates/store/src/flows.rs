@@ -71,7 +71,7 @@ impl Store {
         new: &NewFlow,
         stamp: Stamp,
     ) -> Result<Flow> {
-        let (states, transitions) = new.check()?;
+        let (states, transitions) = new.check(name)?;
         let child_flow = (!new.child_flow.is_null()).then(|| new.child_flow.to_string());
         let [rows] = self
             .write([bind!(

@@ -10,6 +10,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, StoreError, counts,
+    cycles::closes_cycle,
     engine::{Row, Statement, bind},
     first, history,
     locks::Lock,
@@ -105,7 +106,7 @@ const FIND_FLOW: &str =
 /// A project lends its branch; one of another scope is no project of this task's. One of no scope is
 /// for callers whom no key confines (`?19`).
 macro_rules! insert {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, \
              commits_count, attempt_count, has_plan, project_id, auto_accept, rejection_count, \
@@ -126,13 +127,31 @@ macro_rules! insert {
     };
 }
 
+/// A task that waits must not wait for itself.
+macro_rules! unless_cycle {
+    () => {
+        concat!(
+            " AND NOT ",
+            closes_cycle!(
+                "EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 AND blocker_id = ?1)",
+                "?1",
+                "?16",
+                "?20"
+            )
+        )
+    };
+}
+
 const INSERT: &str = insert!("");
 
+const INSERT_WAITING: &str = insert!(unless_cycle!());
+
 /// The condition is the same as for a project made from a draft.
-const INSERT_FROM_DRAFT: &str = insert!(
-    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?20 AND linked_task_id IS NULL \
+const INSERT_FROM_DRAFT: &str = insert!(concat!(
+    unless_cycle!(),
+    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?21 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
-);
+));
 
 /// Why nothing was inserted: the id is taken, or the path is.
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
@@ -213,6 +232,9 @@ impl Store {
             Ok((row.next()?, row.next()?))
         })?
         .unwrap_or_default();
+        if !id && !path {
+            self.check_cycle(new).await?;
+        }
         Ok(match (id, path, &new.project_id) {
             (true, ..) => Refusal::Duplicate(format!("Task {} already exists", new.id)),
             (_, true, _) => Refusal::Duplicate(format!(
@@ -264,6 +286,10 @@ pub(crate) fn creating(
     // History can be replayed only if it says where it begins.
     if new.queue != queue::INCOMING {
         event = event.with(serde_json::json!({ "queue": new.queue }).to_string());
+    }
+    if draft.is_some() || new.blocked_by.is_some() {
+        insert.sql = INSERT_WAITING.into();
+        insert.parameters.push(unblock::listed(new.blocked_by.as_deref()));
     }
     if let Some(draft) = draft {
         insert.sql = INSERT_FROM_DRAFT.into();

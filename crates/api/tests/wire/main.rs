@@ -13,6 +13,7 @@ mod hosts;
 mod names;
 mod pages;
 mod service;
+mod texts;
 mod trouble;
 
 use axum::http::{Request, header};
