@@ -7,10 +7,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use octopoid_domain::{Refusal, limits::shown};
+use octopoid_domain::{
+    Refusal,
+    limits::{KEY_BYTES_MAX, cut, shown},
+};
 use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that was
+/// forgotten.
+const ERROR_BYTES_MAX: usize = 4096;
 
 /// An error body. `error` is what the first server's clients read, `code` what programs may rely
 /// on; the rest depends on the error.
@@ -53,7 +60,7 @@ impl Problem {
         error: impl Into<Cow<'static, str>>,
     ) -> Self {
         let body = Body {
-            error: error.into(),
+            error: bounded(error.into()),
             code,
             message: None,
             details: None,
@@ -142,6 +149,14 @@ impl Problem {
     }
 }
 
+/// The text of an error, which does not grow with what a client sent, or an older database holds.
+fn bounded(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= ERROR_BYTES_MAX {
+        return text;
+    }
+    format!("{}…", cut(&text, ERROR_BYTES_MAX)).into()
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
@@ -217,9 +232,13 @@ impl From<Refusal> for Problem {
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
-        problem.body.details = refusal.details();
+        let details = refusal.details();
+        problem.body.details = details
+            .map(|details| details.into_iter().map(|text| bounded(text.into()).into()).collect());
         match refusal {
-            Refusal::TaskNotFound { id } => problem.body.task_id = Some(id),
+            Refusal::TaskNotFound { id } => {
+                problem.body.task_id = Some(cut(&id, KEY_BYTES_MAX).to_owned());
+            }
             Refusal::ProjectInUse { .. } => {
                 problem.body.hint = Some("Delete or unlink tasks first");
             }
@@ -231,9 +250,22 @@ impl From<Refusal> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use octopoid_domain::Refusal;
     use octopoid_store::{EngineError, StoreError};
 
     use super::Problem;
+
+    #[test]
+    fn no_text_of_an_error_grows_without_end() {
+        let long = "ü".repeat(35_000_000);
+        let problem = Problem::from(Refusal::NotFound(long.clone()));
+        assert!(problem.body.error.len() < 4_100, "{}", problem.body.error.len());
+        let action = octopoid_domain::transition::Action::Accept;
+        let problem = Problem::from(Refusal::WrongState { action, reason: long.clone() });
+        assert!(problem.body.details.unwrap()[0].len() < 4_100);
+        let problem = Problem::from(Refusal::TaskNotFound { id: long });
+        assert_eq!(problem.body.task_id.unwrap().len(), 512);
+    }
 
     #[test]
     fn an_answer_that_would_be_too_large_is_the_callers_to_change() {

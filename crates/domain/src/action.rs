@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, JsonText, PatchJson, Prose, Text},
+    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     refusal::Refusal,
     time::Millis,
 };
@@ -204,6 +205,16 @@ impl NewAction {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All actions must belong to a scope.",
         ))?;
+        check_keys(&[
+            ("entity_type", &entity_type),
+            ("entity_id", &entity_id),
+            ("action_type", &self.action_type),
+            ("proposed_by", &proposed_by),
+            ("scope", &scope),
+            ("expires_at", &self.expires_at),
+        ])?;
+        check_each(TITLE_BYTES_MAX, &[("label", &label)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])?;
         if self.expires_at.0.as_deref().is_some_and(|end| Millis::parse(end).is_none()) {
             return Err(Refusal::invalid("expires_at must be an ISO 8601 date and time"));
         }
@@ -250,7 +261,8 @@ impl ActionPatch {
         };
         Status::parse(name).map(Some).ok_or_else(|| {
             Refusal::invalid(format!(
-                "Invalid status \"{name}\". Valid statuses: {}",
+                "Invalid status \"{}\". Valid statuses: {}",
+                shown(name),
                 Status::ALL.map(Status::as_str).join(", ")
             ))
         })

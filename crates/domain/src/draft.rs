@@ -12,6 +12,7 @@ use utoipa::{
 
 use crate::{
     input::{Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text, parse_body},
+    limits::{NOTE_BYTES_MAX, PATH_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     project::{NewProject, Project, check_required},
     refusal::Refusal,
     task::{NewTask, Task},
@@ -103,7 +104,7 @@ pub fn parse_id(text: &str) -> Result<i64, Refusal> {
         return Err(Refusal::invalid("Draft ID must be an integer"));
     }
     // No draft has a number that no computer can count to.
-    text.parse().map_err(|_| not_found(text))
+    text.parse().map_err(|_| not_found(shown(text)))
 }
 
 /// There is no draft with this number, or not for this caller.
@@ -142,6 +143,17 @@ impl NewDraft {
         let (Some(title), Some(author)) = (self.title.0, self.author.0) else {
             return Err(Refusal::invalid("Missing required fields: title, author"));
         };
+        check_keys(&[
+            ("status", &self.status),
+            ("author", &author),
+            ("domain", &self.domain),
+            ("linked_task_id", &self.linked_task_id),
+            ("linked_project_id", &self.linked_project_id),
+            ("scope", &self.scope),
+        ])?;
+        check_each(PATH_BYTES_MAX, &[("file_path", &self.file_path)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &title)])?;
+        check_each(NOTE_BYTES_MAX, &[("tags", &self.tags)])?;
         Ok(Draft {
             id: 0,
             title,
@@ -182,7 +194,17 @@ impl DraftPatch {
         }
         check_required("title", &self.title)?;
         check_required("status", &self.status)?;
-        check_required("author", &self.author)
+        check_required("author", &self.author)?;
+        check_keys(&[
+            ("status", &self.status),
+            ("author", &self.author),
+            ("domain", &self.domain),
+            ("linked_task_id", &self.linked_task_id),
+            ("linked_project_id", &self.linked_project_id),
+        ])?;
+        check_each(PATH_BYTES_MAX, &[("file_path", &self.file_path)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
+        check_each(NOTE_BYTES_MAX, &[("tags", &self.tags)])
     }
 
     fn is_empty(&self) -> bool {

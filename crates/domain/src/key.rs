@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Prose, Text},
-    limits::check_id,
+    limits::{TITLE_BYTES_MAX, check_each, check_id},
     refusal::Refusal,
     time::Millis,
 };
@@ -63,6 +63,7 @@ impl NewKey {
         let scope = self.scope.0;
         let scope = scope.ok_or(Refusal::invalid("Missing required field: scope"))?;
         check_id("scope", &scope)?;
+        check_each(TITLE_BYTES_MAX, &[("label", &self.label)])?;
         if self.expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("expires_at must be in the future"));
         }

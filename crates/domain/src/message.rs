@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, Prose, Text},
-    limits::check_id,
+    limits::{check_id, check_keys},
     refusal::Refusal,
     time::Millis,
 };
@@ -70,6 +70,13 @@ impl NewMessage {
             "Missing required field: scope. All messages must belong to a scope.",
         ))?;
         check_id("task_id", &task_id)?;
+        check_keys(&[
+            ("from_actor", &from_actor),
+            ("type", &kind),
+            ("scope", &scope),
+            ("to_actor", &self.to_actor),
+            ("parent_message_id", &self.parent_message_id),
+        ])?;
         Ok(Message {
             id: String::new(),
             task_id,

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Flag, Id, Patch, PatchCount, PatchFlag, PatchInstant, PatchProse, PatchText, Prose, Text},
-    limits::check_id,
+    input::{
+        Flag, Id, Patch, PatchCount, PatchFlag, PatchInstant, PatchProse, PatchText, Prose, Text,
+    },
+    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, URL_BYTES_MAX, check_each, check_id, check_keys},
     refusal::Refusal,
     time::Millis,
 };
@@ -85,6 +87,17 @@ impl NewProject {
             return Err(Refusal::invalid("Missing required fields: id, title, branch"));
         };
         check_id("id", &id)?;
+        check_keys(&[
+            ("branch", &branch),
+            ("status", &self.status),
+            ("base_branch", &self.base_branch),
+            ("created_by", &self.created_by),
+            ("scope", &self.scope),
+            ("flow", &self.flow),
+        ])?;
+        check_each(URL_BYTES_MAX, &[("pr_url", &self.pr_url)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &title)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])?;
         let or = |text: Text, default: &str| text.0.unwrap_or_else(|| default.to_owned());
         Ok(Project {
             id,
@@ -129,7 +142,16 @@ impl ProjectPatch {
             return Err(Refusal::invalid("No fields to update"));
         }
         check_required("title", &self.title)?;
-        check_required("status", &self.status)
+        check_required("status", &self.status)?;
+        check_keys(&[
+            ("branch", &self.branch),
+            ("status", &self.status),
+            ("base_branch", &self.base_branch),
+            ("flow", &self.flow),
+        ])?;
+        check_each(URL_BYTES_MAX, &[("pr_url", &self.pr_url)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])
     }
 
     fn is_empty(&self) -> bool {
@@ -151,10 +173,7 @@ impl ProjectPatch {
 }
 
 /// Refuses to empty a text that a row must have.
-pub(crate) fn check_required<T: AsRef<str>>(
-    field: &str,
-    text: &Patch<T>,
-) -> Result<(), Refusal> {
+pub(crate) fn check_required<T: AsRef<str>>(field: &str, text: &Patch<T>) -> Result<(), Refusal> {
     let why = match text {
         Patch::Null => "null",
         Patch::Set(text) if text.as_ref().is_empty() => "empty",

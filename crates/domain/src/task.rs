@@ -9,7 +9,10 @@ use crate::{
         Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchProse,
         PatchText, Prose, Text, Texts,
     },
-    limits::{PATH_BYTES_MAX, check_bytes, check_filter, check_id, check_keys, check_lane},
+    limits::{
+        PATH_BYTES_MAX, TITLE_BYTES_MAX, check_bytes, check_each, check_filter, check_id,
+        check_keys, check_lane,
+    },
     queue,
     refusal::Refusal,
     time::{Millis, seconds, seconds_or_null},
@@ -243,15 +246,17 @@ impl NewTask {
         check_id("id", &id)?;
         check_bytes("file_path", Some(&file_path), PATH_BYTES_MAX)?;
         check_keys(&[
-            ("id", Some(&id)),
-            ("branch", Some(&branch)),
-            ("scope", Some(&scope)),
-            ("queue", self.queue.0.as_deref()),
-            ("priority", self.priority.0.as_deref()),
-            ("role", self.role.0.as_deref()),
-            ("type", self.kind.0.as_deref()),
-            ("flow", self.flow.0.as_deref()),
+            ("branch", &branch),
+            ("scope", &scope),
+            ("queue", &self.queue),
+            ("priority", &self.priority),
+            ("complexity", &self.complexity),
+            ("role", &self.role),
+            ("type", &self.kind),
+            ("project_id", &self.project_id),
+            ("flow", &self.flow),
         ])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
         check_lane("role", self.role.0.as_deref())?;
         check_lane("type", self.kind.0.as_deref())?;
         check_blockers(self.blocked_by.0.as_deref().unwrap_or_default())?;
@@ -263,9 +268,7 @@ impl NewTask {
             id,
             file_path,
             queue,
-            priority: Some(
-                self.priority.0.map_or_else(|| PRIORITY_DEFAULT.to_owned(), priority),
-            ),
+            priority: Some(self.priority.0.map_or_else(|| PRIORITY_DEFAULT.to_owned(), priority)),
             complexity: self.complexity.0,
             role: self.role.0,
             branch,
@@ -359,11 +362,15 @@ impl ClaimRequest {
     /// Whether it says who claims, and nothing at too great a length; that comes before anything
     /// else.
     pub fn check(&self) -> Result<(), Refusal> {
-        let (machine, agent) = (self.orchestrator_id.0.as_deref(), self.agent_name.0.as_deref());
-        if machine.is_none() || agent.is_none() {
+        if self.orchestrator_id.0.is_none() || self.agent_name.0.is_none() {
             return Err(Refusal::invalid("Missing required fields: orchestrator_id, agent_name"));
         }
-        check_keys(&[("orchestrator_id", machine), ("agent_name", agent)])?;
+        check_keys(&[
+            ("orchestrator_id", &self.orchestrator_id),
+            ("agent_name", &self.agent_name),
+            ("scope", &self.scope),
+            ("queue", &self.queue),
+        ])?;
         check_filter("role_filter", &self.role_filter.0)?;
         check_filter("type_filter", &self.type_filter.0)
     }

@@ -5,6 +5,7 @@ use octopoid_domain::{
     Refusal, Task,
     event::NewEvent,
     flow::Rules,
+    limits::shown,
     queue,
     task::{TaskPatch, blockers},
     transition::{Change, Request, decide},
@@ -126,6 +127,9 @@ impl Store {
             if let Some(project) = joins(&was.task, &change.task) {
                 self.check_project(project, &was.task.scope, within).await?;
             }
+            if change.task.role != was.task.role || change.task.kind != was.task.kind {
+                self.check_lane(&change.task).await?;
+            }
             if was.is_awaited && change.task.blocked_by != was.task.blocked_by {
                 self.check_cycle(&change.task).await?;
             }
@@ -174,7 +178,7 @@ impl Store {
             "SELECT 1 FROM projects WHERE id = ?1 AND (scope = ?2 OR scope IS NULL AND ?3 = 1)";
         let [rows] = self.look_up([bind!(KNOWN, project, scope, within.is_none())]).await?;
         if rows.is_empty() {
-            return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
+            return Err(Refusal::invalid(format!("Unknown project '{}'", shown(project))).into());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod bodies;
 mod confinement;
 mod cors;
 mod hosts;
+mod limits;
 mod names;
 mod pages;
 mod service;
