@@ -1,6 +1,9 @@
 //! One structured line in the log for every change of state.
 
-use octopoid_domain::Task;
+use octopoid_domain::{
+    Task,
+    limits::{KEY_BYTES_MAX, cut},
+};
 
 use crate::auth::Caller;
 
@@ -10,23 +13,30 @@ pub(crate) const TARGET: &str = "octopoid::audit";
 /// Says what became of a task, and through whom.
 pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, task: &Task) {
     let key = key_id(caller);
+    let agent = agent.map(field);
     let Task { id, scope, queue, version, .. } = task;
-    // As text, which is quoted in a log for people: an id with a line break forges no line.
-    let task_id = id.as_str();
+    let (task_id, scope, queue) = (field(id), field(scope), field(queue));
     tracing::info!(target: TARGET, event, task_id, scope, queue, version, agent, key);
 }
 
 /// Says that the reaper took a task back.
 pub(crate) fn released(task: &Task) {
     let Task { id, scope, queue, version, .. } = task;
-    let task_id = id.as_str();
+    let (task_id, scope, queue) = (field(id), field(scope), field(queue));
     tracing::info!(target: TARGET, event = "task.reclaimed", task_id, scope, queue, version);
 }
 
 /// Says what became of anything else, and through whom.
 pub(crate) fn other(event: &'static str, caller: &Caller, id: &str, scope: Option<&str>) {
     let key = key_id(caller);
+    let (id, scope) = (field(id), scope.map(field));
     tracing::info!(target: TARGET, event, id, scope, key);
+}
+
+/// What a line shows of a text: no more than an id may have, whatever an older database holds or a
+/// request says. As text it is quoted in a log for people, so that a line break forges no line.
+fn field(text: &str) -> &str {
+    cut(text, KEY_BYTES_MAX)
 }
 
 fn key_id(caller: &Caller) -> Option<&str> {
@@ -34,5 +44,17 @@ fn key_id(caller: &Caller) -> Option<&str> {
         Caller::Anyone => None,
         Caller::Holder { key_id, .. } => Some(key_id),
         Caller::Administrator => Some("administrator"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_line_shows_an_id_whole_and_cuts_what_is_longer() {
+        let id = "i".repeat(512);
+        assert_eq!(field(&id), id);
+        assert_eq!(field(&"ü".repeat(600_000)), "ü".repeat(256));
     }
 }

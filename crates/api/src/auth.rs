@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     app::{App, AuthMode},
-    body::read,
+    body::read_body,
     problem::Problem,
     query::Params,
 };
@@ -208,7 +208,7 @@ async fn check_body(app: &App, own: &str, request: Request) -> Result<Request, P
         scope: Text,
     }
     let (parts, body) = request.into_parts();
-    let bytes = read(body, app).await?;
+    let bytes = read_body(&parts.headers, body, app).await?;
     if let Ok(body) = octopoid_domain::input::parse_body::<Scoped>(&bytes) {
         check_scope(own, body.scope.0.as_deref())?;
     }

@@ -5,13 +5,13 @@ use std::error::Error;
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
 use octopoid_domain::{
     Refusal,
-    input::{is_json, parse_body},
+    input::{parse_body, parse_optional_body},
 };
 use serde::de::DeserializeOwned;
 
@@ -27,7 +27,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let bytes = read(request.into_body(), app).await?;
+        let bytes = read(request, app).await?;
         Ok(Self(parse_body(&bytes).map_err(Refusal::from)?))
     }
 }
@@ -36,17 +36,25 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let bytes = read(request.into_body(), app).await?;
-        if !is_json(&bytes) || bytes.trim_ascii() == b"null" {
-            return Ok(Self(T::default()));
-        }
-        Ok(Self(parse_body(&bytes).map_err(Refusal::from)?))
+        let bytes = read(request, app).await?;
+        Ok(Self(parse_optional_body(&bytes).map_err(Refusal::from)?))
     }
 }
 
-/// The whole body, if it is not longer than the settings allow.
-pub(crate) async fn read(body: axum::body::Body, app: &App) -> Result<Bytes, Problem> {
-    to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
+/// The whole body of a request.
+pub(crate) async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let (parts, body) = request.into_parts();
+    read_body(&parts.headers, body, app).await
+}
+
+/// The whole body, if it is not longer than the settings allow. What is encoded is refused after it
+/// was read, so that the connection can be used again.
+pub(crate) async fn read_body(
+    headers: &HeaderMap,
+    body: axum::body::Body,
+    app: &App,
+) -> Result<Bytes, Problem> {
+    let read = to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
         if is_caused_by::<LengthLimitError>(&error) {
             return Problem::too_large();
         }
@@ -56,7 +64,23 @@ pub(crate) async fn read(body: axum::body::Body, app: &App) -> Result<Bytes, Pro
         // The client stopped in the middle, or spoke no HTTP.
         let text = "The request body could not be read";
         Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
-    })
+    });
+    check_encoding(headers)?;
+    read
+}
+
+/// Refuses a body that a client has compressed: it would be read as JSON that makes no sense, or, if
+/// it may be left out, not at all.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    for header in headers.get_all(header::CONTENT_ENCODING) {
+        let list = String::from_utf8_lossy(header.as_bytes());
+        for encoding in list.split(',').map(str::trim) {
+            if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+                return Err(Problem::unsupported_encoding(encoding));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_caused_by<E: Error + 'static>(error: &axum::Error) -> bool {

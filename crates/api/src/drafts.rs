@@ -55,7 +55,7 @@ impl FromRequest<App> for PromotionBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        Ok(Self(Promotion::parse(&body::read(request.into_body(), app).await?)?))
+        Ok(Self(Promotion::parse(&body::read(request, app).await?)?))
     }
 }
 

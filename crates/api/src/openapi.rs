@@ -70,6 +70,7 @@ impl IntoResponses for Problems {
             ("404", "There is no such thing, or not for this caller."),
             ("409", "It exists already, or is in a state that does not allow this."),
             ("413", "The body is too large."),
+            ("415", "The body is compressed, or encoded otherwise."),
             ("503", "The database is not available; try again."),
         ]
         .into_iter()

@@ -7,10 +7,17 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use octopoid_domain::Refusal;
+use octopoid_domain::{
+    Refusal,
+    limits::{KEY_BYTES_MAX, cut, shown},
+};
 use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that was
+/// forgotten.
+const ERROR_BYTES_MAX: usize = 4096;
 
 /// An error body. `error` is what the first server's clients read, `code` what programs may rely
 /// on; the rest depends on the error.
@@ -24,7 +31,7 @@ pub struct Body {
     /// More words: for unknown endpoints and failures of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'static str>,
-    /// Why a task is in the wrong state.
+    /// Why a task is in the wrong state, or which tasks would wait for each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Vec<String>>,
     /// The task that was not found.
@@ -53,7 +60,7 @@ impl Problem {
         error: impl Into<Cow<'static, str>>,
     ) -> Self {
         let body = Body {
-            error: error.into(),
+            error: bounded(error.into()),
             code,
             message: None,
             details: None,
@@ -80,6 +87,15 @@ impl Problem {
     /// The body is longer than the server takes, or would make a row longer than the database keeps.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
+    }
+
+    /// The body is compressed, or encoded otherwise.
+    pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
+        let text = format!(
+            "Content-Encoding \"{}\" is not supported: send the body as it is",
+            shown(encoding)
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", text)
     }
 
     /// The rows asked for have more text than is held at once. A 413 would blame the body.
@@ -155,9 +171,18 @@ impl Problem {
     }
 }
 
+/// The text of an error, which does not grow with what a client sent, or an older database holds.
+fn bounded(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= ERROR_BYTES_MAX {
+        return text;
+    }
+    format!("{}…", cut(&text, ERROR_BYTES_MAX)).into()
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let names_encodings = self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let challenge = self.status == StatusCode::UNAUTHORIZED;
         // Whoever finishes the response dates it.
         let undated = (self.status.is_server_error() && self.body.timestamp.is_none())
@@ -165,6 +190,10 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.body)).into_response();
         if retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if names_encodings {
+            let identity = HeaderValue::from_static("identity");
+            response.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         }
         if challenge {
             let bearer = HeaderValue::from_static("Bearer");
@@ -229,13 +258,18 @@ impl From<Refusal> for Problem {
             | Refusal::VersionConflict { .. }
             | Refusal::Race { .. }
             | Refusal::Duplicate(_)
+            | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
-        problem.body.details = refusal.reason().map(|reason| vec![reason]);
+        let details = refusal.details();
+        problem.body.details = details
+            .map(|details| details.into_iter().map(|text| bounded(text.into()).into()).collect());
         match refusal {
-            Refusal::TaskNotFound { id } => problem.body.task_id = Some(id),
+            Refusal::TaskNotFound { id } => {
+                problem.body.task_id = Some(cut(&id, KEY_BYTES_MAX).to_owned());
+            }
             Refusal::ProjectInUse { .. } => {
                 problem.body.hint = Some("Delete or unlink tasks first");
             }
@@ -247,9 +281,22 @@ impl From<Refusal> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use octopoid_domain::Refusal;
     use octopoid_store::{EngineError, StoreError};
 
     use super::Problem;
+
+    #[test]
+    fn no_text_of_an_error_grows_without_end() {
+        let long = "ü".repeat(35_000_000);
+        let problem = Problem::from(Refusal::NotFound(long.clone()));
+        assert!(problem.body.error.len() < 4_100, "{}", problem.body.error.len());
+        let action = octopoid_domain::transition::Action::Accept;
+        let problem = Problem::from(Refusal::WrongState { action, reason: long.clone() });
+        assert!(problem.body.details.unwrap()[0].len() < 4_100);
+        let problem = Problem::from(Refusal::TaskNotFound { id: long });
+        assert_eq!(problem.body.task_id.unwrap().len(), 512);
+    }
 
     #[test]
     fn an_answer_that_would_be_too_large_is_the_callers_to_change() {

@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use octopoid_domain::{Refusal, input::INTEGER_MAX};
+use octopoid_domain::{Refusal, input::INTEGER_MAX, limits::shown};
 use octopoid_store::lists::Page;
 
 use crate::problem::Problem;
@@ -90,6 +90,7 @@ fn leading_integer(text: &str) -> Option<i64> {
 }
 
 fn nul(name: &str) -> Refusal {
+    let name = shown(name);
     Refusal::invalid(format!("Invalid value for {name}: text must not contain NUL"))
 }
 

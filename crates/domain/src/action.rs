@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, JsonText, PatchJson, Text},
+    input::{Id, JsonText, PatchJson, Prose, Text},
+    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     refusal::Refusal,
     time::Millis,
 };
@@ -116,8 +117,8 @@ pub struct Action {
     pub executed_at: Option<Millis>,
     /// What came of it, as JSON text.
     pub result: Option<String>,
-    /// From when on it may no longer be executed, as the client wrote it. Text that is no instant
-    /// means never.
+    /// From when on it may no longer be executed, as the client wrote it. Text that is no instant,
+    /// which older servers took, means never.
     pub expires_at: Option<String>,
     /// Whatever else its author wants to keep with it, as JSON text.
     pub metadata: Option<String>,
@@ -173,7 +174,7 @@ pub struct NewAction {
     /// Required: which one it is about.
     pub entity_id: Id,
     /// Required: what it is called.
-    pub label: Text,
+    pub label: Prose,
     /// Required: who proposes it.
     pub proposed_by: Text,
     /// Required without a key.
@@ -181,8 +182,8 @@ pub struct NewAction {
     /// `proposal` if left out.
     pub action_type: Text,
     /// What it would do.
-    pub description: Text,
-    /// From when on it may no longer be executed: an ISO 8601 instant; anything else means never.
+    pub description: Prose,
+    /// From when on it may no longer be executed: an ISO 8601 instant; never if left out.
     pub expires_at: Text,
     /// Whatever else should be kept with it.
     pub metadata: JsonText,
@@ -204,6 +205,19 @@ impl NewAction {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All actions must belong to a scope.",
         ))?;
+        check_keys(&[
+            ("entity_type", &entity_type),
+            ("entity_id", &entity_id),
+            ("action_type", &self.action_type),
+            ("proposed_by", &proposed_by),
+            ("scope", &scope),
+            ("expires_at", &self.expires_at),
+        ])?;
+        check_each(TITLE_BYTES_MAX, &[("label", &label)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])?;
+        if self.expires_at.0.as_deref().is_some_and(|end| Millis::parse(end).is_none()) {
+            return Err(Refusal::invalid("expires_at must be an ISO 8601 date and time"));
+        }
         Ok(Action {
             id: String::new(),
             entity_type,
@@ -247,7 +261,8 @@ impl ActionPatch {
         };
         Status::parse(name).map(Some).ok_or_else(|| {
             Refusal::invalid(format!(
-                "Invalid status \"{name}\". Valid statuses: {}",
+                "Invalid status \"{}\". Valid statuses: {}",
+                shown(name),
                 Status::ALL.map(Status::as_str).join(", ")
             ))
         })
@@ -286,14 +301,27 @@ mod tests {
     #[test]
     fn json_may_come_as_json_or_as_its_text() {
         let body = br#"{"entity_type":"draft","entity_id":5,"label":"l","proposed_by":"p",
-            "action_data":{"b":[1]},"metadata":"m","expires_at":"soon"}"#;
+            "action_data":{"b":[1]},"metadata":"m","expires_at":"2026-03-02 24:00"}"#;
         let new: NewAction = parse_body(body).unwrap();
         let action = new.into_action(Some("s"), Millis(0)).unwrap();
         assert_eq!(action.entity_id, "5");
         assert_eq!(action.action_data.as_deref(), Some(r#"{"b":[1]}"#));
         assert_eq!(action.metadata.as_deref(), Some("m"));
-        assert_eq!(action.expires_at.as_deref(), Some("soon"));
-        assert_eq!(action.expiry(), None);
+        assert_eq!(action.expires_at.as_deref(), Some("2026-03-02 24:00"));
+        assert_eq!(action.expiry(), Millis::parse("2026-03-03T00:00:00Z"));
+    }
+
+    #[test]
+    fn an_expiry_that_is_no_instant_is_refused() {
+        for end in ["soon", "1772445600", "2026-03-02T10:00:00+19:00"] {
+            let body = format!(
+                r#"{{"entity_type":"t","entity_id":5,"label":"l","proposed_by":"p",
+                "expires_at":"{end}"}}"#
+            );
+            let new: NewAction = parse_body(body.as_bytes()).unwrap();
+            let text = new.into_action(Some("s"), Millis(0)).unwrap_err().to_string();
+            assert_eq!(text, "expires_at must be an ISO 8601 date and time", "{end}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The list of tasks that a task waits for.
+//! The list of tasks that a task waits for, and the cycles it must not close.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::{
     limits::{BLOCKERS_MAX, KEY_BYTES_MAX, check_bytes},
@@ -37,9 +37,63 @@ pub(crate) fn check_not_itself(id: &str, blocked_by: Option<&str>) -> Result<(),
     Ok(())
 }
 
+/// How many pairs of a waiting task and its blocker are looked at for a cycle.
+pub const LINKS_MAX: usize = 1_000;
+
+/// The shortest way on which a task that waits for these blockers would wait for itself. A link is a
+/// waiting task and what it waits for.
+pub fn cycle(id: &str, blockers: &[&str], links: &[(String, String)]) -> Option<Vec<String>> {
+    let mut blockers_of: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (waiting, blocker) in links {
+        blockers_of.entry(waiting).or_default().push(blocker);
+    }
+    // Each task with the one that waits for it on the way from the first.
+    let mut seen: HashMap<&str, &str> = blockers.iter().map(|blocker| (*blocker, id)).collect();
+    let mut next: VecDeque<&str> = blockers.iter().copied().collect();
+    while let Some(waiting) = next.pop_front() {
+        for blocker in blockers_of.get(waiting).into_iter().flatten() {
+            if *blocker == id {
+                let mut path = vec![id, waiting];
+                while let Some(before) = seen.get(path[path.len() - 1]).filter(|at| **at != id) {
+                    path.push(before);
+                }
+                path.push(id);
+                return Some(path.into_iter().rev().map(str::to_owned).collect());
+            }
+            if !seen.contains_key(blocker) {
+                seen.insert(blocker, waiting);
+                next.push_back(blocker);
+            }
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{blockers, blockers_text, check_blockers};
+    use super::{blockers, blockers_text, check_blockers, cycle};
+
+    fn links(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_cycle_is_named_by_its_shortest_way() {
+        let links =
+            links(&[("b", "c"), ("c", "d"), ("d", "a"), ("x", "c"), ("b", "y"), ("y", "a")]);
+        let path = |blockers: &[&str]| cycle("a", blockers, &links).unwrap_or_default();
+        assert_eq!(path(&["b"]), ["a", "b", "y", "a"]);
+        assert_eq!(path(&["x"]), ["a", "x", "c", "d", "a"]);
+        assert_eq!(path(&["d"]), ["a", "d", "a"]);
+        assert_eq!(path(&["x", "d"]), ["a", "d", "a"]);
+        assert_eq!(cycle("q", &["b"], &links), None);
+    }
+
+    #[test]
+    fn a_cycle_among_others_ends_the_search() {
+        let links = links(&[("b", "c"), ("c", "b")]);
+        assert_eq!(cycle("a", &["b"], &links), None);
+    }
 
     fn many(count: usize) -> String {
         (0..count).map(|number| format!("t{number}")).collect::<Vec<_>>().join(",")

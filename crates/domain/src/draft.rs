@@ -11,7 +11,8 @@ use utoipa::{
 };
 
 use crate::{
-    input::{Id, Patch, PatchId, PatchText, Plain, Text, parse_body},
+    input::{Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text, parse_body},
+    limits::{NOTE_BYTES_MAX, PATH_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     project::{NewProject, Project, check_required},
     refusal::Refusal,
     task::{NewTask, Task},
@@ -68,7 +69,7 @@ impl<'de> Deserialize<'de> for Tags {
             Value::Null | Value::Bool(false) => return Ok(Self(None)),
             Value::String(text) if text.is_empty() => return Ok(Self(None)),
             // A client may send back what it was shown.
-            Value::String(text) => serde_json::from_str(&text).unwrap_or_default(),
+            Value::String(text) => serde_json::from_str(&json_text(text)).unwrap_or_default(),
             value => value,
         };
         if tags.is_array() {
@@ -103,7 +104,7 @@ pub fn parse_id(text: &str) -> Result<i64, Refusal> {
         return Err(Refusal::invalid("Draft ID must be an integer"));
     }
     // No draft has a number that no computer can count to.
-    text.parse().map_err(|_| not_found(text))
+    text.parse().map_err(|_| not_found(shown(text)))
 }
 
 /// There is no draft with this number, or not for this caller.
@@ -116,7 +117,7 @@ pub fn not_found(id: impl std::fmt::Display) -> Refusal {
 #[serde(default)]
 pub struct NewDraft {
     /// Required.
-    pub title: Text,
+    pub title: Prose,
     /// Required: who wrote it.
     pub author: Text,
     /// `idea` if left out.
@@ -142,6 +143,17 @@ impl NewDraft {
         let (Some(title), Some(author)) = (self.title.0, self.author.0) else {
             return Err(Refusal::invalid("Missing required fields: title, author"));
         };
+        check_keys(&[
+            ("status", &self.status),
+            ("author", &author),
+            ("domain", &self.domain),
+            ("linked_task_id", &self.linked_task_id),
+            ("linked_project_id", &self.linked_project_id),
+            ("scope", &self.scope),
+        ])?;
+        check_each(PATH_BYTES_MAX, &[("file_path", &self.file_path)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &title)])?;
+        check_each(NOTE_BYTES_MAX, &[("tags", &self.tags)])?;
         Ok(Draft {
             id: 0,
             title,
@@ -164,7 +176,7 @@ impl NewDraft {
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of `Draft`")]
 pub struct DraftPatch {
-    pub title: PatchText,
+    pub title: PatchProse,
     pub status: PatchText,
     pub author: PatchText,
     pub domain: PatchText,
@@ -182,7 +194,17 @@ impl DraftPatch {
         }
         check_required("title", &self.title)?;
         check_required("status", &self.status)?;
-        check_required("author", &self.author)
+        check_required("author", &self.author)?;
+        check_keys(&[
+            ("status", &self.status),
+            ("author", &self.author),
+            ("domain", &self.domain),
+            ("linked_task_id", &self.linked_task_id),
+            ("linked_project_id", &self.linked_project_id),
+        ])?;
+        check_each(PATH_BYTES_MAX, &[("file_path", &self.file_path)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
+        check_each(NOTE_BYTES_MAX, &[("tags", &self.tags)])
     }
 
     fn is_empty(&self) -> bool {

@@ -7,11 +7,12 @@ use crate::{
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
     input::{Patch, PatchText},
-    limits::{check_keys, check_lane},
+    json::kept_json,
+    limits::{TITLE_BYTES_MAX, URL_BYTES_MAX, check_each, check_keys, check_lane, shown},
     queue,
     refusal::Refusal,
     steps::CompleteHook,
-    task::{Task, TaskPatch},
+    task::{Task, TaskPatch, priority},
     transition::{Action, Change, check_version},
 };
 
@@ -35,6 +36,9 @@ pub(crate) fn update(
     }
     let work = apply_work(task, patch);
     let rest = apply_rest(task, patch);
+    if !patch.priority.is_absent() {
+        task.priority = task.priority.take().map(priority);
+    }
     check_mentions(&work, &rest)?;
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
@@ -54,13 +58,20 @@ pub(crate) fn update(
 pub(crate) fn check_patch(patch: &TaskPatch) -> Result<(), Refusal> {
     check_required(patch)?;
     check_keys(&[
-        ("queue", text(&patch.queue)),
-        ("branch", text(&patch.branch)),
-        ("priority", text(&patch.priority)),
-        ("role", text(&patch.role)),
-        ("type", text(&patch.kind)),
-        ("flow", text(&patch.flow)),
+        ("queue", &patch.queue),
+        ("branch", &patch.branch),
+        ("priority", &patch.priority),
+        ("complexity", &patch.complexity),
+        ("role", &patch.role),
+        ("type", &patch.kind),
+        ("claimed_by", &patch.claimed_by),
+        ("plan_id", &patch.plan_id),
+        ("project_id", &patch.project_id),
+        ("last_rebase_attempt_at", &patch.last_rebase_attempt_at),
+        ("flow", &patch.flow),
     ])?;
+    check_each(TITLE_BYTES_MAX, &[("title", &patch.title)])?;
+    check_each(URL_BYTES_MAX, &[("pr_url", &patch.pr_url), ("staging_url", &patch.staging_url)])?;
     check_lane("role", text(&patch.role))?;
     check_lane("type", text(&patch.kind))?;
     let list = patch.blocked_by.value().and_then(|list| list.0.as_deref());
@@ -178,10 +189,9 @@ pub(crate) fn complete_hook(
     body: &CompleteHook,
 ) -> Result<(), Refusal> {
     check_hook(body)?;
-    let missing = || Refusal::NotFound(format!("Hook '{name}' not found on task"));
+    let missing = || Refusal::NotFound(format!("Hook '{}' not found on task", shown(name)));
     let text = change.task.hooks.as_deref().ok_or_else(missing)?;
-    let mut hooks: Value = serde_json::from_str(text)
-        .ok()
+    let mut hooks = kept_json(text)
         .filter(Value::is_array)
         .ok_or(Refusal::invalid("Invalid hooks data on task"))?;
     let hook = hooks

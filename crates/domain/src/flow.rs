@@ -5,7 +5,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{
-    input::Text,
+    input::{Prose, Text},
+    json::kept_json,
+    limits::{
+        FLOW_BYTES_MAX, FLOW_STATES_MAX, FLOW_TRANSITIONS_MAX, NOTE_BYTES_MAX, check_each,
+        check_id, check_keys, listed, shown,
+    },
     queue,
     refusal::Refusal,
     schema::AnyJson,
@@ -53,14 +58,17 @@ pub struct NewFlow {
     #[schema(value_type = Vec<std::collections::HashMap<String, AnyJson>>)]
     pub transitions: Value,
     /// What it is for.
-    pub description: Text,
+    pub description: Prose,
     /// The flow of the tasks inside a project.
     pub child_flow: Value,
 }
 
 impl NewFlow {
-    /// Checks the contents and returns the texts to store: states and transitions.
-    pub fn check(&self) -> Result<(String, String), Refusal> {
+    /// Checks name and contents and returns the texts to store: states and transitions.
+    pub fn check(&self, name: &str) -> Result<(String, String), Refusal> {
+        check_id("name", name)?;
+        check_keys(&[("scope", &self.scope)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])?;
         let states = self
             .states
             .as_array()
@@ -69,20 +77,44 @@ impl NewFlow {
             .transitions
             .as_array()
             .ok_or(Refusal::invalid("Missing required field: transitions (array)"))?;
+        check_count("states", states.len(), FLOW_STATES_MAX)?;
+        check_count("transitions", transitions.len(), FLOW_TRANSITIONS_MAX)?;
         let Some(names) = states.iter().map(Value::as_str).collect::<Option<Vec<_>>>() else {
             return Err(Refusal::invalid("Flow states must be texts"));
         };
         if let Some(missing) = queue::BUILT_IN.iter().find(|state| !names.contains(*state)) {
             return Err(Refusal::invalid(format!(
                 "Flow states must include built-in state \"{missing}\". Got: {}",
-                names.join(", ")
+                listed(&names)
             )));
+        }
+        for name in names {
+            check_keys(&[("states", &name.to_owned())])?;
+            if name.contains('\0') {
+                return Err(Refusal::invalid("states must not contain NUL"));
+            }
         }
         if transitions.iter().any(|transition| step(transition).is_none()) {
             return Err(Refusal::invalid("Flow transitions must have texts \"from\" and \"to\""));
         }
-        Ok((self.states.to_string(), self.transitions.to_string()))
+        let (states, transitions) = (self.states.to_string(), self.transitions.to_string());
+        let bytes = states.len() + transitions.len() + self.child_flow.to_string().len();
+        if bytes > FLOW_BYTES_MAX {
+            return Err(Refusal::invalid(format!(
+                "states, transitions and child_flow are too long: at most {FLOW_BYTES_MAX} bytes \
+                 together. Split the flow in two"
+            )));
+        }
+        Ok((states, transitions))
     }
+}
+
+fn check_count(field: &str, count: usize, max: usize) -> Result<(), Refusal> {
+    if count > max {
+        let text = format!("Too many {field}: at most {max}. Split the flow in two");
+        return Err(Refusal::invalid(text));
+    }
+    Ok(())
 }
 
 /// What a flow says about states and steps, read from its stored texts. Entries that make no sense
@@ -100,7 +132,7 @@ pub struct Rules {
 impl Rules {
     /// Reads the stored texts of a flow.
     pub fn new(name: &str, states: &str, transitions: &str, child_flow: Option<&str>) -> Self {
-        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        let parse = |text: &str| kept_json(text).unwrap_or_default();
         let child = child_flow.map(parse).unwrap_or_default();
         Self {
             name: name.to_owned(),
@@ -126,7 +158,7 @@ impl Rules {
 
 /// The states in the stored text of a flow, as far as they are texts.
 pub fn state_names(states: &str) -> Vec<String> {
-    texts(&serde_json::from_str(states).unwrap_or_default())
+    texts(&kept_json(states).unwrap_or_default())
 }
 
 /// Checks a queue name against a flow: built-in names are always valid, and without a registered
@@ -135,9 +167,9 @@ pub fn check_queue(queue: &str, rules: Option<&Rules>, in_project: bool) -> Resu
     match rules {
         Some(rules) if !queue::BUILT_IN.contains(&queue) && !rules.has_state(queue, in_project) => {
             Err(Refusal::InvalidQueue {
-                queue: queue.to_owned(),
+                queue: shown(queue).into_owned(),
                 flow: rules.name.clone(),
-                states: rules.states.join(", "),
+                states: listed(&rules.states),
             })
         }
         _ => Ok(()),
@@ -208,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_registration_is_checked_before_it_is_stored() {
-        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check();
+        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check("f");
         let text = |body| check(body).unwrap_err().to_string();
         assert_eq!(text(json!({})), "Missing required field: states (array)");
         let all = json!(["incoming", "claimed", "done", "failed"]);
@@ -220,5 +252,37 @@ mod tests {
         assert!(check(json!({"states": all, "transitions": [null]})).is_err());
         assert!(check(json!({"states": ["incoming", 5], "transitions": []})).is_err());
         assert!(check(json!({"states": all, "transitions": [{"from": "a", "to": "b"}]})).is_ok());
+    }
+
+    #[test]
+    fn a_flow_has_bounds() {
+        let check = |body| serde_json::from_value::<NewFlow>(body).unwrap().check("f");
+        let text = |body| check(body).unwrap_err().to_string();
+        let states = |more: usize| {
+            let more = (0..more).map(|number| format!("s{number}"));
+            let built_in = ["incoming", "claimed", "done", "failed"].map(str::to_owned);
+            built_in.into_iter().chain(more).collect::<Vec<_>>()
+        };
+        let steps = |count: usize| vec![json!({"from": "claimed", "to": "incoming"}); count];
+        let flow = |more, count| json!({"states": states(more), "transitions": steps(count)});
+        assert!(check(flow(96, 1_000)).is_ok());
+        assert_eq!(text(flow(97, 0)), "Too many states: at most 100. Split the flow in two");
+        assert_eq!(
+            text(flow(0, 1_001)),
+            "Too many transitions: at most 1000. Split the flow in two"
+        );
+        let mut long = flow(0, 0);
+        long["child_flow"] = "x".repeat(65_536).into();
+        assert_eq!(
+            text(long),
+            "states, transitions and child_flow are too long: at most 65536 bytes together. \
+             Split the flow in two"
+        );
+        let mut long = flow(0, 0);
+        long["states"] = states(0).into_iter().chain(["x".repeat(513)]).collect();
+        assert_eq!(text(long), "states is too long: at most 512 bytes");
+        let mut nul = flow(0, 0);
+        nul["states"] = states(0).into_iter().chain(["\0".to_owned()]).collect();
+        assert_eq!(text(nul), "states must not contain NUL");
     }
 }

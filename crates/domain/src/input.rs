@@ -4,63 +4,37 @@
 //! `false` all mean "not given" ("falsy"), ids may arrive as numbers, booleans as 0 and 1, and a
 //! field that holds JSON may come as JSON or as its text. These types read all of that once, so
 //! that handlers see plain values and everything else is refused while it is being parsed.
+//!
+//! No database may be given a NUL, because PostgreSQL's text cannot hold one. Names ([`Text`], [`Id`])
+//! refuse it; in what people and programs write ([`Prose`]) it becomes U+FFFD, so that a log with a
+//! NUL in it keeps nobody from handing in work.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, DeserializeOwned, IgnoredAny, Unexpected},
+    de::{self, DeserializeOwned, Unexpected},
 };
 use serde_json::Value;
 
-use crate::time::Millis;
+use crate::{
+    json::mended_text,
+    time::{MILLISECONDS_MIN, Millis},
+};
+
+pub use crate::json::{BodyError, parse_body, parse_optional_body};
 
 /// The largest integer every backend and every JSON reader holds exactly.
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 
-/// Why a request body was refused, in words for its sender.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Not JSON at all, or `null`.
-    #[error("Invalid JSON body")]
-    NotJson,
-    /// JSON, but a field holds what it cannot hold.
-    #[error("Invalid value for {field}: {why}")]
-    Field {
-        /// The path of the field in the body.
-        field: String,
-        /// What was wrong with it.
-        why: String,
-    },
-}
-
-/// Reads a JSON request body.
-///
-/// Arrays and plain values count as an object without fields, and the last of duplicate keys wins,
-/// as the first server had it. The typed reading goes first because it is what every good request
-/// takes; only a body it refuses is read again, slowly, to name the field.
-pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
-    let is_object = body.trim_ascii_start().first() == Some(&b'{');
-    if is_object && let Ok(parsed) = serde_json::from_slice(body) {
-        return Ok(parsed);
-    }
-    match serde_json::from_slice::<Value>(body) {
-        Err(_) | Ok(Value::Null) => Err(BodyError::NotJson),
-        Ok(value @ Value::Object(_)) => from_value(value),
-        Ok(_) => from_value(Value::Object(serde_json::Map::new())),
-    }
-}
-
-fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BodyError> {
-    serde_path_to_error::deserialize(value).map_err(|error| BodyError::Field {
-        field: error.path().to_string(),
-        why: error.inner().to_string(),
-    })
-}
-
-/// Text that may be left out; falsy counts as left out.
+/// A name, or other short text, that may be left out; falsy counts as left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Text(pub Option<String>);
+
+/// What somebody wrote, and may have left out: a title, a reason, a message. Falsy counts as left
+/// out, and NUL becomes U+FFFD.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Prose(pub Option<String>);
 
 /// An id that may be left out; whole numbers become their decimal text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,9 +60,13 @@ pub struct Count(pub i64);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Texts(pub Vec<String>);
 
-/// Text in a field that is present.
+/// A name, or other short text, in a field that is present.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plain(pub String);
+
+/// What somebody wrote, in a field that is present; NUL becomes U+FFFD.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlainProse(pub String);
 
 /// A field of a partial update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,8 +80,10 @@ pub enum Patch<T> {
     Set(T),
 }
 
-/// A text of a partial update.
+/// A name, or other short text, of a partial update.
 pub type PatchText = Patch<Plain>;
+/// What somebody wrote, in a partial update.
+pub type PatchProse = Patch<PlainProse>;
 /// An id of a partial update.
 pub type PatchId = Patch<Id>;
 /// A count of a partial update.
@@ -189,8 +169,20 @@ macro_rules! into {
         $(impl From<$from> for $to { fn from(value: $from) -> Self { value.0 } })*
     };
 }
-into!(Plain => String, Flag => bool, Count => i64);
+into!(Plain => String, PlainProse => String, Flag => bool, Count => i64);
 into!(Id => Option<String>, JsonText => Option<String>);
+
+impl AsRef<str> for Plain {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for PlainProse {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
 
 macro_rules! from_text {
     ($($to:ident),*) => {
@@ -202,7 +194,7 @@ macro_rules! from_text {
         })*
     };
 }
-from_text!(Text, Id, JsonText);
+from_text!(Text, Prose, Id, JsonText);
 
 impl From<i64> for PatchCount {
     fn from(number: i64) -> Self {
@@ -279,14 +271,12 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
                 Ok(Scalar::Float(value))
             }
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                checked(text)?;
                 Ok(Scalar::Text(Cow::Borrowed(text)))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
                 self.visit_string(text.to_owned())
             }
             fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-                checked(&text)?;
                 Ok(Scalar::Text(Cow::Owned(text)))
             }
         }
@@ -294,27 +284,63 @@ impl<'de> Deserialize<'de> for Scalar<'de> {
     }
 }
 
-/// PostgreSQL cannot hold a NUL in text, so no backend takes one.
-fn checked<E: de::Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') { Err(E::custom("text must not contain NUL")) } else { Ok(()) }
+/// A name without NUL.
+fn named<E: de::Error>(text: Cow<'_, str>) -> Result<String, E> {
+    if text.contains('\0') {
+        return Err(E::custom("text must not contain NUL"));
+    }
+    Ok(text.into_owned())
+}
+
+/// What somebody wrote, without NUL.
+fn written(text: Cow<'_, str>) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.into_owned() }
+}
+
+/// JSON that came as text, without NUL and without halves of surrogate pairs.
+pub(crate) fn json_text(text: String) -> String {
+    written(mended_text(text).into())
+}
+
+/// The text of a scalar that is none of the falsy ones.
+fn optional_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Cow<'de, str>>, D::Error> {
+    match Scalar::deserialize(deserializer)? {
+        scalar if scalar.is_falsy() => Ok(None),
+        Scalar::Text(text) => Ok(Some(text)),
+        other => Err(other.refuse("text")),
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+    match Scalar::deserialize(deserializer)? {
+        Scalar::Text(text) => Ok(text),
+        other => Err(other.refuse("text")),
+    }
 }
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            scalar if scalar.is_falsy() => Ok(Self(None)),
-            Scalar::Text(text) => Ok(Self(Some(text.into_owned()))),
-            other => Err(other.refuse("text")),
-        }
+        optional_text(deserializer)?.map(named).transpose().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Prose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(optional_text(deserializer)?.map(written)))
     }
 }
 
 impl<'de> Deserialize<'de> for Plain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Scalar::deserialize(deserializer)? {
-            Scalar::Text(text) => Ok(Self(text.into_owned())),
-            other => Err(other.refuse("text")),
-        }
+        named(text(deserializer)?).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PlainProse {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer).map(|text| Self(written(text)))
     }
 }
 
@@ -328,7 +354,7 @@ impl<'de> Deserialize<'de> for Id {
             return Ok(Self(Some(number.to_string())));
         }
         match scalar {
-            Scalar::Text(text) => Ok(Self(Some(text.into_owned()))),
+            Scalar::Text(text) => named(text).map(|id| Self(Some(id))),
             other => Err(other.refuse("text or a whole number")),
         }
     }
@@ -340,12 +366,36 @@ impl<'de> Deserialize<'de> for Instant {
         if scalar.is_falsy() {
             return Ok(Self(None));
         }
-        let instant = match &scalar {
-            Scalar::Text(text) => Millis::parse(text),
-            other => other.whole().and_then(Millis::in_range),
-        };
-        instant.map(|at| Self(Some(at))).ok_or_else(|| scalar.refuse("an ISO 8601 date and time"))
+        instant(&scalar).map(|at| Self(Some(at)))
     }
+}
+
+/// Reads ISO 8601 text, or a whole number of milliseconds since 1970.
+impl<'de> Deserialize<'de> for Millis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        instant(&Scalar::deserialize(deserializer)?)
+    }
+}
+
+fn instant<E: de::Error>(scalar: &Scalar<'_>) -> Result<Millis, E> {
+    #[expect(clippy::cast_precision_loss, reason = "compared with a bound far from the loss")]
+    let number = match *scalar {
+        Scalar::Int(number) => number as f64,
+        Scalar::Float(number) => number,
+        _ => 0.0,
+    };
+    // Many languages count seconds: taken for milliseconds, any of our times would be in 1970.
+    if number > 0.0 && number < MILLISECONDS_MIN {
+        return Err(E::custom(format!(
+            "a number is read as milliseconds since 1970, and {number} is too small for that: \
+             multiply seconds by 1000, or send ISO 8601 text"
+        )));
+    }
+    let instant = match scalar {
+        Scalar::Text(text) => Millis::parse(text),
+        other => other.whole().and_then(Millis::in_range),
+    };
+    instant.ok_or_else(|| scalar.refuse("an ISO 8601 date and time"))
 }
 
 /// Reads a field whose value nobody relies on: one of a wrong type counts as left out.
@@ -386,10 +436,8 @@ impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::Null | Value::Bool(false) => Ok(Self(None)),
-            Value::String(text) => {
-                checked(&text)?;
-                Ok(Self((!text.is_empty()).then_some(text)))
-            }
+            Value::String(text) if text.is_empty() => Ok(Self(None)),
+            Value::String(text) => Ok(Self(Some(json_text(text)))),
             // Clients iterate these fields: nothing is safer for them than an empty list's text.
             Value::Array(items) if items.is_empty() => Ok(Self(None)),
             value @ (Value::Array(_) | Value::Object(_)) => Ok(Self(Some(value.to_string()))),
@@ -419,8 +467,8 @@ impl<'de> Deserialize<'de> for Texts {
                 }
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
-                checked(text)?;
-                Ok(Texts(if text.is_empty() { vec![] } else { vec![text.to_owned()] }))
+                let text = named(text.into())?;
+                Ok(Texts(if text.is_empty() { vec![] } else { vec![text] }))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Texts, A::Error> {
                 let mut texts = Vec::new();
@@ -432,11 +480,6 @@ impl<'de> Deserialize<'de> for Texts {
         }
         deserializer.deserialize_any(Visitor)
     }
-}
-
-/// Whether bytes are JSON at all.
-pub fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{input::Text, refusal::Refusal, time::Millis};
+use crate::{
+    input::{Prose, Text},
+    limits::{TITLE_BYTES_MAX, check_each, check_id},
+    refusal::Refusal,
+    time::Millis,
+};
 
 /// How long a key's `last_used_at` may lag behind, in milliseconds: a busy agent would otherwise
 /// add a write to each of its requests.
@@ -36,7 +41,7 @@ pub struct NewKey {
     /// Required: the tenant its holder will act for.
     pub scope: Text,
     /// What or whom it is for.
-    pub label: Text,
+    pub label: Prose,
     /// When it shall end; never if left out.
     pub expires_at: Option<Millis>,
 }
@@ -57,6 +62,8 @@ impl NewKey {
     pub fn into_grant(self, now: Millis) -> Result<Grant, Refusal> {
         let scope = self.scope.0;
         let scope = scope.ok_or(Refusal::invalid("Missing required field: scope"))?;
+        check_id("scope", &scope)?;
+        check_each(TITLE_BYTES_MAX, &[("label", &self.label)])?;
         if self.expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("expires_at must be in the future"));
         }

@@ -10,6 +10,7 @@ mod edit;
 pub mod event;
 pub mod flow;
 pub mod input;
+mod json;
 pub mod key;
 pub mod limits;
 pub mod message;

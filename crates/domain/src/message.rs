@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, Text},
+    input::{Id, Prose, Text},
+    limits::{check_id, check_keys},
     refusal::Refusal,
     time::Millis,
 };
@@ -45,7 +46,7 @@ pub struct NewMessage {
     #[serde(rename = "type")]
     pub kind: Text,
     /// Required: the text.
-    pub content: Text,
+    pub content: Prose,
     /// Required without a key.
     pub scope: Text,
     /// Whom it is for.
@@ -68,6 +69,14 @@ impl NewMessage {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All messages must belong to a scope.",
         ))?;
+        check_id("task_id", &task_id)?;
+        check_keys(&[
+            ("from_actor", &from_actor),
+            ("type", &kind),
+            ("scope", &scope),
+            ("to_actor", &self.to_actor),
+            ("parent_message_id", &self.parent_message_id),
+        ])?;
         Ok(Message {
             id: String::new(),
             task_id,

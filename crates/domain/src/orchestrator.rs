@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, JsonText, Text},
+    limits::{NOTE_BYTES_MAX, URL_BYTES_MAX, check_each, check_id, check_keys, shown},
     refusal::Refusal,
     time::Millis,
 };
@@ -99,9 +100,20 @@ impl Registration {
             // The first server asked for the address too, and its words are the contract's.
             return Err(Refusal::invalid("Missing required fields: cluster, machine_id, repo_url"));
         };
-        let scope = self.scope.0.or_else(|| scope.map(str::to_owned));
+        let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
+            "Missing required field: scope. All orchestrators must register with a scope.",
+        ))?;
+        check_id("scope", &scope)?;
+        let id = format!("{cluster}-{machine_id}");
+        check_keys(&[
+            ("cluster and machine_id", &id),
+            ("hostname", &self.hostname),
+            ("version", &self.version),
+        ])?;
+        check_each(URL_BYTES_MAX, &[("repo_url", &self.repo_url)])?;
+        check_each(NOTE_BYTES_MAX, &[("capabilities", &self.capabilities)])?;
         Ok(Orchestrator {
-            id: format!("{cluster}-{machine_id}"),
+            id,
             cluster,
             machine_id,
             hostname: self.hostname.0,
@@ -111,9 +123,7 @@ impl Registration {
             status: Status::Active,
             version: self.version.0,
             capabilities: self.capabilities.0,
-            scope: scope.ok_or(Refusal::invalid(
-                "Missing required field: scope. All orchestrators must register with a scope.",
-            ))?,
+            scope,
         })
     }
 }
@@ -165,6 +175,7 @@ impl OrchestratorPatch {
         let word = word.ok_or(Refusal::invalid("Missing field: status"))?;
         Status::parse(word).ok_or_else(|| {
             let valid = Status::ALL.map(Status::as_str).join(", ");
+            let word = shown(word);
             Refusal::invalid(format!("Invalid status \"{word}\". Valid statuses: {valid}"))
         })
     }

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Flag, Id, Patch, PatchCount, PatchFlag, PatchInstant, PatchText, Text},
+    input::{
+        Flag, Id, Patch, PatchCount, PatchFlag, PatchInstant, PatchProse, PatchText, Prose, Text,
+    },
+    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, URL_BYTES_MAX, check_each, check_id, check_keys},
     refusal::Refusal,
     time::Millis,
 };
@@ -54,11 +57,11 @@ pub struct NewProject {
     /// Required; unique.
     pub id: Id,
     /// Required.
-    pub title: Text,
+    pub title: Prose,
     /// Required: the branch that its tasks start from.
     pub branch: Text,
     /// What it is about.
-    pub description: Text,
+    pub description: Prose,
     /// `draft` if left out.
     pub status: Text,
     /// `main` if left out.
@@ -83,6 +86,18 @@ impl NewProject {
         let (Some(id), Some(title), Some(branch)) = (self.id.0, self.title.0, self.branch.0) else {
             return Err(Refusal::invalid("Missing required fields: id, title, branch"));
         };
+        check_id("id", &id)?;
+        check_keys(&[
+            ("branch", &branch),
+            ("status", &self.status),
+            ("base_branch", &self.base_branch),
+            ("created_by", &self.created_by),
+            ("scope", &self.scope),
+            ("flow", &self.flow),
+        ])?;
+        check_each(URL_BYTES_MAX, &[("pr_url", &self.pr_url)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &title)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])?;
         let or = |text: Text, default: &str| text.0.unwrap_or_else(|| default.to_owned());
         Ok(Project {
             id,
@@ -108,8 +123,8 @@ impl NewProject {
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of `Project`")]
 pub struct ProjectPatch {
-    pub title: PatchText,
-    pub description: PatchText,
+    pub title: PatchProse,
+    pub description: PatchProse,
     pub status: PatchText,
     pub branch: PatchText,
     pub base_branch: PatchText,
@@ -127,7 +142,16 @@ impl ProjectPatch {
             return Err(Refusal::invalid("No fields to update"));
         }
         check_required("title", &self.title)?;
-        check_required("status", &self.status)
+        check_required("status", &self.status)?;
+        check_keys(&[
+            ("branch", &self.branch),
+            ("status", &self.status),
+            ("base_branch", &self.base_branch),
+            ("flow", &self.flow),
+        ])?;
+        check_each(URL_BYTES_MAX, &[("pr_url", &self.pr_url)])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
+        check_each(NOTE_BYTES_MAX, &[("description", &self.description)])
     }
 
     fn is_empty(&self) -> bool {
@@ -149,10 +173,10 @@ impl ProjectPatch {
 }
 
 /// Refuses to empty a text that a row must have.
-pub(crate) fn check_required(field: &str, text: &PatchText) -> Result<(), Refusal> {
+pub(crate) fn check_required<T: AsRef<str>>(field: &str, text: &Patch<T>) -> Result<(), Refusal> {
     let why = match text {
         Patch::Null => "null",
-        Patch::Set(text) if text.0.is_empty() => "empty",
+        Patch::Set(text) if text.as_ref().is_empty() => "empty",
         Patch::Set(_) | Patch::Absent => return Ok(()),
     };
     Err(Refusal::invalid(format!("{field} must not be {why}")))

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::{input::BodyError, transition::Action};
+use crate::{input::BodyError, limits::shown, transition::Action};
+
+/// How many ids of a cycle an answer lists.
+const PATH_MAX: usize = 100;
+/// How many of them its text names.
+const PATH_SHOWN_MAX: usize = 8;
 
 /// A refusal: the caller's business, never the server's fault. `Display` is the `error` text that
 /// the wire contract prescribes.
@@ -75,6 +80,12 @@ pub enum Refusal {
     /// It exists already; the text names it.
     #[error("{0}")]
     Duplicate(String),
+    /// A task would wait for itself through others, and none of them could ever be claimed.
+    #[error("blocked_by must not make tasks wait for each other: {}", circle(path))]
+    DependencyCycle {
+        /// The ids from the task to itself, each waiting for the next.
+        path: Vec<String>,
+    },
     /// The project still has tasks.
     #[error("Cannot delete project {id}: has {tasks} tasks")]
     ProjectInUse {
@@ -93,6 +104,21 @@ fn race(action: Action) -> &'static str {
         Action::ForceQueue => "race condition",
         _ => "race or wrong state",
     }
+}
+
+/// A cycle in words.
+fn circle(path: &[String]) -> String {
+    let names = shortened(path, PATH_SHOWN_MAX);
+    names.iter().map(|id| shown(id)).collect::<Vec<_>>().join(" -> ")
+}
+
+/// A path of at most so many ids: of a longer one both ends.
+fn shortened(path: &[String], max: usize) -> Vec<String> {
+    if path.len() <= max {
+        return path.to_vec();
+    }
+    let end = path.len() - (max / 2 - 1);
+    [&path[..max / 2], &["…".to_owned()], &path[end..]].concat()
 }
 
 impl Refusal {
@@ -114,12 +140,21 @@ impl Refusal {
             Self::VersionConflict { .. } => "version_conflict",
             Self::Race { .. } => "race",
             Self::Duplicate(_) => "already_exists",
+            Self::DependencyCycle { .. } => "dependency_cycle",
             Self::ProjectInUse { .. } => "project_in_use",
             Self::Forbidden(_) => "scope_mismatch",
         }
     }
 
-    /// The `details` of the wire's 409, where it has any.
+    /// The `details` of the wire's 409, where it has any: the reason, or the path of a cycle.
+    pub fn details(&self) -> Option<Vec<String>> {
+        match self {
+            Self::DependencyCycle { path } => Some(shortened(path, PATH_MAX)),
+            _ => self.reason().map(|reason| vec![reason]),
+        }
+    }
+
+    /// Why a task could not be changed, where there is more to say than that.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::WrongState { reason, .. } | Self::LeaseLost { reason, .. } => {
@@ -136,5 +171,23 @@ impl Refusal {
 impl From<BodyError> for Refusal {
     fn from(error: BodyError) -> Self {
         Self::Invalid(error.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn a_long_cycle_is_shortened_in_the_middle() {
+        let path = |length: u32| (0..length).map(|number| format!("t{number}")).collect();
+        let short = Refusal::DependencyCycle { path: path(3) };
+        let text = "blocked_by must not make tasks wait for each other: t0 -> t1 -> t2";
+        assert_eq!(short.to_string(), text);
+        assert_eq!(short.details().unwrap(), ["t0", "t1", "t2"]);
+        let long = Refusal::DependencyCycle { path: path(1_000) };
+        assert!(long.to_string().ends_with("t0 -> t1 -> t2 -> t3 -> … -> t997 -> t998 -> t999"));
+        let details = long.details().unwrap();
+        assert_eq!((details.len(), &*details[50], &*details[99]), (100, "…", "t999"));
     }
 }

@@ -5,14 +5,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, Text},
+    input::{Id, Prose, Text},
+    limits::{NOTE_BYTES_MAX, ROLES_MAX, check_each, check_id, check_keys},
     queue,
     refusal::Refusal,
     time::{Millis, seconds},
 };
-
-/// The most roles one request may register: the write must stay short.
-pub const ROLES_MAX: usize = 1000;
 
 /// A role as it is stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +40,7 @@ pub struct NewRole {
     /// `incoming` if left out.
     pub claims_from: Text,
     /// What its agents do.
-    pub description: Text,
+    pub description: Prose,
 }
 
 /// The body that registers the roles of an orchestrator.
@@ -83,6 +81,7 @@ impl RolesRegistration {
         else {
             return Err(Refusal::invalid("Missing required fields: orchestrator_id, roles"));
         };
+        check_keys(&[("orchestrator_id", &orchestrator_id)])?;
         if items.len() > ROLES_MAX {
             return Err(Refusal::invalid(format!("Too many roles: at most {ROLES_MAX}")));
         }
@@ -112,6 +111,12 @@ fn named(index: usize, item: Value) -> Result<Option<Named>, Refusal> {
             error.inner()
         ))
     })?;
+    if let Some(name) = &role.name.0 {
+        check_id(&format!("roles[{index}].name"), name)?;
+    }
+    check_keys(&[(&format!("roles[{index}].claims_from"), &role.claims_from)])?;
+    let description = format!("roles[{index}].description");
+    check_each(NOTE_BYTES_MAX, &[(&description, &role.description)])?;
     Ok(role.name.0.map(|name| Named {
         name,
         claims_from: role.claims_from.0.unwrap_or_else(|| queue::INCOMING.to_owned()),

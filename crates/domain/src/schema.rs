@@ -11,7 +11,10 @@ use utoipa::{
 };
 
 use crate::{
-    input::{Count, Flag, INTEGER_MAX, Id, Instant, JsonText, Patch, Plain, Text, Texts},
+    input::{
+        Count, Flag, INTEGER_MAX, Id, Instant, JsonText, Patch, Plain, PlainProse, Prose, Text,
+        Texts,
+    },
     time::Millis,
 };
 
@@ -29,6 +32,20 @@ impl ToSchema for Text {}
 impl PartialSchema for Text {
     fn schema() -> RefOr<Schema> {
         of(&[Type::String, Type::Null], "Text; null and the empty text count as left out.").into()
+    }
+}
+
+impl ToSchema for Prose {}
+impl PartialSchema for Prose {
+    fn schema() -> RefOr<Schema> {
+        Text::schema()
+    }
+}
+
+impl ToSchema for PlainProse {}
+impl PartialSchema for PlainProse {
+    fn schema() -> RefOr<Schema> {
+        Plain::schema()
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, Instant, JsonText, Patch, PatchCount, Text, lenient},
-    limits::check_keys,
+    input::{Id, Instant, JsonText, Patch, PatchCount, Prose, Text, lenient},
+    limits::{NOTE_BYTES_MAX, check_each, check_keys},
     refusal::Refusal,
     schema::AnyJson,
 };
@@ -29,7 +29,7 @@ pub struct Submit {
     /// Results of checks.
     pub check_results: JsonText,
     /// What the agent noted.
-    pub execution_notes: Text,
+    pub execution_notes: Prose,
     /// The agent that hands in; 409 if another holds the task.
     pub agent_name: Text,
     /// The machine that hands in; 409 if another holds the task.
@@ -44,6 +44,10 @@ impl Submit {
         if self.commits_count.is_absent() || self.turns_used.is_absent() {
             return Err(Refusal::invalid("Missing required fields: commits_count, turns_used"));
         }
+        check_keys(&[
+            ("agent_name", &self.agent_name),
+            ("orchestrator_id", &self.orchestrator_id),
+        ])?;
         let number = |count: &PatchCount| count.value().map_or(0, |count| count.0);
         Ok((number(&self.commits_count), number(&self.turns_used)))
     }
@@ -70,7 +74,9 @@ impl Accept {
     /// Who accepts, which must be there.
     pub fn by(&self) -> Result<&str, Refusal> {
         let by = self.accepted_by.0.as_deref();
-        by.ok_or(Refusal::invalid("Missing required field: accepted_by"))
+        let by = by.ok_or(Refusal::invalid("Missing required field: accepted_by"))?;
+        check_keys(&[("accepted_by", &self.accepted_by)])?;
+        Ok(by)
     }
 }
 
@@ -79,7 +85,7 @@ impl Accept {
 #[serde(default)]
 pub struct Reject {
     /// Required: the feedback.
-    pub reason: Text,
+    pub reason: Prose,
     /// Required: who rejects.
     pub rejected_by: Text,
     /// The version the caller has seen; 409 if the task has moved on since.
@@ -90,7 +96,11 @@ impl Reject {
     /// The feedback and who gives it, which must be there.
     pub fn verdict(&self) -> Result<(&str, &str), Refusal> {
         let verdict = self.reason.0.as_deref().zip(self.rejected_by.0.as_deref());
-        verdict.ok_or(Refusal::invalid("Missing required fields: reason, rejected_by"))
+        let verdict =
+            verdict.ok_or(Refusal::invalid("Missing required fields: reason, rejected_by"))?;
+        check_keys(&[("rejected_by", &self.rejected_by)])?;
+        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])?;
+        Ok(verdict)
     }
 }
 
@@ -101,10 +111,17 @@ impl Reject {
 pub struct Requeue {
     /// Why.
     #[serde(deserialize_with = "lenient")]
-    pub reason: Text,
+    pub reason: Prose,
     /// The version the caller has seen; 409 if the task has moved on since.
     #[serde(deserialize_with = "lenient")]
     pub version: PatchCount,
+}
+
+impl Requeue {
+    /// Refuses a reason that is too long to keep.
+    pub fn check(&self) -> Result<(), Refusal> {
+        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])
+    }
 }
 
 /// The body with which an operator moves a task past the rules.
@@ -114,7 +131,7 @@ pub struct ForceQueue {
     /// Required: where to.
     pub queue: Text,
     /// Required: why.
-    pub reason: Text,
+    pub reason: Prose,
 }
 
 impl ForceQueue {
@@ -123,7 +140,8 @@ impl ForceQueue {
         let order = self.queue.0.as_deref().zip(self.reason.0.as_deref());
         let (to, reason) =
             order.ok_or(Refusal::invalid("Missing required fields: queue, reason"))?;
-        check_keys(&[("queue", Some(to))])?;
+        check_keys(&[("queue", &self.queue)])?;
+        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])?;
         Ok((to, reason))
     }
 }
@@ -146,7 +164,7 @@ mod tests {
 
     #[test]
     fn nothing_in_the_body_that_puts_back_is_refused() {
-        for bad in ["[]", "{}", "true", "-5", "1.5", "\"a\\u0000b\""] {
+        for bad in ["[]", "{}", "true", "-5", "1.5"] {
             let body = format!("{{\"reason\":{bad},\"version\":{bad}}}");
             let body: Requeue = parse_body(body.as_bytes()).unwrap();
             assert_eq!((body.reason.0, body.version), (None, Patch::Absent), "{bad}");

@@ -6,10 +6,13 @@ use utoipa::ToSchema;
 use crate::{
     blockers::{check_blockers, check_not_itself},
     input::{
-        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchText,
-        Text, Texts,
+        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchProse,
+        PatchText, Prose, Text, Texts,
     },
-    limits::{PATH_BYTES_MAX, check_bytes, check_filter, check_keys, check_lane},
+    limits::{
+        PATH_BYTES_MAX, TITLE_BYTES_MAX, check_bytes, check_each, check_filter, check_id,
+        check_keys, check_lane,
+    },
     queue,
     refusal::Refusal,
     time::{Millis, seconds, seconds_or_null},
@@ -26,6 +29,14 @@ pub const LEASE_SECONDS_MAX: f64 = 86_400.0;
 
 /// The priority of a task that names none.
 pub const PRIORITY_DEFAULT: &str = "P2";
+
+/// A priority as it is stored: `p0` to `p3` are meant as `P0` to `P3`, and any other word stays.
+pub fn priority(word: String) -> String {
+    match &*word {
+        "p0" | "p1" | "p2" | "p3" => word.to_ascii_uppercase(),
+        _ => word,
+    }
+}
 
 /// A task as it is stored and shown. The names and their order are the first server's.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -191,7 +202,7 @@ pub struct NewTask {
     /// Required without a key.
     pub scope: Text,
     /// The id if left out.
-    pub title: Text,
+    pub title: Prose,
     /// `incoming` if left out.
     pub queue: Text,
     /// `P2` if left out.
@@ -212,7 +223,7 @@ pub struct NewTask {
     /// Overrides of the flow.
     pub flow_overrides: JsonText,
     /// The task's text.
-    pub content: Text,
+    pub content: Prose,
     /// Kept for clients.
     pub auto_accept: Flag,
     /// `default` if left out.
@@ -232,17 +243,20 @@ impl NewTask {
         let scope = self.scope.0.or_else(|| scope.map(str::to_owned)).ok_or(Refusal::invalid(
             "Missing required field: scope. All tasks must belong to a scope.",
         ))?;
+        check_id("id", &id)?;
         check_bytes("file_path", Some(&file_path), PATH_BYTES_MAX)?;
         check_keys(&[
-            ("id", Some(&id)),
-            ("branch", Some(&branch)),
-            ("scope", Some(&scope)),
-            ("queue", self.queue.0.as_deref()),
-            ("priority", self.priority.0.as_deref()),
-            ("role", self.role.0.as_deref()),
-            ("type", self.kind.0.as_deref()),
-            ("flow", self.flow.0.as_deref()),
+            ("branch", &branch),
+            ("scope", &scope),
+            ("queue", &self.queue),
+            ("priority", &self.priority),
+            ("complexity", &self.complexity),
+            ("role", &self.role),
+            ("type", &self.kind),
+            ("project_id", &self.project_id),
+            ("flow", &self.flow),
         ])?;
+        check_each(TITLE_BYTES_MAX, &[("title", &self.title)])?;
         check_lane("role", self.role.0.as_deref())?;
         check_lane("type", self.kind.0.as_deref())?;
         check_blockers(self.blocked_by.0.as_deref().unwrap_or_default())?;
@@ -254,7 +268,7 @@ impl NewTask {
             id,
             file_path,
             queue,
-            priority: Some(self.priority.0.unwrap_or_else(|| PRIORITY_DEFAULT.to_owned())),
+            priority: Some(self.priority.0.map_or_else(|| PRIORITY_DEFAULT.to_owned(), priority)),
             complexity: self.complexity.0,
             role: self.role.0,
             branch,
@@ -284,7 +298,7 @@ impl NewTask {
 #[serde(default)]
 #[expect(missing_docs, reason = "the fields are those of `Task`")]
 pub struct TaskPatch {
-    pub title: PatchText,
+    pub title: PatchProse,
     pub queue: PatchText,
     pub priority: PatchText,
     pub complexity: PatchText,
@@ -316,9 +330,9 @@ pub struct TaskPatch {
     pub hooks: PatchJson,
     pub flow: PatchText,
     pub flow_overrides: PatchJson,
-    pub content: PatchText,
+    pub content: PatchProse,
     pub needs_intervention: PatchFlag,
-    pub execution_notes: PatchText,
+    pub execution_notes: PatchProse,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
 }
@@ -348,11 +362,15 @@ impl ClaimRequest {
     /// Whether it says who claims, and nothing at too great a length; that comes before anything
     /// else.
     pub fn check(&self) -> Result<(), Refusal> {
-        let (machine, agent) = (self.orchestrator_id.0.as_deref(), self.agent_name.0.as_deref());
-        if machine.is_none() || agent.is_none() {
+        if self.orchestrator_id.0.is_none() || self.agent_name.0.is_none() {
             return Err(Refusal::invalid("Missing required fields: orchestrator_id, agent_name"));
         }
-        check_keys(&[("orchestrator_id", machine), ("agent_name", agent)])?;
+        check_keys(&[
+            ("orchestrator_id", &self.orchestrator_id),
+            ("agent_name", &self.agent_name),
+            ("scope", &self.scope),
+            ("queue", &self.queue),
+        ])?;
         check_filter("role_filter", &self.role_filter.0)?;
         check_filter("type_filter", &self.type_filter.0)
     }

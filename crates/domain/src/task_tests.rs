@@ -84,9 +84,9 @@ fn a_claim_is_short() {
         assert_eq!(check(field, "a".repeat(513).into()), Err(text));
     }
     for field in ["role_filter", "type_filter"] {
-        assert_eq!(check(field, vec!["a"; 10_000].into()), Ok(()));
-        let text = format!("Too many entries in {field}: at most 10000");
-        assert_eq!(check(field, vec!["a"; 10_001].into()), Err(text));
+        assert_eq!(check(field, vec!["a"; 100].into()), Ok(()));
+        let text = format!("Too many entries in {field}: at most 100");
+        assert_eq!(check(field, vec!["a"; 101].into()), Err(text));
     }
 }
 

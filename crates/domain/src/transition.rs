@@ -223,7 +223,8 @@ impl Request {
             Self::ForceQueue(body) => body.order().map(drop),
             Self::Update(patch) => check_patch(patch).and_then(|()| check_some(patch)),
             Self::CompleteHook(_, body) => check_hook(body),
-            Self::Requeue(_) | Self::Release => Ok(()),
+            Self::Requeue(body) => body.check(),
+            Self::Release => Ok(()),
         }
     }
 }

@@ -241,6 +241,22 @@ impl Model {
         (!open.is_empty()).then(|| open.join(","))
     }
 
+    /// Whether a task with these blockers would wait for itself through tasks of its scope.
+    fn is_cycle(&self, row: &Row) -> bool {
+        let mut reached = vec![row.clone()];
+        let mut at = 0;
+        while let Some(waiting) = reached.get(at).cloned() {
+            let blockers = waiting.blocked_by.iter().flat_map(|list| list.split(','));
+            for (_, next) in blockers.filter_map(|id| self.tasks.get(id)) {
+                if next.scope == row.scope && !reached.contains(next) {
+                    reached.push(next.clone());
+                }
+            }
+            at += 1;
+        }
+        reached[1..].iter().any(|next| next.waits_for(&row.id))
+    }
+
     fn create(&mut self, new: &Create) -> Outcome {
         if new.blocked_by.contains(&new.id) {
             return Err("invalid_request");
@@ -268,6 +284,9 @@ impl Model {
             version: 1,
             ..Row::default()
         };
+        if self.is_cycle(&row) {
+            return Err("dependency_cycle");
+        }
         self.created += 1;
         self.tasks.insert(row.id.clone(), (self.created, row.clone()));
         self.tell(new.id, "created", None);
@@ -401,7 +420,11 @@ impl Model {
             row.lease_expires_at = lease.map(|ms| self.now + ms);
         }
         if let Some(list) = &patch.blocked_by {
+            let was = row.blocked_by.take();
             row.blocked_by = self.blockers(list, &row.scope);
+            if row.blocked_by != was && self.is_cycle(&row) {
+                return Err("dependency_cycle");
+            }
         }
         if let Some(priority) = patch.priority {
             row.priority = text(priority);

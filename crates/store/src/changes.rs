@@ -5,6 +5,7 @@ use octopoid_domain::{
     Refusal, Task,
     event::NewEvent,
     flow::Rules,
+    limits::shown,
     queue,
     task::{TaskPatch, blockers},
     transition::{Change, Request, decide},
@@ -12,6 +13,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, counts,
+    cycles::closes_cycle,
     engine::{Row, Statement, bind},
     first, history,
     locks::Lock,
@@ -26,15 +28,30 @@ const TRIES: usize = 32;
 /// Writes what the state machine may change, and touches no index but its own. A task that somebody
 /// has begun to wait for is finished only by a batch that looks for who waits, and one that joins a
 /// project joins it only while that is there.
-const MOVE: &str = "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, \
-     orchestrator_id = ?6, \
-     lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, commits_count = ?10, \
-     turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
-     execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
-     version = ?19, write_id = ?20, events = events + ?21 \
-     WHERE id = ?1 AND version = ?2 AND (?22 = 1 OR is_awaited = 0) \
-     AND (?23 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?23 \
-     AND (projects.scope IS NULL OR projects.scope = tasks.scope))) RETURNING id";
+macro_rules! moving {
+    ($condition:expr) => {
+        concat!(
+            "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, \
+             orchestrator_id = ?6, \
+             lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, \
+             commits_count = ?10, \
+             turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
+             execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
+             version = ?19, write_id = ?20, events = events + ?21 \
+             WHERE id = ?1 AND version = ?2 AND (?22 = 1 OR is_awaited = 0) \
+             AND (?23 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?23 \
+             AND (projects.scope IS NULL OR projects.scope = tasks.scope)))",
+            $condition,
+            " RETURNING id"
+        )
+    };
+}
+
+const MOVE: &str = moving!("");
+
+/// The same for a task that begins to wait, which must not wait for itself.
+const MOVE_WAITING: &str =
+    moving!(concat!(" AND NOT ", closes_cycle!("is_awaited = 1", "?1", "?24", "?25")));
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
 const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, \
@@ -110,6 +127,12 @@ impl Store {
             if let Some(project) = joins(&was.task, &change.task) {
                 self.check_project(project, &was.task.scope, within).await?;
             }
+            if change.task.role != was.task.role || change.task.kind != was.task.kind {
+                self.check_lane(&change.task).await?;
+            }
+            if was.is_awaited && change.task.blocked_by != was.task.blocked_by {
+                self.check_cycle(&change.task).await?;
+            }
             if let Some(changed) = self.commit(&was, change, stamp).await? {
                 return Ok(changed);
             }
@@ -155,7 +178,7 @@ impl Store {
             "SELECT 1 FROM projects WHERE id = ?1 AND (scope = ?2 OR scope IS NULL AND ?3 = 1)";
         let [rows] = self.look_up([bind!(KNOWN, project, scope, within.is_none())]).await?;
         if rows.is_empty() {
-            return Err(Refusal::invalid(format!("Unknown project '{project}'")).into());
+            return Err(Refusal::invalid(format!("Unknown project '{}'", shown(project))).into());
         }
         Ok(())
     }
@@ -172,7 +195,13 @@ pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statem
     let is = &change.task;
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
     let looks = *is_awaited || !finishes;
-    let mut batch = vec![moving(was, change, looks, stamp)];
+    let mut update = moving(was, change, looks, stamp);
+    if is.blocked_by != was.blocked_by && is.blocked_by.is_some() {
+        update.sql = MOVE_WAITING.into();
+        let list = unblock::listed(is.blocked_by.as_deref());
+        update.parameters.extend([is.scope.as_str().into(), list]);
+    }
+    let mut batch = vec![update];
     if change.is_edit {
         batch.push(editing(is, stamp));
     }

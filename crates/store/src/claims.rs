@@ -16,7 +16,7 @@ use crate::{
     first,
     row::Columns,
     sql::Sql,
-    tasks::{check_role, columns, naming_roles, role_names, rules, task},
+    tasks::{check_roles, columns, finding_roles, rules, task},
 };
 
 /// The lanes of a queue, each found from the one before it, and those of them that fit. They are few
@@ -119,8 +119,9 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
      AND (?3 IS NULL OR scope = ?3) \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";
 
-const FLOWS: &str = "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 \
-     ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 10000";
+/// Without the transitions, which say nothing about where to claim from.
+const FLOWS: &str = "SELECT name, states, '[]', child_flow FROM flows WHERE scope = ?1 \
+     ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 1000";
 
 const LAPSED: &str = find_to_change!("reap_at < ?1 ORDER BY reap_at LIMIT ?2");
 
@@ -183,17 +184,15 @@ impl Store {
         let is_built_in = asked.is_none_or(|queue| queue::BUILT_IN.contains(&queue));
         let mut source = asked.unwrap_or(queue::INCOMING).to_owned();
         if !roles.is_empty() || !is_built_in {
-            let [names, from, flows] = self
-                .look_up([
-                    naming_roles(scope),
-                    bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope, within),
-                    bind!(FLOWS, (!is_built_in).then_some(scope)),
-                ])
-                .await?;
-            let names = role_names(names)?;
-            for role in roles {
-                check_role(role, &names)?;
-            }
+            let batch = [
+                finding_roles(scope, roles),
+                bind!(CLAIMS_FROM, roles.first().map(String::as_str), scope, within),
+                bind!(FLOWS, (!is_built_in).then_some(scope)),
+            ];
+            // All flows of a scope are too much to read on the caller's thread.
+            let [known, from, flows] =
+                if is_built_in { self.look_up(batch).await? } else { self.read(batch).await? };
+            check_roles(roles, known)?;
             match asked {
                 Some(queue) => check_source(queue, &all(flows, rules)?)?,
                 None => {

@@ -3,6 +3,7 @@
 use octopoid_domain::{
     Refusal,
     flow::{Flow, NewFlow},
+    limits::too_many_flows,
 };
 use serde_json::Value;
 
@@ -22,7 +23,9 @@ macro_rules! columns {
 
 const PUT: &str = concat!(
     "INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at, \
-     description, child_flow) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7) \
+     description, child_flow) SELECT ?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7 \
+     WHERE EXISTS (SELECT 1 FROM flows WHERE scope = ?1 AND name = ?2) \
+     OR (SELECT COUNT(*) FROM flows WHERE scope = ?1) < 100 \
      ON CONFLICT (scope, name) DO UPDATE SET states = excluded.states, \
      transitions = excluded.transitions, updated_at = excluded.updated_at, \
      description = excluded.description, child_flow = excluded.child_flow RETURNING ",
@@ -71,7 +74,7 @@ impl Store {
         new: &NewFlow,
         stamp: Stamp,
     ) -> Result<Flow> {
-        let (states, transitions) = new.check()?;
+        let (states, transitions) = new.check(name)?;
         let child_flow = (!new.child_flow.is_null()).then(|| new.child_flow.to_string());
         let [rows] = self
             .write([bind!(
@@ -85,7 +88,7 @@ impl Store {
                 child_flow,
             )])
             .await?;
-        first(rows, flow)?.ok_or(StoreError::Corrupt("a stored flow left no row"))
+        first(rows, flow)?.ok_or_else(|| too_many_flows().into())
     }
 
     /// Lists the flows of a scope by name.
@@ -104,5 +107,15 @@ impl Store {
     pub async fn delete_flow(&self, scope: &str, name: &str) -> Result<()> {
         let [rows] = self.write([bind!(DELETE, scope, name)]).await?;
         if rows.is_empty() { Err(not_found()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::limits::FLOWS_MAX;
+
+    #[test]
+    fn the_statement_counts_as_far_as_the_limit() {
+        assert!(super::PUT.contains(&format!("WHERE scope = ?1) < {FLOWS_MAX} ")));
     }
 }

@@ -10,6 +10,7 @@ mod claims;
 mod conditions;
 pub mod copy;
 mod counts;
+mod cycles;
 pub mod drafts;
 pub mod engine;
 mod flows;

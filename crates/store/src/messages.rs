@@ -1,6 +1,6 @@
 //! Messages: adding them, listing them, and following their threads.
 
-use octopoid_domain::{Refusal, message::Message};
+use octopoid_domain::{Refusal, limits::shown, message::Message};
 
 use crate::{
     Result, Stamp, Store, all,
@@ -161,7 +161,7 @@ impl Store {
 fn why_not_created(new: &Message, parent: &Rows) -> Refusal {
     if parent.is_empty() {
         let id = new.parent_message_id.as_deref().unwrap_or_default();
-        return Refusal::invalid(format!("Parent message not found: {id}"));
+        return Refusal::invalid(format!("Parent message not found: {}", shown(id)));
     }
     Refusal::invalid("Parent message belongs to a different task")
 }

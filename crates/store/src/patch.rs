@@ -5,7 +5,7 @@
 
 use octopoid_domain::{
     draft::Tags,
-    input::{Count, Flag, Id, JsonText, Patch, Plain},
+    input::{Count, Flag, Id, JsonText, Patch, Plain, PlainProse},
 };
 
 use crate::engine::{Bind, Parameter};
@@ -45,5 +45,5 @@ macro_rules! bind_inner {
         })*
     };
 }
-bind_inner!(map: Plain, Count, Flag);
+bind_inner!(map: Plain, PlainProse, Count, Flag);
 bind_inner!(and_then: Id, JsonText, Tags);

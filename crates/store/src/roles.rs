@@ -2,6 +2,7 @@
 
 use octopoid_domain::{
     Refusal,
+    limits::shown,
     role::{Registration, Role},
 };
 
@@ -100,7 +101,7 @@ impl Store {
             ])
             .await?;
         if known.is_empty() {
-            let text = format!("Orchestrator '{orchestrator}' not found");
+            let text = format!("Orchestrator '{}' not found", shown(orchestrator));
             return Err(Refusal::invalid(text).into());
         }
         all(own, role)

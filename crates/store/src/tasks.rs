@@ -4,12 +4,16 @@ use octopoid_domain::{
     Refusal, Task,
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
+    limits::{lane, listed, shown, too_many_lanes},
     queue,
     task::blockers,
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, counts,
+    Result, Stamp, Store, StoreError,
+    conditions::json,
+    counts,
+    cycles::closes_cycle,
     engine::{Row, Statement, bind},
     first, history,
     locks::Lock,
@@ -105,7 +109,7 @@ const FIND_FLOW: &str =
 /// A project lends its branch; one of another scope is no project of this task's. One of no scope is
 /// for callers whom no key confines (`?19`).
 macro_rules! insert {
-    ($condition:literal) => {
+    ($condition:expr) => {
         concat!(
             "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, \
              commits_count, attempt_count, has_plan, project_id, auto_accept, rejection_count, \
@@ -126,19 +130,53 @@ macro_rules! insert {
     };
 }
 
+/// A task that waits must not wait for itself.
+macro_rules! unless_cycle {
+    () => {
+        concat!(
+            " AND NOT ",
+            closes_cycle!(
+                "EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 AND blocker_id = ?1)",
+                "?1",
+                "?16",
+                "?20"
+            )
+        )
+    };
+}
+
 const INSERT: &str = insert!("");
 
+const INSERT_WAITING: &str = insert!(unless_cycle!());
+
 /// The condition is the same as for a project made from a draft.
-const INSERT_FROM_DRAFT: &str = insert!(
-    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?20 AND linked_task_id IS NULL \
+const INSERT_FROM_DRAFT: &str = insert!(concat!(
+    unless_cycle!(),
+    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?21 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
-);
+));
 
 /// Why nothing was inserted: the id is taken, or the path is.
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
      EXISTS (SELECT 1 FROM tasks WHERE scope = ?2 AND file_path = ?3)";
 
-const ROLE_NAMES: &str = "SELECT name FROM roles WHERE scope = ?1 ORDER BY name LIMIT 10000";
+/// Which of the named roles the scope has, and the first of all it has, for the error that lists them:
+/// one more than that shows.
+const ROLES: &str = "SELECT name, 1 = 1 FROM roles WHERE scope = ?1 \
+     AND name IN (SELECT value FROM json_each(?2)) \
+     UNION ALL SELECT * FROM (SELECT name, 1 = 0 FROM roles WHERE scope = ?1 \
+     ORDER BY name LIMIT 21) AS first";
+
+/// Whether a task would be the first of its lane in a queue that has as many lanes as a claim looks
+/// at. They are counted only for the first of a lane.
+const CROWDED: &str = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM tasks \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane = ?3) \
+     AND (SELECT COUNT(*) FROM (WITH RECURSIVE lanes (lane) AS ( \
+     SELECT MIN(claim_lane) FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane > '' \
+     UNION ALL SELECT (SELECT MIN(claim_lane) FROM tasks \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane > lanes.lane) \
+     FROM lanes WHERE lanes.lane IS NOT NULL) \
+     SELECT lane FROM lanes LIMIT 1001) AS few WHERE lane IS NOT NULL) >= 1000";
 
 /// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
 const MARK: &str = concat!(
@@ -192,17 +230,25 @@ impl Store {
     /// The checks that need the scope's roles and flows.
     pub(crate) async fn check_new(&self, new: &Task) -> Result<()> {
         let asks_flow = !queue::BUILT_IN.contains(&&*new.queue);
-        if new.role.is_none() && !asks_flow {
+        if new.role.is_none() && new.kind.is_none() && !asks_flow {
             return Ok(());
         }
-        let [names, flow] = self
-            .look_up([naming_roles(&new.scope), bind!(FIND_FLOW, &new.scope, new.flow_name())])
+        let [known, flow, crowded] = self
+            .look_up([
+                finding_roles(&new.scope, new.role.as_slice()),
+                bind!(FIND_FLOW, &new.scope, new.flow_name()),
+                crowding(new),
+            ])
             .await?;
-        if let Some(role) = &new.role {
-            check_role(role, &role_names(names)?)?;
-        }
+        check_roles(new.role.as_slice(), known)?;
         check_queue(&new.queue, first(flow, rules)?.as_ref(), new.project_id.is_some())?;
-        Ok(())
+        check_crowd(new, &crowded)
+    }
+
+    /// Refuses an edit that would make the task the first of one lane too many.
+    pub(crate) async fn check_lane(&self, task: &Task) -> Result<()> {
+        let [crowded] = self.look_up([crowding(task)]).await?;
+        check_crowd(task, &crowded)
     }
 
     /// Why a creating batch created nothing.
@@ -213,13 +259,18 @@ impl Store {
             Ok((row.next()?, row.next()?))
         })?
         .unwrap_or_default();
+        if !id && !path {
+            self.check_cycle(new).await?;
+        }
         Ok(match (id, path, &new.project_id) {
             (true, ..) => Refusal::Duplicate(format!("Task {} already exists", new.id)),
             (_, true, _) => Refusal::Duplicate(format!(
                 "A task with file_path {} already exists in this scope",
                 new.file_path
             )),
-            (_, _, Some(project)) => Refusal::invalid(format!("Unknown project '{project}'")),
+            (_, _, Some(project)) => {
+                Refusal::invalid(format!("Unknown project '{}'", shown(project)))
+            }
             _ => Refusal::Duplicate(format!("Task {} already exists", new.id)),
         }
         .into())
@@ -264,6 +315,10 @@ pub(crate) fn creating(
     // History can be replayed only if it says where it begins.
     if new.queue != queue::INCOMING {
         event = event.with(serde_json::json!({ "queue": new.queue }).to_string());
+    }
+    if draft.is_some() || new.blocked_by.is_some() {
+        insert.sql = INSERT_WAITING.into();
+        insert.parameters.push(unblock::listed(new.blocked_by.as_deref()));
     }
     if let Some(draft) = draft {
         insert.sql = INSERT_FROM_DRAFT.into();
@@ -311,24 +366,54 @@ fn inserting(new: &Task, within: Option<&str>, stamp: Stamp) -> Statement {
     )
 }
 
-/// The statement that names the roles registered in a scope.
-pub(crate) fn naming_roles(scope: &str) -> Statement {
-    bind!(ROLE_NAMES, scope)
+fn crowding(task: &Task) -> Statement {
+    let lane = lane(task.role.as_deref(), task.kind.as_deref());
+    bind!(CROWDED, &task.scope, &task.queue, lane)
 }
 
-/// The names that [`naming_roles`] found.
-pub(crate) fn role_names(rows: Vec<Row>) -> Result<Vec<String>> {
-    rows.into_iter().map(|row| Columns::new(row).next()).collect()
+fn check_crowd(task: &Task, crowded: &[Row]) -> Result<()> {
+    if crowded.is_empty() { Ok(()) } else { Err(too_many_lanes(&task.queue).into()) }
 }
 
-/// A role must be registered, but only in a scope that registers roles at all.
-pub(crate) fn check_role(role: &str, registered: &[String]) -> std::result::Result<(), Refusal> {
-    if registered.is_empty() || registered.iter().any(|name| name == role) {
-        return Ok(());
+/// The statement that finds these roles in a scope, for [`check_roles`].
+pub(crate) fn finding_roles(scope: &str, roles: &[String]) -> Statement {
+    bind!(ROLES, scope, json(roles))
+}
+
+/// Roles must be registered, but only in a scope that registers roles at all.
+pub(crate) fn check_roles(roles: &[String], found: Vec<Row>) -> Result<()> {
+    let (mut known, mut registered) = (Vec::new(), Vec::<String>::new());
+    for row in found {
+        let mut row = Columns::new(row);
+        let name = row.next()?;
+        if row.next()? { known.push(name) } else { registered.push(name) }
     }
-    Err(Refusal::UnknownRole { role: role.to_owned(), registered: registered.join(", ") })
+    let unknown = roles.iter().find(|role| !known.contains(role));
+    match unknown.filter(|_| !registered.is_empty()) {
+        None => Ok(()),
+        Some(role) => Err(Refusal::UnknownRole {
+            role: shown(role).into_owned(),
+            registered: listed(&registered),
+        }
+        .into()),
+    }
 }
 
 pub(crate) fn not_found(id: &str) -> StoreError {
     Refusal::TaskNotFound { id: id.to_owned() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::limits::{LANES_MAX, LISTED_MAX};
+
+    #[test]
+    fn the_statements_count_as_far_as_the_limits() {
+        assert!(super::CROWDED.ends_with(&format!(
+            "LIMIT {}) AS few WHERE lane IS NOT NULL) \
+            >= {LANES_MAX}",
+            LANES_MAX + 1
+        )));
+        assert!(super::ROLES.ends_with(&format!("LIMIT {}) AS first", LISTED_MAX + 1)));
+    }
 }

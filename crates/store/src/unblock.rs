@@ -7,7 +7,7 @@ use octopoid_domain::{Task, task::blockers};
 
 use crate::{
     Stamp,
-    engine::{Statement, bind},
+    engine::{Parameter, Statement, bind},
     locks::Lock,
     sql::Sql,
 };
@@ -119,9 +119,18 @@ pub(crate) fn locks(waiting: &Task) -> Vec<Lock> {
         .collect()
 }
 
+/// A list of blockers as one parameter, for `json_each`.
+pub(crate) fn listed(blocked_by: Option<&str>) -> Parameter {
+    blocked_by.map(|list| json_array(&blockers(list))).into()
+}
+
+fn json_array(blockers: &[&str]) -> String {
+    serde_json::Value::from(blockers).to_string()
+}
+
 /// Makes a task wait for exactly these.
 pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement; 4] {
-    let list = serde_json::Value::from(blockers).to_string();
+    let list = json_array(blockers);
     [
         wait_no_more(id, stamp),
         bind!(AWAIT, id, stamp.write_id, list.clone()),

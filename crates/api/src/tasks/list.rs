@@ -1,5 +1,5 @@
 use axum::extract::State;
-use octopoid_domain::Task;
+use octopoid_domain::{Task, task::priority};
 use octopoid_store::lists::Filter;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -52,7 +52,7 @@ pub(crate) async fn list_tasks(
     let filter = Filter {
         scope: scope.to_owned(),
         queues: params.list("queue"),
-        priorities: params.list("priority"),
+        priorities: params.list("priority").into_iter().map(priority).collect(),
         roles: params.list("role"),
         claimed_by: params.text("claimed_by"),
         project_id: params.text("project_id"),

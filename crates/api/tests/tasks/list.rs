@@ -192,3 +192,15 @@ async fn totals_follow_what_finishes_and_what_is_deleted() {
     assert_eq!((total("done").await, total("failed").await), (json!(1), json!(2)));
     assert_eq!(total("").await, 3);
 }
+
+#[tokio::test]
+async fn a_priority_may_be_asked_for_in_small_letters() {
+    let app = TestApp::new().await;
+    for (id, priority) in [("a", "p0"), ("b", "P1"), ("c", "odd")] {
+        app.task(id, json!({"priority": priority})).await;
+    }
+    for (asked, total) in [("p0", 1), ("p0,p1", 2), ("P0,p1,odd", 3), ("ODD", 0)] {
+        let list = app.get(&format!("{TASKS}?scope=s&priority={asked}")).await.expect(200);
+        assert_eq!(list["total"], total, "{asked}");
+    }
+}

@@ -9,6 +9,8 @@ mod accept;
 mod claim;
 mod claim_source;
 mod create;
+mod cycles;
+mod dates;
 mod delete;
 mod force_queue;
 mod get;

@@ -48,7 +48,6 @@ async fn what_is_no_json_is_refused_everywhere() {
             "{\"id\":NaN}",
             "{\"title\":\"\\q\"}",
             "{\"title\":\"a\nb\"}",
-            "\u{feff}{}",
             "a=1&b=2",
             deep.as_str(),
         ] {
@@ -70,9 +69,9 @@ async fn bytes_that_are_no_utf8_are_no_json() {
 }
 
 #[tokio::test]
-async fn what_no_text_and_no_number_can_hold_is_no_json() {
+async fn what_no_number_can_hold_is_no_json() {
     let app = app().await;
-    for value in ["\"\\ud800\"", "\"\\udc00\\ud800\"", "\"\\ud800x\"", "1e999", "-1e999"] {
+    for value in ["1e999", "-1e999"] {
         for (method, path) in [("POST", "/api/v1/tasks"), ("PATCH", "/api/v1/tasks/a")] {
             let answer = app.raw(method, path, format!("{{\"title\":{value}}}")).await;
             assert_eq!(answer.error(400), "Invalid JSON body", "{method} {value}");
@@ -128,17 +127,19 @@ async fn whatever_the_content_type_says_a_body_is_json() {
 }
 
 #[tokio::test]
-async fn no_text_holds_a_nul() {
+async fn no_name_holds_a_nul() {
     let app = app().await;
-    for (field, path) in [("title", "/api/v1/tasks"), ("agent_name", "/api/v1/tasks/claim")] {
+    for (field, path) in [
+        ("id", "/api/v1/tasks"),
+        ("scope", "/api/v1/tasks"),
+        ("branch", "/api/v1/tasks"),
+        ("agent_name", "/api/v1/tasks/claim"),
+    ] {
         let text = app.post(path, json!({field: "a\u{0}b"})).await.error(400);
         assert_eq!(text, format!("Invalid value for {field}: text must not contain NUL"));
     }
-    for (field, value) in [("hooks", json!("[\u{0}]")), ("role_filter", json!(["\u{0}"]))] {
-        let path = if field == "hooks" { "/api/v1/tasks" } else { "/api/v1/tasks/claim" };
-        let text = app.post(path, json!({field: value})).await.error(400);
-        assert!(text.ends_with("text must not contain NUL"), "{text}");
-    }
+    let text = app.post("/api/v1/tasks/claim", json!({"role_filter": ["\u{0}"]})).await.error(400);
+    assert!(text.ends_with("text must not contain NUL"), "{text}");
     let text = app.get("/api/v1/tasks?scope=s&queue=%00").await.error(400);
     assert_eq!(text, "Invalid value for queue: text must not contain NUL");
     let text = app.get("/api/v1/tasks/a%00b").await.error(400);

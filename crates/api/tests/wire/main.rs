@@ -11,9 +11,11 @@ mod confinement;
 mod cors;
 mod hosts;
 mod in_flight;
+mod limits;
 mod names;
 mod pages;
 mod service;
+mod texts;
 mod trouble;
 
 use axum::http::{Request, header};

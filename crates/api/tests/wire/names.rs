@@ -14,7 +14,7 @@ const NAMES: [(&str, &str); 9] = [
     // Only in a query does a plus sign stand for a space.
     ("a+b", "a+b"),
     ("a%2Fb", "a%252Fb"),
-    ("..", "%2E%2E"),
+    ("...", "%2E%2E%2E"),
     ("claim", "claim"),
 ];
 

@@ -20,10 +20,14 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 7] = [
+const MAY_BE_SCANNED: [(&str, &str); 11] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
+    ("few", "the same, as far as they are counted"),
+    ("first", "the names that an error lists"),
+    ("links", "the pairs that lead on from a task's blockers, a thousand at most"),
+    ("near", "the same"),
     ("fitting", "those of the lanes that fit"),
     ("bounded", "a bounded part of a thread"),
     ("schema_versions", "one row, the last"),

@@ -54,13 +54,13 @@ async fn among_equals_the_oldest_is_claimed_first(world: &World) -> Verdict {
 }
 
 async fn unknown_priorities_come_last(world: &World) -> Verdict {
-    for priority in ["urgent", "p0", "P10", "A", "P3"] {
+    for priority in ["urgent", "P0 ", "P10", "A", "P3"] {
         world.creates_with(priority, json!({ "priority": priority })).await?;
     }
     world.creates_with("none", json!({ "priority": "P0" })).await?;
     world.patches("none", json!({ "priority": null })).await?;
     let order = world.drains(json!({})).await?;
-    let expected = ["P3", "urgent", "p0", "P10", "A", "none"];
+    let expected = ["P3", "urgent", "P0 ", "P10", "A", "none"];
     ensure_eq!(order, expected, "the known one, then the others as they came");
     Ok(())
 }

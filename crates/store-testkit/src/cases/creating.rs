@@ -16,6 +16,7 @@ cases! {
     an_id_is_unique_across_scopes_and_a_duplicate_leaves_no_trace,
     a_file_path_is_unique_in_its_scope_only,
     a_number_is_read_as_the_id_it_spells,
+    a_priority_in_small_letters_is_the_priority,
     a_role_must_be_registered_where_roles_are,
     a_queue_must_be_one_of_the_flows,
     a_project_lends_its_branch,
@@ -181,6 +182,17 @@ async fn a_project_lends_its_branch(world: &World) -> Verdict {
     ensure_eq!(task.project_id.as_deref(), Some("p"), "its project");
     let task = world.creates_with("b", json!({ "project_id": "bare" })).await?;
     ensure_eq!(task.branch, "main", "its own branch, as the project has none");
+    Ok(())
+}
+
+async fn a_priority_in_small_letters_is_the_priority(world: &World) -> Verdict {
+    for (id, priority, stored) in [("a", "p3", "P3"), ("b", "p0", "P0"), ("c", "p1x", "p1x")] {
+        let task = world.creates_with(id, json!({ "priority": priority })).await?;
+        ensure_eq!(task.priority.as_deref(), Some(stored), "as it is stored");
+    }
+    let task = world.patches("c", json!({ "priority": "p1" })).await?;
+    ensure_eq!(task.priority.as_deref(), Some("P1"), "by an edit");
+    ensure_eq!(world.drains(json!({})).await?, ["b", "c", "a"], "the most urgent first");
     Ok(())
 }
 

@@ -146,10 +146,10 @@ async fn a_changed_role_changes_who_may_claim(world: &World) -> Verdict {
 
 /// The first server failed from about a hundred values.
 async fn a_long_filter_is_as_good_as_a_short_one(world: &World) -> Verdict {
-    world.creates_with("a", json!({ "role": "r1999", "type": "t7" })).await?;
-    let roles: Vec<_> = (0..2_000).map(|number| format!("r{number}")).collect();
-    let types: Vec<_> = (0..2_000).map(|number| format!("t{number}")).collect();
+    world.creates_with("a", json!({ "role": "r99", "type": "t7" })).await?;
+    let roles: Vec<_> = (0..100).map(|number| format!("r{number}")).collect();
+    let types: Vec<_> = (0..100).map(|number| format!("t{number}")).collect();
     let filters = json!({ "role_filter": roles, "type_filter": types });
-    ensure_eq!(world.drains(filters).await?, ["a"], "one of two thousand");
+    ensure_eq!(world.drains(filters).await?, ["a"], "one of a hundred");
     Ok(())
 }

@@ -8,6 +8,7 @@ mod confining_nouns;
 mod copying;
 mod counting;
 mod creating;
+mod cycles;
 mod deleting;
 mod drafts;
 mod editing;
@@ -45,6 +46,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         forcing::CASES,
         editing::CASES,
         blocking::CASES,
+        cycles::CASES,
         deleting::CASES,
         confining::CASES,
         telling::CASES,

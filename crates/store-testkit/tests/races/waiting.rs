@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{FutureExt, future::BoxFuture};
 use octopoid_domain::{input::parse_body, task::TaskPatch};
 use octopoid_store::Result;
-use octopoid_store_testkit::{World, audit};
+use octopoid_store_testkit::{World, audit, verdict};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -156,6 +156,27 @@ async fn a_task_whose_blockers_are_edited_while_one_ends_waits_for_what_is_left(
         all_win(vec![edits(world, &id, &after), accepts(world, &first)]).await;
         let task = world.reads(&id).await.unwrap();
         assert_eq!(task.blocked_by, left, "what {id} waits for, {before} and then {after}");
+    }
+    audit::check(world).await.unwrap();
+}
+
+/// Each begins to wait for the next, and one of them comes too late.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_edits_that_would_close_a_cycle_together_one_is_refused() {
+    let arena = Arena::new().await;
+    let world = &arena.world;
+    for round in 0..ROUNDS {
+        let (first, second) = (format!("a{round}"), format!("b{round}"));
+        world.creates_all(&[&first, &second]).await.unwrap();
+        let racers = vec![edits(world, &first, &second), edits(world, &second, &first)];
+        let answers = at_once(racers).await;
+        let codes: Vec<_> = answers.iter().filter_map(verdict::code).collect();
+        assert_eq!(codes, ["dependency_cycle"], "{answers:?}");
+        let (made, other) = (format!("c{round}"), format!("d{round}"));
+        let answers =
+            at_once(vec![creates(world, &made, &other), creates(world, &other, &made)]).await;
+        let codes: Vec<_> = answers.iter().filter_map(verdict::code).collect();
+        assert_eq!(codes, ["dependency_cycle"], "{answers:?}");
     }
     audit::check(world).await.unwrap();
 }
