@@ -1,13 +1,13 @@
 //! The engine on PostgreSQL, for many servers on one database.
 //!
-//! A batch leaves as one transaction in one flight: everything is sent before an answer is awaited.
+//! A batch is one transaction and is pipelined: everything is sent before an answer is awaited.
 //! Each connection keeps the statements that were prepared on it. A batch that meets another
 //! (a deadlock, a serialisation failure) is run again; one whose connection was lost is not,
 //! because it may have been committed.
 
 mod failure;
-mod flight;
 mod location;
+mod pipeline;
 mod relay;
 mod tls;
 mod values;
@@ -150,13 +150,13 @@ impl Postgres {
     async fn attempt(&self, batch: &[Statement], aim: Aim) -> Result<Vec<Rows>, Failure> {
         let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
         let prepares = self.options.prepares;
-        let flight = async {
+        let answers = async {
             match aim {
-                Aim::Read => flight::read(&client, batch, prepares).await,
-                Aim::Write => flight::write(&client, batch, prepares).await,
+                Aim::Read => pipeline::read(&client, batch, prepares).await,
+                Aim::Write => pipeline::write(&client, batch, prepares).await,
             }
         };
-        let Ok(outcome) = timeout(self.options.patience, flight).await else {
+        let Ok(outcome) = timeout(self.options.patience, answers).await else {
             // Nobody knows what is still on its way, so the connection is of no use any more.
             drop(Object::take(client));
             let text = "the database did not answer in time".to_owned();

@@ -1,4 +1,4 @@
-//! One batch on one connection: everything is sent at once, and the answers are read as they come.
+//! Pipelining: all statements of a batch are sent before the first answer is awaited.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
@@ -21,7 +21,7 @@ const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A statement that PostgreSQL runs, ready to be sent.
-struct Ready<'a> {
+struct Query<'a> {
     text: Text,
     parameters: Vec<Bound<'a>>,
 }
@@ -41,7 +41,7 @@ pub(crate) async fn read(
 ) -> Result<Vec<Rows>, Failure> {
     let ready = ready(client, batch, prepares).await?;
     let begin = (count(&ready) > 1).then_some(BEGIN_READ);
-    fly(client, begin, ready, TEXT_MAX).await
+    execute(client, begin, ready, TEXT_MAX).await
 }
 
 /// Runs a batch as one transaction.
@@ -53,11 +53,11 @@ pub(crate) async fn write(
     let ready = ready(client, batch, prepares).await?;
     // A statement that is alone is a transaction. One that is none asks whether writing is possible.
     let begin = (count(&ready) != 1).then_some(BEGIN_WRITE);
-    fly(client, begin, ready, usize::MAX).await
+    execute(client, begin, ready, usize::MAX).await
 }
 
 /// How many statements PostgreSQL is to run.
-fn count(ready: &[Option<Ready<'_>>]) -> usize {
+fn count(ready: &[Option<Query<'_>>]) -> usize {
     ready.iter().flatten().count()
 }
 
@@ -67,7 +67,7 @@ async fn ready<'a>(
     client: &ClientWrapper,
     batch: &'a [Statement],
     prepares: bool,
-) -> Result<Vec<Option<Ready<'a>>>, Failure> {
+) -> Result<Vec<Option<Query<'a>>>, Failure> {
     let mut ready = Vec::with_capacity(batch.len());
     for statement in batch {
         let Some(text) = statement.sql.postgres() else {
@@ -82,78 +82,78 @@ async fn ready<'a>(
         } else {
             Text::Plain(text)
         };
-        ready.push(Some(Ready { text, parameters }));
+        ready.push(Some(Query { text, parameters }));
     }
     Ok(ready)
 }
 
 /// Sends everything before it waits for anything. So a caller that goes away in between leaves a
 /// transaction that ends by itself.
-async fn fly(
+async fn execute(
     client: &ClientWrapper,
     begin: Option<&'static str>,
-    batch: Vec<Option<Ready<'_>>>,
+    batch: Vec<Option<Query<'_>>>,
     text_max: usize,
 ) -> Result<Vec<Rows>, Failure> {
     let mut control = Vec::new();
     if let Some(begin) = begin {
-        control.push(started(client.batch_execute(begin)).await);
+        control.push(sent(client.batch_execute(begin)).await);
     }
     let mut statements = Vec::with_capacity(batch.len());
     for ready in batch {
         statements.push(match ready {
-            Some(ready) => Some(started(run(client, ready)).await),
+            Some(ready) => Some(sent(run(client, ready)).await),
             None => None,
         });
     }
     if begin.is_some() {
-        control.push(started(client.batch_execute("COMMIT")).await);
+        control.push(sent(client.batch_execute("COMMIT")).await);
     }
 
     let mut control = control.into_iter();
     if let Some(opening) = control.next() {
-        landed(opening).await.map_err(|error| Failure::new(&error, Stage::Begin))?;
+        answer(opening).await.map_err(|error| Failure::new(&error, Stage::Begin))?;
     }
     let mut text_left = text_max;
     let mut answers = Vec::with_capacity(statements.len());
-    for flight in statements {
-        answers.push(match flight {
-            Some(flight) => {
+    for pending in statements {
+        answers.push(match pending {
+            Some(pending) => {
                 let stream =
-                    landed(flight).await.map_err(|error| Failure::new(&error, Stage::Sent))?;
+                    answer(pending).await.map_err(|error| Failure::new(&error, Stage::Sent))?;
                 collect(stream, &mut text_left).await?
             }
             None => Rows::new(),
         });
     }
     if let Some(closing) = control.next() {
-        landed(closing).await.map_err(|error| Failure::new(&error, Stage::Commit))?;
+        answer(closing).await.map_err(|error| Failure::new(&error, Stage::Commit))?;
     }
     Ok(answers)
 }
 
 /// A request that is polled once to be sent, and once more for its answer.
-type Flight<'a, T> = Pin<Box<MaybeDone<BoxFuture<'a, Result<T, Error>>>>>;
+type Pending<'a, T> = Pin<Box<MaybeDone<BoxFuture<'a, Result<T, Error>>>>>;
 
 /// Sends a request and does not wait for its answer.
-async fn started<'a, T>(
+async fn sent<'a, T>(
     request: impl Future<Output = Result<T, Error>> + Send + 'a,
-) -> Flight<'a, T> {
-    let mut flight = Box::pin(maybe_done(request.boxed()));
+) -> Pending<'a, T> {
+    let mut pending = Box::pin(maybe_done(request.boxed()));
     poll_fn(|context| {
-        let _ = flight.as_mut().poll(context);
+        let _ = pending.as_mut().poll(context);
         Poll::Ready(())
     })
     .await;
-    flight
+    pending
 }
 
-async fn landed<T>(mut flight: Flight<'_, T>) -> Result<T, Error> {
-    flight.as_mut().await;
-    flight.as_mut().take_output().expect("nobody else takes it")
+async fn answer<T>(mut pending: Pending<'_, T>) -> Result<T, Error> {
+    pending.as_mut().await;
+    pending.as_mut().take_output().expect("nobody else takes it")
 }
 
-async fn run(client: &ClientWrapper, ready: Ready<'_>) -> Result<tokio_postgres::RowStream, Error> {
+async fn run(client: &ClientWrapper, ready: Query<'_>) -> Result<tokio_postgres::RowStream, Error> {
     let parameters = ready.parameters;
     match ready.text {
         Text::Prepared(statement) => client.query_raw(&statement, parameters).await,
