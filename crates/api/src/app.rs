@@ -150,7 +150,7 @@ impl Shared {
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.store.stop_reads();
-        self.store.hints().tell_all_here();
+        self.store.hints().end();
     }
 
     /// Whether the server is about to stop.

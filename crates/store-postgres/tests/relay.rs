@@ -32,7 +32,7 @@ impl Server {
         let engine = Arc::new(Postgres::open(&location, options).unwrap());
         let world = World::on(engine.clone()).await.unwrap();
         let relay = Relay::new(&location, Arc::clone(world.store.hints()), origin).unwrap();
-        let mut watch = world.store.hints().watch(SCOPE);
+        let mut watch = world.store.hints().watch(SCOPE, "");
         let relay = tokio::spawn(async move { relay.run().await });
         // Once it listens, everybody is told to look.
         hinted(&mut watch).await;
@@ -57,7 +57,7 @@ async fn what_is_created_on_one_server_is_hinted_at_on_the_other() {
         Server::start(&schema, "relay-one", 1),
         Server::start(&schema, "relay-two", 2)
     );
-    let mut watch = two.world.store.hints().watch(SCOPE);
+    let mut watch = two.world.store.hints().watch(SCOPE, "");
     one.world.creates("a").await.unwrap();
     hinted(&mut watch).await;
     assert!(two.world.claims().await.unwrap().is_some());
@@ -71,7 +71,7 @@ async fn a_relay_that_was_cut_off_connects_again_and_makes_everybody_look() {
     // The name is this test's own, whatever else runs on the server.
     let name = format!("relay-cut-{}", std::process::id());
     let server = Server::start(&schema, &name, 3).await;
-    let mut watch = server.world.store.hints().watch(SCOPE);
+    let mut watch = server.world.store.hints().watch(SCOPE, "");
     let cut = Statement { sql: CUT.into(), parameters: vec![name.into()] };
     let answers = server.engine.write(vec![cut]).await.unwrap();
     assert_eq!(answers, [[[1_i64.into()]]], "one connection listens");

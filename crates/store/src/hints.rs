@@ -3,41 +3,110 @@
 //! A hint costs nothing to lose: whoever waits for one also looks from time to time. Within a
 //! process they come at once; between servers on one database they are relayed by whoever can
 //! (see [`Hints::outgoing`]).
+//!
+//! Those who wait for the same work are a group: what one of them does not find, the others need not
+//! look for. So a hint wakes one waiter of each group. If it finds something, there may be more, and
+//! the next one is woken; if it goes away before it has looked, another looks in its place.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    mem,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use tokio::sync::{Notify, watch};
+use octopoid_domain::task::ClaimRequest;
+use tokio::sync::{Notify, oneshot};
+
+use crate::Store;
 
 /// Who waits for work in which scope, and what other servers have not been told.
 #[derive(Debug, Default)]
 pub struct Hints {
-    waiting: Mutex<HashMap<String, watch::Sender<()>>>,
+    waiting: Mutex<Waiting>,
     is_relayed: AtomicBool,
     untold: Mutex<BTreeSet<String>>,
     has_untold: Notify,
 }
 
-/// Somebody's interest in a scope. It begins before the look that finds nothing, so that nothing
-/// falls between the look and the waiting.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// By scope, and in it by what they look for.
+    groups: HashMap<String, HashMap<String, Group>>,
+    /// The number of the next watch.
+    next: u64,
+    is_over: bool,
+}
+
+/// Watches for the same work.
+#[derive(Debug, Default)]
+struct Group {
+    /// How many there are, idle or not.
+    watches: usize,
+    /// Those that wait for a hint, the oldest first.
+    idle: BTreeMap<u64, oneshot::Sender<Reason>>,
+    /// A hint that nobody has followed yet.
+    pending: Option<Reason>,
+    /// How many rest after a hint that led to nothing. Meanwhile further hints gather.
+    resting: usize,
+    /// How many looks have found nothing.
+    looks: u64,
+}
+
+/// Why somebody is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// Something has changed in the scope.
+    Change,
+    /// Another one of the group has found something, so there may be more.
+    More,
+}
+
+/// Somebody's interest in what there is to claim. It begins before the look that finds nothing, so
+/// that nothing falls between the look and the waiting. Who has found something just drops it.
 #[derive(Debug)]
-pub struct Watch(watch::Receiver<()>);
+pub struct Watch {
+    hints: Arc<Hints>,
+    scope: String,
+    interest: String,
+    number: u64,
+    state: State,
+    /// The looks of the group when this one began to wait.
+    looks: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It looks, for this reason or by itself, and has not told the outcome.
+    Looking(Option<Reason>),
+    /// Its look has found nothing.
+    Nothing,
+    /// The same after a hint, and it rests.
+    Resting,
+}
 
 impl Hints {
-    /// Begins to wait for hints about a scope.
-    pub fn watch(&self, scope: &str) -> Watch {
+    /// Begins to watch a scope. The interest says what exactly is looked for: those with the same
+    /// one find the same.
+    pub fn watch(self: &Arc<Self>, scope: &str, interest: &str) -> Watch {
         let mut waiting = locked(&self.waiting);
-        waiting.retain(|_, sender| sender.receiver_count() > 0);
-        let sender = waiting.entry(scope.to_owned()).or_insert_with(|| watch::channel(()).0);
-        Watch(sender.subscribe())
+        let number = waiting.next;
+        waiting.next += 1;
+        let groups = waiting.groups.entry(scope.to_owned()).or_default();
+        groups.entry(interest.to_owned()).or_default().watches += 1;
+        Watch {
+            hints: Arc::clone(self),
+            scope: scope.to_owned(),
+            interest: interest.to_owned(),
+            number,
+            state: State::Looking(None),
+            looks: 0,
+        }
     }
 
-    /// Tells everybody that there may be something new in a scope.
+    /// Tells that there may be something new in a scope, here and on other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
         if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(scope.to_owned())
@@ -48,15 +117,24 @@ impl Hints {
 
     /// Tells those who wait in this process.
     pub fn tell_here(&self, scope: &str) {
-        if let Some(sender) = locked(&self.waiting).get(scope) {
-            sender.send_replace(());
+        if let Some(groups) = locked(&self.waiting).groups.get_mut(scope) {
+            groups.values_mut().for_each(|group| group.tell(Reason::Change));
         }
     }
 
-    /// Tells those who wait in this process to look, whatever they wait for.
+    /// Tells those who wait in this process, whatever they wait for.
     pub fn tell_all_here(&self) {
-        for sender in locked(&self.waiting).values() {
-            sender.send_replace(());
+        for groups in locked(&self.waiting).groups.values_mut() {
+            groups.values_mut().for_each(|group| group.tell(Reason::Change));
+        }
+    }
+
+    /// Ends all waiting, now and from now on.
+    pub fn end(&self) {
+        let mut waiting = locked(&self.waiting);
+        waiting.is_over = true;
+        for group in waiting.groups.values_mut().flat_map(HashMap::values_mut) {
+            group.idle.clear();
         }
     }
 
@@ -65,7 +143,7 @@ impl Hints {
     pub async fn outgoing(&self) -> BTreeSet<String> {
         self.is_relayed.store(true, Ordering::Relaxed);
         loop {
-            let untold = std::mem::take(&mut *locked(&self.untold));
+            let untold = mem::take(&mut *locked(&self.untold));
             if !untold.is_empty() {
                 return untold;
             }
@@ -74,12 +152,136 @@ impl Hints {
     }
 }
 
+impl Store {
+    /// Begins to wait for something that this claim would get.
+    pub fn watch_claims(&self, scope: &str, within: Option<&str>, request: &ClaimRequest) -> Watch {
+        let (queue, roles) = (&request.queue.0, &request.role_filter.0);
+        let interest = format!("{:?}", (queue, roles, &request.type_filter.0, within));
+        self.hints().watch(scope, &interest)
+    }
+}
+
+impl Group {
+    /// Lets the one that has waited longest look, or the next one that is ready to.
+    fn tell(&mut self, reason: Reason) {
+        self.pending = self.pending.max(Some(reason));
+        self.hand_over();
+    }
+
+    fn hand_over(&mut self) {
+        // What was found is followed at once: each time the work becomes less.
+        if self.resting > 0 && self.pending != Some(Reason::More) {
+            return;
+        }
+        let Some(reason) = self.pending else { return };
+        while let Some((_, oldest)) = self.idle.pop_first() {
+            if oldest.send(reason).is_ok() {
+                self.pending = None;
+                return;
+            }
+        }
+    }
+}
+
 impl Watch {
-    /// Waits for the next hint.
+    /// Waits for a hint that is this one's to follow. Whoever stops waiting for it goes on watching.
     pub async fn hinted(&mut self) {
-        if self.0.changed().await.is_err() {
-            // Nobody is left who could give one.
-            std::future::pending::<()>().await;
+        let was = mem::replace(&mut self.state, State::Nothing);
+        let Some(receiver) = self.begin_waiting(was) else { return };
+        let mut place = Place { watch: self, receiver };
+        // The other end is dropped only when all waiting is over.
+        let reason = (&mut place.receiver).await.ok();
+        place.watch.state = State::Looking(reason);
+    }
+
+    fn begin_waiting(&mut self, was: State) -> Option<oneshot::Receiver<Reason>> {
+        let number = self.number;
+        let (sender, receiver) = oneshot::channel();
+        let (looks, is_over) = self.in_group(|group, is_over| {
+            if was == State::Resting {
+                group.resting -= 1;
+            }
+            if !is_over {
+                group.idle.insert(number, sender);
+                group.hand_over();
+            }
+            (group.looks, is_over)
+        });
+        self.looks = looks;
+        (!is_over).then_some(receiver)
+    }
+
+    /// Tells that the look that was made found nothing.
+    pub fn found_nothing(&mut self) {
+        let rests = self.state == State::Looking(Some(Reason::Change));
+        self.in_group(|group, _| {
+            group.looks += 1;
+            group.resting += usize::from(rests);
+        });
+        self.state = if rests { State::Resting } else { State::Nothing };
+    }
+
+    /// Whether it is time to look without a hint: nobody else of the group has looked since this one
+    /// began to wait.
+    pub fn is_due(&mut self) -> bool {
+        if matches!(self.state, State::Looking(_)) {
+            // A hint has come at the last moment.
+            return true;
+        }
+        let since = self.looks;
+        let is_due = self.in_group(|group, _| group.looks == since);
+        if is_due {
+            self.state = State::Looking(None);
+        }
+        is_due
+    }
+
+    /// Does something with the group and with whether all waiting is over.
+    fn in_group<T>(&self, change: impl FnOnce(&mut Group, bool) -> T) -> T {
+        let mut waiting = locked(&self.hints.waiting);
+        let is_over = waiting.is_over;
+        let groups = waiting.groups.get_mut(&self.scope);
+        let group = groups.and_then(|groups| groups.get_mut(&self.interest));
+        change(group.expect("it is there as long as somebody is in it"), is_over)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut waiting = locked(&self.hints.waiting);
+        let Some(groups) = waiting.groups.get_mut(&self.scope) else { return };
+        let Some(group) = groups.get_mut(&self.interest) else { return };
+        group.watches -= 1;
+        match self.state {
+            // It has found something, or has gone before it could.
+            State::Looking(_) => group.tell(Reason::More),
+            State::Resting => {
+                group.resting -= 1;
+                group.hand_over();
+            }
+            State::Nothing => {}
+        }
+        if group.watches == 0 {
+            groups.remove(&self.interest);
+            if groups.is_empty() {
+                waiting.groups.remove(&self.scope);
+            }
+        }
+    }
+}
+
+/// A place among those that wait for a hint. When it is given up, a hint that has just come is kept.
+struct Place<'a> {
+    watch: &'a mut Watch,
+    receiver: oneshot::Receiver<Reason>,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let number = self.watch.number;
+        self.watch.in_group(|group, _| group.idle.remove(&number));
+        if let Ok(reason) = self.receiver.try_recv() {
+            self.watch.state = State::Looking(Some(reason));
         }
     }
 }
@@ -90,37 +292,188 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, pin::Pin, sync::Arc};
+
     use futures_util::FutureExt;
 
-    use super::Hints;
+    use super::{Hints, Watch};
 
-    #[test]
-    fn a_hint_between_the_look_and_the_waiting_is_not_missed() {
-        let hints = Hints::default();
-        let (mut ours, mut others) = (hints.watch("s"), hints.watch("t"));
-        hints.tell("s");
-        assert!(ours.hinted().now_or_never().is_some());
-        assert!(ours.hinted().now_or_never().is_none(), "one hint is one hint");
-        assert!(others.hinted().now_or_never().is_none(), "another scope's hint");
-        hints.tell_all_here();
-        assert!(others.hinted().now_or_never().is_some());
+    /// Waiters that look when they have a hint, and how often they did.
+    struct Waiters<'a> {
+        hints: &'a Arc<Hints>,
+        tasks: &'a Cell<usize>,
+        looks: &'a Cell<usize>,
+        running: Vec<Pin<Box<dyn Future<Output = ()> + 'a>>>,
+    }
+
+    impl Waiters<'_> {
+        /// So many more, which look for the same and have found nothing.
+        fn add(&mut self, interest: &str, count: usize) {
+            let (tasks, looks) = (self.tasks, self.looks);
+            for _ in 0..count {
+                let mut watch = self.hints.watch("s", interest);
+                self.running.push(Box::pin(async move {
+                    watch.found_nothing();
+                    loop {
+                        watch.hinted().await;
+                        looks.set(looks.get() + 1);
+                        if tasks.get() > 0 {
+                            tasks.set(tasks.get() - 1);
+                            return;
+                        }
+                        watch.found_nothing();
+                    }
+                }));
+            }
+            self.run();
+        }
+
+        /// Runs them until nobody has a hint. Returns how many looks that took.
+        fn run(&mut self) -> usize {
+            let before = self.looks.get();
+            loop {
+                let looks = self.looks.get();
+                self.running.retain_mut(|waiter| waiter.now_or_never().is_none());
+                if self.looks.get() == looks {
+                    return looks - before;
+                }
+            }
+        }
+    }
+
+    fn with_waiters(test: impl FnOnce(&Arc<Hints>, &Cell<usize>, Waiters<'_>)) {
+        let (hints, tasks, looks) = (Arc::default(), Cell::new(0), Cell::new(0));
+        let (hints, tasks, looks) = (&hints, &tasks, &looks);
+        test(hints, tasks, Waiters { hints, tasks, looks, running: Vec::new() });
+        assert!(hints.waiting.lock().unwrap().groups.is_empty(), "nothing is kept");
+    }
+
+    fn is_hinted(watch: &mut Watch) -> bool {
+        watch.hinted().now_or_never().is_some()
     }
 
     #[test]
-    fn nothing_is_kept_for_scopes_in_which_nobody_waits() {
-        let hints = Hints::default();
-        for scope in ["a", "b"] {
-            drop(hints.watch(scope));
-            hints.tell(scope);
+    fn a_hint_between_the_look_and_the_waiting_is_not_missed() {
+        let hints = Arc::<Hints>::default();
+        let (mut ours, mut others) = (hints.watch("s", ""), hints.watch("t", ""));
+        hints.tell("s");
+        ours.found_nothing();
+        assert!(is_hinted(&mut ours));
+        ours.found_nothing();
+        assert!(!is_hinted(&mut ours), "one hint is one hint");
+        assert!(!is_hinted(&mut others), "another scope's hint");
+        hints.tell_all_here();
+        assert!(is_hinted(&mut others));
+    }
+
+    #[test]
+    fn a_hint_makes_one_of_those_look_who_wait_for_the_same() {
+        with_waiters(|hints, _, mut waiters| {
+            waiters.add("", 2_000);
+            hints.tell("s");
+            assert_eq!(waiters.run(), 1);
+        });
+    }
+
+    #[test]
+    fn a_find_makes_the_next_one_look_until_nothing_is_left() {
+        with_waiters(|hints, tasks, mut waiters| {
+            waiters.add("", 100);
+            tasks.set(7);
+            hints.tell("s");
+            assert_eq!(waiters.run(), 8);
+            assert_eq!((tasks.get(), waiters.running.len()), (0, 93));
+        });
+    }
+
+    #[test]
+    fn a_hint_reaches_everybody_who_waits_for_something_else() {
+        with_waiters(|hints, _, mut waiters| {
+            waiters.add("tests", 10);
+            waiters.add("code", 10);
+            hints.tell("s");
+            assert_eq!(waiters.run(), 2);
+        });
+    }
+
+    #[test]
+    fn whoever_goes_before_it_has_looked_leaves_the_hint_to_the_next() {
+        with_waiters(|hints, _, mut waiters| {
+            let (mut unaware, mut aware) = (hints.watch("s", ""), hints.watch("s", ""));
+            let mut wait = Box::pin(unaware.hinted());
+            assert!((&mut wait).now_or_never().is_none());
+            waiters.add("", 3);
+            hints.tell("s");
+            drop(wait);
+            assert_eq!(waiters.run(), 0, "one hint is one hint");
+            drop(unaware);
+            assert_eq!(waiters.run(), 1);
+
+            aware.found_nothing();
+            waiters.running.clear();
+            hints.tell("s");
+            assert!(is_hinted(&mut aware));
+            waiters.add("", 3);
+            drop(aware);
+            assert_eq!(waiters.run(), 1);
+        });
+    }
+
+    #[test]
+    fn hints_gather_while_one_rests_that_has_followed_one_to_nothing() {
+        with_waiters(|hints, tasks, mut waiters| {
+            let mut resting = hints.watch("s", "");
+            hints.tell("s");
+            assert!(is_hinted(&mut resting));
+            resting.found_nothing();
+            waiters.add("", 5);
+            tasks.set(2);
+            hints.tell("s");
+            hints.tell("s");
+            assert_eq!(waiters.run(), 0);
+            assert!(is_hinted(&mut resting), "it has waited longest");
+            tasks.set(1);
+            drop(resting);
+            assert_eq!((waiters.run(), tasks.get()), (2, 0));
+        });
+    }
+
+    #[test]
+    fn one_of_a_group_looks_for_all_when_no_hint_comes() {
+        let hints = Arc::<Hints>::default();
+        let mut watches: Vec<_> = (0..50).map(|_| hints.watch("s", "")).collect();
+        for watch in &mut watches {
+            watch.found_nothing();
         }
-        let _watch = hints.watch("c");
-        assert_eq!(hints.waiting.lock().unwrap().len(), 1);
-        assert!(hints.untold.lock().unwrap().is_empty(), "nobody relays them");
+        for watch in &mut watches {
+            assert!(!is_hinted(watch));
+        }
+        let mut looks = 0;
+        for watch in &mut watches {
+            if watch.is_due() {
+                looks += 1;
+                watch.found_nothing();
+            }
+        }
+        assert_eq!(looks, 1);
+    }
+
+    #[test]
+    fn all_waiting_can_be_ended() {
+        let hints = Arc::<Hints>::default();
+        let (mut early, mut late) = (hints.watch("s", ""), hints.watch("s", ""));
+        let mut wait = Box::pin(early.hinted());
+        assert!((&mut wait).now_or_never().is_none());
+        hints.end();
+        assert!(wait.now_or_never().is_some());
+        assert!(is_hinted(&mut late));
     }
 
     #[test]
     fn other_servers_hear_of_a_scope_once() {
-        let hints = Hints::default();
+        let hints = Arc::<Hints>::default();
+        hints.tell("a");
+        assert!(hints.untold.lock().unwrap().is_empty(), "nobody relays them");
         assert!(hints.outgoing().now_or_never().is_none());
         for scope in ["b", "a", "b"] {
             hints.tell(scope);

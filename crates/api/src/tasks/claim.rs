@@ -6,7 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use octopoid_domain::{Millis, Task, task::ClaimRequest};
 use octopoid_store::Watch;
 use serde::Serialize;
@@ -23,8 +23,8 @@ struct Nothing {
     message: &'static str,
 }
 
-/// How long a caller who waits may miss a hint. Then it looks by itself.
-const LOOK_MS: i64 = 5_000;
+/// How long those who wait for the same work may miss a hint. Then one of them looks.
+const LOOK_MS: u64 = 5_000;
 /// How soon after a look that found nothing a hint leads to the next.
 const REST_MS: u64 = 100;
 
@@ -52,12 +52,13 @@ pub(crate) async fn claim_task(
     let within = caller.within();
     let wait = if wait.is_asked() && app.pause(0).is_none() { Wait::default() } else { wait };
     // Before the first look, so that nothing that comes after it is missed.
-    let mut watch = wait.is_asked().then(|| app.store.hints().watch(scope));
+    let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until = app.now().plus(wait.ms());
     let claimed = loop {
         let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await?;
-        let Some(watch) = &mut watch else { break claimed };
-        if claimed.is_some() || !turns_up(&app, watch, until).await {
+        let (None, Some(watch)) = (&claimed, &mut watch) else { break claimed };
+        watch.found_nothing();
+        if !turns_up(&app, watch, until).await {
             break claimed;
         }
     };
@@ -73,16 +74,17 @@ pub(crate) async fn claim_task(
 
 /// Waits for a reason to look again. `false` if there will be none.
 async fn turns_up(app: &App, watch: &mut Watch, until: Millis) -> bool {
-    let left = until.0 - app.now().0;
-    if left <= 0 || app.is_stopping() {
-        return false;
-    }
-    let looking = u64::try_from(left.min(LOOK_MS)).unwrap_or_default();
-    let (Some(rest), Some(look)) = (app.pause(REST_MS.min(looking)), app.pause(looking)) else {
-        return false;
-    };
+    let left_ms = || u64::try_from(until.0 - app.now().0).unwrap_or_default();
     // In a busy scope there are more hints than anybody could follow.
+    let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
     rest.await;
-    select(pin!(watch.hinted()), look).await;
-    !app.is_stopping()
+    while left_ms() > 0 && !app.is_stopping() {
+        let Some(look) = app.pause(LOOK_MS.min(left_ms())) else { return false };
+        let is_hinted = matches!(select(pin!(watch.hinted()), look).await, Either::Left(_));
+        // One of those who wait for the same looks for all of them.
+        if is_hinted || watch.is_due() {
+            return !app.is_stopping();
+        }
+    }
+    false
 }

@@ -5,13 +5,17 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
 use axum::{
     Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, pending, ready},
 };
 use octopoid_api::{App, AuthMode, Host, Settings};
 use octopoid_domain::Millis;
@@ -29,6 +33,8 @@ pub const ADMIN: &str = "the-administrators-token";
 pub struct TestHost {
     now: AtomicI64,
     random: AtomicU64,
+    /// Whether claims can wait. Short pauses end at once, and long ones never do.
+    pub waits: AtomicBool,
 }
 
 impl Host for TestHost {
@@ -42,6 +48,11 @@ impl Host for TestHost {
             let next = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
             chunk.copy_from_slice(&next.to_le_bytes()[..chunk.len()]);
         }
+    }
+
+    fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
+        let waits = self.waits.load(Ordering::Relaxed);
+        waits.then(|| if ms < 1_000 { ready(()).boxed() } else { pending().boxed() })
     }
 }
 
@@ -106,7 +117,11 @@ impl TestApp {
 
     /// An app on another engine, whose schema is the engine's own business.
     pub fn over(engine: Arc<dyn Engine>, settings: Settings) -> Self {
-        let host = Arc::new(TestHost { now: AtomicI64::new(START), random: AtomicU64::new(1) });
+        let host = Arc::new(TestHost {
+            now: AtomicI64::new(START),
+            random: AtomicU64::new(1),
+            waits: AtomicBool::new(false),
+        });
         let store = Store::new(engine);
         let app = App::new(store, Arc::clone(&host) as Arc<dyn Host>, settings);
         Self { router: octopoid_api::router(app.clone()), app, host, database: None, key: None }

@@ -24,6 +24,7 @@ mod requeue;
 mod submit;
 mod update;
 mod update_fields;
+mod waiting;
 
 use serde_json::{Map, Value, json};
 

@@ -1,0 +1,152 @@
+//! Claims that wait, many at a time. What counts is how often they look.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{body::Body, http::Request};
+use futures_util::future::BoxFuture;
+use octopoid_api::Settings;
+use octopoid_store::{
+    Engine, EngineError,
+    engine::{Rows, Statement},
+};
+use octopoid_test_database::Database;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::{
+    TASKS,
+    common::{Answer, TestApp},
+    step,
+};
+
+/// A database that counts the claims that are tried.
+struct Counting {
+    database: Database,
+    claims: AtomicUsize,
+}
+
+impl Engine for Counting {
+    fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.database.engine.read(batch)
+    }
+
+    fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        let is_claim = batch.first().is_some_and(|first| {
+            first.sql.sqlite().is_some_and(|sql| sql.starts_with("WITH RECURSIVE lanes"))
+        });
+        self.claims.fetch_add(usize::from(is_claim), Ordering::SeqCst);
+        self.database.engine.write(batch)
+    }
+}
+
+/// An app, and claims that wait on it.
+struct Waiting {
+    app: TestApp,
+    engine: Arc<Counting>,
+    waiters: JoinSet<Answer>,
+}
+
+impl Waiting {
+    async fn new() -> Self {
+        let claims = AtomicUsize::new(0);
+        let engine = Arc::new(Counting { database: Database::shared().await, claims });
+        let app = TestApp::over(Arc::clone(&engine) as Arc<dyn Engine>, Settings::default());
+        app.app.store.migrate(app.app.now()).await.unwrap();
+        app.host.waits.store(true, Ordering::SeqCst);
+        Self { app, engine, waiters: JoinSet::new() }
+    }
+
+    fn claims(&self) -> usize {
+        self.engine.claims.load(Ordering::SeqCst)
+    }
+
+    /// So many more, each of which has found nothing.
+    async fn add(&mut self, count: usize, fields: Value) {
+        let before = self.claims();
+        for number in 0..count {
+            let mut body =
+                json!({"orchestrator_id": "o", "agent_name": format!("a{number}"), "scope": "s"});
+            for (key, value) in fields.as_object().into_iter().flatten() {
+                body[key] = value.clone();
+            }
+            let request = Request::post(format!("{TASKS}/claim")).header("prefer", "wait=50");
+            let request = request.body(Body::from(body.to_string())).unwrap();
+            let app = self.app.clone();
+            self.waiters.spawn(async move { app.send(request).await });
+        }
+        while self.claims() < before + count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The ids of the next tasks that are handed out.
+    async fn handed_out(&mut self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            let answer = self.waiters.join_next().await.unwrap().unwrap();
+            ids.push(answer.expect(200)["id"].as_str().unwrap().to_owned());
+        }
+        ids.sort();
+        ids
+    }
+
+    /// Ends those who still wait, and tells how many they are.
+    async fn end(&mut self) -> usize {
+        self.app.app.stop_claiming();
+        let mut count = 0;
+        while let Some(answer) = self.waiters.join_next().await {
+            assert_eq!(answer.unwrap().status, 404);
+            count += 1;
+        }
+        count
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_task_does_not_make_everybody_look_who_waits() {
+    const WAITERS: usize = 300;
+    const TASKS: usize = 10;
+    let mut waiting = Waiting::new().await;
+    waiting.add(WAITERS, json!({})).await;
+    for number in 0..TASKS {
+        let id = format!("t{number}");
+        waiting.app.task(&id, json!({})).await;
+        assert_eq!(waiting.handed_out(1).await, [id]);
+    }
+    assert_eq!(waiting.end().await, WAITERS - TASKS);
+    // One has found the task, and another has looked whether there are more.
+    let looks = waiting.claims() - WAITERS;
+    assert!((TASKS..=2 * TASKS).contains(&looks), "{looks} looks for {TASKS} tasks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_tasks_are_handed_out_that_one_change_has_freed() {
+    let mut waiting = Waiting::new().await;
+    waiting.app.task("first", json!({})).await;
+    waiting.app.claim(json!({})).await.expect(200);
+    let ids: Vec<_> = (0..8).map(|number| format!("t{number}")).collect();
+    for id in &ids {
+        waiting.app.task(id, json!({"blocked_by": "first"})).await;
+    }
+    waiting.add(20, json!({})).await;
+    step(&waiting.app, "first", "submit", json!({"commits_count": 1, "turns_used": 1}))
+        .await
+        .expect(200);
+    step(&waiting.app, "first", "accept", json!({"accepted_by": "human"})).await.expect(200);
+    assert_eq!(waiting.handed_out(8).await, ids);
+    assert_eq!(waiting.end().await, 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_whose_filter_does_not_fit_leave_the_task_to_those_whose_does() {
+    let mut waiting = Waiting::new().await;
+    waiting.add(20, json!({"type_filter": ["docs"]})).await;
+    waiting.add(1, json!({"type_filter": ["code"]})).await;
+    waiting.add(20, json!({"type_filter": ["tests"]})).await;
+    waiting.app.task("t", json!({"type": "code"})).await;
+    assert_eq!(waiting.handed_out(1).await, ["t"]);
+    assert_eq!(waiting.end().await, 40);
+}
