@@ -331,6 +331,7 @@ impl Options {
             prepares: self.db_prepare,
             wait: self.db_wait,
             patience: self.db_patience,
+            ..Pool::default()
         }
     }
 }

@@ -104,7 +104,8 @@ async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {
-            let pool = Pool { connections: 1, patience: MIGRATION_MAX, ..pool };
+            let (patience, lock_wait) = (MIGRATION_MAX, MIGRATION_MAX);
+            let pool = Pool { connections: 1, patience, lock_wait, ..pool };
             connect(database, pool).await?.migrate(System.now()).await?
         }
     };

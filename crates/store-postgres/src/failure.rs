@@ -21,6 +21,11 @@ pub(crate) enum Stage {
 pub(crate) enum Failure {
     /// It met another one. Nothing was done, and it may be run again.
     Met(String),
+    /// It waited too long for a lock. Nothing was done, and it may be run again, but not before
+    /// others had their turn.
+    Locked(String),
+    /// PostgreSQL ended it before its commit: it took too long, or was cancelled.
+    Cancelled(String),
     /// The answer has more text than allowed.
     TooLarge,
     /// The rest.
@@ -39,13 +44,15 @@ impl Failure {
             });
         };
         // The server has said that a statement failed, so what follows it cannot be committed.
-        let is_met = [
-            &SqlState::T_R_SERIALIZATION_FAILURE,
-            &SqlState::T_R_DEADLOCK_DETECTED,
-            &SqlState::LOCK_NOT_AVAILABLE,
-        ];
+        let is_met = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
         if is_met.contains(&code) {
             return Self::Met(text);
+        }
+        if *code == SqlState::LOCK_NOT_AVAILABLE {
+            return Self::Locked(text);
+        }
+        if *code == SqlState::QUERY_CANCELED && stage != Stage::Commit {
+            return Self::Cancelled(text);
         }
         Self::Final(match &code.code()[..2] {
             "23" => EngineError::Constraint(text),
@@ -61,7 +68,9 @@ impl Failure {
 impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Met(text) => Self::Unavailable(text),
+            Failure::Met(text) | Failure::Locked(text) | Failure::Cancelled(text) => {
+                Self::Unavailable(text)
+            }
             Failure::TooLarge => Self::TooLarge,
             Failure::Final(error) => error,
         }

@@ -5,33 +5,35 @@
 //! (a deadlock, a serialisation failure) is run again; one whose connection was lost is not,
 //! because it may have been committed.
 
+mod execution;
 mod failure;
 mod location;
 mod pipeline;
+mod pool;
 mod relay;
+mod session;
 mod tls;
 mod values;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
-    TimeoutType, Timeouts,
-};
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use octopoid_store::{
     Engine, EngineError,
-    engine::{Rows, Statement},
+    engine::{READ_TIME_MAX, Rows, Statement},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    failure::{Failure, described},
-    location::Mode,
+    execution::Execution, failure::Failure, location::Mode, pool::Connections, session::Session,
 };
 
 pub use location::{Location, LocationError};
@@ -41,13 +43,11 @@ pub use relay::Relay;
 const TRIES: u32 = 10;
 /// The pause before the second try; each further one is up to twice as long.
 const PAUSE: Duration = Duration::from_millis(4);
-
-/// What each connection is told. Plans of prepared statements are made once, for any parameters:
-/// every statement finds its rows by an index, so knowing the parameters makes no plan better. And
-/// none is compiled: where dead rows make a claim look costly, compiling it takes half a second each
-/// time, and running it a fraction of a millisecond.
-const SETTING: &str = "SET jit = off; SET plan_cache_mode = force_generic_plan; \
-     SET default_transaction_isolation = 'read committed'";
+/// How long a read may go on when the process is about to end.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+/// How much longer than PostgreSQL itself the engine waits before it gives a batch up: what
+/// PostgreSQL says of a batch is better than not to know.
+const PATIENCE_SLACK: Duration = Duration::from_secs(1);
 
 /// How the engine uses its database.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub struct Options {
     pub wait: Duration,
     /// How long a batch may take.
     pub patience: Duration,
+    /// How long a batch may wait for a lock before it gives its connection back and tries again.
+    pub lock_wait: Duration,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             prepares: true,
             wait: Duration::from_secs(5),
             patience: Duration::from_secs(30),
+            lock_wait: Duration::from_millis(500),
         }
     }
 }
@@ -85,10 +88,14 @@ pub enum OpenError {
     Options(String),
 }
 
-/// A pool of connections to a PostgreSQL database.
+/// A PostgreSQL database.
 pub struct Postgres {
-    pool: Pool,
+    connections: Connections,
+    /// The health check's own, so that it waits for nobody.
+    health: Connections,
+    session: Arc<Session>,
     options: Options,
+    is_stopping: watch::Sender<bool>,
     /// Makes pauses differ.
     turns: AtomicU64,
 }
@@ -103,66 +110,76 @@ enum Aim {
 impl Postgres {
     /// An engine on this database. It connects when it is first used.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
-        let tls = tls::connector(location.mode, location.root_certificates.as_deref())?;
-        let recycling_method = RecyclingMethod::Fast;
-        let manager =
-            Manager::from_config(location.config.clone(), tls, ManagerConfig { recycling_method });
-        let timeouts = Timeouts {
-            wait: Some(options.wait),
-            create: location.config.get_connect_timeout().copied(),
-            recycle: Some(options.wait),
-        };
-        let pool = Pool::builder(manager)
-            .max_size(options.connections)
-            .timeouts(timeouts)
-            .runtime(Runtime::Tokio1)
-            .post_create(Hook::async_fn(move |client, _| {
-                Box::pin(async move {
-                    let setting = if options.prepares { SETTING } else { "" };
-                    client.batch_execute(setting).await.map_err(HookError::Backend)
-                })
-            }))
-            .build()
-            .map_err(|error| OpenError::Options(error.to_string()))?;
-        Ok(Self { pool, options, turns: AtomicU64::new(0) })
+        let session = Arc::new(Session::new(&options));
+        let connections = |max| Connections::new(location, &session, max, options.wait);
+        Ok(Self {
+            connections: connections(options.connections)?,
+            health: connections(1)?,
+            session,
+            options,
+            is_stopping: watch::Sender::new(false),
+            turns: AtomicU64::new(0),
+        })
     }
 
+    /// Runs a batch, and again if others were in its way.
     async fn run(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
-        let mut pause = PAUSE;
+        let (batch, start) = (Arc::new(batch), Instant::now());
+        let (mut pause, mut retry) = (PAUSE, None);
         for _ in 1..TRIES {
-            match self.attempt(&batch, aim).await {
-                Err(Failure::Met(cause)) => {
-                    tracing::debug!(%cause, "running a batch again");
-                    #[expect(
-                        clippy::disallowed_methods,
-                        reason = "who comes back at once meets the same batch again"
-                    )]
-                    tokio::time::sleep(self.jittered(pause)).await;
-                    pause *= 2;
-                }
+            let failure = match self.attempt(&self.connections, &batch, aim).await {
+                Err(failure @ (Failure::Met(_) | Failure::Locked(_))) => failure,
                 outcome => return Ok(outcome?),
+            };
+            if start.elapsed() > self.options.patience {
+                return Err(failure.into());
+            }
+            tracing::debug!(?failure, "running a batch again");
+            retry = None;
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "who comes back at once meets the same batch again"
+            )]
+            tokio::time::sleep(self.jittered(pause)).await;
+            pause *= 2;
+            if matches!(failure, Failure::Locked(_)) {
+                retry = self.connections.retry().await;
+                if retry.is_none() {
+                    return Err(failure.into());
+                }
             }
         }
-        Ok(self.attempt(&batch, aim).await?)
+        let outcome = self.attempt(&self.connections, &batch, aim).await;
+        drop(retry);
+        Ok(outcome?)
     }
 
     /// Runs a batch once.
-    async fn attempt(&self, batch: &[Statement], aim: Aim) -> Result<Vec<Rows>, Failure> {
-        let client = self.pool.get().await.map_err(|error| no_connection(&error))?;
-        let prepares = self.options.prepares;
-        let answers = async {
-            match aim {
-                Aim::Read => pipeline::read(&client, batch, prepares).await,
-                Aim::Write => pipeline::write(&client, batch, prepares).await,
-            }
+    async fn attempt(
+        &self,
+        connections: &Connections,
+        batch: &Arc<Vec<Statement>>,
+        aim: Aim,
+    ) -> Result<Vec<Rows>, Failure> {
+        let connection = connections.get(aim).await?;
+        let (batch, session) = (Arc::clone(batch), Arc::clone(&self.session));
+        let limit = match aim {
+            Aim::Read => self.options.patience.min(READ_TIME_MAX),
+            Aim::Write => self.options.patience + PATIENCE_SLACK,
         };
-        let Ok(outcome) = timeout(self.options.patience, answers).await else {
-            // Nobody knows what is still on its way, so the connection is of no use any more.
-            drop(Object::take(client));
-            let text = "the database did not answer in time".to_owned();
-            return Err(Failure::Final(EngineError::Unconfirmed(text)));
-        };
-        outcome
+        Execution::new(connection, batch, aim, session, limit).outcome().await
+    }
+
+    /// Asks for the database's health.
+    async fn check(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
+        Ok(self.attempt(&self.health, &Arc::new(batch), aim).await?)
+    }
+
+    /// Waits until reads have to end because the process does.
+    async fn stopped(&self) {
+        let _ = self.is_stopping.subscribe().wait_for(|is_stopping| *is_stopping).await;
+        #[expect(clippy::disallowed_methods, reason = "most reads end by themselves meanwhile")]
+        tokio::time::sleep(STOP_GRACE).await;
     }
 
     /// Between half of a pause and all of it, so that two batches that met do not meet again.
@@ -174,29 +191,37 @@ impl Postgres {
     }
 }
 
-/// A batch that is not even sent was not done.
-fn no_connection(error: &PoolError) -> Failure {
-    let text = match error {
-        PoolError::Timeout(TimeoutType::Create) => "it did not answer in time".to_owned(),
-        PoolError::Timeout(_) => "no connection became free in time".to_owned(),
-        error => described(error),
-    };
-    Failure::Final(EngineError::Unavailable(text))
-}
-
 impl Engine for Postgres {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         async move {
-            match self.run(batch, Aim::Read).await {
-                // A read leaves nothing to be unsure about.
-                Err(EngineError::Unconfirmed(text)) => Err(EngineError::Unavailable(text)),
-                outcome => outcome,
+            let (read, stopped) = (pin!(self.run(batch, Aim::Read)), pin!(self.stopped()));
+            match select(read, stopped).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(_) => Err(EngineError::Stopping),
             }
         }
         .boxed()
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        if batch.is_empty() {
+            return self.check(batch, Aim::Write).boxed();
+        }
         self.run(batch, Aim::Write).boxed()
+    }
+
+    fn read_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.check(batch, Aim::Read).boxed()
+    }
+
+    fn readers(&self) -> usize {
+        self.connections.share
+    }
+
+    fn stop_reads(&self) {
+        self.is_stopping.send_replace(true);
     }
 }

@@ -7,7 +7,8 @@ use tokio_postgres::config::SslMode;
 
 /// How long connecting may take, unless the URL has a `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(5);
-/// After how long without a sign of life a peer is asked for one.
+/// After how long without a sign of life a peer is asked for one, and how long it may fail to give
+/// one.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A database's URL: `postgres://user:password@host:port/database?sslmode=…`.
@@ -98,6 +99,9 @@ impl FromStr for Location {
             config.application_name("octopoid-server");
         }
         config.keepalives(true).keepalives_idle(KEEPALIVE);
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(KEEPALIVE);
+        }
         Ok(Self { config, mode, root_certificates, shown: without_password(url) })
     }
 }

@@ -7,18 +7,17 @@ use futures_util::{
     TryStreamExt,
     future::{BoxFuture, FutureExt, MaybeDone, maybe_done},
 };
-use octopoid_store::engine::{Row, Rows, Statement, TEXT_MAX, text_bytes};
-use tokio_postgres::{Error, types::Type};
+use octopoid_store::{
+    EngineError,
+    engine::{Row, Rows, Statement, TEXT_MAX, text_bytes},
+};
+use tokio_postgres::{Error, SimpleQueryMessage, types::Type};
 
 use crate::{
+    Session,
     failure::{Failure, Stage},
     values::{Bound, row},
 };
-
-/// Writes see what was committed before each statement; what they decide by, they hold.
-const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-/// Reads of several statements see one state.
-const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A statement that PostgreSQL runs, ready to be sent.
 struct Query<'a> {
@@ -37,10 +36,10 @@ enum Text {
 pub(crate) async fn read(
     client: &ClientWrapper,
     batch: &[Statement],
-    prepares: bool,
+    session: &Session,
 ) -> Result<Vec<Rows>, Failure> {
-    let ready = ready(client, batch, prepares).await?;
-    let begin = (count(&ready) > 1).then_some(BEGIN_READ);
+    let ready = ready(client, batch, session.prepares).await?;
+    let begin = session.begin_read(count(&ready));
     execute(client, begin, ready, TEXT_MAX).await
 }
 
@@ -48,12 +47,30 @@ pub(crate) async fn read(
 pub(crate) async fn write(
     client: &ClientWrapper,
     batch: &[Statement],
-    prepares: bool,
+    session: &Session,
 ) -> Result<Vec<Rows>, Failure> {
-    let ready = ready(client, batch, prepares).await?;
-    // A statement that is alone is a transaction. One that is none asks whether writing is possible.
-    let begin = (count(&ready) != 1).then_some(BEGIN_WRITE);
-    execute(client, begin, ready, usize::MAX).await
+    let ready = ready(client, batch, session.prepares).await?;
+    let statements = count(&ready);
+    if statements == 0 {
+        check_writable(client).await?;
+        return Ok(vec![Rows::new(); batch.len()]);
+    }
+    execute(client, session.begin_write(statements), ready, usize::MAX).await
+}
+
+/// Fails on a standby, and where an administrator has made transactions read-only.
+async fn check_writable(client: &ClientWrapper) -> Result<(), Failure> {
+    let answers = client.simple_query("SHOW transaction_read_only").await;
+    let answers = answers.map_err(|error| Failure::new(&error, Stage::Begin))?;
+    let is_on = |answer: &SimpleQueryMessage| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("on"),
+        _ => false,
+    };
+    if answers.iter().any(is_on) {
+        let text = "it takes no writes: it is a standby, or read-only".to_owned();
+        return Err(Failure::Final(EngineError::Unavailable(text)));
+    }
+    Ok(())
 }
 
 /// How many statements PostgreSQL is to run.
@@ -91,7 +108,7 @@ async fn ready<'a>(
 /// transaction that ends by itself.
 async fn execute(
     client: &ClientWrapper,
-    begin: Option<&'static str>,
+    begin: Option<&str>,
     batch: Vec<Option<Query<'_>>>,
     text_max: usize,
 ) -> Result<Vec<Rows>, Failure> {

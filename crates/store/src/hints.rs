@@ -117,15 +117,16 @@ impl Hints {
 
     /// Tells those who wait in this process.
     pub fn tell_here(&self, scope: &str) {
-        if let Some(groups) = locked(&self.waiting).groups.get_mut(scope) {
-            groups.values_mut().for_each(|group| group.tell(Reason::Change));
+        let mut waiting = locked(&self.waiting);
+        for group in waiting.groups.get_mut(scope).into_iter().flat_map(HashMap::values_mut) {
+            group.tell(Reason::Change);
         }
     }
 
     /// Tells those who wait in this process, whatever they wait for.
     pub fn tell_all_here(&self) {
-        for groups in locked(&self.waiting).groups.values_mut() {
-            groups.values_mut().for_each(|group| group.tell(Reason::Change));
+        for group in locked(&self.waiting).groups.values_mut().flat_map(HashMap::values_mut) {
+            group.tell(Reason::Change);
         }
     }
 

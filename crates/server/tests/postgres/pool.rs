@@ -1,12 +1,20 @@
 //! A server whose connections are all in use.
 
 use octopoid_test_database::Schema;
+use tokio::task::JoinSet;
 
 use crate::{
     common::{ask, connect, migrate, serve, status},
     load::new_task,
     server::{PATIENCE, eventually},
 };
+
+/// Makes every change of a task wait, not for a lock, until this connection lets go.
+const HOLD: &str = "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     WHILE NOT pg_try_advisory_xact_lock_shared(hashtext(current_schema())) LOOP \
+     PERFORM pg_sleep(0.01); END LOOP; RETURN NEW; END $$; \
+     CREATE TRIGGER held BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION held(); \
+     SELECT pg_advisory_lock(hashtext(current_schema()))";
 
 #[tokio::test]
 async fn who_finds_no_free_connection_is_told_so_in_time() {
@@ -18,9 +26,8 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     let address = server.address.clone();
     server.client().create_task(&new_task("a")).await.unwrap();
 
-    let mut other = connect(&schema.url()).await;
-    let holding = other.transaction().await.unwrap();
-    holding.query("SELECT 1 FROM tasks WHERE id = 'a' FOR UPDATE", &[]).await.unwrap();
+    let holding = connect(&schema.url()).await;
+    holding.batch_execute(HOLD).await.unwrap();
     let title = r#"{"title":"t"}"#;
     let task = "/api/v1/tasks/a";
     let held = tokio::spawn({
@@ -29,7 +36,7 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     });
     let is_waiting = async || {
         let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 \
-                   AND wait_event_type = 'Lock'";
+                   AND wait_event = 'PgSleep'";
         (!holding.query(sql, &[&name]).await.unwrap().is_empty()).then_some(())
     };
     eventually("the only connection waits", PATIENCE, is_waiting).await;
@@ -38,39 +45,79 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
         ask(&address, "GET", task, "").await.assert_unable("unavailable");
         ask(&address, "PATCH", task, title).await.assert_unable("unavailable");
     }
-    assert_eq!(status(&address, "/readyz").await, 503);
+    // The database is well, and health has a connection of its own.
+    assert_eq!(status(&address, "/readyz").await, 200);
     assert_eq!(status(&address, "/livez").await, 200);
 
-    holding.commit().await.unwrap();
+    holding.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
     assert_eq!(held.await.unwrap().status, 200);
     assert_eq!(ask(&address, "GET", task, "").await.status, 200);
     assert_eq!(status(&address, "/readyz").await, 200);
 }
 
 #[tokio::test]
-async fn a_change_that_waits_too_long_is_unconfirmed_and_whole_or_nothing() {
+async fn a_change_that_takes_too_long_is_ended_and_was_not_done() {
     let Some(schema) = Schema::fresh().await else { return };
     let name = format!("patience-{}", std::process::id());
     let url = format!("{}&application_name={name}", schema.url());
     migrate(&url).await;
     let server = serve(&url, &["--db-patience", "2s"]).await;
     server.client().create_task(&new_task("a")).await.unwrap();
-    let mut other = connect(&schema.url()).await;
-    let holding = other.transaction().await.unwrap();
-    holding.query("SELECT 1 FROM tasks WHERE id = 'a' FOR UPDATE", &[]).await.unwrap();
-    let answer = ask(&server.address, "PATCH", "/api/v1/tasks/a", r#"{"title":"t"}"#).await;
-    answer.assert_unable("unconfirmed");
-    holding.commit().await.unwrap();
-    server.kill().await;
+    let other = connect(&schema.url()).await;
+    other.batch_execute(HOLD).await.unwrap();
+    let title = r#"{"title":"t"}"#;
+    ask(&server.address, "PATCH", "/api/v1/tasks/a", title).await.assert_unable("unavailable");
 
-    // PostgreSQL may notice that nobody listens before it commits, or after.
     let is_over = async || {
-        let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1";
+        let sql = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND state <> 'idle'";
         other.query(sql, &[&name]).await.unwrap().is_empty().then_some(())
     };
-    eventually("the server's connections end", PATIENCE, is_over).await;
+    eventually("nothing of it runs any more", PATIENCE, is_over).await;
     let sql = "SELECT version, title, (SELECT count(*) FROM task_history) FROM tasks";
     let row = other.query_one(sql, &[]).await.unwrap();
     let task: (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
-    assert!(task == (1, "a".into(), 1) || task == (2, "t".into(), 2), "{task:?}");
+    assert_eq!(task, (1, "a".into(), 1));
+    other.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
+    assert_eq!(ask(&server.address, "PATCH", "/api/v1/tasks/a", title).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_locked_table_takes_neither_the_servers_connections_nor_postgresqls() {
+    let Some(schema) = Schema::fresh().await else { return };
+    let name = format!("locked-{}", std::process::id());
+    let url = format!("{}&application_name={name}", schema.url());
+    migrate(&url).await;
+    let limits = ["--db-connections", "4", "--db-patience", "3s", "--db-wait", "2s"];
+    let server = serve(&url, &limits).await;
+    let address = &*server.address;
+    server.client().create_task(&new_task("a")).await.unwrap();
+    let (mut other, watching) = (connect(&schema.url()).await, connect(&schema.url()).await);
+    let count = async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+        watching.query_one(sql, &[&name]).await.unwrap().get::<_, i64>(0)
+    };
+    let holding = other.transaction().await.unwrap();
+    holding.batch_execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let mut held = JoinSet::new();
+    for number in 0..8 {
+        let address = address.to_owned();
+        held.spawn(async move {
+            match number % 2 {
+                0 => ask(&address, "GET", "/api/v1/tasks/a", "").await,
+                _ => ask(&address, "PATCH", "/api/v1/tasks/a", r#"{"title":"t"}"#).await,
+            }
+        });
+    }
+    while let Some(answer) = held.join_next().await {
+        answer.unwrap().assert_unable("unavailable");
+        // Other tables are served meanwhile. One more connection is for hints, one for health.
+        assert_eq!(status(address, "/api/v1/projects").await, 200);
+        assert_eq!(status(address, "/livez").await, 200);
+        assert!(count().await <= 6);
+    }
+    holding.commit().await.unwrap();
+    assert_eq!(ask(address, "GET", "/api/v1/tasks/a", "").await.status, 200);
+    let is_ready = async || (status(address, "/readyz").await == 200).then_some(());
+    eventually("/readyz recovers", PATIENCE, is_ready).await;
+    assert_eq!(server.client().get_task("a").await.unwrap().version, 1);
 }

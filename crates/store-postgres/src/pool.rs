@@ -1,0 +1,128 @@
+//! The connections, and which batches may use how many of them.
+
+use std::{sync::Arc, time::Duration};
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
+    TimeoutType, Timeouts,
+};
+use octopoid_store::EngineError;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::{
+    Aim, Location, OpenError,
+    execution::Connection,
+    failure::{Failure, described},
+    session::Session,
+    tls,
+};
+
+/// A pool of connections.
+///
+/// Reads leave a quarter of them for writes, and writes a quarter for reads, so that neither has to
+/// wait when the other is held up.
+pub(crate) struct Connections {
+    pool: Pool,
+    tls: MakeRustlsConnect,
+    /// How many of them reads may use at a time, and how many writes.
+    pub(crate) share: usize,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
+    /// Batches that waited too long for a lock and are tried again. They are few, so that a row that
+    /// stays locked does not hold up what has nothing to do with it.
+    retries: Semaphore,
+    /// How long to wait for a connection.
+    wait: Duration,
+}
+
+impl Connections {
+    /// At most so many connections, which are made when they are needed.
+    pub(crate) fn new(
+        location: &Location,
+        session: &Session,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Self, OpenError> {
+        let tls = tls::connector(location.mode, location.root_certificates.as_deref())?;
+        let quarter = (max / 4).max(1);
+        let share = max.saturating_sub(quarter).max(1);
+        Ok(Self {
+            pool: pool(location, tls.clone(), session, max, wait)?,
+            tls,
+            share,
+            reads: Arc::new(Semaphore::new(share)),
+            writes: Arc::new(Semaphore::new(share)),
+            retries: Semaphore::new(quarter),
+            wait,
+        })
+    }
+
+    /// A connection for one batch, as soon as one is free.
+    pub(crate) async fn get(&self, aim: Aim) -> Result<Connection, Failure> {
+        let start = Instant::now();
+        let share = match aim {
+            Aim::Read => &self.reads,
+            Aim::Write => &self.writes,
+        };
+        let Ok(Ok(share)) = timeout(self.wait, Arc::clone(share).acquire_owned()).await else {
+            return Err(Failure::Final(EngineError::Unavailable(NONE_FREE.to_owned())));
+        };
+        let left = self.wait.saturating_sub(start.elapsed());
+        let timeouts = Timeouts { wait: Some(left), ..self.pool.timeouts() };
+        let client = self.pool.timeout_get(&timeouts).await;
+        let client = client.map_err(|error| no_connection(&error))?;
+        Ok(Connection::new(client, self.tls.clone(), share))
+    }
+
+    /// The right to try a batch again that waited too long for a lock, or `None` if too many others
+    /// are about to.
+    pub(crate) async fn retry(&self) -> Option<SemaphorePermit<'_>> {
+        timeout(self.wait, self.retries.acquire()).await.ok()?.ok()
+    }
+}
+
+const NONE_FREE: &str = "no connection became free in time";
+
+/// A batch that is not even sent was not done.
+fn no_connection(error: &PoolError) -> Failure {
+    let text = match error {
+        PoolError::Timeout(TimeoutType::Create) => "it did not answer in time".to_owned(),
+        PoolError::Timeout(_) => NONE_FREE.to_owned(),
+        error => described(error),
+    };
+    Failure::Final(EngineError::Unavailable(text))
+}
+
+fn pool(
+    location: &Location,
+    tls: MakeRustlsConnect,
+    session: &Session,
+    max: usize,
+    wait: Duration,
+) -> Result<Pool, OpenError> {
+    let recycling_method = RecyclingMethod::Fast;
+    let manager =
+        Manager::from_config(location.config.clone(), tls, ManagerConfig { recycling_method });
+    let timeouts = Timeouts {
+        wait: Some(wait),
+        create: location.config.get_connect_timeout().copied(),
+        recycle: Some(wait),
+    };
+    let settings: Arc<str> = session.settings.as_str().into();
+    Pool::builder(manager)
+        .max_size(max)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(move |client, _| {
+            let settings = Arc::clone(&settings);
+            Box::pin(
+                async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
+            )
+        }))
+        .build()
+        .map_err(|error| OpenError::Options(error.to_string()))
+}

@@ -1,0 +1,115 @@
+//! What PostgreSQL is told for each connection, or for each transaction behind a pooler.
+
+use std::time::Duration;
+
+use crate::Options;
+
+/// Writes see what was committed before each statement; what they decide by, they hold.
+const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// Reads of several statements see one state.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Plans of prepared statements are made once, for any parameters: every statement finds its rows by
+/// an index, so knowing the parameters makes no plan better. Peers that have vanished are noticed by
+/// keepalives, so that their connections and locks do not stay.
+const CONNECTION: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("default_transaction_isolation", "'read committed'"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_user_timeout", "30000"),
+];
+
+/// How transactions begin, and how connections do.
+pub(crate) struct Session {
+    /// What a new connection is told.
+    pub(crate) settings: String,
+    /// Whether statements are prepared. Where they are not, a pooler may give each transaction
+    /// another connection, so each transaction brings its settings along.
+    pub(crate) prepares: bool,
+    begin_read: String,
+    begin_write: String,
+}
+
+impl Session {
+    pub(crate) fn new(options: &Options) -> Self {
+        let (patience, lock_wait) = (ms(options.patience), ms(options.lock_wait));
+        let limits = [
+            // Where dead rows make a claim look costly, compiling it takes half a second each time,
+            // and running it a fraction of a millisecond.
+            ("jit", "off"),
+            ("statement_timeout", &patience),
+            ("lock_timeout", &lock_wait),
+            // Only a transaction whose client has vanished is idle: all of it is sent at once.
+            ("idle_in_transaction_session_timeout", &patience),
+        ];
+        if options.prepares {
+            let settings = limits.iter().chain(&CONNECTION).map(|setting| set("SET", setting));
+            return Self {
+                settings: settings.collect(),
+                prepares: true,
+                begin_read: BEGIN_READ.to_owned(),
+                begin_write: BEGIN_WRITE.to_owned(),
+            };
+        }
+        let local: String = limits.iter().map(|setting| set("SET LOCAL", setting)).collect();
+        Self {
+            settings: String::new(),
+            prepares: false,
+            begin_read: format!("{BEGIN_READ}; {local}"),
+            begin_write: format!("{BEGIN_WRITE}; {local}"),
+        }
+    }
+
+    /// How a read of so many statements begins. One that is alone is a transaction by itself.
+    pub(crate) fn begin_read(&self, statements: usize) -> Option<&str> {
+        (statements > 1 || !self.prepares).then_some(&*self.begin_read)
+    }
+
+    /// The same for a write.
+    pub(crate) fn begin_write(&self, statements: usize) -> Option<&str> {
+        (statements > 1 || !self.prepares).then_some(&*self.begin_write)
+    }
+}
+
+fn set(command: &str, (name, value): &(&str, &str)) -> String {
+    format!("{command} {name} = {value}; ")
+}
+
+/// Milliseconds, as PostgreSQL takes them: zero would mean no limit.
+fn ms(duration: Duration) -> String {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Session;
+    use crate::Options;
+
+    #[test]
+    fn a_connection_is_told_its_limits_once_and_a_poolers_with_each_transaction() {
+        let options = Options { patience: Duration::from_secs(7), ..Options::default() };
+        let own = Session::new(&options);
+        assert!(own.settings.contains("SET statement_timeout = 7000; "), "{}", own.settings);
+        assert_eq!(own.begin_write(1), None);
+        assert!(!own.begin_write(2).unwrap().contains("SET"));
+
+        let pooled = Session::new(&Options { prepares: false, ..options });
+        assert_eq!(pooled.settings, "");
+        for begin in [pooled.begin_read(1), pooled.begin_write(1), pooled.begin_write(2)] {
+            let begin = begin.unwrap();
+            assert!(begin.contains("; SET LOCAL statement_timeout = 7000; "), "{begin}");
+            assert!(begin.contains("SET LOCAL jit = off; "), "{begin}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_never_none_and_never_more_than_postgresql_takes() {
+        for (limit, text) in [(Duration::ZERO, "= 1;"), (Duration::MAX, "= 2147483647;")] {
+            let options = Options { patience: limit, ..Options::default() };
+            assert!(Session::new(&options).settings.contains(text));
+        }
+    }
+}
