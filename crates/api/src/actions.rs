@@ -11,20 +11,22 @@ use crate::{
     audit,
     auth::Caller,
     body::{Body, OptionalBody},
+    list::{ListAnswer, ListQuery, Paging},
+    listing::long_field,
     openapi::{Answer, Problems},
     problem::Problem,
-    query::{Params, Segment, missing},
+    query::{Segment, missing},
 };
 
 /// A stretch of the list of actions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ActionList {
     actions: Vec<Action>,
-    /// How many match in all.
-    total: i64,
-    offset: i64,
-    limit: i64,
+    #[serde(flatten)]
+    paging: Paging,
 }
+
+long_field!(ActionList, actions: Action);
 
 /// Propose an action.
 #[utoipa::path(post, path = "/api/v1/actions", tag = "actions", request_body = NewAction,
@@ -51,31 +53,29 @@ pub(crate) async fn create_action(
         ("entity_id" = Option<String>, Query, description = "About this one."),
         ("status" = Option<String>, Query, description = "With this status."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = ActionList), Problems))]
 pub(crate) async fn list_actions(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<ActionList> {
-    let scope = caller.scope(params.get("scope")).ok_or_else(|| {
+    query: ListQuery,
+) -> ListAnswer<ActionList> {
+    let scope = caller.scope(query.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list actions across all scopes.")
     })?;
     let filter = Filter {
         scope: scope.to_owned(),
-        entity_type: params.text("entity_type"),
-        entity_id: params.text("entity_id"),
-        status: params.text("status"),
+        entity_type: query.text("entity_type"),
+        entity_id: query.text("entity_id"),
+        status: query.text("status"),
     };
-    let page = params.page();
-    let listed = app.store.list_actions(&filter, page, app.now()).await?;
-    Ok(Json(ActionList {
-        actions: listed.items,
-        total: listed.total,
-        offset: page.offset,
-        limit: page.limit,
-    }))
+    let page = query.page()?;
+    let listed = app.store.list_actions(&filter, &page, app.now()).await?;
+    let next = listed.next_cursor.clone();
+    let paging = Paging::of(&listed, &page);
+    Ok(query.answer(ActionList { actions: listed.items, paging }, next.as_deref()))
 }
 
 /// Ask for an action to be executed.

@@ -15,6 +15,8 @@ use crate::{
     audit,
     auth::Caller,
     body::{self, Body},
+    list::{ListAnswer, ListQuery, Paging},
+    listing::long_field,
     openapi::{Answer, Problems},
     problem::Problem,
     query::{Params, Segment},
@@ -24,11 +26,11 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DraftList {
     drafts: Vec<Draft>,
-    /// How many match in all.
-    total: i64,
-    offset: i64,
-    limit: i64,
+    #[serde(flatten)]
+    paging: Paging,
 }
+
+long_field!(DraftList, drafts: Draft);
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
@@ -84,30 +86,28 @@ pub(crate) async fn create_draft(
         ("linked_task_id" = Option<String>, Query, description = "Linked to this task."),
         ("linked_project_id" = Option<String>, Query, description = "Linked to this project."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = DraftList), Problems))]
 pub(crate) async fn list_drafts(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<DraftList> {
+    query: ListQuery,
+) -> ListAnswer<DraftList> {
     let filter = Filter {
-        scope: caller.scope(params.get("scope")).map(str::to_owned),
-        statuses: params.list("status"),
-        author: params.text("author"),
-        domain: params.text("domain"),
-        linked_task_id: params.text("linked_task_id"),
-        linked_project_id: params.text("linked_project_id"),
+        scope: caller.scope(query.get("scope")).map(str::to_owned),
+        statuses: query.list("status")?,
+        author: query.text("author"),
+        domain: query.text("domain"),
+        linked_task_id: query.text("linked_task_id"),
+        linked_project_id: query.text("linked_project_id"),
     };
-    let page = params.page();
-    let listed = app.store.list_drafts(&filter, page).await?;
-    Ok(Json(DraftList {
-        drafts: listed.items,
-        total: listed.total,
-        offset: page.offset,
-        limit: page.limit,
-    }))
+    let page = query.page()?;
+    let listed = app.store.list_drafts(&filter, &page).await?;
+    let next = listed.next_cursor.clone();
+    let paging = Paging::of(&listed, &page);
+    Ok(query.answer(DraftList { drafts: listed.items, paging }, next.as_deref()))
 }
 
 /// Get a draft.

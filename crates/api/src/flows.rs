@@ -10,15 +10,24 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    list::{ListAnswer, ListQuery},
+    listing::long_field,
     openapi::{Answer, Problems},
     query::{Params, Segment, missing},
 };
+
+/// So many flows come at once.
+const LIMIT_MAX: i64 = 1_000;
 
 /// A list of flows.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FlowList {
     flows: Vec<Flow>,
+    /// Asks for the next page; null at the end.
+    next_cursor: Option<String>,
 }
+
+long_field!(FlowList, flows: Flow);
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
@@ -52,18 +61,24 @@ pub(crate) async fn put_flow(
 ///
 /// By name.
 #[utoipa::path(get, path = "/api/v1/flows", tag = "flows",
-    params(("scope" = Option<String>, Query, description = "Required without a key.")),
+    params(
+        ("scope" = Option<String>, Query, description = "Required without a key."),
+        ("limit" = Option<String>, Query, description = "At most 1,000, which is what it is if left out."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+    ),
     responses((status = 200, body = FlowList), Problems))]
 pub(crate) async fn list_flows(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<FlowList> {
-    let scope = caller.scope(params.get("scope")).ok_or_else(|| {
+    query: ListQuery,
+) -> ListAnswer<FlowList> {
+    let scope = caller.scope(query.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list flows across all scopes.")
     })?;
-    let flows = app.store.list_flows(scope).await?;
-    Ok(Json(FlowList { flows }))
+    let listed = app.store.list_flows(scope, &query.whole(LIMIT_MAX)).await?;
+    let next = listed.next_cursor.clone();
+    let body = FlowList { flows: listed.items, next_cursor: listed.next_cursor };
+    Ok(query.answer(body, next.as_deref()))
 }
 
 /// Get a flow.

@@ -14,6 +14,7 @@ mod drafts;
 mod flows;
 pub mod jobs;
 mod keys;
+mod list;
 mod listing;
 mod messages;
 mod middleware;

@@ -49,9 +49,6 @@ macro_rules! long_field {
 
 pub(crate) use long_field;
 
-/// The answer of an operation that lists.
-pub(crate) type ListAnswer<T> = Result<Listing<T>, Problem>;
-
 /// Makes the JSON of a list, the same as `axum::Json` would make.
 pub(crate) struct Listing<L>(pub(crate) L);
 

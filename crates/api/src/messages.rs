@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use octopoid_domain::message::{Message, NewMessage};
-use octopoid_store::messages::{Filter, Window};
+use octopoid_store::{lists::Listed, messages::Filter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,20 +11,22 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
-    listing::{ListAnswer, Listing, long_field},
+    list::{Linked, ListAnswer, ListQuery, Paging},
+    listing::long_field,
     openapi::Problems,
     problem::Problem,
-    query::{Params, Segment, missing},
+    query::{Segment, missing},
 };
+
+/// So many messages does a thread show.
+const THREAD_MAX: i64 = 10_000;
 
 /// A stretch of the list of messages, in the order they were written.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessageList {
     messages: Vec<Message>,
-    /// How many match in all.
-    total: i64,
-    offset: i64,
-    limit: i64,
+    #[serde(flatten)]
+    paging: Paging,
 }
 
 long_field!(MessageList, messages: Message);
@@ -48,9 +50,10 @@ pub(crate) async fn create_message(
 
 /// List messages.
 ///
-/// In the order they were written. Without `limit` and `offset` these are the newest 50; with
-/// either, `offset` counts from the oldest. With `thread_id` they are that message and everything
-/// below it, and nothing else is looked at.
+/// In the order they were written. Without `limit` and `offset` these are the newest 50, and the
+/// next page has those before them; with either, `offset` counts from the oldest. With `thread_id`
+/// they are that message and everything below it, up to 10,000; other filters are ignored, `offset`
+/// too, and `limit` counts beside `cursor` only.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "messages",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
@@ -60,28 +63,31 @@ pub(crate) async fn create_message(
         ("unreplied" = Option<String>, Query, description = "`true`: only what nobody answered."),
         ("thread_id" = Option<String>, Query, description = "The message a thread begins with."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = MessageList), Problems))]
 pub(crate) async fn list_messages(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
+    query: ListQuery,
 ) -> ListAnswer<MessageList> {
-    let scope = scope(&caller, &params)?;
-    if let Some(root) = params.get("thread_id") {
-        let messages = app.store.list_thread(root, scope).await?;
-        let total = i64::try_from(messages.len()).unwrap_or(i64::MAX);
-        return Ok(Listing(MessageList { messages, total, offset: 0, limit: total }));
+    let scope = scope(&caller, &query)?;
+    if let Some(root) = query.get("thread_id") {
+        let limit = if query.get("cursor").is_some() { query.integer("limit") } else { None };
+        let page = query.whole_of(limit, THREAD_MAX);
+        let listed = app.store.list_thread(root, scope, &page).await?;
+        let paging = Paging::of(&listed, &page);
+        return Ok(answer(&query, listed, paging.unlimited()));
     }
     let filter = Filter {
         scope: scope.to_owned(),
-        task_id: params.text("task_id"),
-        to_actor: params.text("to_actor"),
-        kind: params.text("type"),
-        is_unreplied: params.flag("unreplied") == Some(true),
+        task_id: query.text("task_id"),
+        to_actor: query.text("to_actor"),
+        kind: query.text("type"),
+        is_unreplied: query.flag("unreplied") == Some(true),
     };
-    list(&app, &filter, &params).await
+    list(&app, &filter, &query).await
 }
 
 /// List the messages about a task.
@@ -92,35 +98,40 @@ pub(crate) async fn list_messages(
         ("id" = String, Path, description = "The task."),
         ("scope" = Option<String>, Query, description = "Required without a key."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = MessageList), Problems))]
 pub(crate) async fn list_task_messages(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    params: Params,
+    query: ListQuery,
 ) -> ListAnswer<MessageList> {
-    let scope = scope(&caller, &params)?.to_owned();
+    let scope = scope(&caller, &query)?.to_owned();
     let filter = Filter { scope, task_id: Some(id), ..Filter::default() };
-    list(&app, &filter, &params).await
+    list(&app, &filter, &query).await
 }
 
-fn scope<'a>(caller: &'a Caller, params: &'a Params) -> Result<&'a str, Problem> {
-    caller.scope(params.get("scope")).ok_or_else(|| {
+fn scope<'a>(caller: &'a Caller, query: &'a ListQuery) -> Result<&'a str, Problem> {
+    caller.scope(query.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list messages across all scopes.")
     })
 }
 
-async fn list(app: &App, filter: &Filter, params: &Params) -> ListAnswer<MessageList> {
-    let page = params.page();
-    // Clients that ask for no stretch look for news, and went blind after the oldest 50.
-    let window = if params.has_page() { Window::Stretch(page) } else { Window::Newest(page.limit) };
-    let listed = app.store.list_messages(filter, window).await?;
-    Ok(Listing(MessageList {
-        messages: listed.items,
-        total: listed.total,
-        offset: page.offset,
-        limit: page.limit,
-    }))
+async fn list(app: &App, filter: &Filter, query: &ListQuery) -> ListAnswer<MessageList> {
+    let page = query.page()?;
+    // Clients that ask for no page look for news, and went blind after the oldest 50.
+    let listed = if query.has_page() {
+        app.store.list_messages(filter, &page).await?
+    } else {
+        app.store.list_newest_messages(filter, &page).await?
+    };
+    let paging = Paging::of(&listed, &page);
+    Ok(answer(query, listed, paging))
+}
+
+fn answer(query: &ListQuery, listed: Listed<Message>, paging: Paging) -> Linked<MessageList> {
+    let next = listed.next_cursor;
+    query.answer(MessageList { messages: listed.items, paging }, next.as_deref())
 }

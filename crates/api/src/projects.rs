@@ -14,7 +14,8 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
-    listing::{ListAnswer, Listing, long_field},
+    list::{ListAnswer, ListQuery, Paging},
+    listing::long_field,
     openapi::{Answer, Problems},
     problem::Problem,
     query::{Params, Segment},
@@ -24,19 +25,27 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
     projects: Vec<Project>,
-    /// How many match in all.
-    total: i64,
-    offset: i64,
-    limit: i64,
+    #[serde(flatten)]
+    paging: Paging,
 }
+
+long_field!(ProjectList, projects: Project);
+
+/// So many tasks of a project come at once.
+const TASKS_MAX: i64 = 10_000;
 
 /// The tasks of a project.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectTasks {
     project_id: String,
     tasks: Vec<Task>,
-    /// How many there are.
-    total: usize,
+    /// How many there are; null on a page that starts at a cursor.
+    total: Option<i64>,
+    /// There, and true, if there are at least `total`: counting was given up.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    total_is_partial: bool,
+    /// Asks for the next page; null at the end.
+    next_cursor: Option<String>,
 }
 
 long_field!(ProjectTasks, tasks: Task);
@@ -71,27 +80,25 @@ pub(crate) async fn create_project(
         ("status" = Option<String>, Query, description = "With this status."),
         ("created_by" = Option<String>, Query, description = "Created by this person or agent."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = ProjectList), Problems))]
 pub(crate) async fn list_projects(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<ProjectList> {
+    query: ListQuery,
+) -> ListAnswer<ProjectList> {
     let filter = Filter {
-        scope: caller.scope(params.get("scope")).map(str::to_owned),
-        status: params.text("status"),
-        created_by: params.text("created_by"),
+        scope: caller.scope(query.get("scope")).map(str::to_owned),
+        status: query.text("status"),
+        created_by: query.text("created_by"),
     };
-    let page = params.page();
-    let listed = app.store.list_projects(&filter, page).await?;
-    Ok(Json(ProjectList {
-        projects: listed.items,
-        total: listed.total,
-        offset: page.offset,
-        limit: page.limit,
-    }))
+    let page = query.page()?;
+    let listed = app.store.list_projects(&filter, &page).await?;
+    let next = listed.next_cursor.clone();
+    let paging = Paging::of(&listed, &page);
+    Ok(query.answer(ProjectList { projects: listed.items, paging }, next.as_deref()))
 }
 
 /// Get a project.
@@ -117,17 +124,27 @@ pub(crate) async fn get_project(
     params(
         ("id" = String, Path, description = "The project."),
         ("scope" = Option<String>, Query, description = "Leaves out the tasks of others."),
+        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = ProjectTasks), Problems))]
 pub(crate) async fn list_project_tasks(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    params: Params,
+    query: ListQuery,
 ) -> ListAnswer<ProjectTasks> {
-    let within = caller.within();
-    let tasks = app.store.list_project_tasks(&id, within, params.get("scope")).await?;
-    Ok(Listing(ProjectTasks { project_id: id, total: tasks.len(), tasks }))
+    let (within, page) = (caller.within(), query.whole(TASKS_MAX));
+    let listed = app.store.list_project_tasks(&id, within, query.get("scope"), &page).await?;
+    let next = listed.next_cursor.clone();
+    let body = ProjectTasks {
+        project_id: id,
+        tasks: listed.items,
+        total: listed.total,
+        total_is_partial: listed.total_is_partial,
+        next_cursor: listed.next_cursor,
+    };
+    Ok(query.answer(body, next.as_deref()))
 }
 
 /// Change fields of a project.

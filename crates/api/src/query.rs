@@ -6,15 +6,12 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use octopoid_domain::{Refusal, input::INTEGER_MAX, limits::shown};
-use octopoid_store::lists::Page;
+use octopoid_domain::{Refusal, limits::shown};
 
 use crate::problem::Problem;
 
-/// The page size where the query names none.
-const LIMIT_DEFAULT: i64 = 50;
-/// The largest page.
-const LIMIT_MAX: i64 = 500;
+/// So many values may a filter name.
+const VALUES_MAX: usize = 1_000;
 
 /// The query's parameters. The first of several with one name counts.
 pub(crate) struct Params(Vec<(String, String)>);
@@ -49,8 +46,14 @@ impl Params {
     }
 
     /// A list, separated by commas; empty if the parameter is not there.
-    pub(crate) fn list(&self, name: &str) -> Vec<String> {
-        self.get(name).map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default()
+    pub(crate) fn list(&self, name: &str) -> Result<Vec<String>, Problem> {
+        let values = self.get(name).map(|list| list.split(',').map(str::to_owned).collect());
+        let values: Vec<_> = values.unwrap_or_default();
+        if values.len() > VALUES_MAX {
+            let text = format!("Too many values in {name}: at most {VALUES_MAX}");
+            return Err(Refusal::invalid(text).into());
+        }
+        Ok(values)
     }
 
     /// `true` or `false` in any case, 1 or 0; anything else says nothing.
@@ -62,18 +65,14 @@ impl Params {
         }
     }
 
-    /// Whether either paging parameter is there.
-    pub(crate) fn has_page(&self) -> bool {
-        self.get("limit").is_some() || self.get("offset").is_some()
+    /// A number, up to the first other character.
+    pub(crate) fn integer(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(leading_integer)
     }
 
-    /// The page asked for, held between the bounds.
-    pub(crate) fn page(&self) -> Page {
-        let number = |name| self.get(name).and_then(leading_integer);
-        Page {
-            limit: number("limit").unwrap_or(LIMIT_DEFAULT).clamp(0, LIMIT_MAX),
-            offset: number("offset").unwrap_or(0).clamp(0, INTEGER_MAX),
-        }
+    /// All parameters, decoded.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 }
 
@@ -135,29 +134,6 @@ pub(crate) fn missing(text: &'static str) -> Problem {
 mod tests {
     use super::Params;
 
-    fn page(query: &str) -> (i64, i64) {
-        let page = Params::parse(query).unwrap().page();
-        (page.limit, page.offset)
-    }
-
-    #[test]
-    fn numbers_are_read_up_to_the_first_other_character() {
-        for (query, expected) in [
-            ("", (50, 0)),
-            ("limit=3abc&offset=2.9", (3, 2)),
-            ("limit=1e3", (1, 0)),
-            ("limit=%202&offset=+7", (2, 7)),
-            ("limit=abc&offset=NaN", (50, 0)),
-            ("limit=&offset=", (50, 0)),
-            ("limit=0", (0, 0)),
-            ("limit=-1&offset=-5", (0, 0)),
-            ("limit=1000", (500, 0)),
-            ("limit=99999999999999999999", (500, 0)),
-        ] {
-            assert_eq!(page(query), expected, "{query}");
-        }
-    }
-
     #[test]
     fn the_first_of_repeated_parameters_counts() {
         let params = Params::parse("a=1&a=2&b=x+y%20z&c=%zz").unwrap();
@@ -165,5 +141,13 @@ mod tests {
         assert_eq!(params.get("b"), Some("x y z"));
         assert_eq!(params.get("c"), Some("%zz"));
         assert!(Params::parse("a=%00").is_err());
+    }
+
+    #[test]
+    fn a_filter_names_a_thousand_values_at_most() {
+        let values = |count: usize| Params::parse(&format!("a={}", vec!["x"; count].join(",")));
+        assert_eq!(values(1_000).unwrap().list("a").unwrap().len(), 1_000);
+        assert!(values(1_001).unwrap().list("a").is_err());
+        assert!(values(0).unwrap().list("a").unwrap().is_empty());
     }
 }

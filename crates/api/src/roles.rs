@@ -17,15 +17,30 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    list::{ListAnswer, ListQuery},
+    listing::long_field,
     openapi::{Answer, Problems},
     query::{Params, Segment},
 };
+
+/// So many roles come at once.
+const LIMIT_MAX: i64 = 10_000;
+
+/// The roles of an orchestrator.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RegisteredRoles {
+    roles: Vec<Role>,
+}
 
 /// A list of roles.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RoleList {
     roles: Vec<Role>,
+    /// Asks for the next page; null at the end.
+    next_cursor: Option<String>,
 }
+
+long_field!(RoleList, roles: Role);
 
 /// Register roles.
 ///
@@ -33,32 +48,39 @@ pub(crate) struct RoleList {
 /// Answers all roles of the orchestrator.
 #[utoipa::path(post, path = "/api/v1/roles/register", tag = "roles",
     request_body = RolesRegistration,
-    responses((status = 200, body = RoleList), Problems))]
+    responses((status = 200, body = RegisteredRoles), Problems))]
 pub(crate) async fn register_roles(
     State(app): State<App>,
     caller: Caller,
     Body(body): Body<RolesRegistration>,
-) -> Answer<RoleList> {
+) -> Answer<RegisteredRoles> {
     let new = body.check()?;
     let roles = app.store.register_roles(&new, caller.within(), app.stamp()).await?;
     let scope = roles.first().map(|role| &*role.scope);
     audit::other("roles.registered", &caller, &new.orchestrator_id, scope);
-    Ok(Json(RoleList { roles }))
+    Ok(Json(RegisteredRoles { roles }))
 }
 
 /// List roles.
 ///
 /// By name.
 #[utoipa::path(get, path = "/api/v1/roles", tag = "roles",
-    params(("scope" = Option<String>, Query, description = "The key's, or all, if left out.")),
+    params(
+        ("scope" = Option<String>, Query, description = "The key's, or all, if left out."),
+        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+    ),
     responses((status = 200, body = RoleList), Problems))]
 pub(crate) async fn list_roles(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<RoleList> {
-    let roles = app.store.list_roles(caller.scope(params.get("scope"))).await?;
-    Ok(Json(RoleList { roles }))
+    query: ListQuery,
+) -> ListAnswer<RoleList> {
+    let scope = caller.scope(query.get("scope"));
+    let listed = app.store.list_roles(scope, &query.whole(LIMIT_MAX)).await?;
+    let next = listed.next_cursor.clone();
+    let body = RoleList { roles: listed.items, next_cursor: listed.next_cursor };
+    Ok(query.answer(body, next.as_deref()))
 }
 
 /// Get a role.

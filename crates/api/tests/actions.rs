@@ -51,7 +51,10 @@ async fn an_action_is_answered_in_the_contracts_shape() {
     });
     assert_eq!(made, expected);
     let list = app.get("/api/v1/actions?scope=s&entity_id=1").await.expect(200);
-    assert_eq!(list, json!({"actions": [expected], "total": 1, "offset": 0, "limit": 50}));
+    assert_eq!(
+        list,
+        json!({"actions": [expected], "total": 1, "offset": 0, "limit": 50, "next_cursor": null})
+    );
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn a_flow_is_stored_as_text_and_returned_whole() {
     assert_eq!(put, expected);
     assert_eq!(app.get(&format!("{PATH}?scope=s")).await.expect(200), expected);
     let listed = app.get("/api/v1/flows?scope=s").await.expect(200);
-    assert_eq!(listed, json!({"flows": [expected]}));
+    assert_eq!(listed, json!({"flows": [expected], "next_cursor": null}));
 }
 
 #[tokio::test]
@@ -115,7 +115,10 @@ async fn an_unknown_flow_is_404() {
     let path = format!("{PATH}?scope=s");
     assert_eq!(app.get(&path).await.error(404), "Flow not found");
     assert_eq!(app.delete(&path).await.error(404), "Flow not found");
-    assert_eq!(app.get("/api/v1/flows?scope=s").await.expect(200), json!({"flows": []}));
+    assert_eq!(
+        app.get("/api/v1/flows?scope=s").await.expect(200),
+        json!({"flows": [], "next_cursor": null})
+    );
 }
 
 #[tokio::test]

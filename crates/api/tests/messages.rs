@@ -38,7 +38,10 @@ async fn a_message_is_answered_in_the_contracts_shape() {
     });
     assert_eq!(root, expected);
     let list = app.get("/api/v1/messages?scope=s").await.expect(200);
-    assert_eq!(list, json!({"messages": [expected], "total": 1, "offset": 0, "limit": 50}));
+    assert_eq!(
+        list,
+        json!({"messages": [expected], "total": 1, "offset": 0, "limit": 50, "next_cursor": null})
+    );
 }
 
 #[tokio::test]
@@ -135,7 +138,10 @@ async fn messages_are_filtered() {
     let list = app.get("/api/v1/tasks/t/messages?scope=s&type=warning").await.expect(200);
     assert_eq!(contents(&list), ["root", "reply"]);
     let none = app.get("/api/v1/tasks/none/messages?scope=s").await.expect(200);
-    assert_eq!(none, json!({"messages": [], "total": 0, "offset": 0, "limit": 50}));
+    assert_eq!(
+        none,
+        json!({"messages": [], "total": 0, "offset": 0, "limit": 50, "next_cursor": null})
+    );
 }
 
 #[tokio::test]
@@ -158,7 +164,7 @@ async fn a_thread_is_the_root_and_everything_below_it() {
     let numbers = (&whole["total"], &whole["offset"], &whole["limit"]);
     assert_eq!(numbers, (&json!(5), &json!(0), &json!(5)));
     assert_eq!(contents(&thread(&ids[1], "s").await), ["1", "2", "4"]);
-    let none = json!({"messages": [], "total": 0, "offset": 0, "limit": 0});
+    let none = json!({"messages": [], "total": 0, "offset": 0, "limit": 0, "next_cursor": null});
     assert_eq!(thread(&ids[0], "x").await, none);
     assert_eq!(thread(&json!("none"), "s").await, none);
 }

@@ -149,7 +149,7 @@ async fn a_projects_tasks_come_by_urgency_then_newest_first() {
     let own = app.get("/api/v1/projects/p/tasks?scope=x").await.expect(200);
     assert_eq!(ids(&own, "tasks"), ["c"]);
     let none = app.get("/api/v1/projects/p/tasks?scope=none").await.expect(200);
-    assert_eq!(none, json!({"project_id": "p", "tasks": [], "total": 0}));
+    assert_eq!(none, json!({"project_id": "p", "tasks": [], "total": 0, "next_cursor": null}));
 }
 
 #[tokio::test]

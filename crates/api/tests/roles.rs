@@ -87,7 +87,7 @@ async fn an_unknown_orchestrator_is_400() {
     let body = json!({"orchestrator_id": "c-n", "roles": [{"name": "a"}]});
     assert_eq!(mine.post(REGISTER, body).await.error(400), "Orchestrator 'c-n' not found");
     let listed = app.get("/api/v1/roles").await.expect(200);
-    assert_eq!(listed, json!({"roles": []}));
+    assert_eq!(listed, json!({"roles": [], "next_cursor": null}));
 }
 
 #[tokio::test]

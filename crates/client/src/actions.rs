@@ -11,8 +11,8 @@ impl Client {
         self.post(&path(["actions"]), new).await
     }
 
-    /// Lists actions. The query may name `entity_type`, `entity_id`, `status`, `limit` and
-    /// `offset`.
+    /// Lists actions. The query may name `entity_type`, `entity_id`, `status`, `limit`,
+    /// `offset` and `cursor`.
     pub async fn list_actions(&self, query: Query<'_>) -> Result<Listed<Action>> {
         self.list("actions", &path(["actions"]), query).await
     }

@@ -21,7 +21,7 @@ impl Client {
         self.post(&path(["admin", "keys"]), new).await
     }
 
-    /// Lists keys. The query may name `limit` and `offset`.
+    /// Lists keys. The query may name `limit`, `offset` and `cursor`.
     pub async fn list_keys(&self, query: Query<'_>) -> Result<Listed<Key>> {
         self.list("keys", &path(["admin", "keys"]), query).await
     }

@@ -17,7 +17,7 @@ impl Client {
     }
 
     /// Lists drafts. The query may name `status`, `author`, `domain`, `linked_task_id`,
-    /// `linked_project_id`, `limit` and `offset`.
+    /// `linked_project_id`, `limit`, `offset` and `cursor`.
     pub async fn list_drafts(&self, query: Query<'_>) -> Result<Listed<Draft>> {
         self.list("drafts", &path(["drafts"]), query).await
     }

@@ -3,7 +3,7 @@
 use octopoid_domain::flow::{Flow, NewFlow};
 use serde_json::Value;
 
-use crate::{Client, Result, path};
+use crate::{Client, Listed, Query, Result, path};
 
 impl Client {
     /// Registers a flow, or registers it anew.
@@ -11,9 +11,9 @@ impl Client {
         self.put(&path(["flows", name]), flow).await
     }
 
-    /// Lists flows.
-    pub async fn list_flows(&self) -> Result<Vec<Flow>> {
-        Ok(self.list("flows", &path(["flows"]), &[]).await?.items)
+    /// Lists flows. The query may name `limit` and `cursor`.
+    pub async fn list_flows(&self, query: Query<'_>) -> Result<Listed<Flow>> {
+        self.list("flows", &path(["flows"]), query).await
     }
 
     /// The flow of this name.

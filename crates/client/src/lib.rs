@@ -43,8 +43,10 @@ pub type Query<'a> = &'a [(&'a str, &'a str)];
 pub struct Listed<T> {
     /// The stretch.
     pub items: Vec<T>,
-    /// How many match in all.
+    /// How many match in all, as far as the server says so; otherwise how many items there are.
     pub total: usize,
+    /// The `cursor` of the next page; none at the end.
+    pub next_cursor: Option<String>,
 }
 
 /// A server, as seen by one caller. Cheap to clone; clones share their connections.
@@ -183,7 +185,8 @@ fn listed<T: DeserializeOwned>(name: &str, mut answer: Value) -> Result<Listed<T
     let items: Vec<T> =
         serde_json::from_value(items).map_err(|why| Error::UnexpectedBody { status: 200, why })?;
     let total = answer["total"].as_u64().and_then(|total| usize::try_from(total).ok());
-    Ok(Listed { total: total.unwrap_or(items.len()), items })
+    let next_cursor = answer["next_cursor"].as_str().map(str::to_owned);
+    Ok(Listed { total: total.unwrap_or(items.len()), items, next_cursor })
 }
 
 fn is_loopback(base: &str) -> bool {

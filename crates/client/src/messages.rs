@@ -11,7 +11,7 @@ impl Client {
     }
 
     /// Lists messages, the oldest first. The query may name `task_id`, `to_actor`, `type`,
-    /// `unreplied`, `thread_id`, `limit` and `offset`.
+    /// `unreplied`, `thread_id`, `limit`, `offset` and `cursor`.
     pub async fn list_messages(&self, query: Query<'_>) -> Result<Listed<Message>> {
         self.list("messages", &path(["messages"]), query).await
     }

@@ -20,7 +20,7 @@ impl Client {
         self.post(&path(["orchestrators", id, "heartbeat"]), &json!({})).await
     }
 
-    /// Lists orchestrators. The query may name `cluster` and `status`.
+    /// Lists orchestrators. The query may name `cluster`, `status`, `limit` and `cursor`.
     pub async fn list_orchestrators(&self, query: Query<'_>) -> Result<Listed<Orchestrator>> {
         self.list("orchestrators", &path(["orchestrators"]), query).await
     }

@@ -19,14 +19,15 @@ impl Client {
         self.get(&path(["projects", id]), &[]).await
     }
 
-    /// Lists projects. The query may name `status`, `created_by`, `limit` and `offset`.
+    /// Lists projects. The query may name `status`, `created_by`, `limit`, `offset`
+    /// and `cursor`.
     pub async fn list_projects(&self, query: Query<'_>) -> Result<Listed<Project>> {
         self.list("projects", &path(["projects"]), query).await
     }
 
-    /// Lists the tasks of a project, the most urgent first.
-    pub async fn list_project_tasks(&self, id: &str) -> Result<Listed<Task>> {
-        self.list("tasks", &path(["projects", id, "tasks"]), &[]).await
+    /// Lists the tasks of a project, the most urgent first. The query may name `limit` and `cursor`.
+    pub async fn list_project_tasks(&self, id: &str, query: Query<'_>) -> Result<Listed<Task>> {
+        self.list("tasks", &path(["projects", id, "tasks"]), query).await
     }
 
     /// Changes the fields that `patch` names; `null` clears.

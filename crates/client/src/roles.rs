@@ -2,7 +2,7 @@
 
 use octopoid_domain::role::{Role, RolesRegistration};
 
-use crate::{Client, Result, listed, path};
+use crate::{Client, Listed, Query, Result, listed, path};
 
 impl Client {
     /// Registers roles of an orchestrator, and returns all it has.
@@ -11,9 +11,9 @@ impl Client {
         Ok(listed("roles", answer)?.items)
     }
 
-    /// Lists roles.
-    pub async fn list_roles(&self) -> Result<Vec<Role>> {
-        Ok(self.list("roles", &path(["roles"]), &[]).await?.items)
+    /// Lists roles. The query may name `limit` and `cursor`.
+    pub async fn list_roles(&self, query: Query<'_>) -> Result<Listed<Role>> {
+        self.list("roles", &path(["roles"]), query).await
     }
 
     /// The role of this name.

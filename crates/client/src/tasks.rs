@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Lists tasks. The query may name `queue`, `priority`, `role`, `claimed_by`, `project_id`,
-    /// `needs_intervention`, `sort`, `limit` and `offset`.
+    /// `needs_intervention`, `sort`, `limit`, `offset` and `cursor`.
     pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<Task>> {
         self.list("tasks", &path(["tasks"]), query).await
     }
@@ -124,7 +124,7 @@ impl Client {
         self.get(&path(["tasks", id, "history"]), query).await
     }
 
-    /// The messages about a task. The query may name `limit` and `offset`.
+    /// The messages about a task. The query may name `limit`, `offset` and `cursor`.
     pub async fn list_task_messages(&self, id: &str, query: Query<'_>) -> Result<Listed<Message>> {
         self.list("messages", &path(["tasks", id, "messages"]), query).await
     }

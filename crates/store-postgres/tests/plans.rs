@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use octopoid_store::engine::{Parameter, SharedEngine, Statement};
+use octopoid_store::{
+    engine::{Parameter, SharedEngine, Statement},
+    lists::{Filter, Page},
+};
 use octopoid_store_sqlite::{Location, Sqlite};
 use octopoid_store_testkit::{
     World, cases,
@@ -21,8 +24,7 @@ use octopoid_test_database::Schema;
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-/// What grows with every task. A tenant's projects, drafts and actions are listed from the newest
-/// one on, which the planner may do by passing over those of others until it has a page.
+/// What grows with every task.
 const GROWING: [&str; 4] = ["tasks", "task_history", "task_blockers", "messages"];
 
 /// What may be read from end to end all the same: a part of a statement's text, and why.
@@ -69,19 +71,28 @@ struct Full {
 impl Full {
     /// `None` if there is no server and the test is to be skipped.
     async fn new() -> Option<Self> {
+        Self::with(FILL).await
+    }
+
+    /// The same, filled otherwise.
+    async fn with(rows: &str) -> Option<Self> {
         let schema = Schema::fresh().await?;
         let engine = Arc::new(schema.engine(octopoid_store_postgres::Options::default()));
         World::on(engine).await.expect("an empty schema takes the tables");
         let connecting = tokio_postgres::connect(&schema.url(), NoTls).await;
         let (client, connection) = connecting.expect("the server for tests can be reached");
         tokio::spawn(connection);
-        client.batch_execute(FILL).await.expect("the tables take the rows");
+        client.batch_execute(rows).await.expect("the tables take the rows");
         Some(Self { client, _schema: schema })
     }
 
     /// The plan of a statement, in one of the two ways in which a prepared one is planned: for these
     /// parameters, or for any.
     async fn plan(&self, text: &str, parameters: &[Parameter], mode: &str) -> Value {
+        self.explain("FORMAT JSON", text, parameters, mode).await
+    }
+
+    async fn explain(&self, how: &str, text: &str, parameters: &[Parameter], mode: &str) -> Value {
         let types = parameters.iter().map(|parameter| match parameter {
             Parameter::Int(_) => "bigint",
             Parameter::Text(_) => "text",
@@ -98,7 +109,7 @@ impl Full {
         let (types, values) = (list(types.map(str::to_owned).collect()), list(values.collect()));
         let sql = format!(
             "SET plan_cache_mode = {mode}; PREPARE known {types} AS {text};
-            EXPLAIN (FORMAT JSON) EXECUTE known {values}; DEALLOCATE known"
+            EXPLAIN ({how}) EXECUTE known {values}; DEALLOCATE known"
         );
         let answers = self.client.simple_query(&sql).await;
         let answers = answers.unwrap_or_else(|error| panic!("{error:?}\nby {text}"));
@@ -188,4 +199,128 @@ async fn no_statement_passes_over_a_table_that_grows() {
     }
     println!("{} statements", issued.len());
     assert!(wrong.is_empty(), "read from end to end: {}", wrong.join("\n"));
+}
+
+/// A tenant with twenty of everything beside one with a hundred thousand, and a queue of the large
+/// one in which nothing of the small one is. The statistics know both.
+const TWO_TENANTS: &str = "
+INSERT INTO tasks (id, file_path, queue, priority, role, branch, scope, project_id, has_plan,
+    auto_accept, needs_rebase, created_at, updated_at, version, needs_breakdown,
+    needs_intervention, write_id, events, is_awaited)
+SELECT 't' || n, 't' || n,
+    (ARRAY['incoming', 'done', 'done', 'failed', 'provisional', 'own'])[n % 6 + 1], 'P' || n % 5,
+    'r' || n % 3, 'main', CASE WHEN n <= 20 THEN 's' ELSE 'large' END,
+    CASE WHEN n <= 20 THEN 'p' ELSE 'q' || n % 7 END, 0, 0, 0, n, n, 1, 0,
+    CASE WHEN n % 2 = 0 THEN 1 ELSE 0 END, n, 1, 0
+FROM generate_series(1, 100000) AS n;
+INSERT INTO finished_counts (scope, queue, shard, tasks)
+SELECT scope, queue, 0, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed')
+GROUP BY scope, queue;
+INSERT INTO projects (id, title, status, auto_accept, created_at, scope)
+SELECT id, id, CASE WHEN seq % 2 = 0 THEN 'x' ELSE 'active' END, 0, seq, scope FROM tasks;
+INSERT INTO projects (id, title, status, auto_accept, created_at, scope)
+VALUES ('p', 'p', 'active', 0, 0, 's');
+INSERT INTO drafts (title, status, author, created_at, updated_at, scope)
+SELECT id, CASE WHEN seq % 2 = 0 THEN 'a' ELSE 'b' END, 'x', seq, seq, scope FROM tasks;
+INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope)
+SELECT 'm' || seq, 'x', 'a', 'x', 'x', 'c', seq, scope FROM tasks;
+INSERT INTO actions (id, entity_type, entity_id, action_type, label, status, proposed_by,
+    proposed_at, scope)
+SELECT 'a' || seq, 'x', 'x', 'c', 'l', 'x', 'p', seq, scope FROM tasks;
+INSERT INTO orchestrators (id, cluster, machine_id, repo_url, registered_at, last_heartbeat,
+    status, scope)
+SELECT 'c-' || id, 'x', id, 'r', seq, seq, 'active', scope FROM tasks;
+INSERT INTO roles (name, scope, claims_from, orchestrator_id, created_at)
+SELECT id, scope, 'incoming', 'c-' || id, seq FROM tasks;
+INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at)
+SELECT scope, id, '[]', '[]', seq, seq FROM tasks;
+INSERT INTO api_keys (key_hash, id, scope, created_at)
+SELECT id, 'k' || id, scope, seq FROM tasks;
+ANALYZE";
+
+/// More rows than the small tenant has, in all that a list reads: each of them several times.
+const READS_MAX: u64 = 400;
+
+/// How many rows the nodes of a plan have read, those that a condition removed among them.
+fn rows_read(plan: &Value) -> u64 {
+    match plan {
+        Value::Array(parts) => parts.iter().map(rows_read).sum(),
+        Value::Object(node) => {
+            let number = |name: &str| node.get(name).and_then(Value::as_f64).unwrap_or_default();
+            let is_scan = node.get("Node Type").and_then(Value::as_str).is_some_and(|kind| {
+                kind.ends_with("Scan") && !kind.starts_with("Subquery") && kind != "CTE Scan"
+            });
+            let removed = ["Rows Removed by Filter", "Rows Removed by Index Recheck"];
+            let read = number("Actual Rows") + removed.iter().map(|name| number(name)).sum::<f64>();
+            let own = if is_scan { read * number("Actual Loops") } else { 0.0 };
+            // A count is not negative, and far from where it would be rounded.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as said")]
+            let own = own.round() as u64;
+            own + node.values().map(rows_read).sum::<u64>()
+        }
+        _ => 0,
+    }
+}
+
+/// Every list of the small tenant, first pages and later ones, with the filters they have.
+async fn lists_of_the_small_tenant() -> BTreeMap<String, Statement> {
+    let mut issued = BTreeMap::new();
+    let (recording, _) = recorded();
+    let nouns = Nouns::on(recording.clone()).await;
+    uses_everything(&nouns).await;
+    recording.take();
+    lists_everything(&nouns).await;
+    for limit in [2, 50, 500] {
+        for filter in lists_of_tasks() {
+            nouns.store.list_tasks(&filter, &Page::first(limit)).await.expect("a list is read");
+        }
+        let page = Page::first(limit);
+        nouns.store.list_project_tasks("p", None, Some("s"), &page).await.expect("it is there");
+    }
+    add(&mut issued, recording.take());
+    issued
+}
+
+fn lists_of_tasks() -> Vec<Filter> {
+    let list = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let all = || Filter { scope: "s".to_owned(), ..Filter::default() };
+    let mut filters = vec![
+        all(),
+        Filter { queues: list(&["incoming"]), ..all() },
+        Filter { queues: list(&["done"]), ..all() },
+        Filter { queues: list(&["done", "failed", "own", "provisional"]), ..all() },
+        Filter { queues: list(&["a", "b", "c", "d", "e", "f", "g", "h", "own"]), ..all() },
+        Filter { priorities: list(&["P0", "P4"]), ..all() },
+        Filter { roles: list(&["r1"]), ..all() },
+        Filter { claimed_by: Some("nobody".to_owned()), ..all() },
+        Filter { project_id: Some("p".to_owned()), ..all() },
+        Filter { needs_intervention: Some(true), ..all() },
+        Filter { needs_intervention: Some(false), ..all() },
+    ];
+    let urgent: Vec<_> =
+        filters.iter().map(|filter| Filter { by_priority: true, ..filter.clone() }).collect();
+    filters.extend(urgent);
+    filters
+}
+
+#[tokio::test]
+async fn a_small_tenant_beside_a_large_one_reads_its_own_rows_only() {
+    let Some(full) = Full::with(TWO_TENANTS).await else { return };
+    let mut wrong = Vec::new();
+    let lists = lists_of_the_small_tenant().await;
+    assert!(lists.len() > 80, "only {} lists were recorded", lists.len());
+    for (text, statement) in &lists {
+        // A list of more than one scope is for those whom no key confines.
+        let modes = ["force_custom_plan", "force_generic_plan"];
+        for mode in &modes[..if statement.sql.is_constant() { 2 } else { 1 }] {
+            let how = "ANALYZE, TIMING OFF, FORMAT JSON";
+            let plan = full.explain(how, text, &statement.parameters, mode).await;
+            let read = rows_read(&plan);
+            if read > READS_MAX {
+                wrong.push(format!("{read} rows ({mode}) by {text} {:?}", statement.parameters));
+            }
+        }
+    }
+    println!("{} statements", lists.len());
+    assert!(wrong.is_empty(), "rows of others are read: {}", wrong.join("\n"));
 }

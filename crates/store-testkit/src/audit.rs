@@ -30,8 +30,8 @@ const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_
      OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM task_history WHERE task_id = tasks.id)";
 
 /// What can be claimed, and what a claim goes by.
-const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at \
-     FROM tasks";
+const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \
+     priority FROM tasks";
 
 /// Looks the database over.
 pub async fn check(world: &World) -> Verdict {
@@ -59,8 +59,8 @@ pub async fn check(world: &World) -> Verdict {
 /// held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
-    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at]) =
-        <[Value; 8]>::try_from(row)
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority]) =
+        <[Value; 9]>::try_from(row)
     else {
         return Err(Failure::new("a row of another shape"));
     };
@@ -70,7 +70,12 @@ fn check_lane(row: Row) -> Verdict {
     let is_held = claimed_in == queue && lease != Value::Null;
     let is_free = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name) && !is_held;
     ensure_eq!(lane != Value::Null, is_free, "a lane is for what can be claimed: {shown}");
-    ensure_eq!(rank != Value::Null, is_free, "a rank is for what can be claimed: {shown}");
+    let named = match &priority {
+        Value::Text(name) => ["P0", "P1", "P2", "P3"].iter().position(|known| known == name),
+        Value::Int(_) | Value::Null => None,
+    };
+    let expected = named.and_then(|rank| i64::try_from(rank).ok()).unwrap_or(9);
+    ensure_eq!(rank, Value::Int(expected), "the rank is that of the priority: {shown}");
     let is_watched = is_held || name == queue::CLAIMED;
     ensure_eq!(reap_at != Value::Null, is_watched, "the reaper watches what is held: {shown}");
     Ok(())

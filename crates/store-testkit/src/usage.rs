@@ -1,7 +1,7 @@
 //! Everything that the other nouns' operations do, once, for whoever looks at their statements.
 
 use octopoid_domain::action::Outcome;
-use octopoid_store::{actions, drafts, messages, projects};
+use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects};
 use serde_json::json;
 
 use crate::nouns::{Nouns, PAGE, read};
@@ -14,7 +14,7 @@ pub async fn uses_everything(world: &Nouns) {
     world.creates_project("p", json!({})).await;
     world.creates_task("t", json!({"project_id": "p"})).await;
     world.patches_project("p", json!({"title": "new"})).await.expect(DONE);
-    store.list_project_tasks("p", Some("s"), None).await.expect(DONE);
+    store.list_project_tasks("p", Some("s"), None, &PAGE).await.expect(DONE);
     store.delete_project("p", Some("s")).await.expect_err("a project with tasks stays");
     for body in [
         json!({"to": "task", "id": "u", "file_path": "u", "branch": "main", "blocked_by": "t"}),
@@ -27,7 +27,7 @@ pub async fn uses_everything(world: &Nouns) {
     }
     let root = world.writes_message(json!({})).await;
     world.writes_message(json!({"parent_message_id": root.id})).await;
-    store.list_thread(&root.id, "s").await.expect(DONE);
+    store.list_thread(&root.id, "s", &PAGE).await.expect(DONE);
     let action = world.proposes(json!({})).await;
     store.execute_action(&action.id, Some("s"), world.stamp()).await.expect(DONE);
     store.update_action(&action.id, Some("s"), read(&json!({"result": "r"}))).await.expect(DONE);
@@ -35,35 +35,60 @@ pub async fn uses_everything(world: &Nouns) {
     store.end_action(&action.id, Some("s"), Outcome::Failed, nothing).await.expect(DONE);
 }
 
-/// Asks for each list that a scope is asked for, with its filters one by one and in pairs.
+/// Asks for each list that a scope is asked for, with its filters one by one and in pairs: its
+/// first page, and the one after it if there is one.
 pub async fn lists_everything(world: &Nouns) {
+    for limit in [50, 1] {
+        lists_pages(world, limit).await;
+    }
+}
+
+/// Asks for a page and the one behind it.
+macro_rules! pages {
+    ($limit:expr, |$page:ident| $list:expr) => {{
+        let $page = &Page::first($limit);
+        let first = $list.await.expect(DONE);
+        if let Some(cursor) = first.next_cursor {
+            let $page = &Page::after($limit, cursor);
+            $list.await.expect(DONE);
+        }
+    }};
+}
+
+async fn lists_pages(world: &Nouns, limit: i64) {
     let store = &world.store;
     let (scope, some) = (|| Some("s".to_owned()), || Some("x".to_owned()));
     for (status, created_by) in [(None, None), (some(), None), (some(), some()), (None, some())] {
         let filter = projects::Filter { scope: scope(), status, created_by };
-        store.list_projects(&filter, PAGE).await.expect(DONE);
+        pages!(limit, |page| store.list_projects(&filter, page));
     }
     for statuses in [vec![], vec!["a".to_owned()], vec!["a".to_owned(), "b".to_owned()]] {
         let filter = drafts::Filter { scope: scope(), statuses, ..Default::default() };
-        store.list_drafts(&filter, PAGE).await.expect(DONE);
+        pages!(limit, |page| store.list_drafts(&filter, page));
         let filter = drafts::Filter { author: some(), linked_task_id: some(), ..filter };
-        store.list_drafts(&filter, PAGE).await.expect(DONE);
+        pages!(limit, |page| store.list_drafts(&filter, page));
     }
     for (task_id, to_actor) in [(None, None), (some(), None), (some(), some()), (None, some())] {
         for (kind, is_unreplied) in [(None, false), (some(), true)] {
             let (task_id, to_actor) = (task_id.clone(), to_actor.clone());
             let filter =
                 messages::Filter { scope: "s".to_owned(), task_id, to_actor, kind, is_unreplied };
-            for window in [messages::Window::Newest(50), messages::Window::Stretch(PAGE)] {
-                store.list_messages(&filter, window).await.expect(DONE);
-            }
+            pages!(limit, |page| store.list_messages(&filter, page));
+            pages!(limit, |page| store.list_newest_messages(&filter, page));
         }
     }
     for (entity_id, status) in [(None, None), (some(), None), (some(), some()), (None, some())] {
         for entity_type in [None, some()] {
             let (entity_id, status) = (entity_id.clone(), status.clone());
             let filter = actions::Filter { scope: "s".to_owned(), entity_type, entity_id, status };
-            store.list_actions(&filter, PAGE, world.stamp().now).await.expect(DONE);
+            pages!(limit, |page| store.list_actions(&filter, page, world.stamp().now));
         }
     }
+    for (cluster, statuses) in [(None, vec![]), (some(), vec!["active".to_owned()])] {
+        let filter = orchestrators::Filter { scope: scope(), cluster, statuses };
+        pages!(limit, |page| store.list_orchestrators(&filter, page));
+    }
+    pages!(limit, |page| store.list_flows("s", page));
+    pages!(limit, |page| store.list_roles(Some("s"), page));
+    pages!(limit, |page| store.list_keys(Some("s"), page));
 }

@@ -33,7 +33,7 @@ pub const LEASE: i64 = 300 * SECOND;
 /// A day, in milliseconds.
 pub const DAY: i64 = 86_400 * SECOND;
 
-const ALL: Page = Page { limit: 500, offset: 0 };
+const ALL: Page = Page::first(500);
 
 /// Where a case happens.
 pub struct World {
@@ -264,7 +264,7 @@ impl World {
 
     /// A task's history.
     pub async fn history(&self, id: &str) -> Result<Vec<Event>> {
-        self.store.task_history(id, None, 0, 1_000).await
+        Ok(self.store.task_history(id, None, &Page::first(1_000)).await?.items)
     }
 
     /// The names of the events in a task's history.
@@ -275,12 +275,13 @@ impl World {
 
     /// The tasks that a filter finds.
     pub async fn tasks(&self, filter: &Filter) -> Result<Vec<Task>> {
-        Ok(self.store.list_tasks(filter, ALL).await?.items)
+        Ok(self.store.list_tasks(filter, &ALL).await?.items)
     }
 
     /// The ids of the tasks that a filter finds, and how many there are in all.
     pub async fn lists(&self, filter: Filter) -> Result<(Vec<String>, i64)> {
-        let Listed { items, total } = self.store.list_tasks(&filter, ALL).await?;
+        let Listed { items, total, .. } = self.store.list_tasks(&filter, &ALL).await?;
+        let total = total.ok_or(StoreError::Corrupt("a first page was not counted"))?;
         Ok((items.into_iter().map(|task| task.id).collect(), total))
     }
 

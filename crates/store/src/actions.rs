@@ -7,14 +7,13 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
-    conditions::Conditions,
+    Result, Stamp, Store, StoreError,
     engine::{Row, Statement, Value, bind},
     first,
     history::message_id,
-    lists::{Listed, Page},
+    lists::{Listed, Listing, Order, Page, Place},
     patch::{field, set},
-    row::{Column, Columns, number},
+    row::{Column, Columns},
 };
 
 /// The columns of an action, in the order [`action`] reads them.
@@ -71,7 +70,15 @@ const INSERT: &str = concat!(
 const FIND: &str =
     concat!("SELECT ", columns!(), " FROM actions WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM actions");
+/// The newest first.
+const NEWEST_FIRST: Order = Order {
+    name: "actions",
+    columns: columns!(),
+    table: "actions",
+    places: &[Place::number("seq").indexed("(seq + 0)")],
+    is_descending: true,
+    is_counted: true,
+};
 
 /// Of many who ask at once, one is the first.
 const EXECUTE: &str = concat!(
@@ -114,24 +121,24 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn conditions(&self, now: Millis) -> Conditions {
-        let mut conditions = Conditions::default();
-        conditions.and("scope = ?#", &self.scope);
+    fn listing(&self, now: Millis) -> Listing {
+        let mut listing = Listing::new(&NEWEST_FIRST, self);
+        listing.and("scope = ?#", &self.scope);
         match (&self.entity_id, &self.status) {
             // The index of statuses would pass over every action with that status, so the status
             // is hidden from it.
             (Some(entity), Some(status)) => {
-                conditions.and("entity_id = ?#", entity);
-                conditions.and("status || '' = ?#", status);
+                listing.and("entity_id = ?#", entity);
+                listing.and("status || '' = ?#", status);
             }
             (entity, status) => {
-                conditions.and_if("entity_id = ?#", entity.as_deref());
-                conditions.and_if("status = ?#", status.as_deref());
+                listing.and_if("entity_id = ?#", entity.as_deref());
+                listing.and_if("status = ?#", status.as_deref());
             }
         }
-        conditions.and_if("entity_type = ?#", self.entity_type.as_deref());
-        conditions.and("(expires_at_ms IS NULL OR expires_at_ms > ?#)", now);
-        conditions
+        listing.and_if("entity_type = ?#", self.entity_type.as_deref());
+        listing.and("(expires_at_ms IS NULL OR expires_at_ms > ?#)", now);
+        listing
     }
 }
 
@@ -168,15 +175,10 @@ impl Store {
     pub async fn list_actions(
         &self,
         filter: &Filter,
-        page: Page,
+        page: &Page,
         now: Millis,
     ) -> Result<Listed<Action>> {
-        let conditions = filter.conditions(now);
-        let total = conditions.count("actions");
-        let [total, rows] = self
-            .read_for(Some(&filter.scope), [total, conditions.page(LIST, "seq DESC", page)])
-            .await?;
-        Ok(Listed { items: all(rows, action)?, total: number(total)? })
+        self.list_page(Some(&filter.scope), &filter.listing(now), page, action).await
     }
 
     /// Asks for the execution of a proposed action. `within` confines the caller to a scope.

@@ -11,9 +11,9 @@ use octopoid_domain::{
 use crate::{
     Result, Stamp, Store, all,
     changes::{changing, find_to_change, found},
-    conditions::json_unless_empty,
     engine::bind,
     first,
+    lists::json_unless_empty,
     row::Columns,
     sql::Sql,
     tasks::{check_roles, columns, finding_roles, rules, task},

@@ -7,11 +7,10 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all, answers,
-    conditions::{Conditions, json},
+    Result, Stamp, Store, StoreError, answers,
     engine::{Row, Statement, bind},
     first,
-    lists::{Listed, Page},
+    lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
     patch::{field, set},
     projects,
@@ -54,7 +53,17 @@ const INSERT: &str = "INSERT INTO drafts (title, status, author, domain, file_pa
 const FIND: &str =
     concat!("SELECT ", columns!(), " FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM drafts");
+/// The newest first.
+const OF_SCOPE: Order = Order {
+    name: "drafts",
+    columns: columns!(),
+    table: "drafts",
+    places: &[Place::number("id").indexed("(id + 0)")],
+    is_descending: true,
+    is_counted: true,
+};
+
+const OF_ALL: Order = Order { places: &[Place::number("id")], ..OF_SCOPE };
 
 const UPDATE: &str = concat!(
     "UPDATE drafts SET ",
@@ -115,22 +124,23 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn conditions(&self) -> Conditions {
-        let mut conditions = Conditions::default();
-        conditions.and_if("scope = ?#", self.scope.as_deref());
+    fn listing(&self) -> Listing {
+        let order = if self.scope.is_some() { &OF_SCOPE } else { &OF_ALL };
+        let mut listing = Listing::new(order, self);
+        listing.and_if("scope = ?#", self.scope.as_deref());
         match &*self.statuses {
             [] => {}
-            [status] => conditions.and("status = ?#", status),
+            [status] => listing.and("status = ?#", status),
             // Hidden from the index, which would have to be sorted.
             several => {
-                conditions.and("status || '' IN (SELECT value FROM json_each(?#))", json(several));
+                listing.and("status || '' IN (SELECT value FROM json_each(?#))", json(several));
             }
         }
-        conditions.and_if("author = ?#", self.author.as_deref());
-        conditions.and_if("domain = ?#", self.domain.as_deref());
-        conditions.and_if("linked_task_id = ?#", self.linked_task_id.as_deref());
-        conditions.and_if("linked_project_id = ?#", self.linked_project_id.as_deref());
-        conditions
+        listing.and_if("author = ?#", self.author.as_deref());
+        listing.and_if("domain = ?#", self.domain.as_deref());
+        listing.and_if("linked_task_id = ?#", self.linked_task_id.as_deref());
+        listing.and_if("linked_project_id = ?#", self.linked_project_id.as_deref());
+        listing
     }
 }
 
@@ -156,13 +166,8 @@ impl Store {
 
     /// Lists drafts, the newest first. Without a scope, counting them reads the whole table;
     /// only those can ask for it whom no key confines.
-    pub async fn list_drafts(&self, filter: &Filter, page: Page) -> Result<Listed<Draft>> {
-        let conditions = filter.conditions();
-        let total = conditions.count("drafts");
-        let [total, rows] = self
-            .read_for(filter.scope.as_deref(), [total, conditions.page(LIST, "id DESC", page)])
-            .await?;
-        Ok(Listed { items: all(rows, draft)?, total: number(total)? })
+    pub async fn list_drafts(&self, filter: &Filter, page: &Page) -> Result<Listed<Draft>> {
+        self.list_page(filter.scope.as_deref(), &filter.listing(), page, draft).await
     }
 
     /// The draft with this number. `within` confines the caller to a scope.

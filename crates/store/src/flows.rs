@@ -8,9 +8,10 @@ use octopoid_domain::{
 use serde_json::Value;
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Stamp, Store, StoreError,
     engine::{Row, bind},
     first,
+    lists::{Listed, Listing, Order, Page, Place},
     row::Columns,
 };
 
@@ -32,8 +33,15 @@ const PUT: &str = concat!(
     columns!()
 );
 
-const LIST: &str =
-    concat!("SELECT ", columns!(), " FROM flows WHERE scope = ?1 ORDER BY name LIMIT 1000");
+/// By name.
+const BY_NAME: Order = Order {
+    name: "flows",
+    columns: columns!(),
+    table: "flows",
+    places: &[Place::text("name")],
+    is_descending: false,
+    is_counted: false,
+};
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM flows WHERE scope = ?1 AND name = ?2");
 
@@ -92,9 +100,10 @@ impl Store {
     }
 
     /// Lists the flows of a scope by name.
-    pub async fn list_flows(&self, scope: &str) -> Result<Vec<Flow>> {
-        let [rows] = self.read_for(Some(scope), [bind!(LIST, scope)]).await?;
-        all(rows, flow)
+    pub async fn list_flows(&self, scope: &str, page: &Page) -> Result<Listed<Flow>> {
+        let mut listing = Listing::new(&BY_NAME, &scope);
+        listing.and("scope = ?#", scope);
+        self.list_page(Some(scope), &listing, page, flow).await
     }
 
     /// The flow of this name.

@@ -6,8 +6,9 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, all,
+    Result, Stamp, Store,
     engine::{Row, Statement, bind},
+    lists::{Listed, Listing, Order, Page, Place},
     row::Columns,
 };
 
@@ -25,8 +26,15 @@ const RECORD_DELETED: &str = "INSERT INTO task_history (task_id, seq, scope, eve
 const NOTIFY: &str = "INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_at, scope) \
      SELECT ?3, id, ?4, NULL, ?5, ?6, ?7, scope FROM tasks WHERE id = ?1 AND write_id = ?2";
 
-const LIST: &str = "SELECT seq, task_id, event, agent, details, at FROM task_history \
-     WHERE task_id = ?1 AND seq > ?2 AND (?3 IS NULL OR scope = ?3) ORDER BY seq LIMIT ?4";
+/// The oldest first.
+const OLDEST_FIRST: Order = Order {
+    name: "history",
+    columns: "seq, task_id, event, agent, details, at",
+    table: "task_history",
+    places: &[Place::number("seq")],
+    is_descending: false,
+    is_counted: false,
+};
 
 pub(crate) fn record_deleted(id: &str, stamp: Stamp) -> Statement {
     bind!(RECORD_DELETED, id, stamp.write_id, stamp.now)
@@ -66,16 +74,17 @@ pub(crate) fn message_id(prefix: &str, stamp: Stamp) -> String {
 }
 
 impl Store {
-    /// A task's events after number `after`, oldest first.
+    /// Lists a task's events, the oldest first.
     pub async fn task_history(
         &self,
         id: &str,
         within: Option<&str>,
-        after: i64,
-        limit: i64,
-    ) -> Result<Vec<Event>> {
-        let [rows] = self.read([bind!(LIST, id, after, within, limit)]).await?;
-        all(rows, event)
+        page: &Page,
+    ) -> Result<Listed<Event>> {
+        let mut listing = Listing::new(&OLDEST_FIRST, &(id, within));
+        listing.and("task_id = ?#", id);
+        listing.and_if("scope = ?#", within);
+        self.list_page(within, &listing, page, event).await
     }
 }
 

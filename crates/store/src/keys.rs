@@ -10,12 +10,12 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all, answers,
+    Result, Stamp, Store, StoreError, answers,
     engine::{Row, Statement, bind},
     first, history,
-    lists::{Listed, Page},
+    lists::{Listed, Listing, Order, Page, Place},
     locks::Lock,
-    row::{Columns, number},
+    row::Columns,
 };
 
 /// The columns of a key, in the order [`key`] reads them.
@@ -69,18 +69,15 @@ const REVOKE: &str = concat!(
     columns!()
 );
 
-const LIST_ALL: &str =
-    concat!("SELECT ", columns!(), " FROM api_keys ORDER BY scope, id LIMIT ?1 OFFSET ?2");
-
-const LIST_SCOPE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM api_keys WHERE scope = ?3 ORDER BY scope, id LIMIT ?1 OFFSET ?2"
-);
-
-const COUNT_ALL: &str = "SELECT COUNT(*) FROM api_keys";
-
-const COUNT_SCOPE: &str = "SELECT COUNT(*) FROM api_keys WHERE scope = ?1";
+/// By scope.
+const BY_SCOPE: Order = Order {
+    name: "keys",
+    columns: columns!(),
+    table: "api_keys",
+    places: &[Place::text("scope"), Place::text("id").indexed("(id || '')")],
+    is_descending: false,
+    is_counted: true,
+};
 
 fn key(row: Row) -> Result<Key> {
     let mut row = Columns::new(row);
@@ -163,15 +160,9 @@ impl Store {
     }
 
     /// Lists the keys of a scope, or of all, revoked and expired ones too.
-    pub async fn list_keys(&self, scope: Option<&str>, page: Page) -> Result<Listed<Key>> {
-        let Page { limit, offset } = page;
-        let [rows, total] = match scope {
-            Some(scope) => {
-                let list = bind!(LIST_SCOPE, limit, offset, scope);
-                self.read([list, bind!(COUNT_SCOPE, scope)]).await?
-            }
-            None => self.read([bind!(LIST_ALL, limit, offset), bind!(COUNT_ALL)]).await?,
-        };
-        Ok(Listed { items: all(rows, key)?, total: number(total)? })
+    pub async fn list_keys(&self, scope: Option<&str>, page: &Page) -> Result<Listed<Key>> {
+        let mut listing = Listing::new(&BY_SCOPE, &scope);
+        listing.and_if("scope = ?#", scope);
+        self.list_page(scope, &listing, page, key).await
     }
 }

@@ -7,7 +7,6 @@
 pub mod actions;
 mod changes;
 mod claims;
-mod conditions;
 pub mod copy;
 mod counts;
 mod cycles;
@@ -123,17 +122,6 @@ impl Store {
 
     async fn look_up<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
         answers(self.engine.look_up(batch.into()).await?)
-    }
-
-    /// Reads what may take long, such as a list. A tenant that asks for much waits for its own
-    /// reads, so that some of the engine's readers are left for the others.
-    async fn read_for<const N: usize>(
-        &self,
-        scope: Option<&str>,
-        batch: [Statement; N],
-    ) -> Result<[Rows; N]> {
-        let _pass = self.gate.enter(scope.unwrap_or_default()).await?;
-        self.read(batch).await
     }
 
     /// Says that the process is about to end: lists that wait for their turn are refused, and reads

@@ -3,12 +3,11 @@
 use octopoid_domain::{Refusal, limits::shown, message::Message};
 
 use crate::{
-    Result, Stamp, Store, all,
-    conditions::Conditions,
+    Result, Stamp, Store,
     engine::{Row, Rows, bind},
     history::message_id,
-    lists::{Listed, Page},
-    row::{Columns, number},
+    lists::{Listed, Listing, Order, Page, Place, Start},
+    row::Columns,
 };
 
 /// The columns of a message, in the order [`message`] reads them.
@@ -45,18 +44,33 @@ const INSERT: &str = concat!(
 /// Why nothing was inserted: whether the parent is there. Messages never change.
 const FIND_PARENT: &str = "SELECT task_id FROM messages WHERE id = ?1 AND scope = ?2";
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM messages");
+/// In the order they were written.
+const OLDEST_FIRST: Order = Order {
+    name: "messages",
+    columns: columns!(),
+    table: "messages",
+    places: &[Place::number("created_at"), Place::number("seq")],
+    is_descending: false,
+    is_counted: true,
+};
+
+const NEWEST_FIRST: Order =
+    Order { name: "messages, the newest first", is_descending: true, ..OLDEST_FIRST };
 
 /// Every parent is in its child's scope, so it is enough to check the root's.
-const THREAD: &str = "WITH RECURSIVE thread (seq, id) AS ( \
-     SELECT seq, id FROM messages WHERE id = ?1 AND scope = ?2 \
-     UNION ALL SELECT reply.seq, reply.id FROM thread \
-     JOIN messages AS reply ON reply.parent_message_id = thread.id) \
-     SELECT message.id, message.task_id, message.from_actor, message.to_actor, message.type, \
-     message.content, message.created_at, message.scope, message.parent_message_id \
-     FROM (SELECT seq FROM thread LIMIT 10000) AS bounded \
-     JOIN messages AS message ON message.seq = bounded.seq \
-     ORDER BY message.created_at, message.seq";
+const THREAD: Order = Order {
+    name: "thread",
+    table: "(WITH RECURSIVE thread (seq, id) AS ( \
+        SELECT seq, id FROM messages WHERE id = ?1 AND scope = ?2 \
+        UNION ALL SELECT reply.seq, reply.id FROM thread \
+        JOIN messages AS reply ON reply.parent_message_id = thread.id) \
+        SELECT message.seq, message.id, message.task_id, message.from_actor, message.to_actor, \
+        message.type, message.content, message.created_at, message.scope, \
+        message.parent_message_id \
+        FROM (SELECT seq FROM thread LIMIT 10000) AS bounded \
+        JOIN messages AS message ON message.seq = bounded.seq) AS thread",
+    ..OLDEST_FIRST
+};
 
 /// Which messages to list.
 #[derive(Clone, Debug, Default)]
@@ -73,39 +87,30 @@ pub struct Filter {
     pub is_unreplied: bool,
 }
 
-/// Which stretch of the messages to list. Both are in the order they were written.
-#[derive(Clone, Copy, Debug)]
-pub enum Window {
-    /// The newest ones, at most so many: what somebody who asks for no stretch wants to see.
-    Newest(i64),
-    /// A stretch, counted from the oldest.
-    Stretch(Page),
-}
-
 impl Filter {
-    fn conditions(&self) -> Conditions {
-        let mut conditions = Conditions::default();
-        conditions.and("scope = ?#", &self.scope);
+    fn listing(&self, order: &'static Order) -> Listing {
+        let mut listing = Listing::new(order, self);
+        listing.and("scope = ?#", &self.scope);
         match (&self.task_id, &self.to_actor) {
             // A reader's index would pass over all that was ever written to that reader, so the
             // reader is hidden from it.
             (Some(task), Some(reader)) => {
-                conditions.and("task_id = ?#", task);
-                conditions.and("to_actor || '' = ?#", reader);
+                listing.and("task_id = ?#", task);
+                listing.and("to_actor || '' = ?#", reader);
             }
             (task, reader) => {
-                conditions.and_if("task_id = ?#", task.as_deref());
-                conditions.and_if("to_actor = ?#", reader.as_deref());
+                listing.and_if("task_id = ?#", task.as_deref());
+                listing.and_if("to_actor = ?#", reader.as_deref());
             }
         }
-        conditions.and_if("type = ?#", self.kind.as_deref());
+        listing.and_if("type = ?#", self.kind.as_deref());
         if self.is_unreplied {
-            conditions.and_always(
+            listing.and_always(
                 "NOT EXISTS (SELECT 1 FROM messages AS reply \
                  WHERE reply.parent_message_id = messages.id)",
             );
         }
-        conditions
+        listing
     }
 }
 
@@ -133,28 +138,40 @@ impl Store {
         Ok(new)
     }
 
-    /// Lists messages, the oldest of the window first.
-    pub async fn list_messages(&self, filter: &Filter, window: Window) -> Result<Listed<Message>> {
-        let conditions = filter.conditions();
-        let total = conditions.count("messages");
-        let page = match window {
-            Window::Newest(limit) => {
-                conditions.page(LIST, "created_at DESC, seq DESC", Page { limit, offset: 0 })
-            }
-            Window::Stretch(page) => conditions.page(LIST, "created_at, seq", page),
-        };
-        let [total, mut rows] = self.read_for(Some(&filter.scope), [total, page]).await?;
-        if matches!(window, Window::Newest(_)) {
-            rows.reverse();
+    /// Lists messages in the order they were written.
+    pub async fn list_messages(&self, filter: &Filter, page: &Page) -> Result<Listed<Message>> {
+        let newest = filter.listing(&NEWEST_FIRST);
+        if matches!(&page.start, Start::Cursor(cursor) if newest.has(cursor)) {
+            return self.list_newest_messages(filter, page).await;
         }
-        Ok(Listed { items: all(rows, message)?, total: number(total)? })
+        self.list_page(Some(&filter.scope), &filter.listing(&OLDEST_FIRST), page, message).await
     }
 
-    /// A message of this scope and all that answers it, directly or not; at most 10,000, and none
-    /// if there is no such message.
-    pub async fn list_thread(&self, root: &str, scope: &str) -> Result<Vec<Message>> {
-        let [rows] = self.read_for(Some(scope), [bind!(THREAD, root, scope)]).await?;
-        all(rows, message)
+    /// Lists the newest messages: what a caller wants to see who asks for no page. They are in the
+    /// order they were written as well; the next page has the ones before them.
+    pub async fn list_newest_messages(
+        &self,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Listed<Message>> {
+        let listing = filter.listing(&NEWEST_FIRST);
+        let mut listed = self.list_page(Some(&filter.scope), &listing, page, message).await?;
+        listed.items.reverse();
+        Ok(listed)
+    }
+
+    /// Lists a message of this scope and all that answers it, directly or not, in the order they
+    /// were written; none if there is no such message. At most 10,000 of a thread are seen.
+    pub async fn list_thread(
+        &self,
+        root: &str,
+        scope: &str,
+        page: &Page,
+    ) -> Result<Listed<Message>> {
+        let mut listing = Listing::new(&THREAD, &(root, scope));
+        listing.bind(root);
+        listing.bind(scope);
+        self.list_page(Some(scope), &listing, page, message).await
     }
 }
 

@@ -7,9 +7,9 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, StoreError, all, answers,
-    conditions::json_unless_empty,
     engine::{Row, Value, bind},
     first, keys,
+    lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
     row::{Column, Columns},
 };
@@ -22,20 +22,17 @@ macro_rules! columns {
     };
 }
 
-/// The list, with a condition on the scope.
-macro_rules! list {
-    ($condition:literal) => {
-        concat!(
-            "SELECT ",
-            columns!(),
-            " FROM orchestrators WHERE ",
-            $condition,
-            "(?2 IS NULL OR cluster = ?2) \
-             AND (?3 IS NULL OR status IN (SELECT value FROM json_each(?3))) \
-             ORDER BY last_heartbeat DESC, id LIMIT 10000"
-        )
-    };
-}
+/// By id, which no heartbeat changes.
+const OF_SCOPE: Order = Order {
+    name: "orchestrators",
+    columns: columns!(),
+    table: "orchestrators",
+    places: &[Place::text("id").indexed("(id || '')")],
+    is_descending: false,
+    is_counted: true,
+};
+
+const OF_ALL: Order = Order { places: &[Place::text("id")], ..OF_SCOPE };
 
 /// Whether somebody has an id.
 const FIND_HOLDER: &str = "SELECT 1 FROM orchestrators WHERE id = ?1";
@@ -69,10 +66,6 @@ const SET_STATUS: &str = concat!(
     "UPDATE orchestrators SET status = ?3 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
     columns!()
 );
-
-const LIST_ALL: &str = list!("?1 IS NULL AND ");
-
-const LIST_SCOPE: &str = list!("scope = ?1 AND ");
 
 /// A stretch at a time, so that the write stays short; the next run takes the rest. The conditions
 /// stand twice, because another server may have marked some of the stretch, or heard of them, since
@@ -200,17 +193,25 @@ impl Store {
         first(rows, orchestrator)?.ok_or_else(not_found)
     }
 
-    /// Lists orchestrators, those heard of last first.
-    pub async fn list_orchestrators(&self, filter: &Filter) -> Result<Vec<Orchestrator>> {
-        let sql = if filter.scope.is_some() { LIST_SCOPE } else { LIST_ALL };
-        let statuses = json_unless_empty(&filter.statuses);
-        let [rows] = self
-            .read_for(
-                filter.scope.as_deref(),
-                [bind!(sql, &filter.scope, &filter.cluster, statuses)],
-            )
-            .await?;
-        all(rows, orchestrator)
+    /// Lists orchestrators. A page is chosen by their ids, because a heartbeat must not move any from
+    /// one page to another; within it, those heard of last come first.
+    pub async fn list_orchestrators(
+        &self,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<Listed<Orchestrator>> {
+        let scope = filter.scope.as_deref();
+        let order = if scope.is_some() { &OF_SCOPE } else { &OF_ALL };
+        let mut listing = Listing::new(order, filter);
+        listing.and_if("scope = ?#", scope);
+        listing.and_if("cluster = ?#", filter.cluster.as_deref());
+        if !filter.statuses.is_empty() {
+            listing.and("status IN (SELECT value FROM json_each(?#))", json(&filter.statuses));
+        }
+        let mut listed = self.list_page(scope, &listing, page, orchestrator).await?;
+        // By id already, which decides among those heard of at the same moment.
+        listed.items.sort_by_key(|found| std::cmp::Reverse(found.last_heartbeat));
+        Ok(listed)
     }
 
     /// Marks active orchestrators offline that were not heard of since `silent_since`, and returns

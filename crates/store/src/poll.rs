@@ -7,7 +7,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Store, StoreError, all,
+    Result, Store, StoreError, all, answers,
     engine::{Row, bind},
     first,
     row::Columns,
@@ -41,13 +41,14 @@ impl Store {
             Some(scope) => scope.to_owned(),
             None => self.scope_of(orchestrator, within).await?,
         };
-        let batch = [
+        let batch = vec![
             bind!(FIND_SCOPE, orchestrator, within),
             bind!(COUNTS, &scope),
             bind!(PROVISIONAL, &scope),
             bind!(FLOWS, &scope),
         ];
-        let [registered, counted, provisional, flows] = self.read_for(Some(&scope), batch).await?;
+        let [registered, counted, provisional, flows] =
+            answers(self.list(Some(&scope), batch).await?)?;
         Ok(Poll {
             queue_counts: first(counted, counts)?
                 .ok_or(StoreError::Corrupt("counting returned no row"))?,

@@ -7,15 +7,13 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all, answers,
-    conditions::Conditions,
+    Result, Stamp, Store, StoreError, answers,
     engine::{Row, Statement, bind},
     first,
-    lists::{Listed, Page},
+    lists::{Listed, Listing, Order, Page, Place, Tasks},
     locks::Lock,
     patch::{field, set},
-    row::{Columns, number},
-    tasks::{self, task},
+    row::Columns,
 };
 
 /// The columns of a project, in the order [`project`] reads them.
@@ -73,7 +71,17 @@ const INSERT_FROM_DRAFT: &str = insert!(
 const FIND: &str =
     concat!("SELECT ", columns!(), " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM projects");
+/// The newest first.
+const OF_SCOPE: Order = Order {
+    name: "projects",
+    columns: columns!(),
+    table: "projects",
+    places: &[Place::number("seq").indexed("(seq + 0)")],
+    is_descending: true,
+    is_counted: true,
+};
+
+const OF_ALL: Order = Order { places: &[Place::number("seq")], ..OF_SCOPE };
 
 /// Completing a project notes the time, unless it is noted already or the body says otherwise.
 const UPDATE: &str = concat!(
@@ -99,16 +107,6 @@ const UPDATE: &str = concat!(
      WHEN ?9 = 'completed' THEN COALESCE(completed_at, ?3) ELSE completed_at END \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
     columns!()
-);
-
-/// The most urgent first; among equals the newest.
-const TASKS: &str = concat!(
-    "SELECT ",
-    tasks::columns!(),
-    " FROM tasks WHERE project_id = ?1 AND (?2 IS NULL OR scope = ?2) \
-     ORDER BY ",
-    tasks::rank!(),
-    ", created_at DESC, seq DESC LIMIT 10000"
 );
 
 const DELETE: &str = "DELETE FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
@@ -178,16 +176,14 @@ impl Store {
 
     /// Lists projects, the newest first. Without a scope, counting them reads the whole table;
     /// only those can ask for it whom no key confines.
-    pub async fn list_projects(&self, filter: &Filter, page: Page) -> Result<Listed<Project>> {
-        let mut conditions = Conditions::default();
-        conditions.and_if("scope = ?#", filter.scope.as_deref());
-        conditions.and_if("status = ?#", filter.status.as_deref());
-        conditions.and_if("created_by = ?#", filter.created_by.as_deref());
-        let total = conditions.count("projects");
-        let [total, rows] = self
-            .read_for(filter.scope.as_deref(), [total, conditions.page(LIST, "seq DESC", page)])
-            .await?;
-        Ok(Listed { items: all(rows, project)?, total: number(total)? })
+    pub async fn list_projects(&self, filter: &Filter, page: &Page) -> Result<Listed<Project>> {
+        let scope = filter.scope.as_deref();
+        let order = if scope.is_some() { &OF_SCOPE } else { &OF_ALL };
+        let mut listing = Listing::new(order, filter);
+        listing.and_if("scope = ?#", scope);
+        listing.and_if("status = ?#", filter.status.as_deref());
+        listing.and_if("created_by = ?#", filter.created_by.as_deref());
+        self.list_page(scope, &listing, page, project).await
     }
 
     /// The project with this id. `within` confines the caller to a scope.
@@ -196,24 +192,24 @@ impl Store {
         first(rows, project)?.ok_or_else(|| not_found(id))
     }
 
-    /// The tasks of a project: all up to a bound that no project should reach. `within` confines
-    /// the caller to a scope; `scope` only leaves out the tasks of others.
+    /// Lists the tasks of a project, the most urgent first, and among equals the newest. `within`
+    /// confines the caller to a scope; `scope` only leaves out the tasks of others.
     pub async fn list_project_tasks(
         &self,
         id: &str,
         within: Option<&str>,
         scope: Option<&str>,
-    ) -> Result<Vec<Task>> {
-        let [found, rows] = self
-            .read_for(
-                scope.or(within),
-                [bind!(FIND, id, within), bind!(TASKS, id, scope.or(within))],
-            )
-            .await?;
-        if found.is_empty() {
+        page: &Page,
+    ) -> Result<Listed<Task>> {
+        let scope = scope.or(within);
+        let mut tasks = Tasks::of_project(id, scope);
+        let mut batch = tasks.statements(page)?;
+        batch.push(bind!(FIND, id, within));
+        let mut answers = self.list(scope, batch).await?;
+        if answers.pop().is_none_or(|found| found.is_empty()) {
             return Err(not_found(id));
         }
-        all(rows, task)
+        tasks.listed(page, answers)
     }
 
     /// Changes the fields that a body mentions.

@@ -10,6 +10,7 @@ use crate::{
     Result, Stamp, Store, StoreError, all,
     engine::{Row, bind},
     first,
+    lists::{Listed, Listing, Order, Page, Place},
     row::Columns,
     sql::Sql,
 };
@@ -54,11 +55,17 @@ const LIST_OWN: &str = concat!(
      AND orchestrator_id = ?1 ORDER BY name LIMIT 10000"
 );
 
-const LIST_SCOPE: &str =
-    concat!("SELECT ", columns!(), " FROM roles WHERE scope = ?1 ORDER BY name LIMIT 10000");
+/// By name.
+const OF_SCOPE: Order = Order {
+    name: "roles",
+    columns: columns!(),
+    table: "roles",
+    places: &[Place::text("name").indexed("(name || '')")],
+    is_descending: false,
+    is_counted: false,
+};
 
-const LIST_ALL: &str =
-    concat!("SELECT ", columns!(), " FROM roles ORDER BY name, scope LIMIT 10000");
+const OF_ALL: Order = Order { places: &[Place::text("name"), Place::text("scope")], ..OF_SCOPE };
 
 /// As its own scope has it, or as whoever registered it last: clients register a role in one scope
 /// and claim with it in another.
@@ -108,13 +115,11 @@ impl Store {
     }
 
     /// Lists the roles of a scope, or of all, by name.
-    pub async fn list_roles(&self, scope: Option<&str>) -> Result<Vec<Role>> {
-        let list = match scope {
-            Some(scope) => bind!(LIST_SCOPE, scope),
-            None => bind!(LIST_ALL),
-        };
-        let [rows] = self.read_for(scope, [list]).await?;
-        all(rows, role)
+    pub async fn list_roles(&self, scope: Option<&str>, page: &Page) -> Result<Listed<Role>> {
+        let order = if scope.is_some() { &OF_SCOPE } else { &OF_ALL };
+        let mut listing = Listing::new(order, &scope);
+        listing.and_if("scope = ?#", scope);
+        self.list_page(scope, &listing, page, role).await
     }
 
     /// The role of this name: the scope's own, or else the one registered last.

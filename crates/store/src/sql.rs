@@ -18,6 +18,13 @@ pub enum Sql {
         /// For PostgreSQL.
         postgres: &'static str,
     },
+    /// The same where the texts are put together for one request.
+    Made {
+        /// For SQLite and D1.
+        sqlite: String,
+        /// For PostgreSQL.
+        postgres: String,
+    },
     /// PostgreSQL needs no such statement; it skips it and answers no rows.
     OnlySqlite(&'static str),
     /// SQLite and D1 need no such statement, for instance because they have a single writer.
@@ -28,10 +35,16 @@ pub enum Sql {
 const LISTED: &str = "IN (SELECT value FROM json_each(";
 
 impl Sql {
+    /// Texts that were put together for one request.
+    pub(crate) fn made(sqlite: String, postgres: String) -> Self {
+        if sqlite == postgres { sqlite.into() } else { Self::Made { sqlite, postgres } }
+    }
+
     /// What SQLite and D1 run, if they run it at all.
     pub fn sqlite(&self) -> Option<&str> {
         match self {
             Self::Same(text) => Some(text),
+            Self::Made { sqlite, .. } => Some(sqlite),
             Self::Differs { sqlite: text, .. } | Self::OnlySqlite(text) => Some(text),
             Self::OnlyPostgres(_) => None,
         }
@@ -41,6 +54,7 @@ impl Sql {
     pub fn postgres(&self) -> Option<String> {
         match self {
             Self::Same(text) => Some(translated(text)),
+            Self::Made { postgres, .. } => Some(translated(postgres)),
             Self::Differs { postgres: text, .. } | Self::OnlyPostgres(text) => {
                 Some(translated(text))
             }
@@ -50,7 +64,7 @@ impl Sql {
 
     /// Whether the text is one of a fixed number, so that preparing it once pays.
     pub fn is_constant(&self) -> bool {
-        !matches!(self, Self::Same(Cow::Owned(_)))
+        !matches!(self, Self::Same(Cow::Owned(_)) | Self::Made { .. })
     }
 }
 

@@ -35,15 +35,6 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
-/// How urgent a task is, the most urgent first: the `claim_rank` of one that can be claimed.
-macro_rules! rank {
-    () => {
-        "CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3 \
-         ELSE 9 END"
-    };
-}
-pub(crate) use rank;
-
 /// Reads a row of these columns.
 pub(crate) fn task(row: Row) -> Result<Task> {
     task_columns(&mut Columns::new(row))

@@ -10,20 +10,22 @@ use crate::{
     auth::Caller,
     body::Body,
     keys::FreshKey,
+    list::{ListAnswer, ListQuery, Paging},
+    listing::long_field,
     openapi::{Answer, Problems},
     problem::Problem,
-    query::{Params, Segment},
+    query::Segment,
 };
 
 /// A stretch of the list of keys.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<Key>,
-    /// How many match in all.
-    total: i64,
-    offset: i64,
-    limit: i64,
+    #[serde(flatten)]
+    paging: Paging,
 }
+
+long_field!(KeyList, keys: Key);
 
 /// List keys.
 ///
@@ -32,22 +34,20 @@ pub(crate) struct KeyList {
     params(
         ("scope" = Option<String>, Query, description = "All if left out."),
         ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over."),
+        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = KeyList), Problems))]
 pub(crate) async fn list_keys(
     _: Administrator,
     State(app): State<App>,
-    params: Params,
-) -> Answer<KeyList> {
-    let page = params.page();
-    let listed = app.store.list_keys(params.get("scope"), page).await?;
-    Ok(Json(KeyList {
-        keys: listed.items,
-        total: listed.total,
-        offset: page.offset,
-        limit: page.limit,
-    }))
+    query: ListQuery,
+) -> ListAnswer<KeyList> {
+    let page = query.page()?;
+    let listed = app.store.list_keys(query.get("scope"), &page).await?;
+    let next = listed.next_cursor.clone();
+    let paging = Paging::of(&listed, &page);
+    Ok(query.answer(KeyList { keys: listed.items, paging }, next.as_deref()))
 }
 
 /// Issue a key.

@@ -1,4 +1,4 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::orchestrator::Orchestrator;
 use octopoid_store::orchestrators::Filter;
 use serde::Serialize;
@@ -7,37 +7,55 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     auth::Caller,
-    openapi::{Answer, Problems},
-    query::Params,
+    list::{ListAnswer, ListQuery},
+    listing::long_field,
+    openapi::Problems,
 };
+
+/// So many orchestrators come at once.
+const LIMIT_MAX: i64 = 10_000;
 
 /// The list of orchestrators.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OrchestratorList {
     orchestrators: Vec<Orchestrator>,
-    total: usize,
+    /// How many match in all; null on a page that starts at a cursor.
+    total: Option<i64>,
+    /// Asks for the next page; null at the end.
+    next_cursor: Option<String>,
 }
+
+long_field!(OrchestratorList, orchestrators: Orchestrator);
 
 /// List orchestrators.
 ///
-/// Those heard of last first.
+/// Those heard of last first. If there are more than `limit`, pages are chosen by id, and each is
+/// in this order.
 #[utoipa::path(get, path = "/api/v1/orchestrators", tag = "orchestrators",
     params(
         ("scope" = Option<String>, Query, description = "The key's, or all, if left out."),
         ("cluster" = Option<String>, Query, description = "The group of machines."),
-        ("status" = Option<String>, Query, description = "One or several, separated by commas."),
+        ("status" = Option<String>, Query, description = "At most 1,000, separated by commas."),
+        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
     ),
     responses((status = 200, body = OrchestratorList), Problems))]
 pub(crate) async fn list_orchestrators(
     State(app): State<App>,
     caller: Caller,
-    params: Params,
-) -> Answer<OrchestratorList> {
+    query: ListQuery,
+) -> ListAnswer<OrchestratorList> {
     let filter = Filter {
-        scope: caller.scope(params.get("scope")).map(str::to_owned),
-        cluster: params.text("cluster"),
-        statuses: params.list("status"),
+        scope: caller.scope(query.get("scope")).map(str::to_owned),
+        cluster: query.text("cluster"),
+        statuses: query.list("status")?,
     };
-    let orchestrators = app.store.list_orchestrators(&filter).await?;
-    Ok(Json(OrchestratorList { total: orchestrators.len(), orchestrators }))
+    let listed = app.store.list_orchestrators(&filter, &query.whole(LIMIT_MAX)).await?;
+    let next = listed.next_cursor.clone();
+    let body = OrchestratorList {
+        orchestrators: listed.items,
+        total: listed.total,
+        next_cursor: listed.next_cursor,
+    };
+    Ok(query.answer(body, next.as_deref()))
 }

@@ -1,13 +1,16 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::{Refusal, event::Event};
+use octopoid_store::lists::{Listed, Page, Start};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     app::App,
     auth::Caller,
-    openapi::{Answer, Problems},
-    query::{Params, Segment},
+    list::{ListAnswer, ListQuery},
+    listing::long_field,
+    openapi::Problems,
+    query::Segment,
 };
 
 /// A stretch of a task's history.
@@ -18,6 +21,8 @@ pub(crate) struct History {
     /// Asks for the next stretch; null at the end.
     next_cursor: Option<String>,
 }
+
+long_field!(History, events: Event);
 
 /// List what happened to a task.
 ///
@@ -34,24 +39,16 @@ pub(crate) async fn list_task_history(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    params: Params,
-) -> Answer<History> {
-    let after = match params.get("cursor") {
-        None => 0,
-        Some(cursor) => {
-            cursor.parse::<u32>().map_err(|_| Refusal::invalid("Invalid cursor")).map(i64::from)?
-        }
-    };
-    let limit = params.page().limit.max(1);
-    let within = caller.scope(params.get("scope"));
-    let mut events = app.store.task_history(&id, within, after, limit + 1).await?;
-    if events.is_empty() && after == 0 {
+    query: ListQuery,
+) -> ListAnswer<History> {
+    let page = query.page()?;
+    let page = Page { limit: page.limit.max(1), ..page };
+    let within = caller.scope(query.get("scope"));
+    let Listed { items: events, next_cursor, .. } =
+        app.store.task_history(&id, within, &page).await?;
+    if events.is_empty() && matches!(page.start, Start::Offset(_)) {
         return Err(Refusal::TaskNotFound { id }.into());
     }
-    let has_more = i64::try_from(events.len()).is_ok_and(|found| found > limit);
-    if has_more {
-        events.pop();
-    }
-    let next_cursor = events.last().filter(|_| has_more).map(|event| event.id.to_string());
-    Ok(Json(History { task_id: id, events, next_cursor }))
+    let next = next_cursor.clone();
+    Ok(query.answer(History { task_id: id, events, next_cursor }, next.as_deref()))
 }

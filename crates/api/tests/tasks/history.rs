@@ -93,18 +93,28 @@ async fn pages_put_together_are_the_whole_history() {
 }
 
 #[tokio::test]
-async fn a_cursor_beyond_the_end_finds_nothing_more() {
+async fn the_link_leads_to_the_next_page() {
     let app = TestApp::new().await;
     app.task("a", json!({})).await;
-    let page = app.get(&format!("{TASKS}/a/history?cursor=1")).await.expect(200);
-    assert_eq!(page, json!({"task_id": "a", "events": [], "next_cursor": null}));
+    app.patch(&format!("{TASKS}/a"), json!({"title": "t"})).await.expect(200);
+    let first = app.get(&format!("{TASKS}/a/history?limit=1")).await;
+    let link = first.headers["link"].to_str().unwrap().to_owned();
+    let next =
+        link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
+    let page = app.get(next).await;
+    assert!(page.headers.get("link").is_none());
+    let page = page.expect(200);
+    assert_eq!(
+        (&page["events"][0]["event"], &page["next_cursor"]),
+        (&json!("edited"), &json!(null))
+    );
 }
 
 #[tokio::test]
 async fn a_cursor_that_no_answer_gave_is_refused() {
     let app = TestApp::new().await;
     app.task("a", json!({})).await;
-    for cursor in ["x", "-1", "1.5", "99999999999999999999"] {
+    for cursor in ["x", "1", "-1", "1.5", "99999999999999999999"] {
         let answer = app.get(&format!("{TASKS}/a/history?cursor={cursor}")).await;
         assert_eq!(answer.error(400), "Invalid cursor", "{cursor}");
     }

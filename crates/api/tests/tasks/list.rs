@@ -25,11 +25,11 @@ async fn a_list_holds_whole_tasks_of_its_scope_only() {
     app.task("b", json!({"scope": "other"})).await;
     assert_eq!(
         app.get(&format!("{TASKS}?scope=s")).await.expect(200),
-        json!({"tasks": [task], "total": 1, "offset": 0, "limit": 50})
+        json!({"tasks": [task], "total": 1, "offset": 0, "limit": 50, "next_cursor": null})
     );
     assert_eq!(
         app.get(&format!("{TASKS}?scope=none")).await.expect(200),
-        json!({"tasks": [], "total": 0, "offset": 0, "limit": 50})
+        json!({"tasks": [], "total": 0, "offset": 0, "limit": 50, "next_cursor": null})
     );
 }
 
@@ -142,7 +142,7 @@ async fn pages_are_cut_as_asked_and_echoed_as_they_were_cut() {
         ("limit=abc&offset=NaN", 0, 50, 50),
         ("limit=&offset=", 0, 50, 50),
         ("limit=2&limit=9", 0, 2, 2),
-        ("limit=99999999999999999999&offset=99999999999999999999", (1_i64 << 53) - 1, 500, 0),
+        ("limit=99999999999999999999&offset=10000", 10_000, 500, 0),
     ] {
         let body = app.get(&format!("{TASKS}?scope=s&{query}")).await.expect(200);
         let found = body["tasks"].as_array().map(Vec::len);

@@ -12,6 +12,7 @@ mod cors;
 mod hosts;
 mod in_flight;
 mod limits;
+mod lists;
 mod names;
 mod pages;
 mod service;

@@ -20,8 +20,8 @@ const OTHERS: [(&str, u64, u64, u64); 8] = [
     ("get", 2, 0, 0),
     ("heartbeat", 3, 2, 0),
     ("jobs", 5, 0, 0),
-    ("list_of_50", 101, 0, 3),
-    ("messages", 121, 0, 0),
+    ("list_of_50", 103, 0, 3),
+    ("messages", 122, 0, 0),
     ("poll", 2, 0, 1),
     ("renew", 5, 4, 0),
 ];

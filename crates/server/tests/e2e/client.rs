@@ -133,7 +133,7 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     };
     let registered = client.register_roles(&roles).await.unwrap();
     assert_eq!(registered[0].claims_from, "provisional");
-    assert_eq!(client.list_roles().await.unwrap(), registered);
+    assert_eq!(client.list_roles(&[]).await.unwrap().items, registered);
     assert_eq!(client.get_role("review").await.unwrap(), registered[0]);
 
     let flow = NewFlow {
@@ -143,11 +143,11 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     };
     let flow = client.put_flow("default", &flow).await.unwrap();
     assert_eq!(client.get_flow("default").await.unwrap(), flow);
-    assert_eq!(client.list_flows().await.unwrap(), [flow]);
+    assert_eq!(client.list_flows(&[]).await.unwrap().items, [flow]);
     let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
     assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
     client.delete_flow("default").await.unwrap();
-    assert_eq!(client.list_flows().await.unwrap(), []);
+    assert_eq!(client.list_flows(&[]).await.unwrap().items, []);
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn drafts_become_projects_and_tasks() {
     let mut task = new_task("a");
     task.project_id = "q".into();
     client.create_task(&task).await.unwrap();
-    assert_eq!(client.list_project_tasks("q").await.unwrap().items[0].id, "a");
+    assert_eq!(client.list_project_tasks("q", &[]).await.unwrap().items[0].id, "a");
     let refusal = client.delete_project("q").await.unwrap_err();
     assert_eq!(refusal.to_string(), "Cannot delete project q: has 1 tasks (409 project_in_use)");
     client.delete_task("a").await.unwrap();

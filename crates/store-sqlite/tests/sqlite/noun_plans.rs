@@ -81,3 +81,35 @@ async fn each_list_is_found_by_the_narrowest_index() {
         }
     }
 }
+
+/// The page behind a cursor begins there in the index.
+#[tokio::test]
+async fn a_page_behind_a_cursor_is_found_without_passing_over_what_is_before_it() {
+    let (world, recording) = world().await;
+    uses_everything(&world).await;
+    for _ in 0..2 {
+        world.creates_draft(serde_json::json!({})).await;
+        world.writes_message(serde_json::json!({})).await;
+        world.proposes(serde_json::json!({})).await;
+    }
+    recording.take();
+    lists_everything(&world).await;
+    let mut seen = Vec::new();
+    for (line, sql) in plans(&recording).await {
+        let behind = [
+            ("projects", "(seq) <", "rowid<?"),
+            ("drafts", "(id) <", "rowid<?"),
+            ("actions", "(seq) <", "rowid<?"),
+            ("messages", "(created_at, seq)", " AND created_at"),
+        ];
+        for (table, condition, bound) in behind {
+            if line.starts_with(&format!("SEARCH {table} ")) && sql.contains(condition) {
+                assert!(line.contains(bound), "{line}\n{sql}");
+                seen.push(table);
+            }
+        }
+    }
+    for table in ["projects", "drafts", "actions", "messages"] {
+        assert!(seen.contains(&table), "no second page of {table}");
+    }
+}

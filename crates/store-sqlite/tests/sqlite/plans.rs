@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 11] = [
+const MAY_BE_SCANNED: [(&str, &str); 13] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -32,6 +32,8 @@ const MAY_BE_SCANNED: [(&str, &str); 11] = [
     ("bounded", "a bounded part of a thread"),
     ("schema_versions", "one row, the last"),
     ("part", "a part of a page, limited to what the page can need"),
+    ("thread", "a thread of messages, up to a bound"),
+    ("looked", "the finished tasks that a list may look at"),
 ];
 
 fn recorded() -> Arc<Recording> {
@@ -122,7 +124,7 @@ async fn a_page_of_finished_tasks_is_found_without_sorting() {
         let recording = recorded();
         let world = world_over(&recording).await;
         let filter = Filter { queues: vec![queue.to_owned()], ..everything() };
-        world.store.list_tasks(&filter, Page { limit: 50, offset: 100 }).await.unwrap();
+        world.store.list_tasks(&filter, &Page::at(50, 100)).await.unwrap();
         for (sql, statement) in statements(recording.take()) {
             let plan = plan(&*world.engine, &statement).await;
             let sorts = plan.iter().any(|line| line.contains("TEMP B-TREE"));

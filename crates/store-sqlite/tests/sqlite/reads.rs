@@ -233,7 +233,7 @@ async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
         let flagged = Filter { needs_intervention: Some(true), ..everything() };
         let urgent = Filter { by_priority: true, ..incoming() };
         for filter in [everything(), incoming(), done, flagged, urgent] {
-            world.store.list_tasks(&filter, Page { limit: 50, offset: 0 }).await.unwrap();
+            world.store.list_tasks(&filter, &Page::first(50)).await.unwrap();
         }
         let runs = queue.recording.take();
         let statements: Vec<_> = runs.into_iter().flat_map(|run| run.batch).collect();
@@ -241,4 +241,82 @@ async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
     }
     assert_eq!(efforts[0], efforts[1], "a thousand finished tasks");
     assert_eq!(efforts[0], efforts[2], "twenty thousand finished tasks");
+}
+
+/// The lists that filter, or sort, by more than the index of queues has.
+fn filtered() -> [Filter; 8] {
+    let some = |text: &str| Some(text.to_owned());
+    let several = |text: &str| vec![text.to_owned()];
+    [
+        Filter { roles: several("none"), ..everything() },
+        Filter { roles: several("a"), ..everything() },
+        Filter { claimed_by: some("nobody"), queues: several("done"), ..everything() },
+        Filter { priorities: several("P2"), ..everything() },
+        Filter { needs_intervention: Some(false), ..everything() },
+        Filter { project_id: some("p"), roles: several("none"), ..everything() },
+        Filter { roles: several("none"), by_priority: true, ..everything() },
+        Filter { by_priority: true, ..everything() },
+    ]
+}
+
+#[tokio::test]
+async fn a_filtered_or_sorted_list_takes_the_same_steps_however_much_is_finished() {
+    let mut efforts: Vec<Vec<Effort>> = Vec::new();
+    // Enough that there is more to look at behind the second page.
+    for tasks in [21_000, 42_000] {
+        let queue = Queue::new(&["a"], 3).await;
+        let world = &queue.world;
+        world.makes_project("p", "b", None).await.unwrap();
+        world.creates_with("f", json!({ "queue": "done", "project_id": "p" })).await.unwrap();
+        multiply(&queue.connection, "f", tasks);
+        queue.recording.take();
+        for filter in filtered() {
+            let first = world.store.list_tasks(&filter, &Page::at(50, 100)).await.unwrap();
+            let cursor = first.next_cursor.expect("there is more to look at");
+            world.store.list_tasks(&filter, &Page::after(50, cursor)).await.unwrap();
+        }
+        let runs = queue.recording.take();
+        let statements: Vec<_> = runs.into_iter().flat_map(|run| run.batch).collect();
+        efforts.push(queue.measure(&statements));
+    }
+    println!("{:?}", efforts[0].iter().map(|effort| effort.steps).max());
+    assert_eq!(efforts[0], efforts[1], "twice as many finished tasks");
+}
+
+/// What matches is found in the end, wherever it is, and nothing is shown out of its order.
+#[tokio::test]
+async fn a_filtered_list_goes_on_behind_what_it_looked_at() {
+    let queue = Queue::new(&["a"], 3).await;
+    let world = &queue.world;
+    for (id, priority) in [("old-1", "P1"), ("old-2", "P0")] {
+        let fields = json!({ "queue": "done", "role": "rare", "priority": priority });
+        world.creates_with(id, fields).await.unwrap();
+    }
+    world.creates_with("open-old", json!({ "role": "rare" })).await.unwrap();
+    world.creates_with("f", json!({ "queue": "done", "priority": "P1" })).await.unwrap();
+    multiply(&queue.connection, "f", 25_000);
+    let fields = json!({ "queue": "failed", "role": "rare", "priority": "P3" });
+    world.creates_with("new", fields).await.unwrap();
+    world.creates_with("open-new", json!({ "role": "rare", "priority": "P3" })).await.unwrap();
+    let roles = vec!["rare".to_owned()];
+    for (by_priority, expected) in [
+        (false, ["open-new", "new", "open-old", "old-2", "old-1"]),
+        (true, ["old-2", "old-1", "open-old", "new", "open-new"]),
+    ] {
+        let filter = Filter { roles: roles.clone(), by_priority, ..everything() };
+        let (mut found, mut pages, mut page) = (Vec::new(), 0, Page::first(2));
+        loop {
+            let listed = world.store.list_tasks(&filter, &page).await.unwrap();
+            if pages == 0 {
+                assert!(listed.total_is_partial, "not all was looked at");
+                assert!(listed.total.is_some_and(|total| (3..5).contains(&total)));
+            }
+            found.extend(listed.items.into_iter().map(|task| task.id));
+            pages += 1;
+            let Some(cursor) = listed.next_cursor else { break };
+            page = Page::after(2, cursor);
+        }
+        assert_eq!(found, expected, "by priority: {by_priority}");
+        assert!((4..9).contains(&pages), "{pages} pages");
+    }
 }

@@ -4,6 +4,7 @@ use octopoid_domain::{
     Task, input::parse_body, orchestrator::Registration, project::NewProject, task::NewTask,
     transition::Request,
 };
+use octopoid_store::lists::Page;
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,7 +31,7 @@ async fn a_confined_caller_works_in_its_own_scope(world: &World) -> Verdict {
     let forced = Request::ForceQueue(parse_body(br#"{"queue":"failed","reason":"r"}"#)?);
     store.change_task("a", within, &forced, world.stamp()).await?;
     store.delete_task("a", within, world.stamp()).await?;
-    let told = store.task_history("a", within, 0, 10).await?;
+    let told = store.task_history("a", within, &Page::first(10)).await?.items;
     ensure_eq!(told.len(), 4, "its whole history, also after the end");
     Ok(())
 }
@@ -39,10 +40,10 @@ async fn a_confined_caller_does_not_see_other_scopes(world: &World) -> Verdict {
     world.creates("a").await?;
     let within = Some("other");
     ensure_refused!(world.store.get_task("a", within).await, "task_not_found");
-    let told = world.store.task_history("a", within, 0, 10).await?;
+    let told = world.store.task_history("a", within, &Page::first(10)).await?.items;
     ensure!(told.is_empty(), "no history");
     world.deletes("a").await?;
-    let told = world.store.task_history("a", within, 0, 10).await?;
+    let told = world.store.task_history("a", within, &Page::first(10)).await?.items;
     ensure!(told.is_empty(), "nor that of a deleted task");
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     Verdict, World, ensure,
-    nouns::{read, why},
+    nouns::{PAGE, read, why},
 };
 
 cases! {
@@ -29,7 +29,7 @@ async fn a_confined_caller_sees_nothing_of_other_scopes(world: &World) -> Verdic
         why(store.get_project("p", within).await),
         why(store.update_project("p", within, read(&body), stamp).await),
         why(store.delete_project("p", within).await),
-        why(store.list_project_tasks("p", within, None).await),
+        why(store.list_project_tasks("p", within, None, &PAGE).await),
         why(store.get_draft(draft.id, within).await),
         why(store.update_draft(draft.id, within, read(&body), stamp).await),
         why(store.delete_draft(draft.id, within).await),

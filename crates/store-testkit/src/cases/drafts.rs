@@ -56,7 +56,7 @@ async fn drafts_are_filtered_by_several_statuses_and_links(world: &World) -> Ver
     world.creates_draft(json!({"status": "review", "linked_task_id": "t"})).await;
     world.creates_draft(json!({"status": "archived", "scope": null})).await;
     let ids = async |filter: Filter| {
-        let listed = world.store.list_drafts(&filter, PAGE).await?;
+        let listed = world.store.list_drafts(&filter, &PAGE).await?;
         Result::Ok(listed.items.into_iter().map(|draft| draft.id).collect::<Vec<_>>())
     };
     let texts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -88,7 +88,7 @@ async fn a_draft_becomes_a_task_in_one_step(world: &World) -> Verdict {
     ensure_eq!(promoted.draft.linked_task_id.as_deref(), Some("t"));
     ensure_eq!(promoted.draft.status, "approved");
     ensure_eq!(world.store.get_draft(draft.id, None).await?, promoted.draft);
-    let history = world.store.task_history("t", None, 0, 10).await?;
+    let history = world.store.task_history("t", None, &PAGE).await?.items;
     ensure_eq!(history.len(), 1);
     ensure_eq!(history[0].event, "created");
     ensure_eq!(history[0].details.as_deref(), Some("promoted from draft 1"));

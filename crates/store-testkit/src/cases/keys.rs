@@ -76,13 +76,13 @@ async fn keys_are_listed_by_scope_in_pages(world: &World) -> Verdict {
             own.push(key.id);
         }
     }
-    let a = world.store.list_keys(Some("a"), PAGE).await?;
-    ensure_eq!((ids(&a.items), a.total), (own.iter().map(|id| &**id).collect(), 3));
-    let page = Page { limit: 1, offset: 1 };
-    let second = world.store.list_keys(Some("a"), page).await?;
-    ensure_eq!((ids(&second.items), second.total), (vec![&*own[1]], 3));
-    let all = world.store.list_keys(None, PAGE).await?;
-    ensure_eq!((all.items.len(), all.total), (4, 4));
+    let a = world.store.list_keys(Some("a"), &PAGE).await?;
+    ensure_eq!((ids(&a.items), a.total), (own.iter().map(|id| &**id).collect(), Some(3)));
+    let page = Page::at(1, 1);
+    let second = world.store.list_keys(Some("a"), &page).await?;
+    ensure_eq!((ids(&second.items), second.total), (vec![&*own[1]], Some(3)));
+    let all = world.store.list_keys(None, &PAGE).await?;
+    ensure_eq!((all.items.len(), all.total), (4, Some(4)));
     Ok(())
 }
 

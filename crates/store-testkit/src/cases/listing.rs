@@ -6,7 +6,7 @@ use octopoid_store::{
 };
 use serde_json::json;
 
-use crate::{Verdict, World, ensure_eq, setting::Flow, world::everything};
+use crate::{Failure, Verdict, World, ensure_eq, ensure_refused, setting::Flow, world::everything};
 
 cases! {
     a_list_shows_the_newest_first,
@@ -20,6 +20,9 @@ cases! {
     a_list_by_urgency_is_read_in_pages,
     the_total_is_that_of_the_whole_list,
     an_empty_list_is_empty,
+    a_cursor_neither_repeats_nor_skips_what_stays,
+    a_cursor_is_good_for_its_own_list_only,
+    a_cursor_may_begin_at_any_offset,
 }
 
 /// Tasks a0, b1, c2, … in this order, each in the queue named, one second apart.
@@ -191,9 +194,9 @@ async fn pages_agree(world: &World, filter: Filter) -> Verdict {
     for limit in [1, 2, 3, 7, 100] {
         let mut joined = Vec::new();
         for offset in (0..total + limit).step_by(usize::try_from(limit).unwrap_or(1)) {
-            let page = Page { limit, offset };
-            let listed = world.store.list_tasks(&filter, page).await?;
-            ensure_eq!(listed.total, total, "the total at {page:?}");
+            let page = Page::at(limit, offset);
+            let listed = world.store.list_tasks(&filter, &page).await?;
+            ensure_eq!(listed.total, Some(total), "the total at {page:?}");
             joined.extend(listed.items.into_iter().map(|task| task.id));
         }
         ensure_eq!(joined, whole, "pages of {limit} of {filter:?}");
@@ -221,9 +224,9 @@ async fn a_list_by_urgency_is_read_in_pages(world: &World) -> Verdict {
 async fn the_total_is_that_of_the_whole_list(world: &World) -> Verdict {
     makes(world, &["incoming", "done", "incoming", "failed"]).await?;
     for (limit, offset, shown) in [(0, 0, 0), (2, 0, 2), (2, 3, 1), (2, 100, 0), (500, 0, 4)] {
-        let page = Page { limit, offset };
-        let listed = world.store.list_tasks(&everything(), page).await?;
-        ensure_eq!((listed.items.len(), listed.total), (shown, 4), "at {page:?}");
+        let page = Page::at(limit, offset);
+        let listed = world.store.list_tasks(&everything(), &page).await?;
+        ensure_eq!((listed.items.len(), listed.total), (shown, Some(4)), "at {page:?}");
     }
     Ok(())
 }
@@ -231,5 +234,128 @@ async fn the_total_is_that_of_the_whole_list(world: &World) -> Verdict {
 async fn an_empty_list_is_empty(world: &World) -> Verdict {
     ensure_eq!(ids(world, everything()).await?, " of 0", "an empty database");
     ensure_eq!(ids(world, in_queues(&["done"])).await?, " of 0", "no finished task");
+    Ok(())
+}
+
+/// Every list of tasks there is, in a world with a project `p`.
+fn every_list() -> Vec<Filter> {
+    let text = |text: &str| Some(text.to_owned());
+    let list = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let mut filters = vec![
+        everything(),
+        in_queues(&["incoming"]),
+        in_queues(&["done"]),
+        in_queues(&["failed", "incoming", "done"]),
+        in_queues(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "done", "incoming"]),
+        Filter { priorities: list(&["P0", "P2"]), ..everything() },
+        Filter { priorities: list(&["P1", "odd"]), ..in_queues(&["incoming", "done"]) },
+        Filter { roles: list(&["r"]), ..everything() },
+        Filter { project_id: text("p"), ..everything() },
+        Filter { project_id: text("p"), roles: list(&["r"]), ..in_queues(&["done"]) },
+        Filter { needs_intervention: Some(true), ..everything() },
+        Filter { needs_intervention: Some(true), project_id: text("p"), ..everything() },
+        Filter { needs_intervention: Some(false), ..in_queues(&["incoming"]) },
+        Filter { claimed_by: text("agent-1"), ..everything() },
+    ];
+    let urgent: Vec<_> =
+        filters.iter().map(|filter| Filter { by_priority: true, ..filter.clone() }).collect();
+    filters.extend(urgent);
+    filters
+}
+
+/// Tasks of all kinds, of which each list shows some.
+async fn makes_all_kinds(world: &World, prefix: &str, count: usize) -> Result<()> {
+    for number in 0..count {
+        let fields = json!({
+            "queue": (["incoming", "done", "failed", "a"][number % 4]),
+            "priority": (["P0", "P1", "P2", "P3", "odd"][number % 5]),
+            "role": (["r", "q"][number % 2]),
+            "project_id": (number % 3 > 0).then_some("p"),
+        });
+        let id = format!("{prefix}{number}");
+        world.creates_with(&id, fields).await?;
+        if number % 3 < 2 {
+            world.patches(&id, json!({ "needs_intervention": true })).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What is there from the first page to the last is on one page, and on no other.
+async fn a_cursor_neither_repeats_nor_skips_what_stays(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    makes_all_kinds(world, "stays-", 24).await?;
+    world.claims_with(json!({})).await?;
+    for (number, filter) in every_list().into_iter().enumerate() {
+        let goes = format!("goes-{number}-");
+        makes_all_kinds(world, &goes, 4).await?;
+        let (whole, _) = world.lists(filter.clone()).await?;
+        let mut page = Page::first(3);
+        let mut seen = Vec::new();
+        let mut pages = 0;
+        loop {
+            let listed = world.store.list_tasks(&filter, &page).await?;
+            seen.extend(listed.items.into_iter().map(|task| task.id));
+            let Some(cursor) = listed.next_cursor else { break };
+            page = Page::after(3, cursor);
+            // One that was there goes, and one comes.
+            if pages < 4 {
+                world.deletes(&format!("{goes}{pages}")).await?;
+                makes_all_kinds(world, &format!("comes-{number}-{pages}-"), 1).await?;
+            }
+            pages += 1;
+        }
+        let stays = |id: &&String| id.starts_with("stays-");
+        let expected: Vec<_> = whole.iter().filter(stays).collect();
+        let found: Vec<_> = seen.iter().filter(stays).collect();
+        ensure_eq!(found, expected, "pages of {filter:?}");
+        for pages in 0..4.min(pages) {
+            world.deletes(&format!("comes-{number}-{pages}-0")).await?;
+        }
+        for left in pages.min(4)..4 {
+            world.deletes(&format!("{goes}{left}")).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_cursor_is_good_for_its_own_list_only(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    makes_all_kinds(world, "t", 12).await?;
+    let listed = world.store.list_tasks(&everything(), &Page::first(1)).await?;
+    let Some(cursor) = listed.next_cursor else {
+        return Err(Failure::new("there is a second page"));
+    };
+    for other in every_list().into_iter().skip(1) {
+        let answer = world.store.list_tasks(&other, &Page::after(1, &*cursor)).await;
+        ensure_refused!(answer, "invalid_request");
+    }
+    let other = Filter { scope: "other".to_owned(), ..everything() };
+    let answer = world.store.list_tasks(&other, &Page::after(1, &*cursor)).await;
+    ensure_refused!(answer, "invalid_request");
+    for made_up in ["", "1", "zz", &cursor[1..], "100000000000000"] {
+        let answer = world.store.list_tasks(&everything(), &Page::after(1, made_up)).await;
+        ensure_refused!(answer, "invalid_request");
+    }
+    Ok(())
+}
+
+async fn a_cursor_may_begin_at_any_offset(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    makes_all_kinds(world, "t", 16).await?;
+    for filter in every_list() {
+        let (whole, total) = world.lists(filter.clone()).await?;
+        for offset in 0..=total {
+            let start = usize::try_from(offset).unwrap_or_default();
+            let first = world.store.list_tasks(&filter, &Page::at(2, offset)).await?;
+            let rest = whole.get(start + 2..).unwrap_or_default();
+            ensure_eq!(first.next_cursor.is_some(), !rest.is_empty(), "at {offset} of {filter:?}");
+            let Some(cursor) = first.next_cursor else { continue };
+            let next = world.store.list_tasks(&filter, &Page::after(500, cursor)).await?;
+            let ids: Vec<_> = next.items.into_iter().map(|task| task.id).collect();
+            ensure_eq!(ids, rest, "behind {offset} of {filter:?}");
+            ensure_eq!(next.total, None, "pages behind a cursor are not counted");
+        }
+    }
     Ok(())
 }

@@ -4,11 +4,14 @@ use octopoid_domain::message::Message;
 use octopoid_store::{
     Result,
     lists::{Listed, Page},
-    messages::{Filter, Window},
+    messages::Filter,
 };
 use serde_json::json;
 
-use crate::{Verdict, World, ensure, ensure_eq, nouns::why};
+use crate::{
+    Verdict, World, ensure, ensure_eq,
+    nouns::{PAGE, why},
+};
 
 cases! {
     without_a_stretch_the_newest_messages_are_listed_in_order,
@@ -28,11 +31,10 @@ async fn without_a_stretch_the_newest_messages_are_listed_in_order(world: &World
     }
     let filter =
         Filter { scope: "s".to_owned(), to_actor: Some("human".to_owned()), ..Default::default() };
-    let newest = world.store.list_messages(&filter, Window::Newest(3)).await?;
-    ensure_eq!((contents(&newest), newest.total), (vec!["4", "5", "6"], 7));
-    let stretch = Window::Stretch(Page { limit: 2, offset: 1 });
-    let stretch = world.store.list_messages(&filter, stretch).await?;
-    ensure_eq!((contents(&stretch), stretch.total), (vec!["1", "2"], 7));
+    let newest = world.store.list_newest_messages(&filter, &Page::first(3)).await?;
+    ensure_eq!((contents(&newest), newest.total), (vec!["4", "5", "6"], Some(7)));
+    let stretch = world.store.list_messages(&filter, &Page::at(2, 1)).await?;
+    ensure_eq!((contents(&stretch), stretch.total), (vec!["1", "2"], Some(7)));
     Ok(())
 }
 
@@ -44,7 +46,7 @@ async fn messages_are_filtered_by_task_reader_kind_and_replies(world: &World) ->
     world.writes_message(json!({"content": "foreign", "scope": "x"})).await;
     let found = async |filter: Filter| {
         let filter = Filter { scope: "s".to_owned(), ..filter };
-        let listed = world.store.list_messages(&filter, Window::Newest(50)).await?;
+        let listed = world.store.list_newest_messages(&filter, &PAGE).await?;
         Result::Ok(contents(&listed).join(" "))
     };
     let all = Filter::default();
@@ -82,10 +84,10 @@ async fn a_thread_is_the_root_and_everything_below_it(world: &World) -> Verdict 
         let reply = world.writes_message(json!({"parent_message_id": ids[parent]})).await;
         ids.push(reply.id);
     }
-    let thread = world.store.list_thread(&ids[0], "s").await?;
+    let thread = world.store.list_thread(&ids[0], "s", &PAGE).await?.items;
     ensure_eq!(thread.into_iter().map(|message| message.id).collect::<Vec<_>>(), ids);
-    ensure_eq!(world.store.list_thread(&ids[2], "s").await?.len(), 2);
-    ensure!(world.store.list_thread(&ids[0], "x").await?.is_empty());
-    ensure!(world.store.list_thread("none", "s").await?.is_empty());
+    ensure_eq!(world.store.list_thread(&ids[2], "s", &PAGE).await?.items.len(), 2);
+    ensure!(world.store.list_thread(&ids[0], "x", &PAGE).await?.items.is_empty());
+    ensure!(world.store.list_thread("none", "s", &PAGE).await?.items.is_empty());
     Ok(())
 }

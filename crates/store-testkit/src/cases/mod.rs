@@ -20,6 +20,7 @@ mod leasing;
 mod listing;
 mod messages;
 mod orchestrators;
+mod paging;
 mod poll;
 mod projects;
 mod registering_flows;
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         messages::CASES,
         actions::CASES,
         confining_nouns::CASES,
+        paging::CASES,
     ]
     .into_iter()
     .flatten()

@@ -88,8 +88,8 @@ async fn an_id_belongs_to_the_pair_that_made_it(world: &World) -> Verdict {
         "Orchestrator x-q-z is already registered by another cluster and machine"
     );
     ensure_eq!(world.orchestrator("x-q-z").await, before);
-    let keys = world.store.list_keys(Some("b"), PAGE).await?;
-    ensure_eq!(keys.total, 0, "a refused registration hands out no key");
+    let keys = world.store.list_keys(Some("b"), &PAGE).await?;
+    ensure_eq!(keys.total, Some(0), "a refused registration hands out no key");
     Ok(())
 }
 
@@ -104,8 +104,8 @@ async fn a_machine_may_move_to_another_scope_unless_the_caller_is_confined(
         "Orchestrator c-m is already registered by another cluster and machine"
     );
     ensure_eq!(world.orchestrator("c-m").await.scope, "a");
-    let keys = world.store.list_keys(None, PAGE).await?;
-    ensure_eq!(keys.total, 1, "a refused registration hands out no key");
+    let keys = world.store.list_keys(None, &PAGE).await?;
+    ensure_eq!(keys.total, Some(1), "a refused registration hands out no key");
     world.tries_to_register(body.clone(), 2).await?;
     ensure_eq!(world.orchestrator("c-m").await.scope, "b");
     let again = world.tries_to_register_within(body, Some("b"), 3).await?;

@@ -94,8 +94,8 @@ async fn a_projects_tasks_come_by_urgency_then_newest_first(world: &World) -> Ve
         world.creates_task(id, fields).await;
     }
     let ids = async |within, scope| {
-        let tasks = world.store.list_project_tasks("p", within, scope).await?;
-        Ok(tasks.into_iter().map(|task| task.id).collect::<Vec<_>>())
+        let tasks = world.store.list_project_tasks("p", within, scope, &Page::first(50)).await?;
+        Ok(tasks.items.into_iter().map(|task| task.id).collect::<Vec<_>>())
     };
     let all: Result<_> = ids(None, None).await;
     ensure_eq!(all?, ["e", "b", "c", "a", "d"]);
@@ -111,9 +111,9 @@ async fn projects_are_listed_newest_first_and_filtered(world: &World) -> Verdict
         world.creates_project(id, json!({"scope": scope, "status": status})).await;
     }
     let ids = async |filter: Filter, limit, offset| {
-        let listed = world.store.list_projects(&filter, Page { limit, offset }).await?;
+        let listed = world.store.list_projects(&filter, &Page::at(limit, offset)).await?;
         let ids: Vec<_> = listed.items.into_iter().map(|project| project.id).collect();
-        Result::Ok((ids.join(""), listed.total))
+        Result::Ok((ids.join(""), listed.total.unwrap_or_default()))
     };
     let scope = Some("s".to_owned());
     let own = Filter { scope: scope.clone(), ..Default::default() };

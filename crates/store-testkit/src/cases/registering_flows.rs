@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Verdict, World, ensure, ensure_eq,
-    nouns::{START, why},
+    nouns::{PAGE, START, why},
 };
 
 cases! {
@@ -47,7 +47,7 @@ async fn putting_a_flow_again_keeps_when_it_was_registered(world: &World) -> Ver
     ensure_eq!(again.updated_at, Millis(START + 5_000));
     ensure_eq!((&*again.transitions, again.description), ("[]", None));
     ensure_eq!(again.child_flow, Value::Null);
-    ensure_eq!(world.store.list_flows("s").await?.len(), 1);
+    ensure_eq!(world.store.list_flows("s", &PAGE).await?.items.len(), 1);
     Ok(())
 }
 
@@ -57,7 +57,7 @@ async fn flows_are_listed_by_name_and_seen_only_in_their_scope(world: &World) ->
         world.puts_flow("s", name, json!({}), 0).await;
     }
     world.puts_flow("t", "other", json!({}), 0).await;
-    let flows = world.store.list_flows("s").await?;
+    let flows = world.store.list_flows("s", &PAGE).await?.items;
     ensure_eq!(flows.iter().map(|flow| &*flow.name).collect::<Vec<_>>(), ["a", "b", "default"]);
     ensure_eq!(why(world.store.get_flow("s", "other").await), "Flow not found");
     Ok(())

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     Verdict, World, ensure, ensure_eq,
-    nouns::{START, read, why},
+    nouns::{PAGE, START, read, why},
 };
 
 cases! {
@@ -33,8 +33,8 @@ async fn roles_belong_to_the_scope_of_their_orchestrator(world: &World) -> Verdi
     ensure_eq!(own[0], implement);
     ensure_eq!((&*own[1].name, &*own[1].claims_from), ("review", "provisional"));
     ensure_eq!(own[1].description.as_deref(), Some("Reads"));
-    ensure_eq!(world.store.list_roles(Some("a")).await?, own);
-    ensure!(world.store.list_roles(Some("b")).await?.is_empty());
+    ensure_eq!(world.store.list_roles(Some("a"), &PAGE).await?.items, own);
+    ensure!(world.store.list_roles(Some("b"), &PAGE).await?.items.is_empty());
     Ok(())
 }
 
@@ -62,7 +62,7 @@ async fn a_role_of_one_name_may_differ_from_scope_to_scope(world: &World) -> Ver
         let found = world.store.get_role("review", scope).await?;
         ensure_eq!(found.claims_from, from, "{scope:?}");
     }
-    ensure_eq!(world.store.list_roles(None).await?.len(), 2);
+    ensure_eq!(world.store.list_roles(None, &PAGE).await?.items.len(), 2);
     ensure_eq!(why(world.store.get_role("banana", None).await), "Role not found");
     Ok(())
 }
@@ -95,6 +95,6 @@ async fn only_a_known_orchestrator_registers_roles(world: &World) -> Verdict {
     ensure_eq!(why(unknown), "Orchestrator 'nobody' not found");
     let foreign = world.tries_to_register_roles("c-m", roles, Some("b"), 1).await;
     ensure_eq!(why(foreign), "Orchestrator 'c-m' not found");
-    ensure!(world.store.list_roles(None).await?.is_empty());
+    ensure!(world.store.list_roles(None, &PAGE).await?.items.is_empty());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! History tells the whole story.
 
+use octopoid_store::lists::Page;
 use serde_json::json;
 
 use crate::{
@@ -87,14 +88,13 @@ async fn history_is_read_in_pages(world: &World) -> Verdict {
     for number in 0..6 {
         world.patches("a", json!({ "turns_used": number })).await?;
     }
-    let mut after = 0;
+    let mut page = Page::first(3);
     let mut pages = Vec::new();
     loop {
-        let page = world.store.task_history("a", None, after, 3).await?;
-        let numbers: Vec<_> = page.iter().map(|event| event.id).collect();
-        let Some(last) = numbers.last() else { break };
-        after = *last;
-        pages.push(numbers);
+        let listed = world.store.task_history("a", None, &page).await?;
+        pages.push(listed.items.iter().map(|event| event.id).collect::<Vec<_>>());
+        let Some(cursor) = listed.next_cursor else { break };
+        page = Page::after(3, cursor);
     }
     ensure_eq!(pages, [vec![1, 2, 3], vec![4, 5, 6], vec![7]], "three at a time");
     Ok(())

@@ -13,7 +13,7 @@ use octopoid_store::{
 };
 use serde_json::{Value, json};
 
-use super::{DONE, Nouns, read};
+use super::{DONE, Nouns, PAGE, read};
 
 impl Nouns {
     /// Registers a machine in a scope.
@@ -49,8 +49,8 @@ impl Nouns {
 
     /// The ids of the orchestrators that a filter finds.
     pub async fn lists(&self, filter: Filter) -> Vec<String> {
-        let listed = self.store.list_orchestrators(&filter).await.expect(DONE);
-        listed.into_iter().map(|orchestrator| orchestrator.id).collect()
+        let listed = self.store.list_orchestrators(&filter, &PAGE).await.expect(DONE);
+        listed.items.into_iter().map(|orchestrator| orchestrator.id).collect()
     }
 
     /// Issues a key with this hash for a scope.

@@ -15,7 +15,7 @@ use crate::{Arena, at_once, won};
 
 const DRAFTS: usize = 40;
 const PROMOTERS: usize = 8;
-const FIRST: Page = Page { limit: 1, offset: 0 };
+const FIRST: Page = Page::first(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_many_that_promote_the_same_draft_wins() {
@@ -46,8 +46,12 @@ async fn one_of_many_that_promote_the_same_draft_wins() {
             [draft.linked_task_id, draft.linked_project_id].into_iter().flatten().collect();
         assert_eq!((winners.len(), &linked), (1, &winners), "who won, and what is linked");
     }
-    let tasks = world.store.list_tasks(&everything(), FIRST).await.unwrap().total;
-    let projects = world.store.list_projects(&projects::Filter::default(), FIRST).await.unwrap();
-    assert_eq!(tasks + projects.total, i64::try_from(DRAFTS).unwrap(), "one of each draft");
+    let tasks = world.store.list_tasks(&everything(), &FIRST).await.unwrap().total.unwrap();
+    let projects = world.store.list_projects(&projects::Filter::default(), &FIRST).await.unwrap();
+    assert_eq!(
+        tasks + projects.total.unwrap(),
+        i64::try_from(DRAFTS).unwrap(),
+        "one of each draft"
+    );
     audit::check(world).await.unwrap();
 }

@@ -18,7 +18,7 @@ const MANY: usize = 8;
 
 /// The keys of a scope that were not replaced.
 async fn living(world: &World, scope: &str) -> Vec<Key> {
-    let keys = world.store.list_keys(Some(scope), Page { limit: 100, offset: 0 }).await.unwrap();
+    let keys = world.store.list_keys(Some(scope), &Page::first(100)).await.unwrap();
     keys.items.into_iter().filter(|key| key.revoked_at.is_none()).collect()
 }
 

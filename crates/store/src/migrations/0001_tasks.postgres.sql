@@ -54,11 +54,8 @@ CREATE TABLE tasks (
             AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
         THEN COALESCE(role, '') || chr(31) || COALESCE(type, '') END) STORED,
     claim_rank BIGINT GENERATED ALWAYS AS (
-        CASE WHEN blocked_by IS NULL
-            AND queue NOT IN ('claimed', 'done', 'failed')
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
-            ELSE 9 END END) STORED,
+        CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
+            ELSE 9 END) STORED,
     reap_at BIGINT GENERATED ALWAYS AS (
         CASE WHEN queue = 'claimed' THEN COALESCE(lease_expires_at, updated_at + 86400000)
             WHEN claimed_in = queue THEN lease_expires_at END) STORED,
@@ -80,14 +77,22 @@ ALTER TABLE tasks SET (
 CREATE INDEX tasks_by_lane ON tasks (scope, queue, claim_lane, claim_rank, seq)
     WHERE claim_lane IS NOT NULL;
 
+-- Lists are ordered by `seq + 0`, which is in no index but those of a scope, a project or the
+-- flagged: by `seq` the planner might walk through the primary key, past the tasks of all others.
+
 -- Serves counts and lists, in the order of creation.
-CREATE INDEX tasks_by_queue ON tasks (scope, queue, seq);
+CREATE INDEX tasks_by_queue ON tasks (scope, queue, (seq + 0)) INCLUDE (seq);
+
+-- Serves lists of finished tasks. Each rank is in the order of creation.
+CREATE INDEX tasks_finished ON tasks (scope, queue, claim_rank, (seq + 0))
+    WHERE queue = 'done' OR queue = 'failed';
 
 CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
 
-CREATE INDEX tasks_flagged ON tasks (scope) WHERE needs_intervention = 1;
+CREATE INDEX tasks_flagged ON tasks (scope, claim_rank, (seq + 0)) WHERE needs_intervention = 1;
 
-CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL;
+CREATE INDEX tasks_by_project ON tasks (project_id, claim_rank, (seq + 0))
+    WHERE project_id IS NOT NULL;
 
 CREATE TABLE task_blockers (
     scope TEXT COLLATE "C" NOT NULL,

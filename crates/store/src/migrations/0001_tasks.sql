@@ -64,12 +64,10 @@ CREATE TABLE tasks (
             AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
             AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
         THEN COALESCE(role, '') || char(31) || COALESCE(type, '') END) VIRTUAL,
+    -- The priority as a number, of every task: lists go by it too.
     claim_rank INTEGER GENERATED ALWAYS AS (
-        CASE WHEN blocked_by IS NULL
-            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
-            ELSE 9 END END) VIRTUAL,
+        CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
+            ELSE 9 END) VIRTUAL,
     -- When the reaper looks at the task: at the end of the lease, or a day after the last change of
     -- a task that was put into `claimed` without one.
     reap_at INTEGER GENERATED ALWAYS AS (
@@ -80,17 +78,17 @@ CREATE TABLE tasks (
     UNIQUE (scope, file_path) ON CONFLICT FAIL
 );
 
--- Serves claims, counts and lists. Where nothing can be claimed, lane and rank are null, and the
--- index is in the order of creation: the newest finished task is found without sorting.
+-- Serves claims, counts and lists. Where nothing can be claimed, the lane is null, and the tasks of
+-- each rank are in the order of creation: the newest finished task is found without sorting.
 CREATE INDEX tasks_by_queue ON tasks (scope, queue, claim_lane, claim_rank);
 
 -- Serves the reaper; and a claim, which finds the row it has just taken by its lease and its mark.
 CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
 
 -- The fixer asks for these every minute. They are few, and may be in any queue.
-CREATE INDEX tasks_flagged ON tasks (scope) WHERE needs_intervention = 1;
+CREATE INDEX tasks_flagged ON tasks (scope, claim_rank) WHERE needs_intervention = 1;
 
-CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL;
+CREATE INDEX tasks_by_project ON tasks (project_id, claim_rank) WHERE project_id IS NOT NULL;
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
 CREATE TABLE task_blockers (

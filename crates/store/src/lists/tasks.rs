@@ -1,0 +1,497 @@
+//! Lists of tasks.
+//!
+//! Finished tasks are never all read. They lie in stretches of an index, one for each priority, in
+//! the order of creation, and a list takes from the stretches as much as it shows. Where it filters
+//! by what the index does not have, it looks at [`LOOK_MAX`] finished tasks and no more; its cursor
+//! goes on where it stopped. Their number is kept in a table of its own.
+//!
+//! Unfinished tasks are few, and are all looked at.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use octopoid_domain::{Task, queue};
+
+use super::{CursorOf, Listed, Page, json};
+use crate::{
+    Result, Sql, Store, StoreError, all,
+    engine::{Parameter, Row, Rows, Statement, Value},
+    row::{Columns, number},
+    tasks::{columns, task},
+};
+
+/// Which tasks to list. Empty lists do not filter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The tenant.
+    pub scope: String,
+    /// In one of these queues.
+    pub queues: Vec<String>,
+    /// With one of these priorities.
+    pub priorities: Vec<String>,
+    /// For one of these roles.
+    pub roles: Vec<String>,
+    /// Held by this agent.
+    pub claimed_by: Option<String>,
+    /// In this project.
+    pub project_id: Option<String>,
+    /// Flagged for the fixer, or not.
+    pub needs_intervention: Option<bool>,
+    /// The most urgent first, instead of the newest.
+    pub by_priority: bool,
+}
+
+/// So many finished tasks, or tasks of a project, or flagged ones, does a list look at that filters
+/// by more than their queue.
+pub(crate) const LOOK_MAX: i64 = 10_000;
+
+/// So many queues are looked at one by one. That is what lists ask for, and PostgreSQL knows how
+/// much there is in one queue.
+const APART_MAX: usize = 8;
+
+/// The parts of the queue index that hold unfinished tasks of any queue.
+const UNFINISHED: [&str; 3] =
+    ["queue < 'done'", "queue > 'done' AND queue < 'failed'", "queue > 'failed'"];
+
+/// The ranks that `claim_rank` gives to P0, P1, P2, P3 and everything else.
+const RANKS: [(i64, Option<&str>); 5] =
+    [(0, Some("P0")), (1, Some("P1")), (2, Some("P2")), (3, Some("P3")), (9, None)];
+
+/// What a rank is multiplied by to make one number of it and a task's number, which is smaller.
+const RANK: i64 = 1 << 44;
+
+/// What filters may name.
+const LOOKED_AT: &str = "scope, queue, priority, role, claimed_by, project_id, needs_intervention";
+
+/// The order of a list of tasks. A task's place in it is a number, and the list goes up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// The newest first.
+    Newest,
+    /// The most urgent first, then the oldest.
+    UrgentOldest,
+    /// The most urgent first, then the newest.
+    UrgentNewest,
+}
+
+impl Sort {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Newest => "tasks",
+            Self::UrgentOldest => "tasks by priority",
+            Self::UrgentNewest => "tasks of a project",
+        }
+    }
+
+    fn order(self) -> &'static str {
+        match self {
+            Self::Newest => "number DESC",
+            Self::UrgentOldest => "claim_rank, number",
+            Self::UrgentNewest => "claim_rank, number DESC",
+        }
+    }
+
+    /// The place of the row whose number has this name.
+    fn place(self, number: &str) -> String {
+        match self {
+            Self::Newest => format!("0 - {number}"),
+            Self::UrgentOldest => format!("claim_rank * {RANK} + {number}"),
+            Self::UrgentNewest => format!("claim_rank * {RANK} - {number}"),
+        }
+    }
+
+    /// Rank and number of the row at a place. The newest first have no rank.
+    fn row(self, place: i64) -> (i64, i64) {
+        match self {
+            Self::Newest => (0, -place),
+            Self::UrgentOldest => (place.div_euclid(RANK), place.rem_euclid(RANK)),
+            Self::UrgentNewest => {
+                ((-place).div_euclid(RANK).wrapping_neg(), (-place).rem_euclid(RANK))
+            }
+        }
+    }
+
+    /// How the numbers of later rows compare with that of an earlier one of the same rank.
+    fn later(self) -> &'static str {
+        if self == Self::UrgentOldest { ">" } else { "<" }
+    }
+}
+
+/// The dialects of a list's text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// A task's number, as the index has it that a list shall be found by. PostgreSQL would walk
+    /// through the primary key past the tasks of all others for a bare `seq`.
+    fn number(self) -> &'static str {
+        match self {
+            Self::Sqlite => "seq",
+            Self::Postgres => "(seq + 0)",
+        }
+    }
+}
+
+/// A list of tasks: constant texts and their parameters.
+pub(crate) struct Tasks {
+    sort: Sort,
+    cursor: CursorOf,
+    parameters: Vec<Parameter>,
+    /// The filters by columns that no index of the list has, each beginning with AND.
+    filters: String,
+    /// The stretches of indexes that are in the order of rank and number.
+    walks: Vec<String>,
+    /// The ranks that may match.
+    ranks: Vec<i64>,
+    /// The parts of the queue index that hold unfinished tasks.
+    open: Vec<String>,
+    /// The finished queues that are counted without looking at them.
+    counted: Vec<&'static str>,
+    /// Whether what is walked past need not match.
+    is_looked: bool,
+    /// What the page begins behind.
+    after: Option<After>,
+}
+
+/// The row that a page begins behind.
+struct After {
+    rank: i64,
+    /// The names of the parameters with its rank and its number.
+    parameters: [String; 2],
+}
+
+impl Tasks {
+    /// The tasks that a filter leaves.
+    pub(crate) fn new(filter: &Filter) -> Self {
+        let sort = if filter.by_priority { Sort::UrgentOldest } else { Sort::Newest };
+        let mut tasks = Self::of(sort, CursorOf::new(sort.name(), filter));
+        tasks.bind(filter.scope.as_str().into());
+        tasks.filter_by_priority(&filter.priorities);
+        if !filter.roles.is_empty() {
+            tasks.filter("role IN (SELECT value FROM json_each(?#))", json(&filter.roles));
+        }
+        if let Some(agent) = &filter.claimed_by {
+            tasks.filter("claimed_by = ?#", agent.into());
+        }
+        if let Some(project) = &filter.project_id {
+            // A project has fewer tasks than a queue.
+            let project = tasks.bind(project.into());
+            tasks.walk(format!("project_id = {project}"));
+            tasks.filters.push_str(" AND scope = ?1");
+        }
+        match filter.needs_intervention {
+            // The few that are flagged have an index, finished or not.
+            Some(true) if tasks.walks.is_empty() => {
+                tasks.walk("scope = ?1 AND needs_intervention = 1".to_owned());
+            }
+            Some(flagged) => tasks.filter("needs_intervention = ?#", flagged.into()),
+            None => {}
+        }
+        tasks.queues(&filter.queues);
+        tasks
+    }
+
+    /// The tasks of a project, those of other scopes left out if one is named.
+    pub(crate) fn of_project(project: &str, scope: Option<&str>) -> Self {
+        let sort = Sort::UrgentNewest;
+        let mut tasks = Self::of(sort, CursorOf::new(sort.name(), &(project, scope)));
+        tasks.bind(project.into());
+        tasks.walk("project_id = ?1".to_owned());
+        if let Some(scope) = scope {
+            tasks.filter("scope = ?#", scope.into());
+        }
+        tasks
+    }
+
+    fn of(sort: Sort, cursor: CursorOf) -> Self {
+        Self {
+            sort,
+            cursor,
+            parameters: Vec::new(),
+            filters: String::new(),
+            walks: Vec::new(),
+            ranks: RANKS.map(|(rank, _)| rank).to_vec(),
+            open: Vec::new(),
+            counted: Vec::new(),
+            is_looked: false,
+            after: None,
+        }
+    }
+
+    fn bind(&mut self, value: Parameter) -> String {
+        self.parameters.push(value);
+        format!("?{}", self.parameters.len())
+    }
+
+    fn filter(&mut self, condition: &'static str, value: Parameter) {
+        let parameter = self.bind(value);
+        let _ = write!(self.filters, " AND {}", condition.replace("?#", &parameter));
+        self.is_looked = true;
+    }
+
+    fn walk(&mut self, condition: String) {
+        self.walks.push(condition);
+        self.is_looked = true;
+    }
+
+    /// The known priorities have ranks of their own, and the others share one.
+    fn filter_by_priority(&mut self, priorities: &[String]) {
+        if priorities.is_empty() {
+            return;
+        }
+        let is_known = |priority: &String| RANKS.iter().any(|(_, name)| *name == Some(&**priority));
+        let has_others = !priorities.iter().all(is_known);
+        self.ranks.retain(|rank| {
+            let name = RANKS.iter().find(|(known, _)| known == rank).and_then(|(_, name)| *name);
+            name.map_or(has_others, |name| priorities.iter().any(|asked| asked == name))
+        });
+        self.filter("priority IN (SELECT value FROM json_each(?#))", json(priorities));
+    }
+
+    /// Leaves the tasks of these queues, of all if none is named.
+    fn queues(&mut self, queues: &[String]) {
+        if !self.walks.is_empty() {
+            if !queues.is_empty() {
+                self.filter("queue IN (SELECT value FROM json_each(?#))", json(queues));
+            }
+            return;
+        }
+        for queue in queue::FINISHED {
+            if queues.is_empty() || queues.iter().any(|asked| asked == queue) {
+                self.walks.push(format!("scope = ?1 AND queue = '{queue}' AND claim_lane IS NULL"));
+                self.counted.push(queue);
+            }
+        }
+        let is_open = |queue: &&String| !queue::is_finished(queue);
+        let open = Vec::from_iter(queues.iter().filter(is_open).cloned().collect::<BTreeSet<_>>());
+        if queues.is_empty() {
+            self.open.extend(UNFINISHED.map(|part| format!("scope = ?1 AND {part}")));
+        } else if open.len() > APART_MAX {
+            let queues = self.bind(json(&open));
+            let listed = format!("queue IN (SELECT value FROM json_each({queues}))");
+            self.open.push(format!("scope = ?1 AND {listed}"));
+        } else {
+            for queue in open {
+                let queue = self.bind(queue.into());
+                self.open.push(format!("scope = ?1 AND queue = {queue}"));
+            }
+        }
+    }
+
+    /// The stretches in one order, as far as they are needed. Both engines read them side by side
+    /// and stop when they have enough.
+    fn walked(&self, dialect: Dialect, columns: &str, limit: &str) -> String {
+        let (number, sort) = (dialect.number(), self.sort);
+        let mut parts = Vec::new();
+        for walk in &self.walks {
+            for rank in &self.ranks {
+                let behind = match &self.after {
+                    None => String::new(),
+                    Some(after) if sort == Sort::Newest || *rank == after.rank => {
+                        format!(" AND {number} {} {}", sort.later(), after.parameters[1])
+                    }
+                    Some(after) if *rank > after.rank => String::new(),
+                    Some(_) => " AND 1 = 0".to_owned(),
+                };
+                parts.push(format!(
+                    "SELECT {number} AS number, claim_rank{columns} FROM tasks \
+                     WHERE {walk} AND claim_rank = {rank}{behind}"
+                ));
+            }
+        }
+        format!("{} ORDER BY {} LIMIT {limit}", parts.join(" UNION ALL "), sort.order())
+    }
+
+    /// The tasks that are looked at: one more than may be, which tells that there are more.
+    fn looked(&self, dialect: Dialect) -> String {
+        self.walked(dialect, &format!(", {LOOKED_AT}"), &(LOOK_MAX + 1).to_string())
+    }
+
+    /// How many match in the queues that are counted without looking at finished tasks; no
+    /// statement if there are none.
+    fn total(&self) -> Option<Statement> {
+        let mut terms = Vec::new();
+        if !self.is_looked && !self.counted.is_empty() {
+            terms.push(format!(
+                "(SELECT COALESCE(CAST(SUM(tasks) AS BIGINT), 0) FROM finished_counts \
+                 WHERE scope = ?1 AND queue IN ('{}'))",
+                self.counted.join("', '")
+            ));
+        }
+        for part in &self.open {
+            terms.push(format!("(SELECT COUNT(*) FROM tasks WHERE {part}{})", self.filters));
+        }
+        let sql = format!("SELECT {}", terms.join(" + "));
+        (!terms.is_empty()).then(|| self.statement(sql.into(), &[]))
+    }
+
+    /// How many are looked at, how many of them match, and the place of the last.
+    fn look(&self) -> Option<Statement> {
+        if !self.is_looked || self.walks.is_empty() {
+            return None;
+        }
+        let (place, filters) = (self.sort.place("number"), &self.filters);
+        let text = |dialect| {
+            format!(
+                "SELECT COUNT(*), COUNT(CASE WHEN 1 = 1{filters} THEN 1 END), MAX({place}) \
+                 FROM ({}) AS looked",
+                self.looked(dialect)
+            )
+        };
+        Some(self.statement(Sql::made(text(Dialect::Sqlite), text(Dialect::Postgres)), &[]))
+    }
+
+    /// The rows of a page and one more, which tells that there are more. Their place stands last.
+    fn page(&self, page: &Page) -> Statement {
+        let own = [page.limit + 1, page.offset(), page.limit + 1 + page.offset()];
+        let next = self.parameters.len() + 1;
+        let (limit, offset, reach) = (next, next + 1, next + 2);
+        let (filters, order) = (&self.filters, self.sort.order());
+        let text = |dialect: Dialect| {
+            let number = dialect.number();
+            let mut parts = Vec::new();
+            for part in &self.open {
+                let behind = self.behind(number);
+                parts.push(format!(
+                    "SELECT {number} AS number, claim_rank FROM tasks \
+                     WHERE {part}{filters}{behind} ORDER BY {order} LIMIT ?{reach}"
+                ));
+            }
+            if self.walks.is_empty() {
+            } else if self.is_looked {
+                parts.push(format!(
+                    "SELECT number, claim_rank FROM ({}) AS looked \
+                     WHERE 1 = 1{filters} ORDER BY {order} LIMIT ?{reach}",
+                    self.looked(dialect)
+                ));
+            } else {
+                parts.push(self.walked(dialect, "", &format!("?{reach}")));
+            }
+            let parts: Vec<_> =
+                parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part")).collect();
+            format!(
+                "SELECT {}, {} FROM tasks WHERE seq IN (SELECT number FROM ({}) AS found \
+                 ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}) ORDER BY {}",
+                columns!(),
+                self.sort.place("seq"),
+                parts.join(" UNION ALL "),
+                order.replace("number", "seq"),
+            )
+        };
+        self.statement(Sql::made(text(Dialect::Sqlite), text(Dialect::Postgres)), &own)
+    }
+
+    /// The condition that an unfinished task comes behind the start of the page.
+    fn behind(&self, number: &str) -> String {
+        let Some(After { parameters: [rank, row], .. }) = &self.after else {
+            return String::new();
+        };
+        let later = format!("{number} {} {row}", self.sort.later());
+        if self.sort == Sort::Newest {
+            format!(" AND {later}")
+        } else {
+            format!(" AND (claim_rank > {rank} OR (claim_rank = {rank} AND {later}))")
+        }
+    }
+
+    /// A statement with the parameters that its text has, and with those of its own behind them.
+    fn statement(&self, sql: Sql, own: &[i64]) -> Statement {
+        let mut parameters = self.parameters.clone();
+        parameters.extend(own.iter().map(|&number| number.into()));
+        let text = sql.sqlite().unwrap_or_default();
+        let has = |number: &usize| {
+            let name = format!("?{number}");
+            text.match_indices(&*name).any(|(at, name)| {
+                !text[at + name.len()..].starts_with(|next: char| next.is_ascii_digit())
+            })
+        };
+        let used = (1..=parameters.len()).rev().find(has).unwrap_or_default();
+        parameters.truncate(used);
+        Statement { sql, parameters }
+    }
+
+    /// The statements of a page.
+    pub(crate) fn statements(&mut self, page: &Page) -> Result<Vec<Statement>> {
+        if let Some([Value::Int(place)]) = page.key(&self.cursor, &[false])?.as_deref() {
+            let (rank, number) = self.sort.row(*place);
+            let parameters = [self.bind(rank.into()), self.bind(number.into())];
+            self.after = Some(After { rank, parameters });
+        }
+        let total = if self.after.is_none() { self.total() } else { None };
+        Ok([Some(self.page(page)), self.look(), total].into_iter().flatten().collect())
+    }
+
+    /// Makes a page of the answers to its statements.
+    pub(crate) fn listed(&self, page: &Page, answers: Vec<Rows>) -> Result<Listed<Task>> {
+        let mut answers = answers.into_iter();
+        let rows = answers.next().unwrap_or_default();
+        let (mut matching, mut horizon) = (0, None);
+        if self.is_looked && !self.walks.is_empty() {
+            let (looked, found, last) = look(answers.next().unwrap_or_default())?;
+            matching = found;
+            horizon = last.filter(|_| looked > LOOK_MAX);
+        }
+        let open = answers.next().map(number).transpose()?.unwrap_or_default();
+        let total = self.after.is_none().then_some(open + matching);
+        let mut placed = all(rows, placed)?;
+        // What lies beyond the last that was looked at is shown when what is before it is known.
+        placed.retain(|(_, place)| horizon.is_none_or(|horizon| *place <= horizon));
+        let limit = usize::try_from(page.limit).unwrap_or_default();
+        let is_full = placed.len() > limit;
+        placed.truncate(limit);
+        let next = match placed.last() {
+            Some((_, place)) if is_full => Some(*place),
+            _ if page.limit == 0 => None,
+            _ => horizon,
+        };
+        Ok(Listed {
+            items: placed.into_iter().map(|(task, _)| task).collect(),
+            total,
+            total_is_partial: total.is_some() && horizon.is_some(),
+            next_cursor: next.map(|place| self.cursor.cursor(&[Value::Int(place)])),
+        })
+    }
+}
+
+/// A task and its place.
+fn placed(row: Row) -> Result<(Task, i64)> {
+    let Some(Value::Int(place)) = row.last() else {
+        return Err(StoreError::Corrupt("a task has no place"));
+    };
+    let place = *place;
+    Ok((task(row)?, place))
+}
+
+/// How many were looked at, how many match, and the place of the last.
+fn look(rows: Rows) -> Result<(i64, i64, Option<i64>)> {
+    let row = rows.into_iter().next().ok_or(StoreError::Corrupt("a count returned no row"))?;
+    let mut row = Columns::new(row);
+    Ok((row.next()?, row.next()?, row.next()?))
+}
+
+impl Store {
+    /// Lists tasks, the newest first or the most urgent first.
+    pub async fn list_tasks(&self, filter: &Filter, page: &Page) -> Result<Listed<Task>> {
+        let mut tasks = Tasks::new(filter);
+        let answers = self.list(Some(&filter.scope), tasks.statements(page)?).await?;
+        tasks.listed(page, answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RANK, Sort};
+
+    #[test]
+    fn a_place_tells_rank_and_number() {
+        for (rank, number) in [(0, 1), (1, 7), (3, RANK - 1), (9, 123)] {
+            assert_eq!(Sort::Newest.row(-number), (0, number));
+            let place = rank * RANK + number;
+            assert_eq!(Sort::UrgentOldest.row(place), (rank, number));
+            let place = rank * RANK - number;
+            assert_eq!(Sort::UrgentNewest.row(place), (rank, number));
+        }
+    }
+}
