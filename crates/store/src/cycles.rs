@@ -8,7 +8,7 @@ use octopoid_domain::{
     blockers::{blockers, cycle},
 };
 
-use crate::{Result, Store, all, conditions::json, engine::bind, row::Columns};
+use crate::{Result, Store, all, engine::bind, lists::json, row::Columns};
 
 /// The pairs of a waiting task and its blocker that are reached from the blockers `$list` in the
 /// scope `$scope`, the near ones first; as many as `LINKS_MAX`. A blocker that is done is none. What

@@ -10,12 +10,11 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError,
-    conditions::json,
-    counts,
+    Result, Stamp, Store, StoreError, counts,
     cycles::closes_cycle,
     engine::{Row, Statement, bind},
     first, history,
+    lists::json,
     locks::Lock,
     row::Columns,
     unblock,
