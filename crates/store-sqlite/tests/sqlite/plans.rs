@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 13] = [
+const MAY_BE_SCANNED: [(&str, &str); 19] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -29,10 +29,16 @@ const MAY_BE_SCANNED: [(&str, &str); 13] = [
     ("links", "the pairs that lead on from a task's blockers, a thousand at most"),
     ("near", "the same"),
     ("fitting", "those of the lanes that fit"),
+    ("thread", "the messages of one thread"),
     ("bounded", "a bounded part of a thread"),
+    ("sqlite_schema", "the schema itself"),
     ("schema_versions", "one row, the last"),
+    ("api_keys", "counting all keys, for which only the administrator can ask"),
+    ("drafts", "counting those of all scopes, for which only an unconfined caller can ask"),
+    ("projects", "the same"),
+    ("orchestrators", "listing those of all scopes, for which only such a caller can ask"),
+    ("roles", "the same"),
     ("part", "a part of a page, limited to what the page can need"),
-    ("thread", "a thread of messages, up to a bound"),
     ("looked", "the finished tasks that a list may look at"),
 ];
 
