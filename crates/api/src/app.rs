@@ -16,8 +16,11 @@ use crate::{budget::Budget, middleware::Authority, refusals::Refusals};
 
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
-    /// The time.
+    /// The time of day. People and programs set this clock, so it may jump.
     fn now(&self) -> Millis;
+
+    /// Milliseconds since some moment, by a clock that nobody sets: how long something takes.
+    fn elapsed_ms(&self) -> i64;
 
     /// Fills bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
@@ -133,6 +136,11 @@ impl Shared {
     /// The time.
     pub fn now(&self) -> Millis {
         self.host.now()
+    }
+
+    /// Milliseconds since some moment, by a clock that nobody sets. Whatever waits goes by it.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
+        self.host.elapsed_ms()
     }
 
     /// Ends after so many milliseconds, on a host that can wait.

@@ -36,6 +36,10 @@ impl Host for Still {
         Millis(1 << 40)
     }
 
+    fn elapsed_ms(&self) -> i64 {
+        0
+    }
+
     fn fill_random(&self, bytes: &mut [u8]) {
         bytes.fill(7);
     }
