@@ -187,7 +187,7 @@ fn patch() -> impl Strategy<Value = Step> {
     let claim = (
         maybe(one_of(&QUEUES)),
         maybe(maybe(one_of(&AGENTS))),
-        maybe(prop::option::of(one_of(&[0, 1_000, LEASE, DAY]))),
+        maybe(prop::option::of(one_of(&[-1_000, 0, 1_000, LEASE, DAY, DAY + 1, 365 * DAY]))),
     );
     let rest = (
         maybe(some_of(&IDS)),

@@ -19,6 +19,8 @@ cases! {
     reaping_goes_page_by_page_from_the_oldest,
     a_renewed_lease_is_left_alone,
     a_lease_may_be_renewed_in_any_form_of_time,
+    no_lease_is_longer_than_a_day,
+    a_lease_that_is_set_into_the_past_is_given_up,
     a_task_that_was_moved_on_is_left_alone,
     what_nobody_holds_is_left_alone,
     a_lease_that_was_never_claimed_holds_nothing,
@@ -168,6 +170,38 @@ async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
     }
     let answer = world.patches("a", json!({ "lease_expires_at": "soon" })).await;
     ensure_refused!(answer, "invalid_request");
+    Ok(())
+}
+
+async fn no_lease_is_longer_than_a_day(world: &World) -> Verdict {
+    let longest = Some(world.now().plus(DAY));
+    world.creates("a").await?;
+    let claimed = world.claims_with(json!({ "lease_duration_seconds": 1e9 })).await?;
+    ensure_eq!(claimed.and_then(|task| task.lease_expires_at), longest, "by a claim");
+    for end in ["2099-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        let task = world.patches("a", json!({ "lease_expires_at": end })).await?;
+        ensure_eq!(task.lease_expires_at, longest, "by a renewal until {end}");
+    }
+    let resumed = json!({
+        "queue": "claimed", "claimed_by": "me", "lease_expires_at": 253_402_207_199_999_i64,
+    });
+    world.creates("b").await?;
+    let task = world.patches("b", resumed).await?;
+    ensure_eq!(task.lease_expires_at, longest, "by hand");
+    world.passes(DAY + 1);
+    let mut released = world.reaps().await?;
+    released.sort();
+    ensure_eq!(released, ["a", "b"], "and then they end");
+    Ok(())
+}
+
+async fn a_lease_that_is_set_into_the_past_is_given_up(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    let past = world.now().plus(-SECOND);
+    let task = world.patches("a", json!({ "lease_expires_at": past.to_iso() })).await?;
+    ensure_eq!(task.lease_expires_at, Some(past), "as it was said");
+    ensure_refused!(world.submits("a").await, "lease_lost");
+    ensure_eq!(world.reaps().await?, ["a"], "it has ended");
     Ok(())
 }
 
