@@ -139,13 +139,21 @@ pub struct Model {
     now: i64,
     created: u64,
     tasks: BTreeMap<String, (u64, Row)>,
+    /// The last version of each id that was deleted.
+    ended: BTreeMap<String, i64>,
     /// The events of each id, with who did it.
     pub history: BTreeMap<String, Vec<(&'static str, Option<String>)>>,
 }
 
 impl Default for Model {
     fn default() -> Self {
-        Self { now: START.0, created: 0, tasks: BTreeMap::new(), history: BTreeMap::new() }
+        Self {
+            now: START.0,
+            created: 0,
+            tasks: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            history: BTreeMap::new(),
+        }
     }
 }
 
@@ -281,7 +289,7 @@ impl Model {
             attempt_count: Some(0),
             rejection_count: Some(0),
             updated_at: self.now,
-            version: 1,
+            version: self.ended.get(new.id).unwrap_or(&0) + 1,
             ..Row::default()
         };
         if self.is_cycle(&row) {
@@ -417,7 +425,8 @@ impl Model {
             row.claimed_by = text(agent);
         }
         if let Some(lease) = patch.lease_ms {
-            row.lease_expires_at = lease.map(|ms| self.now + ms);
+            // However much is asked for, a day is the most that anyone gets.
+            row.lease_expires_at = lease.map(|ms| self.now + ms.min(DAY));
         }
         if let Some(list) = &patch.blocked_by {
             let was = row.blocked_by.take();
@@ -455,6 +464,7 @@ impl Model {
 
     fn delete(&mut self, id: &str) -> Outcome {
         let (_, row) = self.tasks.remove(id).ok_or("task_not_found")?;
+        self.ended.insert(id.to_owned(), row.version);
         self.tell(id, "deleted", None);
         self.frees_what_waits_for(id, &row.scope);
         Ok(Answer::Nothing)

@@ -163,6 +163,7 @@ const HISTORY: &[Column] = &[
     text("agent"),
     text("details"),
     int("at"),
+    int("version"),
 ];
 
 const ORCHESTRATORS: &[Column] = &[

@@ -123,5 +123,6 @@ CREATE TABLE task_history (
     agent TEXT COLLATE "C",
     details TEXT COLLATE "C",
     at BIGINT NOT NULL,
+    version BIGINT,
     PRIMARY KEY (task_id, seq)
 );

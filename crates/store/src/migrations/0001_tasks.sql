@@ -122,5 +122,8 @@ CREATE TABLE task_history (
     agent TEXT,
     details TEXT,
     at INTEGER NOT NULL ON CONFLICT FAIL,
+    -- In the event `deleted`: the version that the task had. The next task of its id goes on from
+    -- there, so this event is never removed.
+    version INTEGER,
     PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
 ) WITHOUT ROWID;
