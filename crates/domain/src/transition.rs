@@ -373,12 +373,7 @@ fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> 
 }
 
 /// The identity that a caller gives must be the holder's.
-fn check_identity(
-    task: &Task,
-    action: Action,
-    agent: &Text,
-    machine: &Id,
-) -> Result<(), Refusal> {
+fn check_identity(task: &Task, action: Action, agent: &Text, machine: &Id) -> Result<(), Refusal> {
     for (caller, holder) in [(&agent.0, &task.claimed_by), (&machine.0, &task.orchestrator_id)] {
         if caller.is_some() && caller != holder {
             let holder = holder.as_deref().unwrap_or("nobody");
@@ -461,7 +456,7 @@ fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result
 }
 
 /// The words that history has for a lease that ran out.
-pub const LEASE_EXPIRED: &str = "Lease expired";
+const LEASE_EXPIRED: &str = "Lease expired";
 
 fn release(change: &mut Change) -> Result<(), Refusal> {
     let row = transition(Action::Release);

@@ -105,6 +105,11 @@ impl Row {
         self.lease_expires_at.is_some() && self.claimed_in.as_deref() == Some(&self.queue)
     }
 
+    /// Whether somebody reviewed it, whose lease has ended. The next reviewer need not wait.
+    fn was_reviewed_until(&self, now: i64) -> bool {
+        self.queue == "provisional" && self.lease_expires_at.is_some_and(|end| end < now)
+    }
+
     fn is_strict(&self) -> bool {
         self.flow.as_deref() == Some(STRICT)
     }
@@ -317,7 +322,7 @@ impl Model {
             row.scope == claim.scope
                 && row.queue == queue
                 && row.blocked_by.is_none()
-                && !row.is_held()
+                && (!row.is_held() || row.was_reviewed_until(self.now))
                 && fits(&claim.roles, &row.role)
                 && fits(&claim.kinds, &row.kind)
         });
@@ -325,6 +330,7 @@ impl Model {
             return Ok(Answer::Nothing);
         };
         let is_review = queue == "provisional";
+        let former = row.is_held().then(|| row.claimed_by.clone());
         let held_in = if is_review { "provisional" } else { "claimed" }.to_owned();
         let row = Row {
             queue: held_in.clone(),
@@ -336,6 +342,9 @@ impl Model {
             needs_intervention: false,
             ..row.clone()
         };
+        if let Some(former) = former {
+            self.tell(&row.id, "review_released", former);
+        }
         let event = if is_review { "review_claimed" } else { "claimed" };
         self.tell(&row.id, event, Some(claim.agent.to_owned()));
         self.keep(row)

@@ -310,7 +310,7 @@ async fn answer(world: &World, step: &Step) -> Result<Answer> {
         }
         Step::Reap { grace_ms } => {
             let ended_before = world.now().plus(-grace_ms);
-            let released = world.store.release_lapsed(ended_before, 100, world.stamp()).await?;
+            let released = world.releases(ended_before, 100).await?;
             let mut ids: Vec<_> = released.into_iter().map(|task| task.id).collect();
             ids.sort();
             return Ok(Answer::Released(ids));

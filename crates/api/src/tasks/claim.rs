@@ -75,8 +75,7 @@ pub(crate) async fn claim_task(
 /// Waits for a reason to look again, until the clock that nobody sets shows `until_ms`. `false` if
 /// there will be none.
 async fn turns_up(app: &App, watch: &mut Watch, until_ms: i64) -> bool {
-    let left_ms =
-        || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
+    let left_ms = || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
     // In a busy scope there are more hints than anybody could follow.
     let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
     rest.await;

@@ -122,10 +122,13 @@ impl TestApp {
 
     /// An app on another engine, whose schema is the engine's own business.
     pub fn over(engine: Arc<dyn Engine>, settings: Settings) -> Self {
+        // Hosts do not give the same numbers either.
+        static HOSTS: AtomicU64 = AtomicU64::new(1);
+        let seed = HOSTS.fetch_add(1 << 32, Ordering::Relaxed);
         let host = Arc::new(TestHost {
             now: AtomicI64::new(START),
             elapsed: AtomicI64::new(0),
-            random: AtomicU64::new(1),
+            random: AtomicU64::new(seed),
             waits: AtomicBool::new(false),
         });
         let store = Store::new(engine);

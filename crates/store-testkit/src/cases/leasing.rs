@@ -1,6 +1,7 @@
 //! How leases are kept, how they end, and what the reaper does then.
 
 use octopoid_domain::{Millis, Task};
+use octopoid_store::lapses::Lapses;
 use serde_json::json;
 
 use crate::{
@@ -28,6 +29,7 @@ cases! {
     a_claimed_task_without_a_lease_is_released_after_a_day,
     every_scope_is_reaped,
     reaping_records_one_event_per_task,
+    what_cannot_be_taken_back_keeps_nothing_else,
 }
 
 async fn a_lease_holds_until_its_last_millisecond(world: &World) -> Verdict {
@@ -109,12 +111,10 @@ async fn the_grace_is_the_callers_to_give(world: &World) -> Verdict {
     world.works_on("a").await?;
     world.passes(LEASE + 120 * SECOND);
     let graced = world.now().plus(-120 * SECOND);
-    let released = world.store.release_lapsed(graced, 10, world.stamp());
-    ensure_eq!(released.await?, [], "within the grace");
+    ensure_eq!(world.releases(graced, 10).await?, [], "within the grace");
     world.passes(1);
     let graced = world.now().plus(-120 * SECOND);
-    let released = world.store.release_lapsed(graced, 10, world.stamp());
-    ensure_eq!(released.await?.len(), 1, "after the grace");
+    ensure_eq!(world.releases(graced, 10).await?.len(), 1, "after the grace");
     Ok(())
 }
 
@@ -137,7 +137,7 @@ async fn reaping_goes_page_by_page_from_the_oldest(world: &World) -> Verdict {
     world.passes(LEASE);
     let mut pages = Vec::new();
     for _ in 0..3 {
-        let released = world.store.release_lapsed(world.now(), 2, world.stamp()).await?;
+        let released = world.releases(world.now(), 2).await?;
         let ids: Vec<_> = released.into_iter().map(|task| task.id).collect();
         pages.push(ids.join(" "));
     }
@@ -309,5 +309,38 @@ async fn reaping_records_one_event_per_task(world: &World) -> Verdict {
     }
     let again = world.claims_with(json!({ "orchestrator_id": MACHINE })).await?;
     ensure!(again.is_some(), "they can be claimed again");
+    Ok(())
+}
+
+/// No operation makes such rows; a person with a database client does.
+async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict {
+    const HOLD_ELSEWHERE: &str = "UPDATE tasks SET queue = 'polish', claimed_in = 'polish' \
+         WHERE id IN ('a', 'b', 'e')";
+    const TAKE_NUMBER: &str = "INSERT INTO task_history (task_id, seq, scope, event, at) \
+         SELECT id, events + 1, scope, 'edited', 0 FROM tasks WHERE id = 'c'";
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        world.works_on(id).await?;
+        world.passes(1);
+    }
+    world.runs(HOLD_ELSEWHERE, vec![]).await?;
+    world.runs(TAKE_NUMBER, vec![]).await?;
+    world.passes(LEASE);
+    for expected in [&["d", "f"][..], &[]] {
+        let mut lapses = Lapses::before(world.now());
+        let (mut released, mut refused) = (Vec::new(), Vec::new());
+        for page in 0.. {
+            ensure!(page < 5, "the walk comes to an end");
+            let page = world.store.release_lapsed(&mut lapses, 2, world.stamp()).await?;
+            released.extend(page.tasks.into_iter().map(|task| task.id));
+            refused.extend(page.refused.into_iter().map(|(id, _)| id));
+            if page.is_last {
+                break;
+            }
+        }
+        ensure_eq!(released, expected, "the others");
+        refused.sort();
+        ensure_eq!(refused, ["a", "b", "c", "e"], "each is named once");
+    }
+    ensure_eq!(world.reads("a").await?.claimed_by.as_deref(), Some(AGENT), "it stays as it was");
     Ok(())
 }

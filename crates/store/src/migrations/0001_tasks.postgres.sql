@@ -51,14 +51,15 @@ CREATE TABLE tasks (
     claim_lane TEXT COLLATE "C" GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
             AND queue NOT IN ('claimed', 'done', 'failed')
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN COALESCE(role, '') || chr(31) || COALESCE(type, '') END) STORED,
+        THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
+            THEN '' ELSE COALESCE(role, '') || chr(31) || COALESCE(type, '') END END) STORED,
     claim_rank BIGINT GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
             AND queue NOT IN ('claimed', 'done', 'failed')
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
-            ELSE 9 END END) STORED,
+        THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
+            THEN lease_expires_at
+            ELSE CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
+            ELSE 9 END END END) STORED,
     reap_at BIGINT GENERATED ALWAYS AS (
         CASE WHEN queue = 'claimed' THEN COALESCE(lease_expires_at, updated_at + 86400000)
             WHEN claimed_in = queue THEN lease_expires_at END) STORED,
@@ -125,4 +126,10 @@ CREATE TABLE task_history (
     at BIGINT NOT NULL,
     version BIGINT,
     PRIMARY KEY (task_id, seq)
+);
+
+CREATE TABLE availability (
+    id BIGINT PRIMARY KEY,
+    noted_at BIGINT NOT NULL,
+    gaps TEXT COLLATE "C" NOT NULL
 );
