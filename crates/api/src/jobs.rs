@@ -14,6 +14,9 @@ use crate::{
 /// Leases taken back in one batch, so that the writer is not held for long.
 const PAGE: i64 = 100;
 
+/// A run that is late by less than half of this is not late: machines are busy at times.
+const PERIOD_MS_MIN: i64 = 1_000;
+
 /// What a run of the jobs did.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Done {
@@ -43,7 +46,7 @@ async fn note_run(app: &App) -> Result<Availability, StoreError> {
     let Settings { lease_grace_ms, jobs_period_ms, .. } = app.settings;
     let was = app.store.availability().await?;
     let mut is = was.clone();
-    is.note(app.now(), jobs_period_ms, lease_grace_ms.max(SILENCE_MS_MAX));
+    is.note(app.now(), jobs_period_ms.max(PERIOD_MS_MIN), lease_grace_ms.max(SILENCE_MS_MAX));
     app.store.note_availability(&was, &is).await?;
     // A process that has just started cannot tell how long there was none. Only what was over when
     // the jobs ran last is over for certain.

@@ -70,10 +70,10 @@ impl Store {
         let mut after = lapses.after;
         let mut page = Vec::new();
         for row in rows {
-            let (place, id, lapsed) = lapsed(row, stamp)?;
+            let (place, id, claim) = read(row, stamp)?;
             after = place;
-            match lapsed {
-                Ok(lapsed) => page.push(lapsed),
+            match claim {
+                Ok(claim) => page.push(claim),
                 Err(error) => released.refused.push((id, error)),
             }
         }
@@ -81,11 +81,11 @@ impl Store {
             Ok(tasks) => released.tasks = tasks,
             Err(error) if is_about_rows(&error) => {
                 // One of them spoils it for all, so each is written alone.
-                for lapsed in &page {
-                    match self.release(std::slice::from_ref(lapsed), stamp).await {
+                for claim in &page {
+                    match self.release(std::slice::from_ref(claim), stamp).await {
                         Ok(tasks) => released.tasks.extend(tasks),
                         Err(error) if is_about_rows(&error) => {
-                            released.refused.push((lapsed.was.task.id.clone(), error.into()));
+                            released.refused.push((claim.was.task.id.clone(), error.into()));
                         }
                         Err(error) => return Err(error.into()),
                     }
@@ -118,21 +118,21 @@ impl Store {
         }
         let answers = self.engine.write(batch).await?;
         let made = page.iter().zip(places).filter(|(_, place)| !answers[*place].is_empty());
-        Ok(made.map(|(lapsed, _)| lapsed.change.task.clone()).collect())
+        Ok(made.map(|(claim, _)| claim.change.task.clone()).collect())
     }
 }
 
 /// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
-fn lapsed(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
+fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
     let rest = row.split_off(row.len().min(3));
     let mut row = Columns::new(row);
     let place = [row.next()?, row.next()?, row.next()?];
     let id = Columns::new(rest.clone()).next()?;
-    let lapsed = found(rest).and_then(|was| {
+    let claim = found(rest).and_then(|was| {
         let change = decide(&was.task, &Request::Release, None, stamp.now)?;
         Ok(Lapsed { was, change })
     });
-    Ok((place, id, lapsed))
+    Ok((place, id, claim))
 }
 
 /// Whether it was the rows that the database did not take, so that others may be taken.
