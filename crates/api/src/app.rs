@@ -12,12 +12,15 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
-use crate::{budget::Budget, middleware::Authority, refusals::Refusals};
+use crate::{budget::Budget, clock::Clock, middleware::Authority, refusals::Refusals};
 
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
-    /// The time.
+    /// The time of day. People and programs set this clock, so it may jump.
     fn now(&self) -> Millis;
+
+    /// Milliseconds since some moment, by a clock that nobody sets: how long something takes.
+    fn elapsed_ms(&self) -> i64;
 
     /// Fills bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
@@ -56,6 +59,10 @@ pub struct Settings {
     pub in_flight_bytes_max: usize,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
+    /// How often the jobs run, in milliseconds. If they run later, the server was not available.
+    pub jobs_period_ms: i64,
+    /// Whether other servers may use the same database. Then all go by the database's clock.
+    pub shares_database: bool,
     /// How many leases one run of the jobs takes back, on a host that bounds what a run may do. The
     /// next run goes on.
     pub releases_max: Option<i64>,
@@ -70,6 +77,9 @@ pub const IN_FLIGHT_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How long the server leaves a lease that has ended to the client's own reaper.
 pub const LEASE_GRACE_MS: i64 = 120_000;
 
+/// How often the jobs run.
+pub const JOBS_PERIOD_MS: i64 = 10_000;
+
 /// An orchestrator that has been silent for so long is marked offline.
 pub const SILENCE_MS_MAX: i64 = 120_000;
 
@@ -83,6 +93,8 @@ impl Default for Settings {
             body_bytes_max: BODY_BYTES_MAX,
             in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
             lease_grace_ms: LEASE_GRACE_MS,
+            jobs_period_ms: JOBS_PERIOD_MS,
+            shares_database: false,
             releases_max: None,
         }
     }
@@ -102,8 +114,10 @@ pub struct Shared {
     pub refusals: Refusals,
     /// What is in flight.
     pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Clock,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
+    has_run_jobs: AtomicBool,
 }
 
 impl Deref for App {
@@ -123,16 +137,28 @@ impl App {
             settings,
             refusals: Refusals::default(),
             budget,
+            clock: Clock::default(),
             host,
             is_stopping: AtomicBool::new(false),
+            has_run_jobs: AtomicBool::new(false),
         }))
     }
 }
 
 impl Shared {
-    /// The time.
+    /// The time, by the clock of the database.
     pub fn now(&self) -> Millis {
+        self.clock.correct(self.host.now())
+    }
+
+    /// The time by the host's own clock.
+    pub(crate) fn host_now(&self) -> Millis {
         self.host.now()
+    }
+
+    /// Milliseconds since some moment, by a clock that nobody sets. Whatever waits goes by it.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
+        self.host.elapsed_ms()
     }
 
     /// Ends after so many milliseconds, on a host that can wait.
@@ -156,6 +182,11 @@ impl Shared {
     /// Whether the server is about to stop.
     pub fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether this is the first run of the jobs in this process.
+    pub(crate) fn is_first_run(&self) -> bool {
+        !self.has_run_jobs.swap(true, Ordering::Relaxed)
     }
 
     /// A fresh stamp for one write.

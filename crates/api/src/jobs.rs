@@ -1,18 +1,21 @@
 //! The scheduled jobs, as the native server's timer, the edge's cron and the administrator run
 //! them. They take no input and may run anywhere, at any time, twice.
 
-use octopoid_domain::Millis;
-use octopoid_store::{EngineError, StoreError};
+use octopoid_domain::{Millis, availability::Availability};
+use octopoid_store::{EngineError, StoreError, lapses::Lapses};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{App, SILENCE_MS_MAX},
+    app::{App, SILENCE_MS_MAX, Settings},
     audit,
 };
 
 /// Leases taken back in one batch, so that the writer is not held for long.
 const PAGE: i64 = 100;
+
+/// A run that is late by less than half of this is not late: machines are busy at times.
+const PERIOD_MS_MIN: i64 = 1_000;
 
 /// What a run of the jobs did.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
@@ -23,41 +26,61 @@ pub struct Done {
     pub orchestrators_offline: usize,
 }
 
-/// Takes back what dead agents hold and marks silent orchestrators offline.
+/// Takes back what dead agents hold and marks silent orchestrators offline. What counts is the time
+/// in which they could reach the server.
 pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
-    let mut done = Done::default();
-    let mut left = app.settings.releases_max.unwrap_or(i64::MAX);
-    let mut page_max = PAGE;
-    // A server that is told to stop does not wait for all pages; the next one goes on.
-    while left > 0 {
-        let limit = page_max.min(left);
-        let stamp = app.stamp();
-        let ended_before = Millis(stamp.now.0.saturating_sub(app.settings.lease_grace_ms));
-        let page = match app.store.release_lapsed(ended_before, limit, stamp).await {
-            // Tasks with long contents are taken back one by one, rather than never.
-            Err(StoreError::Engine(EngineError::TooLarge)) if limit > 1 => {
-                page_max = 1;
-                continue;
-            }
-            page => page?,
-        };
-        for task in &page {
-            audit::released(task);
-        }
-        done.tasks_released += page.len();
-        let released = i64::try_from(page.len()).unwrap_or(i64::MAX);
-        left -= released;
-        // After a full page there may be more.
-        if released < limit || app.is_stopping() {
-            break;
-        }
-    }
-    let silent_since = Millis(app.now().0.saturating_sub(SILENCE_MS_MAX));
-    let offline = app.store.mark_offline(silent_since).await?;
+    app.check_clock().await?;
+    let availability = note_run(app).await?;
+    let ended_before = availability.available_for(app.settings.lease_grace_ms);
+    let tasks_released = take_back(app, ended_before).await?;
+    let offline = app.store.mark_offline(availability.available_for(SILENCE_MS_MAX)).await?;
     for id in &offline {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }
-    done.orchestrators_offline = offline.len();
     app.refusals.log(app.now());
-    Ok(done)
+    Ok(Done { tasks_released, orchestrators_offline: offline.len() })
+}
+
+/// Notes that the jobs run, and tells what they may go by.
+async fn note_run(app: &App) -> Result<Availability, StoreError> {
+    let Settings { lease_grace_ms, jobs_period_ms, .. } = app.settings;
+    let was = app.store.availability().await?;
+    let mut is = was.clone();
+    is.note(app.now(), jobs_period_ms.max(PERIOD_MS_MIN), lease_grace_ms.max(SILENCE_MS_MAX));
+    app.store.note_availability(&was, &is).await?;
+    // A process that has just started cannot tell how long there was none. Only what was over when
+    // the jobs ran last is over for certain.
+    Ok(if app.is_first_run() { was } else { is })
+}
+
+/// Takes back the claims whose lease ended before an instant.
+async fn take_back(app: &App, ended_before: Millis) -> Result<usize, StoreError> {
+    let mut taken = 0;
+    let mut left = app.settings.releases_max.unwrap_or(i64::MAX);
+    let mut page_max = PAGE;
+    let mut lapses = Lapses::before(ended_before);
+    while left > 0 {
+        let page =
+            match app.store.release_lapsed(&mut lapses, page_max.min(left), app.stamp()).await {
+                // Tasks with long contents are taken back one by one, rather than never.
+                Err(StoreError::Engine(EngineError::TooLarge)) if page_max > 1 => {
+                    page_max = 1;
+                    continue;
+                }
+                page => page?,
+            };
+        for task in &page.tasks {
+            audit::released(task);
+        }
+        for (id, error) in &page.refused {
+            tracing::warn!(task_id = id, %error, "cannot take back a lapsed lease, leaving it out");
+        }
+        taken += page.tasks.len();
+        left -= i64::try_from(page.tasks.len()).unwrap_or(i64::MAX);
+        // A server that is told to stop does not wait for all pages; the next one goes on.
+        if page.is_last || app.is_stopping() {
+            break;
+        }
+    }
+    Ok(taken)
 }

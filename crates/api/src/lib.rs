@@ -10,6 +10,7 @@ mod audit;
 pub mod auth;
 mod body;
 mod budget;
+mod clock;
 mod drafts;
 mod flows;
 pub mod jobs;

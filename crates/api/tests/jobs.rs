@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use octopoid_api::{App, Host, Settings, jobs::run_jobs};
-use octopoid_domain::Millis;
+use octopoid_domain::{Millis, availability::Availability};
 use octopoid_store::{Sql, Store, engine::Statement};
 use octopoid_test_database::Database;
 
@@ -36,6 +36,10 @@ impl Host for Still {
         Millis(1 << 40)
     }
 
+    fn elapsed_ms(&self) -> i64 {
+        0
+    }
+
     fn fill_random(&self, bytes: &mut [u8]) {
         bytes.fill(7);
     }
@@ -53,6 +57,9 @@ async fn with_lapsed_and(content: i64, settings: Settings) -> (App, Database) {
     store.migrate(Millis(0)).await.unwrap();
     let insert = Statement { sql: LAPSED, parameters: vec![content.into()] };
     database.engine.write(vec![insert]).await.unwrap();
+    // The jobs ran yesterday, when those leases had ended already.
+    let yesterday = Availability::new(Still.now().plus(-86_400_000), "[]");
+    store.note_availability(&Availability::default(), &yesterday).await.unwrap();
     (App::new(store, Arc::new(Still), settings), database)
 }
 

@@ -12,7 +12,8 @@ use crate::{
     queue,
     refusal::Refusal,
     steps::CompleteHook,
-    task::{Task, TaskPatch, priority},
+    task::{Task, TaskPatch, lease_end, priority},
+    time::Millis,
     transition::{Action, Change, check_version},
 };
 
@@ -21,6 +22,7 @@ pub(crate) fn update(
     change: &mut Change,
     patch: &TaskPatch,
     rules: Option<&Rules>,
+    now: Millis,
 ) -> Result<(), Refusal> {
     check(&change.task, patch, rules)?;
     let task = &mut change.task;
@@ -40,6 +42,9 @@ pub(crate) fn update(
         task.priority = task.priority.take().map(priority);
     }
     check_mentions(&work, &rest)?;
+    if let Some(end) = patch.lease_expires_at.value() {
+        task.lease_expires_at = Some(lease_end(*end, now));
+    }
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
     let is_edit = !rest.is_empty();

@@ -4,6 +4,7 @@
 //! arguments, so every rule can be tested by calling it.
 
 pub mod action;
+pub mod availability;
 pub mod blockers;
 pub mod draft;
 mod edit;

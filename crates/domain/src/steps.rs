@@ -66,6 +66,10 @@ pub struct Accept {
     pub accepted_by: Text,
     /// When it was finished; now if left out.
     pub completed_at: Instant,
+    /// The agent that reviewed; 409 if the task is another's to review by now.
+    pub agent_name: Text,
+    /// The machine that reviewed; 409 if the task is another's to review by now.
+    pub orchestrator_id: Id,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
 }
@@ -88,6 +92,10 @@ pub struct Reject {
     pub reason: Prose,
     /// Required: who rejects.
     pub rejected_by: Text,
+    /// The agent that reviewed; 409 if the task is another's to review by now.
+    pub agent_name: Text,
+    /// The machine that reviewed; 409 if the task is another's to review by now.
+    pub orchestrator_id: Id,
     /// The version the caller has seen; 409 if the task has moved on since.
     pub version: PatchCount,
 }

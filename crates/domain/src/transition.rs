@@ -10,7 +10,7 @@ use crate::{
     edit::{check_hook, check_patch, check_some},
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
-    input::{INTEGER_MAX, PatchCount},
+    input::{INTEGER_MAX, Id, PatchCount, Text},
     queue,
     refusal::Refusal,
     steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit, is_burnout},
@@ -275,11 +275,11 @@ pub fn decide(
     match request {
         Request::Submit(body) => submit(&mut change, body, now)?,
         Request::Accept(body) => accept(&mut change, body, rules, now)?,
-        Request::Reject(body) => reject(&mut change, body, rules)?,
+        Request::Reject(body) => reject(&mut change, body, rules, now)?,
         Request::Requeue(body) => requeue(&mut change, body, rules)?,
         Request::Release => release(&mut change)?,
         Request::ForceQueue(body) => force_queue(&mut change, body, rules, now)?,
-        Request::Update(patch) => crate::edit::update(&mut change, patch, rules)?,
+        Request::Update(patch) => crate::edit::update(&mut change, patch, rules, now)?,
         Request::CompleteHook(name, body) => crate::edit::complete_hook(&mut change, name, body)?,
     }
     if task.queue == queue::DONE && change.task.queue != queue::DONE {
@@ -369,15 +369,34 @@ fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> 
         Some(expires) if expires < now => return lost("Lease has expired".to_owned()),
         Some(_) => {}
     }
-    let holders =
-        [(&body.agent_name.0, &task.claimed_by), (&body.orchestrator_id.0, &task.orchestrator_id)];
-    for (caller, holder) in holders {
+    check_identity(task, Action::Submit, &body.agent_name, &body.orchestrator_id)
+}
+
+/// The identity that a caller gives must be the holder's.
+fn check_identity(task: &Task, action: Action, agent: &Text, machine: &Id) -> Result<(), Refusal> {
+    for (caller, holder) in [(&agent.0, &task.claimed_by), (&machine.0, &task.orchestrator_id)] {
         if caller.is_some() && caller != holder {
             let holder = holder.as_deref().unwrap_or("nobody");
-            return lost(format!("Task is claimed by {holder}"));
+            let reason = format!("Task is claimed by {holder}");
+            return Err(Refusal::LeaseLost { action, reason });
         }
     }
     Ok(())
+}
+
+/// A reviewer that says who it is gives no verdict on what is another's to review by now. What
+/// nobody holds, or nobody any more, anyone may judge.
+fn check_reviewer(
+    task: &Task,
+    action: Action,
+    (agent, machine): (&Text, &Id),
+    now: Millis,
+) -> Result<(), Refusal> {
+    let runs = task.lease_expires_at.is_some_and(|end| end >= now);
+    if !(task.is_held() && runs) {
+        return Ok(());
+    }
+    check_identity(task, action, agent, machine)
 }
 
 /// Checks a step that a flow may forbid and a version may be named for; returns where it leads.
@@ -402,16 +421,23 @@ fn accept(
     let by = body.by()?;
     let row = transition(Action::Accept);
     let to = check_step(row, &change.task, &body.version, rules)?;
+    check_reviewer(&change.task, row.action, (&body.agent_name, &body.orchestrator_id), now)?;
     row.apply(&mut change.task, to);
     change.task.completed_at = Some(body.completed_at.0.unwrap_or(now));
     change.record(NewEvent::new(Kind::Accepted, Some(by.to_owned())));
     Ok(())
 }
 
-fn reject(change: &mut Change, body: &Reject, rules: Option<&Rules>) -> Result<(), Refusal> {
+fn reject(
+    change: &mut Change,
+    body: &Reject,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<(), Refusal> {
     let (reason, by) = body.verdict()?;
     let row = transition(Action::Reject);
     let to = check_step(row, &change.task, &body.version, rules)?;
+    check_reviewer(&change.task, row.action, (&body.agent_name, &body.orchestrator_id), now)?;
     row.apply(&mut change.task, to);
     let (reason, by) = (reason.to_owned(), by.to_owned());
     change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));

@@ -59,20 +59,19 @@ CREATE TABLE tasks (
     events INTEGER NOT NULL ON CONFLICT FAIL,
     -- Whether any task waits or has waited for this one, so that finishing it must look for them.
     is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
-    -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
-    -- that cannot be claimed has none. The queues are compared one by one, because for a list
+    -- What a claim goes by: tasks that differ neither in role nor in type share a lane. Reviews that
+    -- are held are in the lane '', because others may claim them once the lease has ended. A task
+    -- that cannot be claimed has no lane. The queues are compared one by one, because for a list
     -- SQLite fills a table with its members whenever it computes the column, and D1 counts that.
     claim_lane TEXT GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
             AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN COALESCE(role, '') || char(31) || COALESCE(type, '') END) VIRTUAL,
+        THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
+            THEN '' ELSE COALESCE(role, '') || char(31) || COALESCE(type, '') END END) VIRTUAL,
+    -- The priority as a number, of every task: lists go by it too.
     claim_rank INTEGER GENERATED ALWAYS AS (
-        CASE WHEN blocked_by IS NULL
-            AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
-            ELSE 9 END END) VIRTUAL,
+        CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
+            ELSE 9 END) VIRTUAL,
     -- When the reaper looks at the task: at the end of the lease, or a day after the last change of
     -- a task that was put into `claimed` without one.
     reap_at INTEGER GENERATED ALWAYS AS (
@@ -83,17 +82,17 @@ CREATE TABLE tasks (
     UNIQUE (scope, file_path) ON CONFLICT FAIL
 );
 
--- Serves claims, counts and lists. Where nothing can be claimed, lane and rank are null, and the
--- index is in the order of creation: the newest finished task is found without sorting.
+-- Serves claims, counts and lists. Where nothing can be claimed, the lane is null, and the tasks of
+-- each rank are in the order of creation: the newest finished task is found without sorting.
 CREATE INDEX tasks_by_queue ON tasks (scope, queue, claim_lane, claim_rank);
 
 -- Serves the reaper; and a claim, which finds the row it has just taken by its lease and its mark.
 CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
 
 -- The fixer asks for these every minute. They are few, and may be in any queue.
-CREATE INDEX tasks_flagged ON tasks (scope) WHERE needs_intervention = 1;
+CREATE INDEX tasks_flagged ON tasks (scope, claim_rank) WHERE needs_intervention = 1;
 
-CREATE INDEX tasks_by_project ON tasks (project_id) WHERE project_id IS NOT NULL;
+CREATE INDEX tasks_by_project ON tasks (project_id, claim_rank) WHERE project_id IS NOT NULL;
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
 CREATE TABLE task_blockers (
@@ -125,7 +124,18 @@ CREATE TABLE task_history (
     agent TEXT,
     details TEXT,
     at INTEGER NOT NULL ON CONFLICT FAIL,
+    -- In the event `deleted`: the version that the task had. The next task of its id goes on from
+    -- there, so this event is never removed.
+    version INTEGER,
     PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
 ) WITHOUT ROWID;
+
+-- When the scheduled jobs ran last, and the gaps before that in which agents could not reach the
+-- server, as JSON. There is one row.
+CREATE TABLE availability (
+    id INTEGER PRIMARY KEY,
+    noted_at INTEGER NOT NULL ON CONFLICT FAIL,
+    gaps TEXT NOT NULL ON CONFLICT FAIL
+);
 
 INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (1, CAST(unixepoch('subsec') * 1000 AS INTEGER), 1);

@@ -8,9 +8,12 @@ use octopoid_api::{
 };
 use tracing::Level;
 
-/// Leases that one run of the jobs takes back. Each is two statements, a run has two more, and the
+/// Leases that one run of the jobs takes back. Each is two statements, a run has four more, and the
 /// free plan lets an invocation run fifty.
 const RELEASES_MAX: i64 = 20;
+
+/// How often the cron trigger of `wrangler.toml` runs the jobs.
+const JOBS_PERIOD_MS: i64 = 60_000;
 
 /// The longest request body. D1 keeps rows of up to 2,000,000 bytes, and a task's row is mostly what
 /// one request said: it is better to refuse such a request by its length than by D1's error.
@@ -33,6 +36,7 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         body_bytes_max: BODY_BYTES_MAX,
         in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
+        jobs_period_ms: JOBS_PERIOD_MS,
         ..Settings::default()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {

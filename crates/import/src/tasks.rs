@@ -5,7 +5,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use octopoid_domain::{limits::KEY_BYTES_MAX, queue, task::blockers};
+use octopoid_domain::{
+    Millis,
+    limits::KEY_BYTES_MAX,
+    queue,
+    task::{blockers, lease_end},
+};
 use octopoid_store::{
     copy::{Table, table},
     engine::{Row, Value},
@@ -269,12 +274,25 @@ fn finish(task: &mut New, history: &History) -> Result<(), Change> {
     ]);
     task.instant("created_at", &["updated_at"]);
     task.instant("updated_at", &["created_at"]);
+    bound_lease(task);
     task.default("version", 1);
     task.set("write_id", 0);
     if let Some(queue) = claimed_in(task, history) {
         task.set("claimed_in", queue);
     }
     Ok(())
+}
+
+/// The first server's leases had no bound. Whoever set one did so at the last change or before.
+fn bound_lease(task: &mut New) {
+    let (Some(end), Some(set)) = (task.int("lease_expires_at"), task.int("updated_at")) else {
+        return;
+    };
+    let bounded = lease_end(Millis(end), Millis(set)).0;
+    if bounded < end {
+        task.set("lease_expires_at", bounded);
+        task.changed("lease_expires_at", "moved to a day after the last change of the task");
+    }
 }
 
 /// The queue in which a task is held. A review leaves it where it is; a worker's claim that was

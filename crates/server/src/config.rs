@@ -296,6 +296,9 @@ impl Options {
             in_flight_bytes_max: self.memory_budget,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
+            shares_database: matches!(self.database, Database::Postgres(_)),
+            jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
+                .context("the reap interval is too long")?,
             ..Settings::default()
         };
         Ok(Plan {

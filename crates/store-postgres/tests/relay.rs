@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use octopoid_store::{
     Stamp, Store, Watch,
     engine::{Engine, Statement},
+    lapses::Lapses,
 };
 use octopoid_store_postgres::{Location, Options, Postgres, Relay};
 use octopoid_store_testkit::{World, world::SCOPE};
@@ -86,7 +87,8 @@ async fn without_a_relay_nothing_is_kept_for_it() {
     let world = World::on(engine.clone()).await.unwrap();
     world.creates("a").await.unwrap();
     let other = Store::new(engine);
-    let released = other.release_lapsed(world.now(), 10, Stamp::new(1, world.now())).await;
-    assert!(released.unwrap().is_empty());
+    let mut lapses = Lapses::before(world.now());
+    let released = other.release_lapsed(&mut lapses, 10, Stamp::new(1, world.now())).await;
+    assert!(released.unwrap().tasks.is_empty());
     assert!(world.claims().await.unwrap().is_some());
 }

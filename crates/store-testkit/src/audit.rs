@@ -55,8 +55,9 @@ pub async fn check(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A task has a lane exactly when it can be claimed, and the reaper looks at it exactly when it is
-/// held, or sits in `claimed`.
+/// A task has a lane exactly when it can be claimed, or could be if nobody held it; the latter share
+/// the lane ''. The reaper looks at a task exactly when it is held, or sits
+/// in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
     let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority]) =
@@ -68,8 +69,11 @@ fn check_lane(row: Row) -> Verdict {
         return Err(Failure::new(format!("task {id:?} has no queue")));
     };
     let is_held = claimed_in == queue && lease != Value::Null;
-    let is_free = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name) && !is_held;
-    ensure_eq!(lane != Value::Null, is_free, "a lane is for what can be claimed: {shown}");
+    let has_lane = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name);
+    ensure_eq!(lane != Value::Null, has_lane, "a lane is for what can be claimed: {shown}");
+    if has_lane {
+        ensure_eq!(lane == Value::from(""), is_held, "what is held has a lane of its own: {shown}");
+    }
     let named = match &priority {
         Value::Text(name) => ["P0", "P1", "P2", "P3"].iter().position(|known| known == name),
         Value::Int(_) | Value::Null => None,

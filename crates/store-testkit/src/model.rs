@@ -105,6 +105,11 @@ impl Row {
         self.lease_expires_at.is_some() && self.claimed_in.as_deref() == Some(&self.queue)
     }
 
+    /// Whether somebody reviewed it, whose lease has ended. The next reviewer need not wait.
+    fn was_reviewed_until(&self, now: i64) -> bool {
+        self.queue == "provisional" && self.lease_expires_at.is_some_and(|end| end < now)
+    }
+
     fn is_strict(&self) -> bool {
         self.flow.as_deref() == Some(STRICT)
     }
@@ -139,13 +144,21 @@ pub struct Model {
     now: i64,
     created: u64,
     tasks: BTreeMap<String, (u64, Row)>,
+    /// The last version of each id that was deleted.
+    ended: BTreeMap<String, i64>,
     /// The events of each id, with who did it.
     pub history: BTreeMap<String, Vec<(&'static str, Option<String>)>>,
 }
 
 impl Default for Model {
     fn default() -> Self {
-        Self { now: START.0, created: 0, tasks: BTreeMap::new(), history: BTreeMap::new() }
+        Self {
+            now: START.0,
+            created: 0,
+            tasks: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            history: BTreeMap::new(),
+        }
     }
 }
 
@@ -281,7 +294,7 @@ impl Model {
             attempt_count: Some(0),
             rejection_count: Some(0),
             updated_at: self.now,
-            version: 1,
+            version: self.ended.get(new.id).unwrap_or(&0) + 1,
             ..Row::default()
         };
         if self.is_cycle(&row) {
@@ -309,7 +322,7 @@ impl Model {
             row.scope == claim.scope
                 && row.queue == queue
                 && row.blocked_by.is_none()
-                && !row.is_held()
+                && (!row.is_held() || row.was_reviewed_until(self.now))
                 && fits(&claim.roles, &row.role)
                 && fits(&claim.kinds, &row.kind)
         });
@@ -317,6 +330,7 @@ impl Model {
             return Ok(Answer::Nothing);
         };
         let is_review = queue == "provisional";
+        let former = row.is_held().then(|| row.claimed_by.clone());
         let held_in = if is_review { "provisional" } else { "claimed" }.to_owned();
         let row = Row {
             queue: held_in.clone(),
@@ -328,6 +342,9 @@ impl Model {
             needs_intervention: false,
             ..row.clone()
         };
+        if let Some(former) = former {
+            self.tell(&row.id, "review_released", former);
+        }
         let event = if is_review { "review_claimed" } else { "claimed" };
         self.tell(&row.id, event, Some(claim.agent.to_owned()));
         self.keep(row)
@@ -417,7 +434,8 @@ impl Model {
             row.claimed_by = text(agent);
         }
         if let Some(lease) = patch.lease_ms {
-            row.lease_expires_at = lease.map(|ms| self.now + ms);
+            // However much is asked for, a day is the most that anyone gets.
+            row.lease_expires_at = lease.map(|ms| self.now + ms.min(DAY));
         }
         if let Some(list) = &patch.blocked_by {
             let was = row.blocked_by.take();
@@ -455,6 +473,7 @@ impl Model {
 
     fn delete(&mut self, id: &str) -> Outcome {
         let (_, row) = self.tasks.remove(id).ok_or("task_not_found")?;
+        self.ended.insert(id.to_owned(), row.version);
         self.tell(id, "deleted", None);
         self.frees_what_waits_for(id, &row.scope);
         Ok(Answer::Nothing)

@@ -187,7 +187,7 @@ fn patch() -> impl Strategy<Value = Step> {
     let claim = (
         maybe(one_of(&QUEUES)),
         maybe(maybe(one_of(&AGENTS))),
-        maybe(prop::option::of(one_of(&[0, 1_000, LEASE, DAY]))),
+        maybe(prop::option::of(one_of(&[-1_000, 0, 1_000, LEASE, DAY, DAY + 1, 365 * DAY]))),
     );
     let rest = (
         maybe(some_of(&IDS)),
@@ -310,7 +310,7 @@ async fn answer(world: &World, step: &Step) -> Result<Answer> {
         }
         Step::Reap { grace_ms } => {
             let ended_before = world.now().plus(-grace_ms);
-            let released = world.store.release_lapsed(ended_before, 100, world.stamp()).await?;
+            let released = world.releases(ended_before, 100).await?;
             let mut ids: Vec<_> = released.into_iter().map(|task| task.id).collect();
             ids.sort();
             return Ok(Answer::Released(ids));

@@ -11,6 +11,7 @@ use octopoid_domain::{
 use octopoid_store::{
     Result, Sql, Stamp, Store, StoreError,
     engine::{Parameter, Rows, SharedEngine, Statement},
+    lapses::Lapses,
     lists::{Filter, Listed, Page},
 };
 use serde_json::{Value, json};
@@ -240,13 +241,21 @@ impl World {
 
     /// The reaper takes back every claim that has ended, without grace.
     pub async fn reaps(&self) -> Result<Vec<String>> {
-        let now = self.now();
-        let released = self.store.release_lapsed(now, 1_000, self.stamp()).await?;
         let mut ids = Vec::new();
-        for task in released {
+        for task in self.releases(self.now(), 1_000).await? {
             ids.push(self.stored(task).await?.id);
         }
         Ok(ids)
+    }
+
+    /// The reaper takes back the first claims that ended before an instant.
+    pub async fn releases(&self, ended_before: Millis, limit: i64) -> Result<Vec<Task>> {
+        let mut lapses = Lapses::before(ended_before);
+        let released = self.store.release_lapsed(&mut lapses, limit, self.stamp()).await?;
+        match released.refused.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(released.tasks),
+        }
     }
 
     /// An operation may answer without reading back what it wrote; here it must not show.

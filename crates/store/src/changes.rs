@@ -68,11 +68,16 @@ pub(crate) struct Found {
     rules: Option<Rules>,
 }
 
-/// Finds tasks that are about to change, each with its flow if the scope has registered it.
+/// Finds tasks that are about to change, each with its flow if the scope has registered it. Other
+/// columns may come first.
 macro_rules! find_to_change {
     ($condition:literal) => {
+        $crate::changes::find_to_change!("", $condition)
+    };
+    ($columns:literal, $condition:literal) => {
         concat!(
             "SELECT ",
+            $columns,
             $crate::tasks::columns!(),
             ", is_awaited, flow_name, states, transitions, child_flow FROM tasks LEFT JOIN \
              (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \

@@ -1,17 +1,17 @@
-//! Claiming, and taking claims back.
+//! Claiming.
 
 use octopoid_domain::{
     Millis, Refusal, Task,
     flow::{self, Rules},
     queue,
     task::ClaimRequest,
-    transition::{Request, decide, is_claimable},
+    transition::is_claimable,
 };
 
 use crate::{
     Result, Stamp, Store, all,
     changes::{changing, find_to_change, found},
-    engine::bind,
+    engine::{Statement, bind},
     first,
     lists::json_unless_empty,
     row::Columns,
@@ -49,12 +49,63 @@ macro_rules! postgres_lanes {
     };
 }
 
-/// What a claim writes.
-macro_rules! take {
+/// The same for SQLite.
+macro_rules! sqlite_lanes {
     () => {
-        "UPDATE tasks SET queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
-         claimed_at = ?8, updated_at = ?8, lease_expires_at = ?9, needs_intervention = 0, \
-         version = version + 1, write_id = ?10, events = events + 1 "
+        lanes!(
+            "substr(lane, 1, instr(lane, char(31)) - 1)",
+            "substr(lane, instr(lane, char(31)) + 1)"
+        )
+    };
+}
+
+/// The reviews whose lease has ended by `$now`. They are few: some of those that a scope's reviewers
+/// hold. A claim may take them as well.
+macro_rules! lapsed {
+    ($now:literal) => {
+        concat!(
+            "scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ",
+            $now,
+            " AND (?3 IS NULL OR COALESCE(role, '') IN (SELECT value FROM json_each(?3))) \
+             AND (?4 IS NULL OR COALESCE(type, '') IN (SELECT value FROM json_each(?4))) "
+        )
+    };
+}
+
+/// What a claim writes, and how many events it records.
+macro_rules! take {
+    ($events:literal) => {
+        concat!(
+            "UPDATE tasks SET queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
+             claimed_at = ?8, updated_at = ?8, lease_expires_at = ?9, needs_intervention = 0, \
+             version = version + 1, write_id = ?10, events = events + ",
+            $events,
+            " "
+        )
+    };
+}
+
+/// What a claim for review writes. That another's review has ended is an event of its own.
+macro_rules! take_review {
+    () => {
+        take!("CASE claim_lane WHEN '' THEN 2 ELSE 1 END")
+    };
+}
+
+/// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
+/// Rank and number are compared as one number, as in [`TAKE_HEAD`].
+macro_rules! candidates {
+    ($now:literal) => {
+        concat!(
+            sqlite_lanes!(),
+            ", candidates (place) AS (\
+             SELECT (SELECT claim_rank * 17592186044416 + seq FROM tasks \
+             WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+             ORDER BY claim_rank, seq LIMIT 1) FROM fitting UNION ALL \
+             SELECT claim_rank * 17592186044416 + seq FROM tasks WHERE ",
+            lapsed!($now),
+            ") "
+        )
     };
 }
 
@@ -62,8 +113,8 @@ macro_rules! take {
 /// number are compared as one number (a task's number stays below 2^44), because a minimum needs no
 /// table to sort in.
 const TAKE_HEAD: &str = concat!(
-    lanes!("substr(lane, 1, instr(lane, char(31)) - 1)", "substr(lane, instr(lane, char(31)) + 1)"),
-    take!(),
+    sqlite_lanes!(),
+    take!("1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
@@ -87,20 +138,74 @@ const TAKE_FREE: &str = concat!(
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
      next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
     ", taken AS (",
-    take!(),
+    take!("1"),
     "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
      told AS (INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events, scope, CASE queue WHEN 'claimed' THEN 'claimed' ELSE 'review_claimed' END, \
-     claimed_by, NULL, claimed_at FROM taken) SELECT ",
+     SELECT id, events, scope, 'claimed', claimed_by, NULL, claimed_at FROM taken) SELECT ",
     columns!(),
     " FROM taken"
 );
 
 const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
+/// Takes the most urgent review: one that nobody has, or one whose reviewer's lease has ended.
+const TAKE_REVIEW: &str = concat!(
+    candidates!("?8"),
+    take_review!(),
+    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
+    columns!()
+);
+
+/// Before that: if the next to be taken is a review that has ended, history says whose it was.
+/// Mostly there is none, and then nothing is looked for.
+const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concat!(
+    candidates!("?5"),
+    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, events + 1, scope, 'review_released', claimed_by, 'Lease expired', ?5 FROM tasks \
+     WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
+     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)"
+));
+
+/// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
+const TAKE_FREE_REVIEW: &str = concat!(
+    postgres_lanes!(),
+    ", candidates AS (SELECT head.seq FROM fitting CROSS JOIN LATERAL \
+     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+     ORDER BY claim_rank, seq LIMIT 8) AS head UNION ALL SELECT seq FROM tasks WHERE ",
+    lapsed!("?8"),
+    "), best AS (SELECT task.seq, task.claim_lane AS was_lane, task.claimed_by AS former \
+     FROM candidates JOIN tasks AS task ON task.seq = candidates.seq \
+     WHERE task.scope = ?1 AND task.queue = ?2 \
+     AND (task.claim_lane > '' OR task.claim_lane = '' AND task.lease_expires_at < ?8) \
+     ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
+     free AS (SELECT any_free.* FROM fitting CROSS JOIN LATERAL \
+     (SELECT seq, claim_lane AS was_lane, claimed_by AS former FROM tasks \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
+     ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
+     next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
+    take_review!(),
+    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*, next.was_lane, next.former), \
+     told AS (INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
+     SELECT id, events - 1, scope, 'review_released', former, 'Lease expired', claimed_at \
+     FROM taken WHERE was_lane = '' UNION ALL \
+     SELECT id, events, scope, 'review_claimed', claimed_by, NULL, claimed_at FROM taken) SELECT ",
+    columns!(),
+    " FROM taken"
+);
+
+const CLAIM_REVIEW: Sql = Sql::Differs { sqlite: TAKE_REVIEW, postgres: TAKE_FREE_REVIEW };
+
 /// Whether something fits after all. A claim sees what was there when it began; by the time it has
 /// found all of that taken, others may have come.
 const LEFT: Sql = Sql::OnlyPostgres(concat!(postgres_lanes!(), "SELECT 1 FROM fitting LIMIT 1"));
+
+const LEFT_REVIEW: Sql = Sql::OnlyPostgres(concat!(
+    postgres_lanes!(),
+    "SELECT 1 FROM fitting UNION ALL SELECT 1 FROM tasks WHERE ",
+    lapsed!("?5"),
+    "LIMIT 1"
+));
 
 /// How often a claim looks again when others took what it saw.
 const TRIES: usize = 32;
@@ -123,8 +228,6 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
 const FLOWS: &str = "SELECT name, states, '[]', child_flow FROM flows WHERE scope = ?1 \
      ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 1000";
 
-const LAPSED: &str = find_to_change!("reap_at < ?1 ORDER BY reap_at LIMIT ?2");
-
 impl Store {
     /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
     pub async fn claim_task(
@@ -136,35 +239,15 @@ impl Store {
     ) -> Result<Option<Task>> {
         request.check()?;
         let source = self.claim_source(scope, within, request).await?;
-        let is_review = source == queue::PROVISIONAL;
-        let (target, event) = if is_review {
-            (queue::PROVISIONAL, "review_claimed")
-        } else {
-            (queue::CLAIMED, "claimed")
-        };
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
-        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
         for _ in 0..TRIES {
-            let claim = bind!(
-                CLAIM,
-                scope,
-                &source,
-                json_unless_empty(roles),
-                json_unless_empty(kinds),
-                target,
-                &request.agent_name.0,
-                &request.orchestrator_id.0,
-                stamp.now,
-                expires,
-                stamp.write_id,
-            );
-            let record = bind!(RECORD, expires, stamp.write_id, event, stamp.now);
-            let [claimed, _] = self.write([claim, record]).await?;
-            if let Some(claimed) = first(claimed, task)? {
+            let batch = claiming(scope, &source, request, expires, stamp);
+            // The answers end with those of the claim and of its record.
+            let claimed = self.engine.write(batch).await?.into_iter().nth_back(1);
+            if let Some(claimed) = first(claimed.unwrap_or_default(), task)? {
                 return Ok(Some(claimed));
             }
-            let (roles, kinds) = (json_unless_empty(roles), json_unless_empty(kinds));
-            let [left] = self.look_up([bind!(LEFT, scope, &source, roles, kinds)]).await?;
+            let [left] = self.look_up([looking(scope, &source, request, stamp)]).await?;
             if left.is_empty() {
                 break;
             }
@@ -209,34 +292,57 @@ impl Store {
         }
         Ok(source)
     }
+}
 
-    /// Takes back up to `limit` claims whose lease ended before `ended_before`, and returns the
-    /// tasks as they are now.
-    pub async fn release_lapsed(
-        &self,
-        ended_before: Millis,
-        limit: i64,
-        stamp: Stamp,
-    ) -> Result<Vec<Task>> {
-        let [rows] = self.read([bind!(LAPSED, ended_before, limit)]).await?;
-        let mut batch = Vec::new();
-        let mut released = Vec::new();
-        for was in all(rows, found)? {
-            let change = decide(&was.task, &Request::Release, None, stamp.now)?;
-            released.push((batch.len(), change.task.clone()));
-            batch.extend(changing(&was, &change, stamp));
-        }
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answers = self.engine.write(batch).await?;
-        // A task that was renewed or submitted in between has another version and is left alone.
-        released.retain(|(index, _)| !answers[*index].is_empty());
-        for (_, task) in &released {
-            self.hints.tell(&task.scope);
-        }
-        Ok(released.into_iter().map(|(_, task)| task).collect())
+/// The batch that claims. Its last statements are the claim and its record.
+fn claiming(
+    scope: &str,
+    source: &str,
+    request: &ClaimRequest,
+    expires: Millis,
+    stamp: Stamp,
+) -> Vec<Statement> {
+    let is_review = source == queue::PROVISIONAL;
+    let filters = || {
+        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
+        (json_unless_empty(roles), json_unless_empty(kinds))
+    };
+    let (sql, target, event) = if is_review {
+        (CLAIM_REVIEW, queue::PROVISIONAL, "review_claimed")
+    } else {
+        (CLAIM, queue::CLAIMED, "claimed")
+    };
+    let mut batch = Vec::with_capacity(3);
+    if is_review {
+        let (roles, kinds) = filters();
+        batch.push(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
     }
+    let (roles, kinds) = filters();
+    batch.push(bind!(
+        sql,
+        scope,
+        source,
+        roles,
+        kinds,
+        target,
+        &request.agent_name.0,
+        &request.orchestrator_id.0,
+        stamp.now,
+        expires,
+        stamp.write_id,
+    ));
+    batch.push(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
+    batch
+}
+
+/// The statement that looks whether anything is left to claim.
+fn looking(scope: &str, source: &str, request: &ClaimRequest, stamp: Stamp) -> Statement {
+    let roles = json_unless_empty(&request.role_filter.0);
+    let kinds = json_unless_empty(&request.type_filter.0);
+    if source == queue::PROVISIONAL {
+        return bind!(LEFT_REVIEW, scope, source, roles, kinds, stamp.now);
+    }
+    bind!(LEFT, scope, source, roles, kinds)
 }
 
 /// A queue may be named if any of the scope's flows has it, or if the scope has no default flow.

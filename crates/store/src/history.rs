@@ -17,9 +17,11 @@ use crate::{
 const RECORD: &str = "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
      SELECT id, events - ?7, scope, ?3, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2";
 
-/// The last event of a task, which names the queue it was in.
-const RECORD_DELETED: &str = "INSERT INTO task_history (task_id, seq, scope, event, details, at) \
-     SELECT id, events, scope, 'deleted', 'was ' || queue, ?3 FROM tasks \
+/// The last event of a task, which names the queue it was in. It alone keeps the version, from which
+/// the next task of this id goes on; so it must outlive all others.
+const RECORD_DELETED: &str = "INSERT INTO task_history \
+     (task_id, seq, scope, event, details, at, version) \
+     SELECT id, events, scope, 'deleted', 'was ' || queue, ?3, version FROM tasks \
      WHERE id = ?1 AND write_id = ?2";
 
 /// A message to nobody in particular, under an id made from the write's.

@@ -5,8 +5,10 @@
 //! server and an edge database.
 
 pub mod actions;
+mod availability;
 mod changes;
 mod claims;
+mod clock;
 pub mod copy;
 mod counts;
 mod cycles;
@@ -18,6 +20,7 @@ mod health;
 mod hints;
 mod history;
 mod keys;
+pub mod lapses;
 pub mod lists;
 mod locks;
 pub mod messages;

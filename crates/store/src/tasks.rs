@@ -97,7 +97,8 @@ const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
 
 /// A project lends its branch; one of another scope is no project of this task's. One of no scope is
-/// for callers whom no key confines (`?19`).
+/// for callers whom no key confines (`?19`). Events and versions go on where those of an earlier task
+/// of this id ended.
 macro_rules! insert {
     ($condition:expr) => {
         concat!(
@@ -108,14 +109,16 @@ macro_rules! insert {
              events, is_awaited) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
              WHERE id = ?8 AND (scope = ?16 OR scope IS NULL AND ?19 = 1)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
-             ?10, 1, 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
+             ?10, COALESCE((SELECT version FROM task_history WHERE task_id = ?1 \
+             AND version IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, \
+             0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
              (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
              CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 \
              AND blocker_id = ?1) THEN 1 ELSE 0 END \
              WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
              AND (scope = ?16 OR scope IS NULL AND ?19 = 1)))",
             $condition,
-            " ON CONFLICT DO NOTHING RETURNING branch"
+            " ON CONFLICT DO NOTHING RETURNING branch, version"
         )
     };
 }
@@ -212,7 +215,8 @@ impl Store {
         };
         self.hints.tell(&new.scope);
         if is_plain {
-            return Ok(Task { branch: Columns::new(row).next()?, ..new });
+            let mut row = Columns::new(row);
+            return Ok(Task { branch: row.next()?, version: row.next()?, ..new });
         }
         first(answers.pop().unwrap_or_default(), task)?.ok_or_else(|| not_found(&new.id))
     }

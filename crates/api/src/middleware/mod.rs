@@ -1,7 +1,8 @@
 //! What runs around every handler. On the way in, in this order: the host name that was called
-//! ([`host`]), the page that sends the request ([`origin`]), preflights ([`cors`]), and who calls
-//! ([`auth`](crate::auth)). On the way out: whether so much may be held ([`in_flight`]), the time on
-//! failures of the server, and the headers of [`cors`] and [`protect`].
+//! ([`host`]), the page that sends the request ([`origin`]), preflights ([`cors`]), which time it is
+//! ([`clock`](crate::clock)), and who calls ([`auth`](crate::auth)). On the way out: whether so much
+//! may be held ([`in_flight`]), the time on failures of the server, and the headers of [`cors`] and
+//! [`protect`].
 //!
 //! A further layer is a file here, and a line in [`answer`] or in [`run`].
 
@@ -53,6 +54,10 @@ async fn answer(app: &App, request: Request, next: Next) -> (Response, Cors) {
     let response = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
+        if app.is_clock_doubtful() && request.uri().path().starts_with("/api/v1/") {
+            // Without its database the request fails, and says so itself.
+            app.check_clock().await.ok();
+        }
         let (in_flight, request) = in_flight::enter(app, request);
         in_flight.leave(authenticate(app, request, next).await)
     };

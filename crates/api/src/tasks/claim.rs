@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{Either, select};
-use octopoid_domain::{Millis, Task, task::ClaimRequest};
+use octopoid_domain::{Task, task::ClaimRequest};
 use octopoid_store::Watch;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -53,12 +53,12 @@ pub(crate) async fn claim_task(
     let wait = if wait.is_asked() && app.pause(0).is_none() { Wait::default() } else { wait };
     // Before the first look, so that nothing that comes after it is missed.
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
-    let until = app.now().plus(wait.ms());
+    let until_ms = app.elapsed_ms().saturating_add(wait.ms());
     let claimed = loop {
         let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await?;
         let (None, Some(watch)) = (&claimed, &mut watch) else { break claimed };
         watch.found_nothing();
-        if !turns_up(&app, watch, until).await {
+        if !turns_up(&app, watch, until_ms).await {
             break claimed;
         }
     };
@@ -72,9 +72,10 @@ pub(crate) async fn claim_task(
     Ok(wait.applied(response))
 }
 
-/// Waits for a reason to look again. `false` if there will be none.
-async fn turns_up(app: &App, watch: &mut Watch, until: Millis) -> bool {
-    let left_ms = || u64::try_from(until.0 - app.now().0).unwrap_or_default();
+/// Waits for a reason to look again, until the clock that nobody sets shows `until_ms`. `false` if
+/// there will be none.
+async fn turns_up(app: &App, watch: &mut Watch, until_ms: i64) -> bool {
+    let left_ms = || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
     // In a busy scope there are more hints than anybody could follow.
     let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
     rest.await;

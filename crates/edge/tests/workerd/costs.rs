@@ -19,7 +19,7 @@ const OTHERS: [(&str, u64, u64, u64); 8] = [
     ("claim_of_nothing", 8, 0, 0),
     ("get", 2, 0, 0),
     ("heartbeat", 3, 2, 0),
-    ("jobs", 5, 0, 0),
+    ("jobs", 9, 1, 0),
     ("list_of_50", 103, 0, 3),
     ("messages", 122, 0, 0),
     ("poll", 2, 0, 1),

@@ -14,18 +14,18 @@ cases! {
 }
 
 /// Every column that can be written, and what it holds. D1 has tables of its own, which nobody may
-/// look into.
+/// look into. What servers note about the schema and about themselves is not copied.
 const COLUMNS: Sql = Sql::Differs {
     sqlite: "SELECT tables.name AS table_name, columns.name, columns.type \
          FROM sqlite_schema AS tables \
          CROSS JOIN pragma_table_info(tables.name) AS columns \
          WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
          AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
-         AND tables.name <> 'schema_versions' ORDER BY 1, 2",
+         AND tables.name NOT IN ('schema_versions', 'availability') ORDER BY 1, 2",
     postgres: "SELECT table_name, column_name, \
          CASE data_type WHEN 'bigint' THEN 'INTEGER' ELSE UPPER(data_type) END \
          FROM information_schema.columns WHERE table_schema = current_schema() \
-         AND is_generated = 'NEVER' AND table_name <> 'schema_versions' \
+         AND is_generated = 'NEVER' AND table_name NOT IN ('schema_versions', 'availability') \
          ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
 };
 
@@ -35,12 +35,13 @@ const KEYS: Sql = Sql::Differs {
          FROM sqlite_schema AS tables CROSS JOIN pragma_table_info(tables.name) AS columns \
          WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
          AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
-         AND columns.pk > 0 AND tables.name <> 'schema_versions' GROUP BY tables.name ORDER BY 1",
+         AND columns.pk > 0 AND tables.name NOT IN ('schema_versions', 'availability') \
+         GROUP BY tables.name ORDER BY 1",
     postgres: "SELECT keys.table_name, string_agg(keys.column_name, ', ' \
          ORDER BY keys.ordinal_position) FROM information_schema.key_column_usage AS keys \
          JOIN information_schema.table_constraints AS kinds USING (table_schema, constraint_name) \
          WHERE table_schema = current_schema() AND kinds.constraint_type = 'PRIMARY KEY' \
-         AND keys.table_name <> 'schema_versions' GROUP BY keys.table_name \
+         AND keys.table_name NOT IN ('schema_versions', 'availability') GROUP BY keys.table_name \
          ORDER BY keys.table_name COLLATE \"C\"",
 };
 

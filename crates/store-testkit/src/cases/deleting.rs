@@ -3,13 +3,15 @@
 use octopoid_store::engine::Value as Cell;
 use serde_json::json;
 
-use crate::{Verdict, World, ensure, ensure_eq, ensure_refused};
+use crate::{Verdict, World, ensure, ensure_eq, ensure_refused, world::AGENT};
 
 cases! {
     a_deleted_task_is_gone,
     a_task_may_be_deleted_in_any_queue,
     history_outlives_its_task,
     an_id_can_be_used_again_and_history_goes_on,
+    versions_of_an_id_never_repeat,
+    a_stale_worker_cannot_hand_in_for_a_new_task_of_the_same_name,
     deleting_takes_the_task_out_of_the_waiting,
     messages_outlive_their_task,
     deleting_an_unknown_task_is_refused,
@@ -51,10 +53,40 @@ async fn an_id_can_be_used_again_and_history_goes_on(world: &World) -> Verdict {
     world.creates("a").await?;
     world.deletes("a").await?;
     let task = world.creates("a").await?;
-    ensure_eq!(task.version, 1, "a fresh task");
+    ensure_eq!(task.version, 2, "versions go on as well");
     ensure_eq!(world.events("a").await?, ["created", "deleted", "created"], "one history");
     let numbers: Vec<_> = world.history("a").await?.iter().map(|event| event.id).collect();
     ensure_eq!(numbers, [1, 2, 3], "numbered without a gap");
+    Ok(())
+}
+
+async fn versions_of_an_id_never_repeat(world: &World) -> Verdict {
+    let mut last = 0;
+    for round in 0..3 {
+        let waits = json!({ "blocked_by": "marker" });
+        let fields = if round == 1 { waits } else { json!({}) };
+        let created = world.creates_with("a", fields).await?;
+        ensure_eq!(created.version, last + 1, "one more than the last of the task before");
+        let patched = world.patches("a", json!({ "title": "t" })).await?;
+        ensure_eq!(patched.version, last + 2, "and on");
+        // What waits for nothing else is freed: a change that the task did not ask for.
+        world.patches("a", json!({ "blocked_by": null })).await?;
+        last = world.reads("a").await?.version;
+        world.deletes("a").await?;
+    }
+    ensure_eq!(world.creates("b").await?.version, 1, "other ids begin at one");
+    Ok(())
+}
+
+async fn a_stale_worker_cannot_hand_in_for_a_new_task_of_the_same_name(world: &World) -> Verdict {
+    let old = world.works_on("a").await?;
+    world.deletes("a").await?;
+    let new = world.works_on("a").await?;
+    let late = json!({
+        "commits_count": 1, "turns_used": 1, "agent_name": AGENT, "version": old.version,
+    });
+    ensure_refused!(world.submits_with("a", late).await, "version_conflict");
+    ensure_eq!(world.reads("a").await?, new, "the new task is left alone");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! How leases are kept, how they end, and what the reaper does then.
 
 use octopoid_domain::{Millis, Task};
+use octopoid_store::lapses::Lapses;
 use serde_json::json;
 
 use crate::{
@@ -19,6 +20,8 @@ cases! {
     reaping_goes_page_by_page_from_the_oldest,
     a_renewed_lease_is_left_alone,
     a_lease_may_be_renewed_in_any_form_of_time,
+    no_lease_is_longer_than_a_day,
+    a_lease_that_is_set_into_the_past_is_given_up,
     a_task_that_was_moved_on_is_left_alone,
     what_nobody_holds_is_left_alone,
     a_lease_that_was_never_claimed_holds_nothing,
@@ -26,6 +29,7 @@ cases! {
     a_claimed_task_without_a_lease_is_released_after_a_day,
     every_scope_is_reaped,
     reaping_records_one_event_per_task,
+    what_cannot_be_taken_back_keeps_nothing_else,
 }
 
 async fn a_lease_holds_until_its_last_millisecond(world: &World) -> Verdict {
@@ -107,12 +111,10 @@ async fn the_grace_is_the_callers_to_give(world: &World) -> Verdict {
     world.works_on("a").await?;
     world.passes(LEASE + 120 * SECOND);
     let graced = world.now().plus(-120 * SECOND);
-    let released = world.store.release_lapsed(graced, 10, world.stamp());
-    ensure_eq!(released.await?, [], "within the grace");
+    ensure_eq!(world.releases(graced, 10).await?, [], "within the grace");
     world.passes(1);
     let graced = world.now().plus(-120 * SECOND);
-    let released = world.store.release_lapsed(graced, 10, world.stamp());
-    ensure_eq!(released.await?.len(), 1, "after the grace");
+    ensure_eq!(world.releases(graced, 10).await?.len(), 1, "after the grace");
     Ok(())
 }
 
@@ -135,7 +137,7 @@ async fn reaping_goes_page_by_page_from_the_oldest(world: &World) -> Verdict {
     world.passes(LEASE);
     let mut pages = Vec::new();
     for _ in 0..3 {
-        let released = world.store.release_lapsed(world.now(), 2, world.stamp()).await?;
+        let released = world.releases(world.now(), 2).await?;
         let ids: Vec<_> = released.into_iter().map(|task| task.id).collect();
         pages.push(ids.join(" "));
     }
@@ -168,6 +170,38 @@ async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
     }
     let answer = world.patches("a", json!({ "lease_expires_at": "soon" })).await;
     ensure_refused!(answer, "invalid_request");
+    Ok(())
+}
+
+async fn no_lease_is_longer_than_a_day(world: &World) -> Verdict {
+    let longest = Some(world.now().plus(DAY));
+    world.creates("a").await?;
+    let claimed = world.claims_with(json!({ "lease_duration_seconds": 1e9 })).await?;
+    ensure_eq!(claimed.and_then(|task| task.lease_expires_at), longest, "by a claim");
+    for end in ["2099-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        let task = world.patches("a", json!({ "lease_expires_at": end })).await?;
+        ensure_eq!(task.lease_expires_at, longest, "by a renewal until {end}");
+    }
+    let resumed = json!({
+        "queue": "claimed", "claimed_by": "me", "lease_expires_at": 253_402_207_199_999_i64,
+    });
+    world.creates("b").await?;
+    let task = world.patches("b", resumed).await?;
+    ensure_eq!(task.lease_expires_at, longest, "by hand");
+    world.passes(DAY + 1);
+    let mut released = world.reaps().await?;
+    released.sort();
+    ensure_eq!(released, ["a", "b"], "and then they end");
+    Ok(())
+}
+
+async fn a_lease_that_is_set_into_the_past_is_given_up(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    let past = world.now().plus(-SECOND);
+    let task = world.patches("a", json!({ "lease_expires_at": past.to_iso() })).await?;
+    ensure_eq!(task.lease_expires_at, Some(past), "as it was said");
+    ensure_refused!(world.submits("a").await, "lease_lost");
+    ensure_eq!(world.reaps().await?, ["a"], "it has ended");
     Ok(())
 }
 
@@ -275,5 +309,38 @@ async fn reaping_records_one_event_per_task(world: &World) -> Verdict {
     }
     let again = world.claims_with(json!({ "orchestrator_id": MACHINE })).await?;
     ensure!(again.is_some(), "they can be claimed again");
+    Ok(())
+}
+
+/// No operation makes such rows; a person with a database client does.
+async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict {
+    const HOLD_ELSEWHERE: &str = "UPDATE tasks SET queue = 'polish', claimed_in = 'polish' \
+         WHERE id IN ('a', 'b', 'e')";
+    const TAKE_NUMBER: &str = "INSERT INTO task_history (task_id, seq, scope, event, at) \
+         SELECT id, events + 1, scope, 'edited', 0 FROM tasks WHERE id = 'c'";
+    for id in ["a", "b", "c", "d", "e", "f"] {
+        world.works_on(id).await?;
+        world.passes(1);
+    }
+    world.runs(HOLD_ELSEWHERE, vec![]).await?;
+    world.runs(TAKE_NUMBER, vec![]).await?;
+    world.passes(LEASE);
+    for expected in [&["d", "f"][..], &[]] {
+        let mut lapses = Lapses::before(world.now());
+        let (mut released, mut refused) = (Vec::new(), Vec::new());
+        for page in 0.. {
+            ensure!(page < 5, "the walk comes to an end");
+            let page = world.store.release_lapsed(&mut lapses, 2, world.stamp()).await?;
+            released.extend(page.tasks.into_iter().map(|task| task.id));
+            refused.extend(page.refused.into_iter().map(|(id, _)| id));
+            if page.is_last {
+                break;
+            }
+        }
+        ensure_eq!(released, expected, "the others");
+        refused.sort();
+        ensure_eq!(refused, ["a", "b", "c", "e"], "each is named once");
+    }
+    ensure_eq!(world.reads("a").await?.claimed_by.as_deref(), Some(AGENT), "it stays as it was");
     Ok(())
 }

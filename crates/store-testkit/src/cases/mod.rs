@@ -1,6 +1,7 @@
 //! A file for each thing the store does.
 
 mod actions;
+mod availability;
 mod blocking;
 mod claiming;
 mod confining;
@@ -41,6 +42,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         filtering::CASES,
         reviewing::CASES,
         leasing::CASES,
+        availability::CASES,
         submitting::CASES,
         verdicts::CASES,
         flows::CASES,

@@ -4,7 +4,7 @@ use octopoid_domain::Task;
 use serde_json::json;
 
 use crate::{
-    Verdict, World, ensure, ensure_eq,
+    Verdict, World, ensure, ensure_eq, ensure_refused,
     world::{AGENT, LEASE, SECOND},
 };
 
@@ -19,6 +19,12 @@ cases! {
     a_task_that_was_moved_on_and_claimed_is_held_by_the_new_holder,
     a_review_that_was_moved_on_can_be_claimed_at_once,
     reviews_follow_priority_and_filters_too,
+    a_review_whose_lease_has_ended_can_be_claimed_at_once,
+    a_review_that_has_ended_is_taken_in_the_order_of_urgency,
+    a_review_that_has_ended_follows_filters_and_scopes,
+    a_review_that_is_renewed_or_blocked_is_no_others,
+    a_reviewer_whose_review_is_anothers_gives_no_verdict,
+    a_claim_for_work_that_has_ended_is_left_to_the_reaper,
 }
 
 async fn claims_a_review(world: &World) -> octopoid_store::Result<Option<Task>> {
@@ -151,5 +157,120 @@ async fn reviews_follow_priority_and_filters_too(world: &World) -> Verdict {
     }
     let filters = json!({ "queue": "provisional", "type_filter": "x" });
     ensure_eq!(world.drains(filters).await?, ["c", "a"], "by priority, of that type");
+    Ok(())
+}
+
+async fn reviews(world: &World, agent: &str) -> octopoid_store::Result<Option<Task>> {
+    world.claims_with(json!({ "queue": "provisional", "agent_name": agent })).await
+}
+
+async fn a_review_whose_lease_has_ended_can_be_claimed_at_once(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    let first = reviews(world, "first").await?.map(|task| task.version);
+    world.passes(LEASE);
+    ensure_eq!(reviews(world, "second").await?, None, "until its last millisecond");
+    world.passes(1);
+    let task = reviews(world, "second").await?;
+    let held = task.as_ref().map(|task| (task.claimed_by.as_deref(), task.version));
+    ensure_eq!(held, first.map(|version| (Some("second"), version + 1)), "the next reviewer's");
+    let lease = task.as_ref().and_then(|task| task.lease_expires_at);
+    ensure_eq!(lease, Some(world.now().plus(LEASE)), "with a lease of its own");
+    let history = world.history("a").await?;
+    let told: Vec<_> = history
+        .iter()
+        .map(|event| (&*event.event, event.agent.as_deref(), event.details.as_deref()))
+        .collect();
+    let expected = [
+        ("review_claimed", Some("first"), None),
+        ("review_released", Some("first"), Some("Lease expired")),
+        ("review_claimed", Some("second"), None),
+    ];
+    ensure_eq!(told[told.len() - 3..], expected, "history says what became of the first");
+    ensure_eq!(reviews(world, "third").await?, None, "and it is nobody else's");
+    ensure_eq!(world.reaps().await?, [""; 0], "nor the reaper's");
+    Ok(())
+}
+
+async fn a_review_that_has_ended_is_taken_in_the_order_of_urgency(world: &World) -> Verdict {
+    for (id, priority) in [("a", "P1"), ("b", "P3")] {
+        world.creates_with(id, json!({ "queue": "provisional", "priority": priority })).await?;
+    }
+    world.drains(json!({ "queue": "provisional" })).await?;
+    world.passes(LEASE + 1);
+    for (id, priority) in [("c", "P0"), ("d", "P2"), ("e", "P1"), ("f", "odd")] {
+        world.creates_with(id, json!({ "queue": "provisional", "priority": priority })).await?;
+    }
+    let order = world.drains(json!({ "queue": "provisional" })).await?;
+    ensure_eq!(order, ["c", "a", "e", "d", "b", "f"], "as if they had been free");
+    Ok(())
+}
+
+async fn a_review_that_has_ended_follows_filters_and_scopes(world: &World) -> Verdict {
+    for (id, scope, kind) in [("a", "s", "x"), ("b", "s", "y"), ("c", "other", "x")] {
+        let fields = json!({ "queue": "provisional", "scope": scope, "type": kind });
+        world.creates_with(id, fields).await?;
+        world.claims_in(scope, json!({ "queue": "provisional" })).await?;
+    }
+    world.passes(LEASE + 1);
+    let only = json!({ "queue": "provisional", "type_filter": ["y", "z"] });
+    ensure_eq!(world.drains(only).await?, ["b"], "of that type");
+    let none = json!({ "queue": "provisional", "role_filter": ["r"] });
+    ensure_eq!(world.drains(none).await?, [""; 0], "of that role there is none");
+    ensure_eq!(world.events("a").await?.len(), 2, "and nothing is told of what was not taken");
+    let rest = world.drains(json!({ "queue": "provisional", "type_filter": ["x"] })).await?;
+    ensure_eq!(rest, ["a"], "of this scope");
+    Ok(())
+}
+
+async fn a_review_that_is_renewed_or_blocked_is_no_others(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    reviews(world, "first").await?;
+    world.passes(LEASE);
+    let longer = json!({ "lease_expires_at": world.now().plus(LEASE).to_iso() });
+    world.patches("a", longer).await?;
+    world.passes(LEASE);
+    ensure_eq!(reviews(world, "second").await?, None, "it was renewed");
+    world.patches("a", json!({ "blocked_by": "awaiting-approval" })).await?;
+    world.passes(1);
+    ensure_eq!(reviews(world, "second").await?, None, "it waits for an approval");
+    world.patches("a", json!({ "blocked_by": null })).await?;
+    ensure!(reviews(world, "second").await?.is_some(), "then it is the next reviewer's");
+    Ok(())
+}
+
+async fn a_reviewer_whose_review_is_anothers_gives_no_verdict(world: &World) -> Verdict {
+    world.hands_in("a").await?;
+    let first = reviews(world, "first").await?.map(|task| task.version);
+    world.passes(LEASE + 1);
+    let second = reviews(world, "second").await?;
+    let by_name = json!({ "accepted_by": "first", "agent_name": "first" });
+    let words = "Failed to accept task: Task is claimed by second";
+    ensure_refused!(world.accepts_with("a", by_name).await, "lease_lost", words);
+    let by_machine = json!({ "reason": "no", "rejected_by": "first", "orchestrator_id": "mine" });
+    ensure_refused!(world.rejects_with("a", by_machine).await, "lease_lost");
+    let by_version = json!({ "accepted_by": "first", "version": first });
+    ensure_refused!(world.accepts_with("a", by_version).await, "version_conflict");
+    ensure_eq!(Some(world.reads("a").await?), second, "it stays the second's");
+    // Whoever does not say who it is, a person for instance, is heard.
+    let own = json!({ "reason": "no", "rejected_by": "second", "agent_name": "second" });
+    world.rejects_with("a", own).await?;
+    for id in ["b", "c"] {
+        world.hands_in(id).await?;
+        reviews(world, "first").await?;
+    }
+    world.accepts("b").await?;
+    world.passes(LEASE + 1);
+    let late = json!({ "accepted_by": "other", "agent_name": "other" });
+    world.accepts_with("c", late).await?;
+    Ok(())
+}
+
+async fn a_claim_for_work_that_has_ended_is_left_to_the_reaper(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.passes(LEASE + 1);
+    for queue in ["incoming", "provisional"] {
+        let claim = json!({ "queue": queue, "agent_name": "another" });
+        ensure_eq!(world.claims_with(claim).await?, None, "not from {queue}");
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What every server does by itself, on all of them at once: it is done once.
 
 use octopoid_domain::{input::parse_body, orchestrator::Registration};
-use octopoid_store::Store;
+use octopoid_store::{Store, lapses::Lapses};
 use octopoid_store_testkit::{
     World, audit,
     world::{LEASE, START},
@@ -27,10 +27,10 @@ async fn leases_that_end_are_taken_back_once_however_many_servers_look() {
         world.passes(LEASE + 1);
         let reapers = servers.iter().map(|server| {
             let (server, now, stamp) = (server.clone(), world.now(), world.stamp());
-            async move { server.release_lapsed(now, 100, stamp).await }
+            async move { server.release_lapsed(&mut Lapses::before(now), 100, stamp).await }
         });
         let released = at_once(reapers.collect()).await;
-        let released = released.into_iter().flat_map(|tasks| tasks.expect("no reaper fails"));
+        let released = released.into_iter().flat_map(|page| page.expect("no reaper fails").tasks);
         let mut released: Vec<_> = released.map(|task| task.id).collect();
         released.sort();
         assert_eq!(released, ids, "each is taken back once");

@@ -163,6 +163,7 @@ const HISTORY: &[Column] = &[
     text("agent"),
     text("details"),
     int("at"),
+    int("version"),
 ];
 
 const ORCHESTRATORS: &[Column] = &[
@@ -247,7 +248,8 @@ const KEYS: &[Column] = &[
 static TABLES: LazyLock<Vec<Table>> =
     LazyLock::new(|| COLUMNS.map(|(name, key, columns)| Table::new(name, key, columns)).into());
 
-/// All tables of the schema, but the one that tells its version.
+/// All tables of the schema, but the one that tells its version, and the one that tells when its
+/// servers were available: whoever opens the copy was not, until then.
 pub fn tables() -> &'static [Table] {
     &TABLES
 }

@@ -51,8 +51,8 @@ CREATE TABLE tasks (
     claim_lane TEXT COLLATE "C" GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
             AND queue NOT IN ('claimed', 'done', 'failed')
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN COALESCE(role, '') || chr(31) || COALESCE(type, '') END) STORED,
+        THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
+            THEN '' ELSE COALESCE(role, '') || chr(31) || COALESCE(type, '') END END) STORED,
     claim_rank BIGINT GENERATED ALWAYS AS (
         CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
             ELSE 9 END) STORED,
@@ -128,5 +128,12 @@ CREATE TABLE task_history (
     agent TEXT COLLATE "C",
     details TEXT COLLATE "C",
     at BIGINT NOT NULL,
+    version BIGINT,
     PRIMARY KEY (task_id, seq)
+);
+
+CREATE TABLE availability (
+    id BIGINT PRIMARY KEY,
+    noted_at BIGINT NOT NULL,
+    gaps TEXT COLLATE "C" NOT NULL
 );

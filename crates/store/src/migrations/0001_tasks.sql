@@ -56,14 +56,15 @@ CREATE TABLE tasks (
     events INTEGER NOT NULL ON CONFLICT FAIL,
     -- Whether any task waits or has waited for this one, so that finishing it must look for them.
     is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
-    -- What a claim goes by: tasks that differ neither in role nor in type share a lane. A task
-    -- that cannot be claimed has none. The queues are compared one by one, because for a list
+    -- What a claim goes by: tasks that differ neither in role nor in type share a lane. Reviews that
+    -- are held are in the lane '', because others may claim them once the lease has ended. A task
+    -- that cannot be claimed has no lane. The queues are compared one by one, because for a list
     -- SQLite fills a table with its members whenever it computes the column, and D1 counts that.
     claim_lane TEXT GENERATED ALWAYS AS (
         CASE WHEN blocked_by IS NULL
             AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
-            AND NOT (claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL)
-        THEN COALESCE(role, '') || char(31) || COALESCE(type, '') END) VIRTUAL,
+        THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
+            THEN '' ELSE COALESCE(role, '') || char(31) || COALESCE(type, '') END END) VIRTUAL,
     -- The priority as a number, of every task: lists go by it too.
     claim_rank INTEGER GENERATED ALWAYS AS (
         CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
@@ -120,5 +121,16 @@ CREATE TABLE task_history (
     agent TEXT,
     details TEXT,
     at INTEGER NOT NULL ON CONFLICT FAIL,
+    -- In the event `deleted`: the version that the task had. The next task of its id goes on from
+    -- there, so this event is never removed.
+    version INTEGER,
     PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
 ) WITHOUT ROWID;
+
+-- When the scheduled jobs ran last, and the gaps before that in which agents could not reach the
+-- server, as JSON. There is one row.
+CREATE TABLE availability (
+    id INTEGER PRIMARY KEY,
+    noted_at INTEGER NOT NULL ON CONFLICT FAIL,
+    gaps TEXT NOT NULL ON CONFLICT FAIL
+);

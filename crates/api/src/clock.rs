@@ -1,0 +1,85 @@
+//! One clock for each database. Several servers on one database measure by how much their own
+//! clocks differ from the database's and correct it, so that all agree about when a lease ends.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use octopoid_domain::Millis;
+use octopoid_store::StoreError;
+
+use crate::app::Shared;
+
+/// The host's time of day and its clock that nobody sets go on side by side. If they part by more
+/// than this, somebody has set the one, or the machine has slept.
+const STEP_MS: i64 = 1_000;
+/// Less than this is not corrected, and neither is less than the measuring took: clocks that are kept
+/// by NTP differ by a few milliseconds, and correcting those would make time jump to and fro.
+const NOISE_MS: i64 = 100;
+/// From here on the server says that its clock is wrong.
+const WRONG_MS: i64 = 1_000;
+
+/// What is added to the host's time, and how the host's clocks stood to each other when that was
+/// measured.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    offset_ms: AtomicI64,
+    apart_ms: AtomicI64,
+}
+
+impl Default for Clock {
+    /// A clock that was never compared.
+    fn default() -> Self {
+        Self { offset_ms: AtomicI64::new(0), apart_ms: AtomicI64::new(i64::MIN) }
+    }
+}
+
+impl Clock {
+    /// The time for the database, when it is this for the host.
+    pub(crate) fn correct(&self, host: Millis) -> Millis {
+        host.plus(self.offset_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl Shared {
+    /// Whether the time may be wrong until it is compared with the database's: it never was, or the
+    /// host's clock has jumped since.
+    pub(crate) fn is_clock_doubtful(&self) -> bool {
+        let apart = self.clock.apart_ms.load(Ordering::Relaxed);
+        self.apart_ms().saturating_sub(apart).saturating_abs() > STEP_MS
+    }
+
+    /// Compares the host's clock with the database's, and goes by that from now on.
+    pub(crate) async fn check_clock(&self) -> Result<(), StoreError> {
+        let (started, apart) = (self.elapsed_ms(), self.apart_ms());
+        let theirs = if self.settings.shares_database { self.store.clock().await? } else { None };
+        let took = self.elapsed_ms().saturating_sub(started);
+        let before = self.clock.offset_ms.load(Ordering::Relaxed);
+        // The database looked at its clock at some moment in between.
+        let ours = started.saturating_add(took / 2).saturating_add(apart);
+        let offset = theirs.map_or(0, |theirs| theirs.0.saturating_sub(ours));
+        if offset.saturating_sub(before).saturating_abs() > took.saturating_add(NOISE_MS) {
+            self.clock.offset_ms.store(offset, Ordering::Relaxed);
+            tell(before, offset);
+        }
+        // What was so before the measuring: a jump meanwhile leaves the result in doubt.
+        self.clock.apart_ms.store(apart, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// By how much the time of day is ahead of the clock that nobody sets.
+    fn apart_ms(&self) -> i64 {
+        self.host_now().0.saturating_sub(self.elapsed_ms())
+    }
+}
+
+fn tell(before: i64, offset: i64) {
+    if offset.saturating_abs() >= WRONG_MS {
+        let (ms, side) = (offset.saturating_abs(), if offset < 0 { "ahead of" } else { "behind" });
+        tracing::warn!(
+            offset_ms = offset,
+            "this server's clock is {ms} ms {side} its database's, by which it goes from now on; \
+             set the clocks of both by NTP"
+        );
+    } else if before.saturating_abs() >= WRONG_MS {
+        tracing::info!(offset_ms = offset, "this server's clock agrees with its database's again");
+    }
+}

@@ -1,0 +1,144 @@
+//! Taking back claims whose lease has ended.
+
+use octopoid_domain::{
+    Millis, Task,
+    transition::{Change, Request, decide},
+};
+
+use crate::{
+    EngineError, Result, Stamp, Store, StoreError,
+    changes::{Found, changing, find_to_change, found},
+    engine::{Row, bind},
+    row::Columns,
+};
+
+/// In the order of the index, from a place on.
+const LAPSED: &str = find_to_change!(
+    "reap_at, write_id, seq, ",
+    "reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
+     ORDER BY reap_at, write_id, seq LIMIT ?5"
+);
+
+/// A walk over the claims whose lease ended before an instant, page by page. What cannot be taken
+/// back is passed over once.
+#[derive(Clone, Debug)]
+pub struct Lapses {
+    ended_before: Millis,
+    after: Place,
+}
+
+/// A row's place in the index of the reaper: `reap_at`, `write_id` and `seq`.
+type Place = [i64; 3];
+
+/// What became of a page of lapsed claims.
+#[derive(Debug, Default)]
+pub struct Released {
+    /// The tasks that were taken back, as they are now.
+    pub tasks: Vec<Task>,
+    /// The ids of those that could not be taken back, and why.
+    pub refused: Vec<(String, StoreError)>,
+    /// Whether there are no more.
+    pub is_last: bool,
+}
+
+/// A claim about to be taken back.
+struct Lapsed {
+    was: Found,
+    change: Change,
+}
+
+impl Lapses {
+    /// The walk from its beginning.
+    pub fn before(ended_before: Millis) -> Self {
+        Self { ended_before, after: [-1, 0, 0] }
+    }
+}
+
+impl Store {
+    /// Takes back up to `limit` claims of a walk, and moves it on.
+    pub async fn release_lapsed(
+        &self,
+        lapses: &mut Lapses,
+        limit: i64,
+        stamp: Stamp,
+    ) -> Result<Released> {
+        let [reap_at, write_id, seq] = lapses.after;
+        let look = bind!(LAPSED, lapses.ended_before, reap_at, write_id, seq, limit);
+        let [rows] = self.read([look]).await?;
+        let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < limit;
+        let mut released = Released { is_last, ..Released::default() };
+        let mut after = lapses.after;
+        let mut page = Vec::new();
+        for row in rows {
+            let (place, id, claim) = read(row, stamp)?;
+            after = place;
+            match claim {
+                Ok(claim) => page.push(claim),
+                Err(error) => released.refused.push((id, error)),
+            }
+        }
+        match self.release(&page, stamp).await {
+            Ok(tasks) => released.tasks = tasks,
+            Err(error) if is_about_rows(&error) => {
+                // One of them spoils it for all, so each is written alone.
+                for claim in &page {
+                    match self.release(std::slice::from_ref(claim), stamp).await {
+                        Ok(tasks) => released.tasks.extend(tasks),
+                        Err(error) if is_about_rows(&error) => {
+                            released.refused.push((claim.was.task.id.clone(), error.into()));
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        lapses.after = after;
+        for task in &released.tasks {
+            self.hints().tell(&task.scope);
+        }
+        Ok(released)
+    }
+
+    /// Writes the changes of several tasks in one batch, and returns those that were made. A task
+    /// that was renewed or submitted in between has another version and is left alone.
+    async fn release(
+        &self,
+        page: &[Lapsed],
+        stamp: Stamp,
+    ) -> std::result::Result<Vec<Task>, EngineError> {
+        let mut batch = Vec::new();
+        let mut places = Vec::new();
+        for Lapsed { was, change } in page {
+            places.push(batch.len());
+            batch.extend(changing(was, change, stamp));
+        }
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answers = self.engine.write(batch).await?;
+        let made = page.iter().zip(places).filter(|(_, place)| !answers[*place].is_empty());
+        Ok(made.map(|(claim, _)| claim.change.task.clone()).collect())
+    }
+}
+
+/// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
+fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
+    let rest = row.split_off(row.len().min(3));
+    let mut row = Columns::new(row);
+    let place = [row.next()?, row.next()?, row.next()?];
+    let id = Columns::new(rest.clone()).next()?;
+    let claim = found(rest).and_then(|was| {
+        let change = decide(&was.task, &Request::Release, None, stamp.now)?;
+        Ok(Lapsed { was, change })
+    });
+    Ok((place, id, claim))
+}
+
+/// Whether it was the rows that the database did not take, so that others may be taken.
+fn is_about_rows(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Constraint(_) | EngineError::Statement(_) | EngineError::RowTooLarge
+    )
+}
