@@ -6,13 +6,13 @@ use crate::{edge, fuzz, lint, test};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-/// How many random requests a change has to stand. A release stands more: see `cargo xtask fuzz`.
+/// How many random requests a change has to stand in each home. A release stands more: see `cargo xtask fuzz`.
 const REQUESTS: usize = 1_500;
 
 /// Runs the four. The tests come last, so that their summary closes what is printed.
 pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
     lint::run(&lint::Args::default())?;
     edge::test()?;
-    fuzz::run(&fuzz::Args::with_requests(REQUESTS))?;
+    fuzz::run(&fuzz::Args::everywhere(REQUESTS))?;
     test::run(&test::Args::default())
 }

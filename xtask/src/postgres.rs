@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use anyhow::bail;
-use octopoid_scratch_postgres::{Binaries, Durability, HOW_TO_INSTALL, Options, Scratch};
+use octopoid_scratch_postgres::{self as scratch, Binaries, Durability, HOW_TO_INSTALL, Options};
 
 use crate::{output, process};
 
@@ -17,6 +17,31 @@ pub(crate) struct Postgres {
     _scratch: Option<Scratch>,
 }
 
+/// An empty server that is started for one run, and stopped when this is dropped.
+pub(crate) struct Scratch(scratch::Scratch);
+
+impl Scratch {
+    /// Starts one for `purpose`. On a machine without a PostgreSQL it says what is skipped, and there
+    /// is none; in continuous integration that is an error.
+    pub(crate) fn provide(purpose: &str) -> anyhow::Result<Option<Self>> {
+        if Binaries::find().is_none() {
+            if process::is_ci() {
+                bail!("{purpose} needs a PostgreSQL: {HOW_TO_INSTALL}");
+            }
+            output::skipped(format_args!("{purpose}. {HOW_TO_INSTALL}"));
+            return Ok(None);
+        }
+        let server = scratch::Scratch::start(&Options::new(Durability::None))?;
+        output::line(format_args!("PostgreSQL: {}, for this run only", server.url()));
+        Ok(Some(Self(server)))
+    }
+
+    /// The server's URL.
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+}
+
 impl Postgres {
     /// Takes the server that the caller's environment names, or starts one. On a machine that has
     /// none it says so, and there is none; in continuous integration that is an error.
@@ -25,17 +50,8 @@ impl Postgres {
             output::line(format_args!("PostgreSQL: the server that {URL} names"));
             return Ok(Some(Self { url, _scratch: None }));
         }
-        if Binaries::find().is_none() {
-            if process::is_ci() {
-                bail!("the tests need a PostgreSQL: {HOW_TO_INSTALL}");
-            }
-            output::skipped(format_args!("every test on PostgreSQL. {HOW_TO_INSTALL}"));
-            return Ok(None);
-        }
-        let scratch = Scratch::start(&Options::new(Durability::None))?;
-        let url = scratch.url();
-        output::line(format_args!("PostgreSQL: {url}, for this run only"));
-        Ok(Some(Self { url, _scratch: Some(scratch) }))
+        let scratch = Scratch::provide("every test on PostgreSQL")?;
+        Ok(scratch.map(|scratch| Self { url: scratch.url(), _scratch: Some(scratch) }))
     }
 
     /// Tells a test runner where the server is.

@@ -6,9 +6,12 @@ mod npm;
 mod test;
 mod wrangler;
 
+use std::path::Path;
+
 use crate::workspace::Workspace;
 
 pub(crate) use migrations::is_up_to_date;
+pub(crate) use wrangler::Server;
 
 /// Builds the Worker, runs it on this machine, or tests it.
 #[derive(Debug, clap::Args)]
@@ -42,6 +45,18 @@ const CONFORMANCE: &str = "crates/edge-conformance";
 /// Runs all tests of the Worker.
 pub(crate) fn test() -> anyhow::Result<()> {
     test::run(&test::Args::default())
+}
+
+/// Builds the Worker and runs it on an empty database, which lies in `state`.
+pub(crate) fn serve(
+    workspace: &Workspace,
+    state: &Path,
+    vars: &[(&str, &str)],
+) -> anyhow::Result<Server> {
+    npm::install()?;
+    build::worker(workspace, EDGE)?;
+    wrangler::migrate(Some(state))?;
+    Server::start(PROJECT, state, vars)
 }
 
 /// Runs the chosen command.

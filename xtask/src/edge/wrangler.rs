@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -73,9 +73,10 @@ fn watched(command: &Command) -> Command {
 }
 
 /// A running Worker. It is stopped when this is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    log: PathBuf,
 }
 
 impl Server {
@@ -97,6 +98,10 @@ impl Server {
         // wrangler's own debugger hears of every exchange with D1, which costs more than the exchange.
         // It stays away where an editor says that it brings one.
         wrangler.env("VSCODE_INSPECTOR_OPTIONS", "{}");
+        // An empty file, or wrangler would take the developer's own variables from `.dev.vars`.
+        let none = state.join("none.env");
+        std::fs::write(&none, "").context("writing a file without variables")?;
+        wrangler.arg("--env-file").arg(&none);
         for (name, value) in vars {
             wrangler.args(["--var", &format!("{name}:{value}")]);
         }
@@ -109,9 +114,25 @@ impl Server {
         // A group of its own, so that the runtime can be stopped along with wrangler.
         let child = watched.process_group(0).spawn().context("could not start wrangler")?;
         output::line(format_args!("a Worker at http://{address}, its log in {}", log.display()));
-        let mut server = Self { child, address };
-        local::wait_until_it_answers(&mut server.child, address, START_MAX, "the Worker", &log)?;
+        let mut server = Self { child, address, log };
+        let Self { child, log, .. } = &mut server;
+        local::wait_until_it_answers(child, address, START_MAX, "the Worker", log)?;
         Ok(server)
+    }
+
+    /// Where the Worker listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where wrangler writes what it has to say.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The process, to see whether it still runs.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
     }
 
     /// Where the Worker is.

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
+use clap::ValueEnum as _;
 
+use crate::postgres::Scratch;
 use crate::workspace::Workspace;
 use crate::{output, process};
 use server::Server;
@@ -16,6 +18,9 @@ use server::Server;
 /// Sends random requests to a fresh server and fails if one is answered with a server error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Where the server runs, one home after the other: `--on sqlite,postgres,worker`.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "sqlite")]
+    on: Vec<Home>,
     /// How many requests to send at least.
     #[arg(long, default_value_t = Args::REQUESTS)]
     requests: usize,
@@ -33,9 +38,30 @@ impl Args {
     // A constant, because a change should not be refused for what another one did.
     const SEED: u64 = 1;
 
-    /// What the command line says by default, with another number of requests.
-    pub(crate) fn with_requests(requests: usize) -> Self {
-        Self { requests, seed: Self::SEED, server: None }
+    /// Every home, with so many requests each.
+    pub(crate) fn everywhere(requests: usize) -> Self {
+        Self { on: Home::value_variants().to_vec(), requests, seed: Self::SEED, server: None }
+    }
+}
+
+/// The homes of the server, each with its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Home {
+    /// The binary on a file.
+    Sqlite,
+    /// The binary on a PostgreSQL of its own.
+    Postgres,
+    /// The Worker on D1, in the local runtime.
+    Worker,
+}
+
+impl Home {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Worker => "worker",
+        }
     }
 }
 
@@ -53,11 +79,25 @@ const RECORD: &str = include_str!("record.py");
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let workspace = Workspace::load()?;
     let program = venv::schemathesis(&workspace.target)?;
-    let binary = args.server.clone().map_or_else(|| build(&workspace), Ok)?;
+    for home in &args.on {
+        run_on(*home, args, &program, &workspace)?;
+    }
+    Ok(())
+}
+
+fn run_on(home: Home, args: &Args, program: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let scratch = fresh_directory(&workspace.target)?;
-    output::heading("fuzz: starting the server");
-    let mut server = Server::start(&binary, &scratch)?;
-    let result = send(args, &program, &server, &scratch);
+    output::heading(format_args!("fuzz: starting the server on {}", home.name()));
+    let binary = || args.server.clone().map_or_else(|| build(workspace), Ok);
+    let mut server = match home {
+        Home::Sqlite => Server::on_file(&binary()?, &scratch)?,
+        Home::Postgres => match Scratch::provide("the fuzzing of PostgreSQL")? {
+            Some(postgres) => Server::on_postgres(&binary()?, &scratch, postgres)?,
+            None => return Ok(()),
+        },
+        Home::Worker => Server::of_worker(workspace, &scratch)?,
+    };
+    let result = send(args, program, &server, &scratch);
     // A server that died answers nothing, which is not an error that Schemathesis would count.
     if let Some(status) = server.ended()? {
         bail!("the server ended ({status}); its log is {}", server.log().display());
@@ -65,7 +105,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let sent = result.with_context(|| {
         format!("fuzzing failed; the server's log is {}", server.log().display())
     })?;
-    output::line(format_args!("fuzz: {sent} requests, no server error"));
+    output::line(format_args!("fuzz: {sent} requests on {}, no server error", home.name()));
     Ok(())
 }
 

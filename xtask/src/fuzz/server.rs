@@ -9,7 +9,10 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use crate::edge;
 use crate::local::{self, free_address};
+use crate::postgres::Scratch;
+use crate::workspace::Workspace;
 
 /// The administrator's key of a server that lives for one run on the loopback interface.
 pub(super) const ADMIN_SECRET: &str = "fuzz-admin-secret";
@@ -17,48 +20,94 @@ pub(super) const ADMIN_SECRET: &str = "fuzz-admin-secret";
 /// How long the server may take until it answers.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// A running server. It is killed when this is dropped.
+/// A running server. It is stopped when this is dropped.
 pub(super) struct Server {
-    child: Child,
+    running: Running,
     address: SocketAddr,
     log: PathBuf,
+    /// What the binary runs on; it stops after it.
+    _postgres: Option<Scratch>,
+}
+
+/// What runs.
+enum Running {
+    /// The binary.
+    Binary(Child),
+    /// The Worker.
+    Worker(edge::Server),
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its database is thrown away, so it need not end in order. If it has ended by itself,
-        // there is nothing left to do and both calls may fail.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Running::Binary(child) = &mut self.running {
+            // Its database is thrown away, so it need not end in order. If it has ended by itself,
+            // there is nothing left to do and both calls may fail.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
 impl Server {
-    /// Starts a server on a fresh database and waits until it answers.
-    pub(super) fn start(binary: &Path, scratch: &Path) -> anyhow::Result<Self> {
+    /// Starts a server on a fresh file and waits until it answers.
+    pub(super) fn on_file(binary: &Path, scratch: &Path) -> anyhow::Result<Self> {
+        let database = format!("sqlite:{}", scratch.join("octopoid.db").display());
+        Self::start(binary, scratch, &database, None)
+    }
+
+    /// Starts a server on an empty PostgreSQL and waits until it answers.
+    pub(super) fn on_postgres(
+        binary: &Path,
+        scratch: &Path,
+        postgres: Scratch,
+    ) -> anyhow::Result<Self> {
+        let database = postgres.url();
+        Self::start(binary, scratch, &database, Some(postgres))
+    }
+
+    /// Builds the Worker, starts it on an empty database and waits until it answers.
+    pub(super) fn of_worker(workspace: &Workspace, scratch: &Path) -> anyhow::Result<Self> {
+        let state = scratch.join("worker");
+        let vars = [("API_SECRET_KEY", ADMIN_SECRET), ("OCTOPOID_AUTH", "open")];
+        let worker = edge::serve(workspace, &state, &vars)?;
+        let (address, log) = (worker.address(), worker.log().to_owned());
+        Ok(Self { running: Running::Worker(worker), address, log, _postgres: None })
+    }
+
+    fn start(
+        binary: &Path,
+        scratch: &Path,
+        database: &str,
+        postgres: Option<Scratch>,
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let log = scratch.join("server.log");
         let output = File::create(&log).context("creating the server's log")?;
         let child = Command::new(binary)
             .arg("serve")
             .args(["--listen", &address.to_string(), "--auth", "open"])
-            .arg("--database")
-            .arg(format!("sqlite:{}", scratch.join("octopoid.db").display()))
+            .args(["--database", database])
             .env("API_SECRET_KEY", ADMIN_SECRET)
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("sharing the server's log")?)
             .stderr(output)
             .spawn()
             .with_context(|| format!("could not start {}", binary.display()))?;
-        let mut server = Self { child, address, log };
-        let Self { child, log, .. } = &mut server;
-        local::wait_until_it_answers(child, address, START_MAX, "the server", log)?;
+        let mut server =
+            Self { running: Running::Binary(child), address, log, _postgres: postgres };
+        if let Self { running: Running::Binary(child), log, .. } = &mut server {
+            local::wait_until_it_answers(child, address, START_MAX, "the server", log)?;
+        }
         Ok(server)
     }
 
     /// How the server ended, if it did.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        self.child.try_wait().context("looking after the server")
+        let child = match &mut self.running {
+            Running::Binary(child) => child,
+            Running::Worker(worker) => worker.child(),
+        };
+        child.try_wait().context("looking after the server")
     }
 
     /// Where the server writes what it has to say.
