@@ -49,9 +49,14 @@ macro_rules! moving {
 
 const MOVE: &str = moving!("");
 
-/// The same for a task that begins to wait, which must not wait for itself.
-const MOVE_WAITING: &str =
-    moving!(concat!(" AND NOT ", closes_cycle!("is_awaited = 1", "?1", "?24", "?25")));
+/// The same for a task that begins to wait, which must not wait for itself. If somebody has begun to
+/// wait for it since it was read (`?26`), the write comes to nothing and it is read again: this
+/// statement would not see what that other one waits for.
+const MOVE_WAITING: &str = moving!(concat!(
+    " AND NOT ",
+    closes_cycle!("is_awaited = 1", "?1", "?24", "?25"),
+    " AND (?26 = 1 OR is_awaited = 0)"
+));
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
 const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, \
@@ -204,7 +209,7 @@ pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statem
     if is.blocked_by != was.blocked_by && is.blocked_by.is_some() {
         update.sql = MOVE_WAITING.into();
         let list = unblock::listed(is.blocked_by.as_deref());
-        update.parameters.extend([is.scope.as_str().into(), list]);
+        update.parameters.extend([is.scope.as_str().into(), list, (*is_awaited).into()]);
     }
     let mut batch = vec![update];
     if change.is_edit {
