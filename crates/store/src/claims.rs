@@ -10,7 +10,6 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, all,
-    changes::{changing, find_to_change, found},
     engine::{Statement, bind},
     first,
     lists::json_unless_empty,
