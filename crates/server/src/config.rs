@@ -133,7 +133,7 @@ pub(crate) struct Options {
     )]
     reap_interval: Duration,
 
-    /// An origin whose pages may call, such as https://board.example; may be repeated. If none is
+    /// An origin whose pages may call, such as `https://board.example`; may be repeated. If none is
     /// given, pages of other origins may call with a key.
     #[arg(
         long,

@@ -38,7 +38,10 @@ fn long(field: &str, bytes: usize, seed: u64) -> Value {
 }
 
 fn creations() -> Vec<Limited> {
-    let states = json!(["incoming", "claimed", "provisional", "done", "failed"]);
+    [creations_of_work(), creations_of_talk()].concat()
+}
+
+fn creations_of_work() -> Vec<Limited> {
     vec![
         (
             "POST",
@@ -92,6 +95,12 @@ fn creations() -> Vec<Limited> {
                 ("scope", KEY),
             ],
         ),
+    ]
+}
+
+fn creations_of_talk() -> Vec<Limited> {
+    let states = json!(["incoming", "claimed", "provisional", "done", "failed"]);
+    vec![
         (
             "POST",
             "/api/v1/messages",

@@ -1,6 +1,6 @@
 //! A list that is a stretch of one index: conditions, an order, and a page.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write};
 
 use super::{CursorOf, Listed, Page};
 use crate::{
@@ -129,7 +129,7 @@ impl Listing {
             if let Some(after) = &after {
                 conditions.push_str(if conditions.is_empty() { " WHERE " } else { " AND " });
                 let beyond = if *is_descending { "<" } else { ">" };
-                conditions.push_str(&format!("({}) {beyond} ({after})", places.join(", ")));
+                let _ = write!(conditions, "({}) {beyond} ({after})", places.join(", "));
             }
             let direction = if *is_descending { " DESC" } else { "" };
             let order: Vec<_> = places.iter().map(|place| format!("{place}{direction}")).collect();
