@@ -51,6 +51,9 @@ FROM (SELECT n, CASE WHEN n / 10 % 20 < 2 THEN 's' ELSE 'scope-' || n / 10 % 20 
     'done', 'done', 'done'])[n % 10 + 1] AS queue FROM generate_series(1, 20000) AS n) AS made;
 INSERT INTO task_blockers (scope, blocker_id, task_id, position)
 SELECT scope, blocked_by, id, 0 FROM tasks WHERE blocked_by IS NOT NULL;
+INSERT INTO task_blockers (scope, blocker_id, task_id, position)
+SELECT scope, 'marker-' || id || '-' || number, id, number FROM tasks, generate_series(1, 20) AS more (number)
+WHERE blocked_by IS NOT NULL;
 INSERT INTO task_history (task_id, seq, scope, event, at)
 SELECT id, number, scope, 'created', number FROM tasks, generate_series(1, 3) AS told (number);
 INSERT INTO finished_counts (scope, queue, shard, tasks)

@@ -105,9 +105,10 @@ impl Filter {
         }
         listing.and_if("type = ?#", self.kind.as_deref());
         if self.is_unreplied {
+            // The offset keeps PostgreSQL from reading all replies that there are to compare them.
             listing.and_always(
                 "NOT EXISTS (SELECT 1 FROM messages AS reply \
-                 WHERE reply.parent_message_id = messages.id)",
+                 WHERE reply.parent_message_id = messages.id LIMIT 1 OFFSET 0)",
             );
         }
         listing

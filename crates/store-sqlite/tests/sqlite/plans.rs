@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 19] = [
+const MAY_BE_SCANNED: [(&str, &str); 20] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -39,6 +39,7 @@ const MAY_BE_SCANNED: [(&str, &str); 19] = [
     ("orchestrators", "listing those of all scopes, for which only such a caller can ask"),
     ("roles", "the same"),
     ("part", "a part of a page, limited to what the page can need"),
+    ("found", "the parts of a page together"),
     ("looked", "the finished tasks that a list may look at"),
 ];
 

@@ -116,6 +116,20 @@ impl Sort {
     }
 }
 
+/// The most queries that D1 takes in one UNION.
+const UNION_MAX: usize = 5;
+
+/// All rows of these queries, in UNIONs of UNIONs where there are many.
+fn union(mut queries: Vec<String>) -> String {
+    while queries.len() > UNION_MAX {
+        let groups = queries.chunks(UNION_MAX);
+        let groups =
+            groups.map(|group| format!("SELECT * FROM ({}) AS some", group.join(" UNION ALL ")));
+        queries = groups.collect();
+    }
+    queries.join(" UNION ALL ")
+}
+
 /// The dialects of a list's text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dialect {
@@ -284,9 +298,8 @@ impl Tasks {
     /// and stop when they have enough.
     fn walked(&self, dialect: Dialect, columns: &str, limit: &str) -> String {
         let (number, sort) = (dialect.number(), self.sort);
-        let mut parts = Vec::new();
-        for walk in &self.walks {
-            for rank in &self.ranks {
+        let walks = self.walks.iter().map(|walk| {
+            let stretches = self.ranks.iter().map(|rank| {
                 let behind = match &self.after {
                     None => String::new(),
                     Some(after) if sort == Sort::Newest || *rank == after.rank => {
@@ -295,13 +308,19 @@ impl Tasks {
                     Some(after) if *rank > after.rank => String::new(),
                     Some(_) => " AND 1 = 0".to_owned(),
                 };
-                parts.push(format!(
+                format!(
                     "SELECT {number} AS number, claim_rank{columns} FROM tasks \
                      WHERE {walk} AND claim_rank = {rank}{behind}"
-                ));
-            }
+                )
+            });
+            format!("{} ORDER BY {} LIMIT {limit}", union(stretches.collect()), sort.order())
+        });
+        let mut walks: Vec<_> = walks.collect();
+        if walks.len() == 1 {
+            return walks.remove(0);
         }
-        format!("{} ORDER BY {} LIMIT {limit}", parts.join(" UNION ALL "), sort.order())
+        let walks = walks.iter().map(|walk| format!("SELECT * FROM ({walk}) AS walk"));
+        format!("{} ORDER BY {} LIMIT {limit}", union(walks.collect()), sort.order())
     }
 
     /// The tasks that are looked at: one more than may be, which tells that there are more.
@@ -369,14 +388,13 @@ impl Tasks {
             } else {
                 parts.push(self.walked(dialect, "", &format!("?{reach}")));
             }
-            let parts: Vec<_> =
-                parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part")).collect();
+            let parts = parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part"));
             format!(
                 "SELECT {}, {} FROM tasks WHERE seq IN (SELECT number FROM ({}) AS found \
                  ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}) ORDER BY {}",
                 columns!(),
                 self.sort.place("seq"),
-                parts.join(" UNION ALL "),
+                union(parts.collect()),
                 order.replace("number", "seq"),
             )
         };
