@@ -76,7 +76,8 @@ async fn take_back(app: &App, ended_before: Millis) -> Result<usize, StoreError>
             tracing::warn!(task_id = id, %error, "cannot take back a lapsed lease, leaving it out");
         }
         taken += page.tasks.len();
-        left -= i64::try_from(page.tasks.len()).unwrap_or(i64::MAX);
+        let looked_at = page.tasks.len() + page.refused.len();
+        left -= i64::try_from(looked_at).unwrap_or(i64::MAX);
         // A server that is told to stop does not wait for all pages; the next one goes on.
         if page.is_last || app.is_stopping() {
             break;

@@ -28,7 +28,7 @@ use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, Statement},
 };
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -48,6 +48,9 @@ const WRITER_CACHE_KIB: i64 = 32 * 1024;
 const READER_CACHE_KIB: i64 = 4 * 1024;
 /// More than the operations have texts, so that none is prepared twice.
 const STATEMENTS_MAX: usize = 512;
+
+/// The most queries in one UNION: as many as D1 takes.
+const UNION_MAX: i32 = 5;
 
 /// How long a statement waits for another program that has the file locked.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -215,6 +218,8 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
     // Without this, a cached statement is prepared anew whenever a bound value might suggest
     // another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // What D1 would refuse fails here too.
+    connection.set_limit(Limit::SQLITE_LIMIT_COMPOUND_SELECT, UNION_MAX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -169,15 +169,16 @@ const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concat!(
 /// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
 const TAKE_FREE_REVIEW: &str = concat!(
     postgres_lanes!(),
-    ", candidates AS (SELECT head.seq FROM fitting CROSS JOIN LATERAL \
+    ", candidates AS (SELECT head.seq, fitting.lane FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 8) AS head UNION ALL SELECT seq FROM tasks WHERE ",
+     ORDER BY claim_rank, seq LIMIT 8) AS head UNION ALL SELECT seq, '' FROM tasks WHERE ",
     lapsed!("?8"),
     "), best AS (SELECT task.seq, task.claim_lane AS was_lane, task.claimed_by AS former \
      FROM candidates JOIN tasks AS task ON task.seq = candidates.seq \
-     WHERE task.scope = ?1 AND task.queue = ?2 \
-     AND (task.claim_lane > '' OR task.claim_lane = '' AND task.lease_expires_at < ?8) \
-     ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
+     WHERE task.scope = ?1 AND task.queue = ?2 AND task.claim_lane = candidates.lane \
+     AND (candidates.lane > '' OR ",
+    lapsed!("?8"),
+    ") ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
      free AS (SELECT any_free.* FROM fitting CROSS JOIN LATERAL \
      (SELECT seq, claim_lane AS was_lane, claimed_by AS former FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \

@@ -1,7 +1,7 @@
 //! Tasks that would wait for each other, and so for ever.
 //!
-//! The write itself refuses to close a cycle, so that with a single writer none is ever closed. The
-//! refusal is explained by looking again. Where many write, two edits at once may still close one.
+//! The write itself refuses to close a cycle, and the refusal is explained by looking again. Where
+//! many write, those that begin to wait in one scope do so one after the other (`Lock::waiting`).
 
 use octopoid_domain::{
     Refusal, Task,

@@ -32,6 +32,11 @@ impl Lock {
         Self::of("task", id)
     }
 
+    /// Which tasks of a scope wait for which.
+    pub(crate) fn waiting(scope: &str) -> Self {
+        Self::of("waiting", scope)
+    }
+
     /// Whether there is a project of this id, and whether it has tasks.
     pub(crate) fn project(id: &str) -> Self {
         Self::of("project", id)

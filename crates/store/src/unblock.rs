@@ -111,12 +111,12 @@ pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 4] {
     ]
 }
 
-/// What a task decides by when it begins to wait: whether its blockers are there.
+/// What a task decides by when it begins to wait: whether its blockers are there, and whether they
+/// wait for it.
 pub(crate) fn locks(waiting: &Task) -> Vec<Lock> {
-    blockers(waiting.blocked_by.as_deref().unwrap_or_default())
-        .into_iter()
-        .map(Lock::task)
-        .collect()
+    let list = blockers(waiting.blocked_by.as_deref().unwrap_or_default());
+    let graph = (!list.is_empty()).then(|| Lock::waiting(&waiting.scope));
+    list.into_iter().map(Lock::task).chain(graph).collect()
 }
 
 /// A list of blockers as one parameter, for `json_each`.

@@ -55,7 +55,12 @@ pub(crate) async fn claim_task(
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until_ms = app.elapsed_ms().saturating_add(wait.ms());
     let claimed = loop {
-        let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await?;
+        let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await;
+        if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
+            // What failed for this one would fail for the others that wait.
+            watch.found_nothing();
+        }
+        let claimed = claimed?;
         let (None, Some(watch)) = (&claimed, &mut watch) else { break claimed };
         watch.found_nothing();
         if !turns_up(&app, watch, until_ms).await {

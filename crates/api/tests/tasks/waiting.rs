@@ -117,9 +117,10 @@ async fn a_new_task_does_not_make_everybody_look_who_waits() {
         assert_eq!(waiting.handed_out(1).await, [id]);
     }
     assert_eq!(waiting.end().await, WAITERS - TASKS);
-    // One has found the task, and another has looked whether there are more.
+    // One has found the task, and another has looked whether there are more. At times a hint meets one
+    // that has just begun to look, and one more looks after it.
     let looks = waiting.claims() - WAITERS;
-    assert!((TASKS..=2 * TASKS).contains(&looks), "{looks} looks for {TASKS} tasks");
+    assert!((TASKS..=3 * TASKS).contains(&looks), "{looks} looks for {TASKS} tasks");
 }
 
 #[tokio::test(flavor = "multi_thread")]

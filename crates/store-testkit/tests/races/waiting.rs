@@ -172,6 +172,15 @@ async fn of_edits_that_would_close_a_cycle_together_one_is_refused() {
         let answers = at_once(racers).await;
         let codes: Vec<_> = answers.iter().filter_map(verdict::code).collect();
         assert_eq!(codes, ["dependency_cycle"], "{answers:?}");
+        // A cycle over a third task, which waits for one of the two already.
+        let (near, far) = (format!("e{round}"), format!("g{round}"));
+        world.creates_all(&[&near, &far]).await.unwrap();
+        let between = format!("f{round}");
+        world.creates_with(&between, json!({ "blocked_by": far })).await.unwrap();
+        let racers = vec![edits(world, &near, &between), edits(world, &far, &near)];
+        let answers = at_once(racers).await;
+        let codes: Vec<_> = answers.iter().filter_map(verdict::code).collect();
+        assert_eq!(codes, ["dependency_cycle"], "{answers:?}");
         let (made, other) = (format!("c{round}"), format!("d{round}"));
         let answers =
             at_once(vec![creates(world, &made, &other), creates(world, &other, &made)]).await;

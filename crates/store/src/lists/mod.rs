@@ -10,6 +10,7 @@
 
 mod cursor;
 mod query;
+mod sort;
 mod tasks;
 
 use crate::{

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use octopoid_domain::{Task, queue};
 
-use super::{CursorOf, Listed, Page, json};
+use super::{CursorOf, Listed, Page, json, sort::Sort};
 use crate::{
     Result, Sql, Store, StoreError, all,
     engine::{Parameter, Row, Rows, Statement, Value},
@@ -56,65 +56,8 @@ const UNFINISHED: [&str; 3] =
 const RANKS: [(i64, Option<&str>); 5] =
     [(0, Some("P0")), (1, Some("P1")), (2, Some("P2")), (3, Some("P3")), (9, None)];
 
-/// What a rank is multiplied by to make one number of it and a task's number, which is smaller.
-const RANK: i64 = 1 << 44;
-
 /// What filters may name.
 const LOOKED_AT: &str = "scope, queue, priority, role, claimed_by, project_id, needs_intervention";
-
-/// The order of a list of tasks. A task's place in it is a number, and the list goes up.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sort {
-    /// The newest first.
-    Newest,
-    /// The most urgent first, then the oldest.
-    UrgentOldest,
-    /// The most urgent first, then the newest.
-    UrgentNewest,
-}
-
-impl Sort {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Newest => "tasks",
-            Self::UrgentOldest => "tasks by priority",
-            Self::UrgentNewest => "tasks of a project",
-        }
-    }
-
-    fn order(self) -> &'static str {
-        match self {
-            Self::Newest => "number DESC",
-            Self::UrgentOldest => "claim_rank, number",
-            Self::UrgentNewest => "claim_rank, number DESC",
-        }
-    }
-
-    /// The place of the row whose number has this name.
-    fn place(self, number: &str) -> String {
-        match self {
-            Self::Newest => format!("0 - {number}"),
-            Self::UrgentOldest => format!("claim_rank * {RANK} + {number}"),
-            Self::UrgentNewest => format!("claim_rank * {RANK} - {number}"),
-        }
-    }
-
-    /// Rank and number of the row at a place. The newest first have no rank.
-    fn row(self, place: i64) -> (i64, i64) {
-        match self {
-            Self::Newest => (0, -place),
-            Self::UrgentOldest => (place.div_euclid(RANK), place.rem_euclid(RANK)),
-            Self::UrgentNewest => {
-                ((-place).div_euclid(RANK).wrapping_neg(), (-place).rem_euclid(RANK))
-            }
-        }
-    }
-
-    /// How the numbers of later rows compare with that of an earlier one of the same rank.
-    fn later(self) -> &'static str {
-        if self == Self::UrgentOldest { ">" } else { "<" }
-    }
-}
 
 /// The most queries that D1 takes in one UNION.
 const UNION_MAX: usize = 5;
@@ -495,21 +438,5 @@ impl Store {
         let mut tasks = Tasks::new(filter);
         let answers = self.list(Some(&filter.scope), tasks.statements(page)?).await?;
         tasks.listed(page, answers)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RANK, Sort};
-
-    #[test]
-    fn a_place_tells_rank_and_number() {
-        for (rank, number) in [(0, 1), (1, 7), (3, RANK - 1), (9, 123)] {
-            assert_eq!(Sort::Newest.row(-number), (0, number));
-            let place = rank * RANK + number;
-            assert_eq!(Sort::UrgentOldest.row(place), (rank, number));
-            let place = rank * RANK - number;
-            assert_eq!(Sort::UrgentNewest.row(place), (rank, number));
-        }
     }
 }
