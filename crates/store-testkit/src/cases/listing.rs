@@ -13,6 +13,7 @@ cases! {
     a_list_may_show_the_most_urgent_first,
     a_list_sees_its_own_scope_only,
     a_list_of_queues_shows_those_only,
+    a_list_of_many_queues_shows_all_of_them,
     a_list_shows_finished_and_open_tasks_together,
     a_list_filters_by_every_field,
     filters_go_together,
@@ -47,6 +48,17 @@ async fn ids(world: &World, filter: Filter) -> Result<String> {
 async fn a_list_shows_the_newest_first(world: &World) -> Verdict {
     makes(world, &["incoming"; 5]).await?;
     ensure_eq!(ids(world, everything()).await?, "4 3 2 1 0 of 5", "the newest first");
+    Ok(())
+}
+
+/// D1 takes five queries in one UNION.
+async fn a_list_of_many_queues_shows_all_of_them(world: &World) -> Verdict {
+    let queues = ["incoming", "done", "failed", "a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    makes(world, &queues).await?;
+    for (count, expected) in [(8, "7 6 5 4 3 2 1 0 of 8"), (10, "9 8 7 6 5 4 3 2 1 0 of 10")] {
+        let found = ids(world, in_queues(&queues[..count])).await?;
+        ensure_eq!(found, expected, "{count} queues, two of them finished");
+    }
     Ok(())
 }
 

@@ -67,7 +67,7 @@ fn union(mut queries: Vec<String>) -> String {
     while queries.len() > UNION_MAX {
         let groups = queries.chunks(UNION_MAX);
         let groups =
-            groups.map(|group| format!("SELECT * FROM ({}) AS some", group.join(" UNION ALL ")));
+            groups.map(|group| format!("SELECT * FROM ({}) AS grouped", group.join(" UNION ALL ")));
         queries = groups.collect();
     }
     queries.join(" UNION ALL ")
