@@ -172,7 +172,6 @@ fn changes() -> Vec<Limited> {
                 ("staging_url", URL),
             ],
         ),
-        ("POST", "/api/v1/tasks/a/requeue", json!({}), &[("reason", NOTE)]),
         (
             "POST",
             "/api/v1/tasks/a/force-queue",
