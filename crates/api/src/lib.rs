@@ -30,6 +30,7 @@ mod roles;
 mod scheduler;
 mod service;
 mod tasks;
+mod touches;
 pub mod unread;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get};
