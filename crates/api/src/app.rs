@@ -15,7 +15,7 @@ use octopoid_store::{Stamp, Store};
 use crate::{
     budget::Budget,
     clock::Clock,
-    middleware::Authority,
+    middleware::{Authority, Origin},
     refusals::Refusals,
     touches::Touches,
 };
@@ -61,7 +61,7 @@ pub struct Settings {
     pub admin_key_hash: Option<[u8; 32]>,
     /// The origins whose pages may call, beside the server's own. If there are none, pages may call
     /// that come with a key.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<Origin>,
     /// The host names by which the server may be called, beside those of its own machine; `None`
     /// if by any.
     pub allowed_hosts: Option<Vec<Authority>>,

@@ -38,7 +38,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use app::{App, AuthMode, Host, Settings};
-pub use middleware::{Authority, AuthorityError};
+pub use middleware::{Authority, AuthorityError, Origin, OriginError};
 pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;
