@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::join;
-use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS};
+use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, limits::shown};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -200,7 +200,9 @@ fn bearer(header: &str) -> Option<&str> {
 fn check_scope(own: &str, named: Option<&str>) -> Result<(), Problem> {
     match named {
         Some(named) if named != own => Err(Refusal::Forbidden(format!(
-            "Scope mismatch: authenticated as \"{own}\" but requested \"{named}\""
+            "Scope mismatch: authenticated as \"{}\" but requested \"{}\"",
+            shown(own),
+            shown(named)
         ))
         .into()),
         _ => Ok(()),
