@@ -12,7 +12,13 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
-use crate::{budget::Budget, clock::Clock, middleware::Authority, refusals::Refusals};
+use crate::{
+    budget::Budget,
+    clock::Clock,
+    middleware::{Authority, Origin},
+    refusals::Refusals,
+    touches::Touches,
+};
 
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
@@ -24,6 +30,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Fills bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Runs something that no answer waits for, or returns it if this host runs nothing beside its
+    /// requests. Then the request runs it.
+    fn run_aside(&self, work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
+        Some(work)
+    }
 
     /// Ends after so many milliseconds. A host that is paid for waiting has no such thing.
     fn pause(&self, _ms: u64) -> Option<BoxFuture<'static, ()>> {
@@ -49,7 +61,7 @@ pub struct Settings {
     pub admin_key_hash: Option<[u8; 32]>,
     /// The origins whose pages may call, beside the server's own. If there are none, pages may call
     /// that come with a key.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<Origin>,
     /// The host names by which the server may be called, beside those of its own machine; `None`
     /// if by any.
     pub allowed_hosts: Option<Vec<Authority>>,
@@ -115,6 +127,8 @@ pub struct Shared {
     /// What is in flight.
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
+    /// Which keys' use was noted.
+    pub(crate) touches: Touches,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
     has_run_jobs: AtomicBool,
@@ -138,6 +152,7 @@ impl App {
             refusals: Refusals::default(),
             budget,
             clock: Clock::default(),
+            touches: Touches::default(),
             host,
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),
@@ -164,6 +179,11 @@ impl Shared {
     /// Ends after so many milliseconds, on a host that can wait.
     pub(crate) fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
         self.host.pause(ms)
+    }
+
+    /// Runs something that no answer waits for, or returns it if the host cannot.
+    pub(crate) fn run_aside(&self, work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
+        self.host.run_aside(work)
     }
 
     /// How many bytes of bodies and answers are in flight.

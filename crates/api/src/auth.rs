@@ -7,7 +7,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS};
+use futures_util::future::join;
+use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, limits::shown};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -114,7 +115,13 @@ pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Res
         return next.run(request).await;
     }
     match admit(app, request).await {
-        Ok(request) => next.run(request).await,
+        Ok((request, unnoted)) => {
+            let answer = next.run(request);
+            match unnoted.and_then(|key| app.note_use(key)) {
+                Some(noting) => join(answer, noting).await.0,
+                None => answer.await,
+            }
+        }
         Err(problem) => {
             if problem.is_unauthorized() {
                 app.refusals.keys.note(app.now());
@@ -124,9 +131,10 @@ pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Res
     }
 }
 
-async fn admit(app: &App, mut request: Request) -> Result<Request, Problem> {
+/// The request of a known caller, and the key whose use is to be noted.
+async fn admit(app: &App, mut request: Request) -> Result<(Request, Option<String>), Problem> {
     let header = presented(request.headers()).cloned();
-    let caller = identify(app, header.as_ref()).await?;
+    let (caller, unnoted) = identify(app, header.as_ref()).await?;
     if let Some(scope) = caller.within() {
         let query = Params::parse(request.uri().query().unwrap_or_default())?;
         check_scope(scope, query.get("scope"))?;
@@ -135,13 +143,17 @@ async fn admit(app: &App, mut request: Request) -> Result<Request, Problem> {
         }
     }
     request.extensions_mut().insert(caller);
-    Ok(request)
+    Ok((request, unnoted))
 }
 
-async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Problem> {
+/// The caller, and the key whose use is to be noted.
+async fn identify(
+    app: &App,
+    header: Option<&HeaderValue>,
+) -> Result<(Caller, Option<String>), Problem> {
     let Some(header) = header else {
         return match app.settings.auth {
-            AuthMode::Open => Ok(Caller::Anyone),
+            AuthMode::Open => Ok((Caller::Anyone, None)),
             AuthMode::Required => Err(Problem::unauthorized(
                 "Authentication required. Provide your API key in the Authorization header.",
             )),
@@ -155,7 +167,7 @@ async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Pro
     if let Some(admin) = &app.settings.admin_key_hash
         && bool::from(admin.ct_eq(&digest))
     {
-        return Ok(Caller::Administrator);
+        return Ok((Caller::Administrator, None));
     }
     if !token.starts_with(KEY_PREFIX) {
         return Err(Problem::unauthorized("Invalid API key format. Keys must start with oct_"));
@@ -163,7 +175,7 @@ async fn identify(app: &App, header: Option<&HeaderValue>) -> Result<Caller, Pro
     find_holder(app, &digest).await
 }
 
-async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<Caller, Problem> {
+async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<String>), Problem> {
     let now = app.now();
     let invalid = || Problem::unauthorized("Invalid API key");
     let key = app.store.find_key(&hex::encode(digest)).await?.ok_or_else(invalid)?;
@@ -174,13 +186,8 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<Caller, Problem> {
         return Err(Problem::unauthorized("API key has expired"));
     }
     let used = key.last_used_at.unwrap_or(Millis(0));
-    if now >= used.plus(TOUCH_INTERVAL_MS) {
-        // The key is good all the same, and a database that takes no writes may still be read.
-        if let Err(error) = app.store.touch_key(&key.id, now).await {
-            tracing::warn!(%error, key = key.id, "could not note the use of a key");
-        }
-    }
-    Ok(Caller::Holder { key_id: key.id, scope: key.scope })
+    let unnoted = (now >= used.plus(TOUCH_INTERVAL_MS)).then(|| key.id.clone());
+    Ok((Caller::Holder { key_id: key.id, scope: key.scope }, unnoted))
 }
 
 /// `Bearer`, blanks, and everything after them.
@@ -193,7 +200,9 @@ fn bearer(header: &str) -> Option<&str> {
 fn check_scope(own: &str, named: Option<&str>) -> Result<(), Problem> {
     match named {
         Some(named) if named != own => Err(Refusal::Forbidden(format!(
-            "Scope mismatch: authenticated as \"{own}\" but requested \"{named}\""
+            "Scope mismatch: authenticated as \"{}\" but requested \"{}\"",
+            shown(own),
+            shown(named)
         ))
         .into()),
         _ => Ok(()),

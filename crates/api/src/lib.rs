@@ -30,6 +30,7 @@ mod roles;
 mod scheduler;
 mod service;
 mod tasks;
+mod touches;
 pub mod unread;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get};
@@ -37,7 +38,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use app::{App, AuthMode, Host, Settings};
-pub use middleware::{Authority, AuthorityError};
+pub use middleware::{Authority, AuthorityError, Origin, OriginError};
 pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;

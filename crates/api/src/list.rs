@@ -83,6 +83,12 @@ impl ListQuery {
         }
     }
 
+    /// The page of a list that has no offset: 50 rows if the query does not say, 500 at most.
+    pub(crate) fn stretch(&self) -> Page {
+        let limit = self.integer("limit").unwrap_or(LIMIT_DEFAULT).max(1);
+        self.whole_of(Some(limit), LIMIT_MAX)
+    }
+
     /// Whether the query asks for a page of any kind.
     pub(crate) fn has_page(&self) -> bool {
         ["limit", "offset", "cursor"].iter().any(|name| self.get(name).is_some())

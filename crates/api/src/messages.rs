@@ -53,7 +53,7 @@ pub(crate) async fn create_message(
 /// In the order they were written. Without `limit` and `offset` these are the newest 50, and the
 /// next page has those before them; with either, `offset` counts from the oldest. With `thread_id`
 /// they are that message and everything below it, up to 10,000; other filters are ignored, `offset`
-/// too, and `limit` counts beside `cursor` only.
+/// too, and `limit` counts beside `cursor` only: an empty `cursor` asks for the first page.
 #[utoipa::path(get, path = "/api/v1/messages", tag = "messages",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
@@ -74,11 +74,13 @@ pub(crate) async fn list_messages(
 ) -> ListAnswer<MessageList> {
     let scope = scope(&caller, &query)?;
     if let Some(root) = query.get("thread_id") {
-        let limit = if query.get("cursor").is_some() { query.integer("limit") } else { None };
+        let is_paged = query.has("cursor");
+        let limit = query.integer("limit").filter(|_| is_paged);
         let page = query.whole_of(limit, THREAD_MAX);
         let listed = app.store.list_thread(root, scope, &page).await?;
         let paging = Paging::of(&listed, &page);
-        return Ok(answer(&query, listed, paging.unlimited()));
+        let paging = if is_paged { paging } else { paging.unlimited() };
+        return Ok(answer(&query, listed, paging));
     }
     let filter = Filter {
         scope: scope.to_owned(),

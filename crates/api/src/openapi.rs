@@ -71,7 +71,10 @@ impl IntoResponses for Problems {
             ("409", "It exists already, or is in a state that does not allow this."),
             ("413", "The body is too large."),
             ("415", "The body is compressed, or encoded otherwise."),
-            ("503", "The database is not available; try again."),
+            (
+                "503",
+                "The server cannot do this now; `code` says why and whether anything was done.",
+            ),
         ]
         .into_iter()
         .map(|(status, text)| (status.to_owned(), RefOr::T(described(text))))

@@ -40,7 +40,12 @@ impl Params {
         (!value.is_empty()).then_some(&**value)
     }
 
-    /// The same, owned.
+    /// Whether a parameter is there, empty or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// The same as [`get`](Self::get), owned.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.get(name).map(str::to_owned)
     }

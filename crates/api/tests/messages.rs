@@ -167,6 +167,18 @@ async fn a_thread_is_the_root_and_everything_below_it() {
     let none = json!({"messages": [], "total": 0, "offset": 0, "limit": 0, "next_cursor": null});
     assert_eq!(thread(&ids[0], "x").await, none);
     assert_eq!(thread(&json!("none"), "s").await, none);
+
+    let mut path = format!("{PATH}?scope=s&thread_id={}&limit=2&cursor=", ids[0].as_str().unwrap());
+    let mut pages = Vec::new();
+    loop {
+        let page = app.get(&path).await.expect(200);
+        assert_eq!(page["limit"], 2);
+        pages.push(contents(&page).join(" "));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        path.truncate(path.rfind('=').unwrap() + 1);
+        path.push_str(next);
+    }
+    assert_eq!(pages, ["0 1", "2 3", "4"]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Id, JsonText, PatchJson, Prose, Text},
+    input::{Id, Instant, JsonText, PatchJson, Prose, Text, instant_text},
     limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     refusal::Refusal,
     time::Millis,
@@ -183,7 +183,9 @@ pub struct NewAction {
     pub action_type: Text,
     /// What it would do.
     pub description: Prose,
-    /// From when on it may no longer be executed: an ISO 8601 instant; never if left out.
+    /// From when on it may no longer be executed; never if left out.
+    #[serde(deserialize_with = "instant_text")]
+    #[schema(value_type = Instant)]
     pub expires_at: Text,
     /// Whatever else should be kept with it.
     pub metadata: JsonText,
@@ -309,6 +311,25 @@ mod tests {
         assert_eq!(action.metadata.as_deref(), Some("m"));
         assert_eq!(action.expires_at.as_deref(), Some("2026-03-02 24:00"));
         assert_eq!(action.expiry(), Millis::parse("2026-03-03T00:00:00Z"));
+    }
+
+    #[test]
+    fn an_expiry_may_be_a_number_of_milliseconds() {
+        let expiry = |value: &str| {
+            let body = format!(
+                r#"{{"entity_type":"t","entity_id":5,"label":"l","proposed_by":"p",
+                "expires_at":{value}}}"#
+            );
+            let new =
+                parse_body::<NewAction>(body.as_bytes()).map_err(|error| error.to_string())?;
+            Ok(new.into_action(Some("s"), Millis(0)).unwrap().expires_at)
+        };
+        assert_eq!(expiry("1795294738605"), Ok(Some("2026-11-21T20:58:58.605Z".to_owned())));
+        for falsy in ["0", "\"\"", "false", "null"] {
+            assert_eq!(expiry(falsy), Ok(None), "{falsy}");
+        }
+        let error: String = expiry("1795294738").unwrap_err();
+        assert!(error.contains("too small"), "{error}");
     }
 
     #[test]

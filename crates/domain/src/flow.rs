@@ -8,8 +8,8 @@ use crate::{
     input::{Prose, Text},
     json::kept_json,
     limits::{
-        FLOW_BYTES_MAX, FLOW_STATES_MAX, FLOW_TRANSITIONS_MAX, NOTE_BYTES_MAX, check_each,
-        check_id, check_keys, listed, shown,
+        FLOW_BYTES_MAX, FLOW_STATES_MAX, FLOW_TRANSITIONS_MAX, KEY_BYTES_MAX, NOTE_BYTES_MAX,
+        check_bytes, check_each, check_id, check_keys, listed, shown,
     },
     queue,
     refusal::Refusal,
@@ -88,15 +88,12 @@ impl NewFlow {
                 listed(&names)
             )));
         }
-        for name in names {
-            check_keys(&[("states", &name.to_owned())])?;
-            if name.contains('\0') {
-                return Err(Refusal::invalid("states must not contain NUL"));
-            }
-        }
-        if transitions.iter().any(|transition| step(transition).is_none()) {
+        let Some(steps) = transitions.iter().map(step).collect::<Option<Vec<_>>>() else {
             return Err(Refusal::invalid("Flow transitions must have texts \"from\" and \"to\""));
-        }
+        };
+        names.into_iter().try_for_each(|name| check_state("states", name))?;
+        let mut ends = steps.iter().flat_map(|(from, to)| [from, to]);
+        ends.try_for_each(|name| check_state("transitions", name))?;
         let (states, transitions) = (self.states.to_string(), self.transitions.to_string());
         let bytes = states.len() + transitions.len() + self.child_flow.to_string().len();
         if bytes > FLOW_BYTES_MAX {
@@ -107,6 +104,15 @@ impl NewFlow {
         }
         Ok((states, transitions))
     }
+}
+
+/// Refuses the name of a state that no task could be in.
+fn check_state(field: &str, name: &str) -> Result<(), Refusal> {
+    check_bytes(field, Some(name), KEY_BYTES_MAX)?;
+    if name.contains('\0') {
+        return Err(Refusal::invalid(format!("{field} must not contain NUL")));
+    }
+    Ok(())
 }
 
 fn check_count(field: &str, count: usize, max: usize) -> Result<(), Refusal> {
@@ -284,5 +290,17 @@ mod tests {
         let mut nul = flow(0, 0);
         nul["states"] = states(0).into_iter().chain(["\0".to_owned()]).collect();
         assert_eq!(text(nul), "states must not contain NUL");
+        for (name, why) in [
+            ("x".repeat(513), "transitions is too long: at most 512 bytes"),
+            ("\0".to_owned(), "transitions must not contain NUL"),
+        ] {
+            for step in
+                [json!({"from": name, "to": "done"}), json!({"from": "done", "to_state": name})]
+            {
+                let mut bad = flow(0, 0);
+                bad["transitions"] = json!([step]);
+                assert_eq!(text(bad), why, "{step}");
+            }
+        }
     }
 }

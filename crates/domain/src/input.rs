@@ -377,6 +377,16 @@ impl<'de> Deserialize<'de> for Millis {
     }
 }
 
+/// Reads an instant that is kept as its text: a number of milliseconds becomes ISO 8601, and text
+/// is taken as it is.
+pub(crate) fn instant_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+    match Scalar::deserialize(deserializer)? {
+        scalar if scalar.is_falsy() => Ok(Text(None)),
+        Scalar::Text(text) => named(text).map(|text| Text(Some(text))),
+        number => instant(&number).map(|at: Millis| at.to_iso().into()),
+    }
+}
+
 fn instant<E: de::Error>(scalar: &Scalar<'_>) -> Result<Millis, E> {
     #[expect(clippy::cast_precision_loss, reason = "compared with a bound far from the loss")]
     let number = match *scalar {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Prose, Text},
+    input::{Instant, Prose, Text},
     limits::{TITLE_BYTES_MAX, check_each, check_id},
     refusal::Refusal,
     time::Millis,
@@ -43,7 +43,7 @@ pub struct NewKey {
     /// What or whom it is for.
     pub label: Prose,
     /// When it shall end; never if left out.
-    pub expires_at: Option<Millis>,
+    pub expires_at: Instant,
 }
 
 /// What a key is issued for, once its body was found good.
@@ -64,10 +64,11 @@ impl NewKey {
         let scope = scope.ok_or(Refusal::invalid("Missing required field: scope"))?;
         check_id("scope", &scope)?;
         check_each(TITLE_BYTES_MAX, &[("label", &self.label)])?;
-        if self.expires_at.is_some_and(|end| end <= now) {
+        let expires_at = self.expires_at.0;
+        if expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("expires_at must be in the future"));
         }
-        Ok(Grant { scope, label: self.label.0, expires_at: self.expires_at })
+        Ok(Grant { scope, label: self.label.0, expires_at })
     }
 }
 
@@ -106,6 +107,10 @@ mod tests {
             grant(r#"{"scope":"s","expires_at":"1970-01-01T00:00:01Z"}"#),
             Err("expires_at must be in the future".to_owned())
         );
+        for falsy in ["0", "\"\"", "false", "null"] {
+            let body = format!(r#"{{"scope":"s","expires_at":{falsy}}}"#);
+            assert_eq!(grant(&body).unwrap().expires_at, None, "{falsy}");
+        }
         let grant = grant(r#"{"scope":"s","label":"ci","expires_at":"1970-01-01T00:00:02Z"}"#);
         assert_eq!(grant.unwrap().expires_at, Some(Millis(2_000)));
     }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, Instant, JsonText, Patch, PatchCount, Prose, Text, lenient},
-    limits::{NOTE_BYTES_MAX, check_each, check_keys},
+    limits::{NOTE_BYTES_MAX, check_each, check_keys, cut},
     refusal::Refusal,
     schema::AnyJson,
 };
@@ -126,9 +126,10 @@ pub struct Requeue {
 }
 
 impl Requeue {
-    /// Refuses a reason that is too long to keep.
-    pub fn check(&self) -> Result<(), Refusal> {
-        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])
+    /// Why, as far as history keeps it: a long reason is cut, because the task must not stay claimed
+    /// for its sake.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.0.as_deref().map(|reason| cut(reason, NOTE_BYTES_MAX))
     }
 }
 
@@ -168,7 +169,10 @@ pub struct CompleteHook {
 #[cfg(test)]
 mod tests {
     use super::{Accept, Requeue, Submit};
-    use crate::input::{Instant, Patch, parse_body};
+    use crate::{
+        input::{Instant, Patch, parse_body},
+        limits::NOTE_BYTES_MAX,
+    };
 
     #[test]
     fn nothing_in_the_body_that_puts_back_is_refused() {
@@ -178,7 +182,9 @@ mod tests {
             assert_eq!((body.reason.0, body.version), (None, Patch::Absent), "{bad}");
         }
         let body: Requeue = parse_body(br#"{"reason":"r","version":3}"#).unwrap();
-        assert_eq!((body.reason.0.as_deref(), body.version), (Some("r"), 3.into()));
+        assert_eq!((body.reason(), &body.version), (Some("r"), &3.into()));
+        let long = Requeue { reason: "ü".repeat(NOTE_BYTES_MAX).into(), ..Requeue::default() };
+        assert_eq!(long.reason().map(str::len), Some(NOTE_BYTES_MAX));
     }
 
     #[test]

@@ -223,8 +223,7 @@ impl Request {
             Self::ForceQueue(body) => body.order().map(drop),
             Self::Update(patch) => check_patch(patch).and_then(|()| check_some(patch)),
             Self::CompleteHook(_, body) => check_hook(body),
-            Self::Requeue(body) => body.check(),
-            Self::Release => Ok(()),
+            Self::Requeue(_) | Self::Release => Ok(()),
         }
     }
 }
@@ -449,7 +448,7 @@ fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result
     let row = transition(Action::Requeue);
     let to = check_step(row, &change.task, &body.version, rules)?;
     let mut event = NewEvent::new(Kind::Requeued, change.task.claimed_by.take());
-    event.details.clone_from(&body.reason.0);
+    event.details = body.reason().map(str::to_owned);
     row.apply(&mut change.task, to);
     change.record(event);
     Ok(())

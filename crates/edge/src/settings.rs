@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use octopoid_api::{
-    AuthMode, Settings,
+    AuthMode, Origin, Settings,
     auth::{AdminKey, SHORT_ADMIN_KEY},
 };
 use tracing::Level;
@@ -44,7 +44,7 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
     }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-        settings.cors_origins = origins.map(str::to_owned).collect();
+        settings.cors_origins = origins.map(cors_origin).collect::<Result<_, _>>()?;
     }
     Ok(settings)
 }
@@ -65,6 +65,10 @@ fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
         Some("open") => Ok(AuthMode::Open),
         Some(other) => Err(format!("OCTOPOID_AUTH is \"{other}\", not open or required")),
     }
+}
+
+fn cors_origin(text: &str) -> Result<Origin, String> {
+    text.parse().map_err(|error| format!("OCTOPOID_CORS_ORIGIN has \"{text}\": {error}"))
 }
 
 /// Reads `90s`, `2m` or `1h 30m`.
@@ -111,7 +115,8 @@ mod tests {
         assert_eq!(settings.auth, AuthMode::Open);
         assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
         assert_eq!(settings.lease_grace_ms, 90_000);
-        assert_eq!(settings.cors_origins, ["https://a.example", "https://b.example"]);
+        let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
+        assert_eq!(settings.cors_origins, expected);
     }
 
     #[test]
@@ -128,6 +133,7 @@ mod tests {
             ("OCTOPOID_AUTH", "Open"),
             ("OCTOPOID_LEASE_GRACE", "soon"),
             ("OCTOPOID_LEASE_GRACE", "-1s"),
+            ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");
         }

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use octopoid_api::{
-    AuthMode, Authority, Settings,
+    AuthMode, Authority, Origin, Settings,
     app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
     auth::AdminKey,
 };
@@ -290,7 +290,7 @@ impl Options {
         let settings = Settings {
             auth,
             admin_key_hash: admin_key.map(|key| key.hash),
-            cors_origins: said(&self.cors_origin).map(str::to_owned).collect(),
+            cors_origins: self.cors_origins()?,
             allowed_hosts: self.allowed_hosts(auth, listen)?,
             body_bytes_max: self.body_limit,
             in_flight_bytes_max: self.memory_budget,
@@ -309,6 +309,13 @@ impl Options {
             has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
         })
+    }
+
+    fn cors_origins(&self) -> anyhow::Result<Vec<Origin>> {
+        let read = |origin: &str| {
+            origin.parse().with_context(|| format!("--cors-origin {origin:?} cannot be used"))
+        };
+        said(&self.cors_origin).map(read).collect()
     }
 
     /// The host names by which the server may be called. Where a key is needed, a page that is made
@@ -416,9 +423,20 @@ mod tests {
         let list = " https://a.example,,https://b.example";
         let arguments = ["octopoid-server", "--cors-origin", list];
         let plan = Cli::try_parse_from(arguments).unwrap().options.plan().unwrap();
-        assert_eq!(plan.settings.cors_origins, ["https://a.example", "https://b.example"]);
+        let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
+        assert_eq!(plan.settings.cors_origins, expected);
         let plan = Cli::try_parse_from(["octopoid-server", "--cors-origin", ""]).unwrap();
         assert!(plan.options.plan().unwrap().settings.cors_origins.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused_with_what_to_write() {
+        for text in ["*", "board.example", "https://board.example/"] {
+            let cli = Cli::try_parse_from(["octopoid-server", "--cors-origin", text]).unwrap();
+            let error = format!("{:#}", cli.options.plan().unwrap_err());
+            assert!(error.contains(&format!("--cors-origin {text:?}")), "{error}");
+            assert!(error.contains("such as https://board.example"), "{error}");
+        }
     }
 
     #[test]

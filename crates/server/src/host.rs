@@ -29,6 +29,11 @@ impl Host for System {
         getrandom::fill(bytes).expect("the system's source of randomness works once it has booted");
     }
 
+    fn run_aside(&self, work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
+        tokio::spawn(work);
+        None
+    }
+
     fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
         #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
         let pause = tokio::time::sleep(Duration::from_millis(ms));

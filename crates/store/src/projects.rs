@@ -3,6 +3,7 @@
 use octopoid_domain::{
     Refusal, Task,
     input::{Flag, Patch},
+    limits::shown,
     project::{Project, ProjectPatch},
 };
 
@@ -161,7 +162,7 @@ pub(crate) fn taken(id: &str) -> Refusal {
 }
 
 fn not_found(id: &str) -> StoreError {
-    Refusal::NotFound(format!("Project {id} not found")).into()
+    Refusal::NotFound(format!("Project {} not found", shown(id))).into()
 }
 
 impl Store {

@@ -18,7 +18,7 @@ use server::Server;
 /// Sends random requests to a fresh server and fails if one is answered with a server error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where the server runs, one home after the other: `--on sqlite,postgres,worker`.
+    /// Where the server runs, one place after the other: `--on sqlite,postgres,worker`.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "sqlite")]
     on: Vec<Home>,
     /// How many requests to send at least.
@@ -44,7 +44,7 @@ impl Args {
     }
 }
 
-/// The homes of the server, each with its database.
+/// What `--on` chooses: SQLite, PostgreSQL or the Worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Home {
     /// The binary on a file.

@@ -1,4 +1,4 @@
-//! The host and port that a URL or a `Host` header names.
+//! The host and port that a URL or a `Host` header names, and the origin of a web page.
 
 use std::{error::Error, fmt, net::IpAddr, str::FromStr};
 
@@ -91,9 +91,110 @@ impl Authority {
     }
 }
 
+/// The origin of a web page, as in `https://board.example`. A port that is left out is the scheme's.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    scheme: String,
+    authority: Authority,
+}
+
+/// Why a text is no origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginError;
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(
+            "it is not an origin: write a scheme, a host and perhaps a port, such as \
+             https://board.example or http://localhost:3000, with nothing behind them. There is no \
+             sign for all origins",
+        )
+    }
+}
+
+impl Error for OriginError {}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let (scheme, authority) = text.split_once("://").ok_or(OriginError)?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        if scheme.is_empty() || !scheme.bytes().all(is_plain) {
+            return Err(OriginError);
+        }
+        let authority = authority.parse().map_err(|_| OriginError)?;
+        Ok(Self { scheme: scheme.to_ascii_lowercase(), authority })
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        let default = self.default_port().unwrap_or_default();
+        self.scheme == other.scheme && self.authority.is_same(&other.authority, default)
+    }
+}
+
+impl Eq for Origin {}
+
+impl Origin {
+    /// Whether it is this address, as far as the address tells: it has no scheme.
+    pub(super) fn is_at(&self, called: &Authority) -> bool {
+        self.default_port().is_some_and(|default| self.authority.is_same(called, default))
+    }
+
+    /// The port of a scheme by which the server may be called.
+    fn default_port(&self) -> Option<u16> {
+        match &*self.scheme {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Authority;
+    use super::{Authority, Origin};
+
+    #[test]
+    fn origins_are_the_same_if_scheme_host_and_port_are() {
+        let origin = |text: &str| text.parse::<Origin>().unwrap_or_else(|_| panic!("{text}"));
+        let board = origin("https://board.example");
+        for same in ["https://Board.example", "HTTPS://board.example:443"] {
+            assert_eq!(origin(same), board, "{same}");
+        }
+        for other in ["http://board.example", "https://board.example:80", "https://a.board.example"]
+        {
+            assert_ne!(origin(other), board, "{other}");
+        }
+        assert_eq!(origin("http://[::1]"), origin("http://[0:0::1]:80"));
+        assert_eq!(origin("moz-extension://a-b"), origin("moz-extension://a-b"));
+        assert_ne!(origin("moz-extension://a-b"), origin("chrome-extension://a-b"));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_not_read() {
+        for bad in [
+            "",
+            "*",
+            "null",
+            "board.example",
+            "board.example:443",
+            "//board.example",
+            "://board.example",
+            "https:board.example",
+            "https://",
+            "https://board.example/",
+            "https://board.example/app",
+            "https://board.example?x",
+            "https://*.board.example",
+            "https://a@board.example",
+            "https://board.example https://b.example",
+        ] {
+            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+        }
+    }
 
     fn read(text: &str) -> Authority {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))

@@ -23,7 +23,7 @@ use axum::{
 use self::{cors::Cors, origin::Sender};
 use crate::{app::App, auth::authenticate, problem::Undated};
 
-pub use authority::{Authority, AuthorityError};
+pub use authority::{Authority, AuthorityError, Origin, OriginError};
 pub(crate) use in_flight::Overloaded;
 
 /// Answers a request, and completes the answer.

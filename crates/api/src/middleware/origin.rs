@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
 };
 
-use super::host;
+use super::{Origin, host};
 use crate::{
     app::{App, AuthMode},
     auth,
@@ -39,11 +39,10 @@ pub(super) enum Sender {
 }
 
 impl Sender {
-    pub(super) fn of(request: &Request, listed: &[String]) -> Self {
+    pub(super) fn of(request: &Request, listed: &[Origin]) -> Self {
         let headers = request.headers();
-        let is_listed = |origin: &HeaderValue| {
-            listed.iter().any(|listed| listed.as_bytes() == origin.as_bytes())
-        };
+        let is_listed =
+            |origin: &HeaderValue| read(origin).is_some_and(|origin| listed.contains(&origin));
         let sites = || headers.get_all(SITE).iter().map(HeaderValue::as_bytes);
         let mut origins = headers.get_all(header::ORIGIN).iter().peekable();
         if origins.peek().is_none() {
@@ -69,22 +68,16 @@ impl Sender {
 /// know under which scheme it was called, so a port that `Host` leaves out is that of the origin's
 /// scheme.
 fn is_called(origin: &HeaderValue, request: &Request) -> bool {
-    let Some((scheme, authority)) =
-        origin.to_str().ok().and_then(|origin| origin.split_once("://"))
-    else {
-        return false;
-    };
-    let default = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return false,
-    };
-    let Ok(origin) = authority.parse::<super::Authority>() else {
+    let Some(origin) = read(origin) else {
         return false;
     };
     let mut called = host::called(request).peekable();
     called.peek().is_some()
-        && called.all(|called| called.is_some_and(|called| origin.is_same(&called, default)))
+        && called.all(|called| called.is_some_and(|called| origin.is_at(&called)))
+}
+
+fn read(origin: &HeaderValue) -> Option<Origin> {
+    origin.to_str().ok()?.parse().ok()
 }
 
 /// Refuses what a foreign page may not ask for. Where origins are listed, that is everything. Where

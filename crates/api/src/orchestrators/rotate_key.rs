@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Refusal, key::Rotated};
+use octopoid_domain::{Refusal, key::Rotated, limits::shown};
 
 use crate::{
     app::App,
@@ -33,7 +33,9 @@ pub(crate) async fn rotate_key(
         }
         Caller::Holder { scope: own, .. } if *own != scope => {
             return Err(Refusal::Forbidden(format!(
-                "Scope mismatch: authenticated as \"{own}\" but rotating key for \"{scope}\""
+                "Scope mismatch: authenticated as \"{}\" but rotating key for \"{}\"",
+                shown(own),
+                shown(&scope)
             ))
             .into());
         }

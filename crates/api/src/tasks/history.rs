@@ -1,6 +1,6 @@
 use axum::extract::State;
 use octopoid_domain::{Refusal, event::Event};
-use octopoid_store::lists::{Listed, Page, Start};
+use octopoid_store::lists::{Listed, Start};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -41,8 +41,7 @@ pub(crate) async fn list_task_history(
     Segment(id): Segment,
     query: ListQuery,
 ) -> ListAnswer<History> {
-    let page = query.page()?;
-    let page = Page { limit: page.limit.max(1), ..page };
+    let page = query.stretch();
     let within = caller.scope(query.get("scope"));
     let Listed { items: events, next_cursor, .. } =
         app.store.task_history(&id, within, &page).await?;

@@ -36,6 +36,8 @@ pub struct TestHost {
     random: AtomicU64,
     /// Whether claims can wait. Short pauses end at once, and long ones never do.
     pub waits: AtomicBool,
+    /// Whether what no answer waits for runs beside the requests.
+    pub runs_aside: AtomicBool,
 }
 
 impl Host for TestHost {
@@ -53,6 +55,14 @@ impl Host for TestHost {
             let next = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
             chunk.copy_from_slice(&next.to_le_bytes()[..chunk.len()]);
         }
+    }
+
+    fn run_aside(&self, work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
+        if !self.runs_aside.load(Ordering::Relaxed) {
+            return Some(work);
+        }
+        tokio::spawn(work);
+        None
     }
 
     fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
@@ -130,6 +140,7 @@ impl TestApp {
             elapsed: AtomicI64::new(0),
             random: AtomicU64::new(seed),
             waits: AtomicBool::new(false),
+            runs_aside: AtomicBool::new(false),
         });
         let store = Store::new(engine);
         let app = App::new(store, Arc::clone(&host) as Arc<dyn Host>, settings);

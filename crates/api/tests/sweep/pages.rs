@@ -21,7 +21,7 @@ fn settings(auth: AuthMode, origins: &[&str]) -> Settings {
     Settings {
         auth,
         admin_key_hash: Some(octopoid_api::auth::hash(ADMIN)),
-        cors_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        cors_origins: origins.iter().map(|origin| origin.parse().unwrap()).collect(),
         ..Settings::default()
     }
 }

@@ -70,6 +70,17 @@ async fn an_event_says_who_did_what_when() {
 }
 
 #[tokio::test]
+async fn a_history_has_no_offset() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    let whole = app.get(&format!("{TASKS}/a/history")).await.expect(200);
+    for offset in ["5", "20000"] {
+        let path = format!("{TASKS}/a/history?offset={offset}");
+        assert_eq!(app.get(&path).await.expect(200), whole, "{offset}");
+    }
+}
+
+#[tokio::test]
 async fn pages_put_together_are_the_whole_history() {
     let app = TestApp::new().await;
     done(&app, "a").await;

@@ -47,6 +47,14 @@ async fn a_reason_is_kept_in_the_history() {
 }
 
 #[tokio::test]
+async fn a_long_reason_is_cut_and_keeps_no_task_from_being_put_back() {
+    let app = TestApp::new().await;
+    claimed(&app, "a").await;
+    step(&app, "a", "requeue", json!({"reason": "r".repeat(65_537)})).await.expect(200);
+    assert_eq!(last_event(&app, "a").await, event("requeued", "agent-1", "r".repeat(65_536)));
+}
+
+#[tokio::test]
 async fn submitted_work_goes_back_without_an_agent_to_blame() {
     let app = TestApp::new().await;
     submitted(&app, "a").await;

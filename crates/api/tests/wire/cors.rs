@@ -11,7 +11,7 @@ const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const PAGE: &str = "https://board.example";
 
 async fn choosy() -> TestApp {
-    let cors_origins = vec!["https://other.example".to_owned(), PAGE.to_owned()];
+    let cors_origins = vec!["https://other.example".parse().unwrap(), PAGE.parse().unwrap()];
     TestApp::with(Settings { cors_origins, ..Settings::default() }).await
 }
 
@@ -85,7 +85,10 @@ async fn with_a_list_of_origins_only_those_may_read() {
             ("https://other.example", vec!["https://other.example"]),
             ("https://evil.example", vec![]),
             ("https://board.example.evil.example", vec![]),
-            ("HTTPS://BOARD.EXAMPLE", vec![]),
+            ("https://board.example:443", vec!["https://board.example:443"]),
+            ("HTTPS://BOARD.EXAMPLE", vec!["HTTPS://BOARD.EXAMPLE"]),
+            ("https://board.example:8443", vec![]),
+            ("http://board.example", vec![]),
             ("null", vec![]),
         ] {
             let answer = with_headers(&app, method, "/livez", &[("origin", origin)]).await;

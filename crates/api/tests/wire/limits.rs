@@ -172,7 +172,6 @@ fn changes() -> Vec<Limited> {
                 ("staging_url", URL),
             ],
         ),
-        ("POST", "/api/v1/tasks/a/requeue", json!({}), &[("reason", NOTE)]),
         (
             "POST",
             "/api/v1/tasks/a/force-queue",
@@ -360,6 +359,18 @@ async fn an_error_does_not_grow_with_what_was_sent_or_what_is_there() {
         let answer = who.raw(method, path, body).await;
         assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
         assert!(answer.text.len() < 4_000, "{method} {path}: {} bytes", answer.text.len());
+    }
+    // Where one text is shown, its beginning is.
+    let rotate = format!("/api/v1/orchestrators/scopes/{long}/rotate-key");
+    for answer in [
+        holder.get(&query).await,
+        holder.raw("POST", "/api/v1/tasks", task("scope", &long)).await,
+        holder.raw("POST", &rotate, "").await,
+        app.get(&format!("/api/v1/projects/{long}")).await,
+    ] {
+        let text = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(text.contains(&long[..100]) && text.contains('…'), "{text}");
+        assert!(!text.contains(&long[..101]), "{text}");
     }
 }
 

@@ -10,7 +10,7 @@ const LISTS: [(&str, &str, bool); 13] = [
     ("/api/v1/tasks?scope=s", "tasks", true),
     ("/api/v1/tasks?scope=s&sort=priority", "tasks", true),
     ("/api/v1/tasks?scope=s&role=r", "tasks", true),
-    ("/api/v1/tasks/t0/history?scope=s", "events", true),
+    ("/api/v1/tasks/t0/history?scope=s", "events", false),
     ("/api/v1/tasks/t0/messages?scope=s", "messages", true),
     ("/api/v1/projects?scope=s", "projects", true),
     ("/api/v1/projects/p0/tasks?scope=s", "tasks", false),

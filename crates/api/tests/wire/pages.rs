@@ -27,7 +27,7 @@ fn assert_foreign(answer: &Answer, what: &str) {
 /// An app with an administrator that lists one origin.
 async fn listing(auth: AuthMode) -> TestApp {
     let admin_key_hash = Some(octopoid_api::auth::hash(ADMIN));
-    let cors_origins = vec![BOARD.to_owned()];
+    let cors_origins = vec!["https://Board.example:443".parse().unwrap()];
     TestApp::with(Settings { auth, admin_key_hash, cors_origins, ..Settings::default() }).await
 }
 
