@@ -69,7 +69,7 @@ impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Met(text) | Failure::Locked(text) | Failure::Cancelled(text) => {
-                Self::Unavailable(text)
+                Self::Busy(text)
             }
             Failure::TooLarge => Self::TooLarge,
             Failure::Final(error) => error,

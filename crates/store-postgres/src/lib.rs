@@ -204,10 +204,14 @@ impl Engine for Postgres {
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        if batch.is_empty() {
-            return self.check(batch, Aim::Write).boxed();
-        }
         self.run(batch, Aim::Write).boxed()
+    }
+
+    fn write_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.check(batch, Aim::Write).boxed()
     }
 
     fn read_for_health(

@@ -69,7 +69,7 @@ impl Connections {
             Aim::Write => &self.writes,
         };
         let Ok(Ok(share)) = timeout(self.wait, Arc::clone(share).acquire_owned()).await else {
-            return Err(Failure::Final(EngineError::Unavailable(NONE_FREE.to_owned())));
+            return Err(Failure::Final(EngineError::Busy(NONE_FREE.to_owned())));
         };
         let left = self.wait.saturating_sub(start.elapsed());
         let timeouts = Timeouts { wait: Some(left), ..self.pool.timeouts() };
@@ -86,15 +86,15 @@ impl Connections {
 }
 
 const NONE_FREE: &str = "no connection became free in time";
+const NO_ANSWER: &str = "it did not answer in time";
 
 /// A batch that is not even sent was not done.
 fn no_connection(error: &PoolError) -> Failure {
-    let text = match error {
-        PoolError::Timeout(TimeoutType::Create) => "it did not answer in time".to_owned(),
-        PoolError::Timeout(_) => NONE_FREE.to_owned(),
-        error => described(error),
-    };
-    Failure::Final(EngineError::Unavailable(text))
+    Failure::Final(match error {
+        PoolError::Timeout(TimeoutType::Wait) => EngineError::Busy(NONE_FREE.to_owned()),
+        PoolError::Timeout(_) => EngineError::Unavailable(NO_ANSWER.to_owned()),
+        error => EngineError::Unavailable(described(error)),
+    })
 }
 
 fn pool(

@@ -142,7 +142,7 @@ async fn a_write_that_takes_too_long_is_ended_and_was_not_done() {
         let Some(world) = World::start("undone", options).await else { return };
         for batch in [endless(), [raise(1), endless()].concat()] {
             let error = world.engine.write(batch).await.unwrap_err();
-            assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+            assert!(matches!(error, EngineError::Busy(_)), "{error:?}");
             world.until(0, ACTIVE).await;
         }
         assert_eq!(world.value(1).await, 0);
@@ -176,7 +176,9 @@ async fn health_is_asked_for_when_all_connections_are_in_use() {
     let engine = Arc::clone(&world.engine);
     let slow = tokio::spawn(async move { engine.read(endless()).await });
     world.until(1, "wait_event = 'PgSleep'").await;
-    assert!(world.engine.write(Vec::new()).await.is_ok());
+    for batch in [Vec::new(), raise(1)] {
+        assert!(world.engine.write_for_health(batch).await.is_ok());
+    }
     assert!(world.engine.read_for_health(read(1)).await.is_ok());
     slow.abort();
 }
@@ -249,7 +251,7 @@ async fn a_row_that_stays_locked_leaves_connections_to_everything_else() {
         transaction.commit().await.unwrap();
         let outcomes = writes.join_all().await;
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        let refused = |error: &&EngineError| matches!(error, EngineError::Unavailable(_));
+        let refused = |error: &&EngineError| matches!(error, EngineError::Busy(_));
         let undone = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).filter(refused);
         assert_eq!(done + undone.count(), 40, "{outcomes:?}");
         assert_eq!(world.value(1).await, i64::try_from(done).unwrap());
@@ -284,7 +286,7 @@ async fn a_table_that_stays_locked_leaves_the_others_and_no_connection_behind() 
     // All of them give up by themselves, and what they have begun is ended.
     for outcome in held.join_all().await {
         let error = outcome.unwrap_err();
-        assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, EngineError::Busy(_)), "{error:?}");
     }
     world.until(0, ACTIVE).await;
     transaction.commit().await.unwrap();

@@ -30,6 +30,15 @@ pub trait Engine: Send + Sync + 'static {
     /// end, even if its future is dropped.
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
+    /// Writes for the health check, or asks with an empty batch whether a write would be taken. An
+    /// engine that can be filled with writes keeps a way apart for it.
+    fn write_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.write(batch)
+    }
+
     /// Reads for the health check. An engine that can be filled with reads keeps a way apart for
     /// it, and looks after whatever else must be sound before a write can be kept.
     fn read_for_health(
@@ -114,6 +123,10 @@ pub enum EngineError {
     /// The backend cannot be reached or cannot write. Nothing of the batch was done.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The backend works, but others are in the way of this batch: no connection became free, or a
+    /// row stayed locked. Nothing of the batch was done, and it says nothing about other batches.
+    #[error("the database is busy: {0}")]
+    Busy(String),
     /// The connection was lost before the backend confirmed the batch. It was done whole or not at
     /// all, and nobody can tell which.
     #[error("the database did not confirm the write: {0}")]
