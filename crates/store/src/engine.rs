@@ -17,7 +17,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// Dropping the future says that nobody waits for the answer any more: an engine that can end
     /// the read then does so, whether it runs or still waits for its turn. A read that runs longer
-    /// than [`READ_TIME_MAX`] ends with [`EngineError::TooSlow`].
+    /// than it may, in a server [`READ_TIME_MAX`], ends with [`EngineError::TooSlow`].
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
     /// The same for a batch that reads a few rows by their keys, as most requests do first. An
@@ -137,8 +137,8 @@ pub enum EngineError {
     /// The process is about to end, and the read took too long to wait for it.
     #[error("the server is stopping")]
     Stopping,
-    /// A read took longer than [`READ_TIME_MAX`].
-    #[error("a read took longer than {} seconds", READ_TIME_MAX.as_secs())]
+    /// A read took longer than the engine lets it, which is [`READ_TIME_MAX`] in a server.
+    #[error("a read took too long")]
     TooSlow,
     /// A read would return more text than the backend holds in memory for one caller.
     #[error("the rows that were asked for are too large in all")]
