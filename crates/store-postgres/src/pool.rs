@@ -112,6 +112,7 @@ fn pool(
         create: location.config.get_connect_timeout().copied(),
         recycle: Some(wait),
     };
+    let limit = timeouts.create.unwrap_or(wait);
     let settings: Arc<str> = session.settings.as_str().into();
     Pool::builder(manager)
         .max_size(max)
@@ -119,9 +120,14 @@ fn pool(
         .runtime(Runtime::Tokio1)
         .post_create(Hook::async_fn(move |client, _| {
             let settings = Arc::clone(&settings);
-            Box::pin(
-                async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
-            )
+            Box::pin(async move {
+                if settings.is_empty() {
+                    return Ok(());
+                }
+                // A pooler lets clients in before it has reached the database.
+                let told = timeout(limit, client.batch_execute(&settings)).await;
+                told.map_err(|_| HookError::message(NO_ANSWER))?.map_err(HookError::Backend)
+            })
         }))
         .build()
         .map_err(|error| OpenError::Options(error.to_string()))
