@@ -174,7 +174,7 @@ impl<'a> Pages<'a> {
             let statement = self.table.page(self.after.as_deref(), self.limit);
             match self.store.engine.read_much(vec![statement]).await {
                 Err(EngineError::TooLarge | EngineError::TooSlow) if self.limit > 1 => {
-                    self.limit /= 2
+                    self.limit /= 2;
                 }
                 Err(why) => return Err(CopyError::Table { table: self.table.name, why }),
                 Ok(answers) => {
