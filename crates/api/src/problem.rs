@@ -218,6 +218,10 @@ impl From<StoreError> for Problem {
                 tracing::error!(%cause, "the database is not available");
                 Self::unavailable()
             }
+            StoreError::Engine(EngineError::Busy(cause)) => {
+                tracing::error!(%cause, "the database is busy");
+                Self::unavailable()
+            }
             StoreError::Engine(EngineError::Unconfirmed(cause)) => {
                 tracing::error!(%cause, "the database did not confirm a write");
                 Self::unconfirmed()
@@ -310,6 +314,14 @@ mod tests {
         let problem = Problem::from(StoreError::Engine(EngineError::TooSlow));
         assert_eq!((problem.status.as_u16(), problem.body.code), (400, "answer_too_slow"));
         assert!(problem.body.error.contains("limit"));
+    }
+
+    #[test]
+    fn a_database_that_is_busy_is_answered_like_one_that_is_not_available() {
+        let [busy, unavailable] = [EngineError::Busy, EngineError::Unavailable]
+            .map(|error| Problem::from(StoreError::Engine(error("full".to_owned()))));
+        assert_eq!((busy.status.as_u16(), busy.body.code), (503, "unavailable"));
+        assert_eq!(busy.body.error, unavailable.body.error);
     }
 
     #[test]

@@ -27,9 +27,10 @@ use crate::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long a migration may take, or the wait for another server's: an index over a large table is
-/// not made in the time that a request has.
-const MIGRATION_MAX: Duration = Duration::from_hours(1);
+/// How long a batch of a migration, a copy or an import may take, or the wait for another server's
+/// migration: an index over a large table is not made, nor its rows counted, in the time that a
+/// request has.
+const WORK_MAX: Duration = Duration::from_hours(1);
 
 /// The most bytes of an error's text that are shown: it may quote what somebody else has written.
 const ERROR_MAX: usize = 4_000;
@@ -62,8 +63,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 _ => format!("{} migrated from {from} to {to}\n", cli.options.database),
             })
         }
-        Command::Copy(args) => runtime()?.block_on(copy::run(args, cli.options.pool())),
-        Command::Import(args) => runtime()?.block_on(import::run(args, cli.options.pool())),
+        Command::Copy(args) => runtime()?.block_on(copy::run(args, patient(cli.options.pool()))),
+        Command::Import(args) => {
+            runtime()?.block_on(import::run(args, patient(cli.options.pool())))
+        }
         Command::Openapi => print(octopoid_api::openapi::document()),
         Command::Version => {
             print(&format!("octopoid-server {SERVER_VERSION} (wire contract {WIRE_VERSION})\n"))
@@ -76,6 +79,11 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// For what nobody waits for as for a request.
+fn patient(pool: Pool) -> Pool {
+    Pool { patience: WORK_MAX, read_time_max: WORK_MAX, ..pool }
 }
 
 /// Opens the database as it is. A file that another program has made is refused untouched.
@@ -91,7 +99,7 @@ async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
                     looked => looked?,
                 }
             }
-            Arc::new(Sqlite::open(location)?)
+            Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?)
         }
         Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
     };
@@ -104,8 +112,7 @@ async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {
-            let (patience, lock_wait) = (MIGRATION_MAX, MIGRATION_MAX);
-            let pool = Pool { connections: 1, patience, lock_wait, ..pool };
+            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..patient(pool) };
             connect(database, pool).await?.migrate(System.now()).await?
         }
     };

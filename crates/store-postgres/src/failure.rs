@@ -12,6 +12,8 @@ pub(crate) enum Stage {
     Begin,
     /// All of it was sent, and this is the answer to a statement.
     Sent,
+    /// All of it was sent, and this is the answer to a statement that is its own transaction.
+    Whole,
     /// This is the answer to the commit.
     Commit,
 }
@@ -54,11 +56,15 @@ impl Failure {
         if *code == SqlState::QUERY_CANCELED && stage != Stage::Commit {
             return Self::Cancelled(text);
         }
+        let may_be_committed = matches!(stage, Stage::Whole | Stage::Commit)
+            && *code != SqlState::READ_ONLY_SQL_TRANSACTION;
+        let is_damage = [&SqlState::DATA_CORRUPTED, &SqlState::INDEX_CORRUPTED];
         Self::Final(match &code.code()[..2] {
             "23" => EngineError::Constraint(text),
+            _ if is_damage.contains(&code) => EngineError::Damaged(text),
             // A standby says so here, with a code that elsewhere is a statement's fault.
             _ if stage == Stage::Begin => EngineError::Unavailable(text),
-            _ if is_server_unable(code) && stage == Stage::Commit => EngineError::Unconfirmed(text),
+            _ if is_server_unable(code) && may_be_committed => EngineError::Unconfirmed(text),
             _ if is_server_unable(code) => EngineError::Unavailable(text),
             _ => EngineError::Statement(text),
         })
@@ -69,7 +75,7 @@ impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Met(text) | Failure::Locked(text) | Failure::Cancelled(text) => {
-                Self::Unavailable(text)
+                Self::Busy(text)
             }
             Failure::TooLarge => Self::TooLarge,
             Failure::Final(error) => error,

@@ -61,6 +61,8 @@ pub struct Options {
     pub wait: Duration,
     /// How long a batch may take.
     pub patience: Duration,
+    /// How long a read may take, if that is shorter.
+    pub read_time_max: Duration,
     /// How long a batch may wait for a lock before it gives its connection back and tries again.
     pub lock_wait: Duration,
 }
@@ -72,6 +74,7 @@ impl Default for Options {
             prepares: true,
             wait: Duration::from_secs(5),
             patience: Duration::from_secs(30),
+            read_time_max: READ_TIME_MAX,
             lock_wait: Duration::from_millis(500),
         }
     }
@@ -164,7 +167,7 @@ impl Postgres {
         let connection = connections.get(aim).await?;
         let (batch, session) = (Arc::clone(batch), Arc::clone(&self.session));
         let limit = match aim {
-            Aim::Read => self.options.patience.min(READ_TIME_MAX),
+            Aim::Read => self.options.patience.min(self.options.read_time_max),
             Aim::Write => self.options.patience + PATIENCE_SLACK,
         };
         Execution::new(connection, batch, aim, session, limit).outcome().await
@@ -204,10 +207,14 @@ impl Engine for Postgres {
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        if batch.is_empty() {
-            return self.check(batch, Aim::Write).boxed();
-        }
         self.run(batch, Aim::Write).boxed()
+    }
+
+    fn write_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.check(batch, Aim::Write).boxed()
     }
 
     fn read_for_health(

@@ -131,14 +131,14 @@ async fn execute(
     if let Some(opening) = control.next() {
         answer(opening).await.map_err(|error| Failure::new(&error, Stage::Begin))?;
     }
+    let stage = if begin.is_some() { Stage::Sent } else { Stage::Whole };
     let mut text_left = text_max;
     let mut answers = Vec::with_capacity(statements.len());
     for pending in statements {
         answers.push(match pending {
             Some(pending) => {
-                let stream =
-                    answer(pending).await.map_err(|error| Failure::new(&error, Stage::Sent))?;
-                collect(stream, &mut text_left).await?
+                let stream = answer(pending).await.map_err(|error| Failure::new(&error, stage))?;
+                collect(stream, stage, &mut text_left).await?
             }
             None => Rows::new(),
         });
@@ -189,18 +189,18 @@ async fn run(client: &ClientWrapper, ready: Query<'_>) -> Result<tokio_postgres:
 
 async fn collect(
     stream: tokio_postgres::RowStream,
+    stage: Stage,
     text_left: &mut usize,
 ) -> Result<Rows, Failure> {
     let mut stream = std::pin::pin!(stream);
     let mut rows = Rows::new();
-    while let Some(next) = next(&mut stream).await? {
+    while let Some(next) = next(&mut stream).await.map_err(|error| Failure::new(&error, stage))? {
         *text_left = text_left.checked_sub(text_bytes(&next)).ok_or(Failure::TooLarge)?;
         rows.push(next);
     }
     Ok(rows)
 }
 
-async fn next(stream: &mut Pin<&mut tokio_postgres::RowStream>) -> Result<Option<Row>, Failure> {
-    let next = stream.try_next().await.and_then(|next| next.as_ref().map(row).transpose());
-    next.map_err(|error| Failure::new(&error, Stage::Sent))
+async fn next(stream: &mut Pin<&mut tokio_postgres::RowStream>) -> Result<Option<Row>, Error> {
+    stream.try_next().await.and_then(|next| next.as_ref().map(row).transpose())
 }

@@ -69,7 +69,7 @@ impl Connections {
             Aim::Write => &self.writes,
         };
         let Ok(Ok(share)) = timeout(self.wait, Arc::clone(share).acquire_owned()).await else {
-            return Err(Failure::Final(EngineError::Unavailable(NONE_FREE.to_owned())));
+            return Err(Failure::Final(EngineError::Busy(NONE_FREE.to_owned())));
         };
         let left = self.wait.saturating_sub(start.elapsed());
         let timeouts = Timeouts { wait: Some(left), ..self.pool.timeouts() };
@@ -86,15 +86,15 @@ impl Connections {
 }
 
 const NONE_FREE: &str = "no connection became free in time";
+const NO_ANSWER: &str = "it did not answer in time";
 
 /// A batch that is not even sent was not done.
 fn no_connection(error: &PoolError) -> Failure {
-    let text = match error {
-        PoolError::Timeout(TimeoutType::Create) => "it did not answer in time".to_owned(),
-        PoolError::Timeout(_) => NONE_FREE.to_owned(),
-        error => described(error),
-    };
-    Failure::Final(EngineError::Unavailable(text))
+    Failure::Final(match error {
+        PoolError::Timeout(TimeoutType::Wait) => EngineError::Busy(NONE_FREE.to_owned()),
+        PoolError::Timeout(_) => EngineError::Unavailable(NO_ANSWER.to_owned()),
+        error => EngineError::Unavailable(described(error)),
+    })
 }
 
 fn pool(
@@ -112,6 +112,7 @@ fn pool(
         create: location.config.get_connect_timeout().copied(),
         recycle: Some(wait),
     };
+    let limit = timeouts.create.unwrap_or(wait);
     let settings: Arc<str> = session.settings.as_str().into();
     Pool::builder(manager)
         .max_size(max)
@@ -119,9 +120,14 @@ fn pool(
         .runtime(Runtime::Tokio1)
         .post_create(Hook::async_fn(move |client, _| {
             let settings = Arc::clone(&settings);
-            Box::pin(
-                async move { client.batch_execute(&settings).await.map_err(HookError::Backend) },
-            )
+            Box::pin(async move {
+                if settings.is_empty() {
+                    return Ok(());
+                }
+                // A pooler lets clients in before it has reached the database.
+                let told = timeout(limit, client.batch_execute(&settings)).await;
+                told.map_err(|_| HookError::message(NO_ANSWER))?.map_err(HookError::Backend)
+            })
         }))
         .build()
         .map_err(|error| OpenError::Options(error.to_string()))

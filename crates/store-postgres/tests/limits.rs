@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use octopoid_store::{
     EngineError, Sql,
@@ -11,7 +11,11 @@ use octopoid_store::{
 };
 use octopoid_store_postgres::{Options, Postgres};
 use octopoid_test_database::Schema;
-use tokio::task::JoinSet;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinSet,
+};
 use tokio_postgres::{Client, NoTls};
 
 /// Longer than anything takes on a machine that is busy with something else.
@@ -123,15 +127,17 @@ async fn a_read_ends_when_its_caller_goes() {
 
 #[tokio::test]
 async fn a_read_that_takes_too_long_is_ended() {
-    let patience = Duration::from_secs(1);
-    let options = Options { connections: 1, patience, ..Options::default() };
-    let Some(world) = World::start("slow", options).await else { return };
-    for batch in [endless(), [read(1), endless(), read(1)].concat()] {
-        let error = world.engine.read(batch).await.unwrap_err();
-        assert!(matches!(error, EngineError::TooSlow), "{error:?}");
-        world.until(0, ACTIVE).await;
+    let (short, long) = (Duration::from_secs(1), Duration::from_hours(1));
+    for (patience, read_time_max) in [(short, long), (long, short)] {
+        let options = Options { connections: 1, patience, read_time_max, ..Options::default() };
+        let Some(world) = World::start("slow", options).await else { return };
+        for batch in [endless(), [read(1), endless(), read(1)].concat()] {
+            let error = world.engine.read(batch).await.unwrap_err();
+            assert!(matches!(error, EngineError::TooSlow), "{error:?}");
+            world.until(0, ACTIVE).await;
+        }
+        assert!(world.engine.read(read(1)).await.is_ok());
     }
-    assert!(world.engine.read(read(1)).await.is_ok());
 }
 
 #[tokio::test]
@@ -142,7 +148,7 @@ async fn a_write_that_takes_too_long_is_ended_and_was_not_done() {
         let Some(world) = World::start("undone", options).await else { return };
         for batch in [endless(), [raise(1), endless()].concat()] {
             let error = world.engine.write(batch).await.unwrap_err();
-            assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+            assert!(matches!(error, EngineError::Busy(_)), "{error:?}");
             world.until(0, ACTIVE).await;
         }
         assert_eq!(world.value(1).await, 0);
@@ -176,7 +182,9 @@ async fn health_is_asked_for_when_all_connections_are_in_use() {
     let engine = Arc::clone(&world.engine);
     let slow = tokio::spawn(async move { engine.read(endless()).await });
     world.until(1, "wait_event = 'PgSleep'").await;
-    assert!(world.engine.write(Vec::new()).await.is_ok());
+    for batch in [Vec::new(), raise(1)] {
+        assert!(world.engine.write_for_health(batch).await.is_ok());
+    }
     assert!(world.engine.read_for_health(read(1)).await.is_ok());
     slow.abort();
 }
@@ -249,7 +257,7 @@ async fn a_row_that_stays_locked_leaves_connections_to_everything_else() {
         transaction.commit().await.unwrap();
         let outcomes = writes.join_all().await;
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        let refused = |error: &&EngineError| matches!(error, EngineError::Unavailable(_));
+        let refused = |error: &&EngineError| matches!(error, EngineError::Busy(_));
         let undone = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).filter(refused);
         assert_eq!(done + undone.count(), 40, "{outcomes:?}");
         assert_eq!(world.value(1).await, i64::try_from(done).unwrap());
@@ -284,7 +292,7 @@ async fn a_table_that_stays_locked_leaves_the_others_and_no_connection_behind() 
     // All of them give up by themselves, and what they have begun is ended.
     for outcome in held.join_all().await {
         let error = outcome.unwrap_err();
-        assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, EngineError::Busy(_)), "{error:?}");
     }
     world.until(0, ACTIVE).await;
     transaction.commit().await.unwrap();
@@ -302,4 +310,77 @@ async fn a_database_that_is_read_only_is_not_ready_for_writes() {
         assert!(matches!(error, EngineError::Unavailable(_)), "{error:?}");
     }
     assert!(world.engine.read(read(1)).await.is_ok());
+}
+
+/// Makes a function that fails with this code of PostgreSQL's.
+async fn failing(world: &World, code: &str) -> Vec<Statement> {
+    let function = format!(
+        "CREATE OR REPLACE FUNCTION failing() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'failed' USING ERRCODE = '{code}'; END $$"
+    );
+    world.client.batch_execute(&function).await.unwrap();
+    vec![statement("SELECT failing()", &[])]
+}
+
+#[tokio::test]
+async fn a_statement_that_is_its_own_transaction_may_be_committed_when_the_server_fails() {
+    let Some(world) = World::start("alone", Options::default()).await else { return };
+    for code in ["53100", "58030"] {
+        let batch = failing(&world, code).await;
+        let alone = world.engine.write(batch.clone()).await.unwrap_err();
+        assert!(matches!(alone, EngineError::Unconfirmed(_)), "{alone:?}");
+        // A transaction was not yet told to commit, and a read leaves nothing.
+        for answer in [
+            world.engine.write([raise(1), batch.clone()].concat()).await,
+            world.engine.read(batch).await,
+        ] {
+            assert!(matches!(answer, Err(EngineError::Unavailable(_))), "{answer:?}");
+        }
+    }
+    assert_eq!(world.value(1).await, 0);
+}
+
+#[tokio::test]
+async fn what_postgresql_finds_damaged_is_told_as_damage() {
+    let Some(world) = World::start("damaged", Options::default()).await else { return };
+    for code in ["XX001", "XX002"] {
+        let batch = failing(&world, code).await;
+        for answer in [
+            world.engine.read(batch.clone()).await,
+            world.engine.write(batch.clone()).await,
+            world.engine.write([raise(1), batch].concat()).await,
+        ] {
+            assert!(matches!(answer, Err(EngineError::Damaged(_))), "{answer:?}");
+        }
+    }
+}
+
+/// Like a pooler whose database is away: lets clients in, and answers nothing that they ask.
+async fn silent_pooler() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let length = stream.read_u32().await.unwrap();
+            stream.read_exact(&mut vec![0; length as usize - 4]).await.unwrap();
+            // The client is who it says, and may ask.
+            stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").await.unwrap();
+            open.push(stream);
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_pooler_that_answers_nothing_keeps_no_request_waiting() {
+    let address = silent_pooler().await;
+    let url = format!("postgres://test@{address}/test?sslmode=disable&connect_timeout=1");
+    let options = Options { connections: 1, wait: Duration::from_secs(5), ..Options::default() };
+    let engine = Postgres::open(&url.parse().unwrap(), options).unwrap();
+    for _ in 0..2 {
+        let answer = tokio::time::timeout(PATIENCE, engine.read(read(1))).await;
+        let answer = answer.expect("it does not wait for ever");
+        assert!(matches!(answer, Err(EngineError::Unavailable(_))), "{answer:?}");
+    }
 }

@@ -108,6 +108,14 @@ impl Sqlite {
         Self::open_with(location, Times::default())
     }
 
+    /// The same with another limit for a read than a server has.
+    pub fn open_with_limit(
+        location: &Location,
+        read_time_max: Duration,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(location, Times { read: read_time_max, ..Times::default() })
+    }
+
     fn open_with(location: &Location, times: Times) -> Result<Self, OpenError> {
         let stop = Arc::default();
         match location {

@@ -62,6 +62,14 @@ impl Engine for Recording {
         self.inner.write(batch)
     }
 
+    fn write_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.note(true, &batch);
+        self.inner.write_for_health(batch)
+    }
+
     fn read_for_health(
         &self,
         batch: Vec<Statement>,

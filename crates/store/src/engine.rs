@@ -17,7 +17,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// Dropping the future says that nobody waits for the answer any more: an engine that can end
     /// the read then does so, whether it runs or still waits for its turn. A read that runs longer
-    /// than [`READ_TIME_MAX`] ends with [`EngineError::TooSlow`].
+    /// than it may, in a server [`READ_TIME_MAX`], ends with [`EngineError::TooSlow`].
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
     /// The same for a batch that reads a few rows by their keys, as most requests do first. An
@@ -29,6 +29,15 @@ pub trait Engine: Send + Sync + 'static {
     /// Runs a batch atomically. Returns only when it is durable. A batch that was begun runs to its
     /// end, even if its future is dropped.
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
+
+    /// Writes for the health check, or asks with an empty batch whether a write would be taken. An
+    /// engine that can be filled with writes keeps a way apart for it.
+    fn write_for_health(
+        &self,
+        batch: Vec<Statement>,
+    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        self.write(batch)
+    }
 
     /// Reads for the health check. An engine that can be filled with reads keeps a way apart for
     /// it, and looks after whatever else must be sound before a write can be kept.
@@ -114,6 +123,10 @@ pub enum EngineError {
     /// The backend cannot be reached or cannot write. Nothing of the batch was done.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The backend works, but others are in the way of this batch: no connection became free, or a
+    /// row stayed locked. Nothing of the batch was done, and it says nothing about other batches.
+    #[error("the database is busy: {0}")]
+    Busy(String),
     /// The connection was lost before the backend confirmed the batch. It was done whole or not at
     /// all, and nobody can tell which.
     #[error("the database did not confirm the write: {0}")]
@@ -124,8 +137,8 @@ pub enum EngineError {
     /// The process is about to end, and the read took too long to wait for it.
     #[error("the server is stopping")]
     Stopping,
-    /// A read took longer than [`READ_TIME_MAX`].
-    #[error("a read took longer than {} seconds", READ_TIME_MAX.as_secs())]
+    /// A read took longer than the engine lets it, which is [`READ_TIME_MAX`] in a server.
+    #[error("a read took too long")]
     TooSlow,
     /// A read would return more text than the backend holds in memory for one caller.
     #[error("the rows that were asked for are too large in all")]

@@ -1,6 +1,8 @@
 //! What the last batches told about the database, so that readiness can tell it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Mutex;
 
 use crate::{
     EngineError, Result, Store,
@@ -21,8 +23,10 @@ pub(crate) struct Watched {
     engine: SharedEngine,
     /// A write failed, and no probe has worked since.
     is_failing: AtomicBool,
-    /// The probe is on its way; more would say nothing new.
-    is_probing: AtomicBool,
+    /// How many probes have ended.
+    probes: AtomicU64,
+    /// How the last one ended. Held while one runs: more at a time would say nothing new.
+    probe: Mutex<std::result::Result<(), EngineError>>,
     /// Something stored was found damaged. Nothing repairs it while the process runs.
     is_damaged: AtomicBool,
 }
@@ -34,29 +38,37 @@ impl Watched {
         Self {
             engine,
             is_failing: AtomicBool::new(false),
-            is_probing: AtomicBool::new(false),
+            probes: AtomicU64::new(0),
+            probe: Mutex::new(Ok(())),
             is_damaged: AtomicBool::new(false),
         }
     }
 
+    /// Reads what an operation needs. It is little, so that it takes long is the database's fault,
+    /// and no caller can ask for less.
     pub(crate) async fn read(&self, batch: Vec<Statement>) -> Answer {
+        unless_slow(self.read_much(batch).await)
+    }
+
+    /// Reads as much as the caller has asked for, who can ask for less if that takes too long.
+    pub(crate) async fn read_much(&self, batch: Vec<Statement>) -> Answer {
         self.noted(self.engine.read(batch).await)
     }
 
     pub(crate) async fn look_up(&self, batch: Vec<Statement>) -> Answer {
-        self.noted(self.engine.look_up(batch).await)
+        unless_slow(self.noted(self.engine.look_up(batch).await))
     }
 
     pub(crate) async fn read_for_health(&self, batch: Vec<Statement>) -> Answer {
-        self.noted(self.engine.read_for_health(batch).await)
+        unless_slow(self.noted(self.engine.read_for_health(batch).await))
     }
 
     pub(crate) async fn write(&self, batch: Vec<Statement>) -> Answer {
-        let answer = self.noted(self.engine.write(batch).await);
-        if let Err(EngineError::Unavailable(_) | EngineError::Unconfirmed(_)) = answer {
-            self.is_failing.store(true, Ordering::Relaxed);
-        }
-        answer
+        self.noted_write(self.engine.write(batch).await)
+    }
+
+    async fn write_for_health(&self, batch: Vec<Statement>) -> Answer {
+        self.noted_write(self.engine.write_for_health(batch).await)
     }
 
     pub(crate) fn stop_reads(&self) {
@@ -70,27 +82,37 @@ impl Watched {
         answer
     }
 
-    /// Tries to write what needs room, after a write that failed.
-    async fn probe(&self) -> std::result::Result<(), EngineError> {
-        if self.is_probing.swap(true, Ordering::Relaxed) {
-            let text = "the last write failed, and another try has not ended yet";
-            return Err(EngineError::Unavailable(text.to_owned()));
+    fn noted_write(&self, answer: Answer) -> Answer {
+        if let Err(EngineError::Unavailable(_) | EngineError::Unconfirmed(_)) = answer {
+            self.is_failing.store(true, Ordering::Relaxed);
         }
-        let _turn = Turn(&self.is_probing);
+        self.noted(answer)
+    }
+
+    /// Tries to write what needs room, after a write that failed. A caller that comes while another
+    /// one tries waits for that outcome, and shares it.
+    async fn probe(&self) -> std::result::Result<(), EngineError> {
+        let ended = self.probes.load(Ordering::Relaxed);
+        let mut last = self.probe.lock().await;
+        if self.probes.load(Ordering::Relaxed) != ended {
+            return last.clone();
+        }
         let text = "x".repeat(PROBE_BYTES);
-        self.write(vec![bind!(WRITE_ROLE, text), bind!(DELETE_ROLE)]).await?;
-        self.is_failing.store(false, Ordering::Relaxed);
-        Ok(())
+        let batch = vec![bind!(WRITE_ROLE, text), bind!(DELETE_ROLE)];
+        *last = self.write_for_health(batch).await.map(drop);
+        if last.is_ok() {
+            self.is_failing.store(false, Ordering::Relaxed);
+        }
+        self.probes.fetch_add(1, Ordering::Relaxed);
+        last.clone()
     }
 }
 
-/// Ends with the probe, also with one that is given up.
-struct Turn<'a>(&'a AtomicBool);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
+fn unless_slow(answer: Answer) -> Answer {
+    answer.map_err(|error| match error {
+        EngineError::TooSlow => EngineError::Unavailable(error.to_string()),
+        error => error,
+    })
 }
 
 impl Store {
@@ -107,8 +129,110 @@ impl Store {
             engine.probe().await?;
         } else {
             // Changes nothing, but a writer that is gone or locked out cannot answer it.
-            engine.write(Vec::new()).await?;
+            engine.write_for_health(Vec::new()).await?;
         }
         self.check_version().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use futures_util::{FutureExt, future::BoxFuture};
+    use tokio::sync::Semaphore;
+
+    use super::{Answer, Watched};
+    use crate::{Engine, EngineError, engine::Statement};
+
+    /// Fails each batch in the same way, and probes only when it is let.
+    struct Failing {
+        error: EngineError,
+        probes: AtomicUsize,
+        permits: Semaphore,
+    }
+
+    impl Engine for Failing {
+        fn read(&self, _: Vec<Statement>) -> BoxFuture<'_, Answer> {
+            Box::pin(async { Err(self.error.clone()) })
+        }
+
+        fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+            self.read(batch)
+        }
+
+        fn write_for_health(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+            Box::pin(async {
+                self.probes.fetch_add(1, Ordering::Relaxed);
+                self.permits.acquire().await.unwrap().forget();
+                self.write(batch).await
+            })
+        }
+    }
+
+    fn failing(error: EngineError) -> (Watched, Arc<Failing>) {
+        let (probes, permits) = (AtomicUsize::new(0), Semaphore::new(0));
+        let engine = Arc::new(Failing { error, probes, permits });
+        (Watched::new(engine.clone()), engine)
+    }
+
+    #[test]
+    fn a_write_that_others_stood_in_the_way_of_does_not_make_the_server_unready() {
+        for (error, is_failing) in [
+            (EngineError::Busy(String::new()), false),
+            (EngineError::Unavailable(String::new()), true),
+            (EngineError::Unconfirmed(String::new()), true),
+        ] {
+            let (watched, _) = failing(error);
+            watched.write(Vec::new()).now_or_never().unwrap().unwrap_err();
+            assert_eq!(watched.is_failing.load(Ordering::Relaxed), is_failing);
+        }
+    }
+
+    #[test]
+    fn only_a_read_of_as_much_as_was_asked_for_is_too_slow() {
+        let (watched, _) = failing(EngineError::TooSlow);
+        for answer in [
+            watched.read(Vec::new()).now_or_never(),
+            watched.look_up(Vec::new()).now_or_never(),
+            watched.read_for_health(Vec::new()).now_or_never(),
+        ] {
+            assert!(matches!(answer, Some(Err(EngineError::Unavailable(_)))), "{answer:?}");
+        }
+        let answer = watched.read_much(Vec::new()).now_or_never();
+        assert!(matches!(answer, Some(Err(EngineError::TooSlow))), "{answer:?}");
+    }
+
+    #[test]
+    fn who_comes_while_a_probe_runs_shares_its_outcome() {
+        let (watched, engine) = failing(EngineError::Unavailable("no room".to_owned()));
+        let (mut first, mut second) = (Box::pin(watched.probe()), Box::pin(watched.probe()));
+        for probe in [&mut first, &mut second] {
+            assert!(probe.as_mut().now_or_never().is_none());
+        }
+        engine.permits.add_permits(1);
+        for outcome in [first.now_or_never(), second.now_or_never()] {
+            assert!(matches!(outcome, Some(Err(EngineError::Unavailable(_)))), "{outcome:?}");
+        }
+        assert_eq!(engine.probes.load(Ordering::Relaxed), 1);
+        // The next caller tries by itself.
+        assert!(watched.probe().now_or_never().is_none());
+        assert_eq!(engine.probes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_probe_that_was_given_up_leaves_its_turn_to_the_next_caller() {
+        let (watched, engine) = failing(EngineError::Unavailable("no room".to_owned()));
+        let (mut first, mut second) = (Box::pin(watched.probe()), Box::pin(watched.probe()));
+        for probe in [&mut first, &mut second] {
+            assert!(probe.as_mut().now_or_never().is_none());
+        }
+        drop(first);
+        engine.permits.add_permits(1);
+        assert!(matches!(second.now_or_never(), Some(Err(EngineError::Unavailable(_)))));
+        assert_eq!(engine.probes.load(Ordering::Relaxed), 2);
     }
 }

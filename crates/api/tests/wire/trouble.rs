@@ -91,6 +91,19 @@ async fn a_fault_of_the_server_is_a_500_that_does_not_show_its_cause() {
 }
 
 #[tokio::test]
+async fn only_a_list_that_takes_too_long_is_the_callers_to_change() {
+    let app = app(EngineError::TooSlow);
+    assert_eq!(app.get("/api/v1/tasks?scope=s").await.expect(400)["code"], "answer_too_slow");
+    for answer in [
+        app.get("/api/v1/tasks/a").await,
+        app.patch("/api/v1/tasks/a", json!({"title": "t"})).await,
+        app.post("/api/v1/tasks/a/submit", json!({"commits_count": 1, "turns_used": 1})).await,
+    ] {
+        assert_eq!(answer.expect(503)["code"], "unavailable");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_wrong_in_itself_is_told_so_whatever_the_database_does() {
     let app = app(EngineError::Unavailable("disk on fire".to_owned()));
     app.get("/api/v1/tasks").await.expect(400);

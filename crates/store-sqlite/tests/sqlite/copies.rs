@@ -16,9 +16,11 @@ use octopoid_store_sqlite::{Location, Sqlite};
 /// The most bytes of text that one read may return.
 const TEXT_MAX: usize = 10_000;
 
-/// Refuses reads of much text, as every engine does at some size.
+/// Refuses reads of much text, as every engine does at some size or after some time.
 struct Narrow {
     engine: Sqlite,
+    /// What it says of a read of more.
+    refusal: EngineError,
     /// The number of rows of each page that passed.
     pages: Mutex<Vec<usize>>,
 }
@@ -28,7 +30,7 @@ impl Engine for Narrow {
         Box::pin(async move {
             let answers = self.engine.read(batch).await?;
             if answers.iter().flatten().map(|row| text_bytes(row)).sum::<usize>() > TEXT_MAX {
-                return Err(EngineError::TooLarge);
+                return Err(self.refusal.clone());
             }
             self.pages.lock().unwrap().extend(answers.iter().map(Vec::len));
             Ok(answers)
@@ -45,8 +47,11 @@ fn in_memory() -> Sqlite {
 }
 
 /// A source with this many messages, the longest in the middle.
-async fn source(lengths: impl Iterator<Item = usize>) -> (Store, Arc<Narrow>) {
-    let narrow = Arc::new(Narrow { engine: in_memory(), pages: Mutex::default() });
+async fn source(
+    refusal: EngineError,
+    lengths: impl Iterator<Item = usize>,
+) -> (Store, Arc<Narrow>) {
+    let narrow = Arc::new(Narrow { engine: in_memory(), refusal, pages: Mutex::default() });
     let store = Store::new(narrow.clone());
     store.migrate(Millis(0)).await.unwrap();
     let messages = table("messages").unwrap();
@@ -76,21 +81,24 @@ async fn target() -> Store {
 }
 
 #[tokio::test]
-async fn pages_of_large_rows_are_shorter_and_grow_again() {
-    let lengths = (0..300).map(|number| if (100..110).contains(&number) { 6_000 } else { 10 });
-    let (source, narrow) = source(lengths).await;
-    let target = target().await;
-    source.copy_to(&target, |_| ()).await.unwrap();
-    let pages = std::mem::take(&mut *narrow.pages.lock().unwrap());
-    let after_one = pages.iter().skip_while(|rows| **rows != 1).skip(1);
-    assert!(after_one.clone().count() > 0, "{pages:?}");
-    assert!(after_one.clone().any(|rows| *rows >= 32), "{pages:?}");
-    assert_eq!(source.checksums(|_| ()).await.unwrap(), target.checksums(|_| ()).await.unwrap());
+async fn pages_that_are_too_large_or_too_slow_become_shorter_and_grow_again() {
+    for refusal in [EngineError::TooLarge, EngineError::TooSlow] {
+        let lengths = (0..300).map(|number| if (100..110).contains(&number) { 6_000 } else { 10 });
+        let (source, narrow) = source(refusal, lengths).await;
+        let target = target().await;
+        source.copy_to(&target, |_| ()).await.unwrap();
+        let pages = std::mem::take(&mut *narrow.pages.lock().unwrap());
+        let after_one = pages.iter().skip_while(|rows| **rows != 1).skip(1);
+        assert!(after_one.clone().count() > 0, "{pages:?}");
+        assert!(after_one.clone().any(|rows| *rows >= 32), "{pages:?}");
+        let (here, there) = (source.checksums(|_| ()).await, target.checksums(|_| ()).await);
+        assert_eq!(here.unwrap(), there.unwrap());
+    }
 }
 
 #[tokio::test]
 async fn a_row_that_no_read_may_return_ends_the_copy() {
-    let (source, _) = source([10, TEXT_MAX, 10].into_iter()).await;
+    let (source, _) = source(EngineError::TooLarge, [10, TEXT_MAX, 10].into_iter()).await;
     let error = source.copy_to(&target().await, |_| ()).await.unwrap_err();
     let CopyError::Table { table: "messages", why: EngineError::TooLarge } = error else {
         panic!("{error}");

@@ -168,12 +168,14 @@ impl<'a> Pages<'a> {
     }
 
     /// The next rows; none at the end. Where rows are so large that a page of them is too much to
-    /// hold, pages become shorter until they pass.
+    /// hold, or takes too long, pages become shorter until they pass.
     async fn next(&mut self) -> Result<Vec<Row>, CopyError> {
         loop {
             let statement = self.table.page(self.after.as_deref(), self.limit);
-            match self.store.engine.read(vec![statement]).await {
-                Err(EngineError::TooLarge) if self.limit > 1 => self.limit /= 2,
+            match self.store.engine.read_much(vec![statement]).await {
+                Err(EngineError::TooLarge | EngineError::TooSlow) if self.limit > 1 => {
+                    self.limit /= 2;
+                }
                 Err(why) => return Err(CopyError::Table { table: self.table.name, why }),
                 Ok(answers) => {
                     let rows = answers.into_iter().next().unwrap_or_default();

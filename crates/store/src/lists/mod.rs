@@ -99,7 +99,7 @@ impl Store {
         batch: Vec<Statement>,
     ) -> Result<Vec<Rows>> {
         let _pass = self.gate.enter(scope.unwrap_or_default()).await?;
-        Ok(self.engine.read(batch).await?)
+        Ok(self.engine.read_much(batch).await?)
     }
 }
 
