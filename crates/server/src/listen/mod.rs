@@ -144,9 +144,13 @@ async fn accept(listener: &TcpListener, registry: &Registry) -> (TcpStream, Sock
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
-                registry.note_accept_error(&error);
-                #[expect(clippy::disallowed_methods, reason = "nothing tells when files are free")]
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if registry.note_accept_error(&error) {
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "nothing tells when files are free"
+                    )]
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
