@@ -1,6 +1,7 @@
 //! Connections: accepting them, and letting go of clients that dawdle.
 
 mod files;
+mod refusal;
 mod registry;
 mod seldom;
 mod service;
@@ -25,6 +26,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower_http::timeout::{RequestBodyDeadline, RequestBodyTimeout};
 
 use self::{
+    refusal::Refusals,
     registry::{Member, Registry},
     service::{Draining, Tracked},
     stream::{Lingering, Patience},
@@ -38,13 +40,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The longest head of a request, and what a connection reads or writes at once. 4,096 clients that
 /// never finish their heads hold so much each.
 const BUFFER_BYTES: usize = 32 * 1024;
-
-/// What a client is told that has too many connections. It is not read first what it wants.
-const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/json\r\ncontent-length: 133\r\nretry-after: 1\r\n\
-    connection: close\r\n\r\n\
-    {\"error\":\"Service Unavailable\",\"code\":\"overloaded\",\
-    \"message\":\"This address has too many connections; close some, or try again later\"}";
 
 /// How much clients may ask of the server's patience.
 pub(crate) struct Limits {
@@ -96,9 +91,10 @@ pub(crate) async fn serve(
     let linger = Patience { pause: limits.linger_pause, total: limits.linger };
     let open = GracefulShutdown::new();
     let registry = Registry::new(limits.connections);
+    let refusals = Refusals::new(limits.linger_pause, stopping.clone());
     loop {
         let (stream, member) = tokio::select! {
-            accepted = accept_one(&listener, &registry) => accepted,
+            accepted = accept_one(&listener, &registry, &refusals) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         let member = Arc::new(member);
@@ -126,7 +122,11 @@ pub(crate) async fn serve(
 }
 
 /// Accepts a connection and finds a place for it.
-async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> (TcpStream, Member) {
+async fn accept_one(
+    listener: &TcpListener,
+    registry: &Arc<Registry>,
+    refusals: &Refusals,
+) -> (TcpStream, Member) {
     loop {
         let (stream, address) = accept(listener, registry).await;
         if let Some(member) = registry.enter(address).await {
@@ -134,8 +134,7 @@ async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> (TcpStr
             let _ = stream.set_nodelay(true);
             return (stream, member);
         }
-        // The buffer of a new socket has room for it.
-        let _ = stream.try_write(REFUSAL);
+        refusals.send(stream);
     }
 }
 
