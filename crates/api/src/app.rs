@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
-use crate::{budget::Budget, clock::Clock, middleware::Authority, refusals::Refusals};
+use crate::{budget::Budgets, clock::Clock, middleware::Authority, refusals::Refusals};
 
 /// The impure values, which only the host may make.
 pub trait Host: Send + Sync + 'static {
@@ -113,7 +113,7 @@ pub struct Shared {
     /// How many requests were refused before a handler saw them.
     pub refusals: Refusals,
     /// What is in flight.
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) budgets: Budgets,
     pub(crate) clock: Clock,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
@@ -131,12 +131,12 @@ impl Deref for App {
 impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
-        let budget = Budget::new(settings.in_flight_bytes_max);
+        let budgets = Budgets::new(settings.in_flight_bytes_max);
         Self(Arc::new(Shared {
             store,
             settings,
             refusals: Refusals::default(),
-            budget,
+            budgets,
             clock: Clock::default(),
             host,
             is_stopping: AtomicBool::new(false),
@@ -168,7 +168,7 @@ impl Shared {
 
     /// How many bytes of bodies and answers are in flight.
     pub fn in_flight_bytes(&self) -> usize {
-        self.budget.held()
+        self.budgets.held()
     }
 
     /// From now on no work is handed out, nobody waits for any, and reads that take long end; what

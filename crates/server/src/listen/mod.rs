@@ -53,6 +53,8 @@ pub(crate) struct Limits {
     pub(crate) discard: Duration,
     /// A client that reads nothing of its answer for so long is let go, and the answer with it.
     pub(crate) unread: Duration,
+    /// A client may take so long to read a long answer, however steadily it reads.
+    pub(crate) answer: Duration,
     /// After the last answer the server waits so long for the client to close or to send more.
     pub(crate) linger_pause: Duration,
     /// The server reads what comes after the last answer for so long.
@@ -68,6 +70,7 @@ pub(crate) const LIMITS: Limits = Limits {
     body: Duration::from_secs(30),
     discard: Duration::from_secs(1),
     unread: Duration::from_secs(30),
+    answer: Duration::from_mins(5),
     linger_pause: Duration::from_secs(2),
     linger: Duration::from_secs(30),
     connections: 4096,
@@ -101,7 +104,8 @@ pub(crate) async fn serve(
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.unread));
         let stream = Lingering::new(Box::pin(stream), linger, stopping.clone());
-        let service = Tracked { service: router.clone(), member: Arc::clone(&member) };
+        let (patience, member_of) = (limits.answer, Arc::clone(&member));
+        let service = Tracked { service: router.clone(), member: member_of, patience };
         let service = TowerToHyperService::new(service);
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {

@@ -226,9 +226,14 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Ends when the connection must make room for another.
+    /// Ends when the connection must make room for another, or was closed.
     pub(super) async fn closed(&self) {
         self.connection.closed.notified().await;
+    }
+
+    /// Closes the connection, also if it is busy.
+    pub(super) fn close(&self) {
+        self.connection.closed.notify_one();
     }
 
     /// Notes that a request has come. `None` if the connection was told to close just before.

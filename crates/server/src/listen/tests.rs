@@ -145,6 +145,19 @@ async fn a_client_that_does_not_read_its_answer_is_let_go() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// A client that would be let go for reading nothing only much later.
+#[tokio::test]
+async fn a_client_that_takes_too_long_to_read_its_answer_is_let_go() {
+    let (address, _) = start(Limits { answer: SHORT, connections: 1, ..LIMITS }).await;
+    let mut slow = connect(address).await;
+    send(&mut slow, "GET /long HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    answer(&mut slow).await;
+    let mut next = connect(address).await;
+    send(&mut next, NOTE).await;
+    let answer = answer(&mut next).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
 #[tokio::test]
 async fn where_all_connections_are_busy_the_next_one_waits_for_its_turn() {
     let (address, shared) = start(Limits { connections: 1, ..LIMITS }).await;
