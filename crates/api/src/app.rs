@@ -13,7 +13,7 @@ use octopoid_domain::Millis;
 use octopoid_store::{Stamp, Store};
 
 use crate::{
-    budget::Budget,
+    budget::Budgets,
     clock::Clock,
     middleware::{Authority, Origin},
     refusals::Refusals,
@@ -125,7 +125,7 @@ pub struct Shared {
     /// How many requests were refused before a handler saw them.
     pub refusals: Refusals,
     /// What is in flight.
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) budgets: Budgets,
     pub(crate) clock: Clock,
     /// Which keys' use was noted.
     pub(crate) touches: Touches,
@@ -145,12 +145,12 @@ impl Deref for App {
 impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
-        let budget = Budget::new(settings.in_flight_bytes_max);
+        let budgets = Budgets::new(settings.in_flight_bytes_max);
         Self(Arc::new(Shared {
             store,
             settings,
             refusals: Refusals::default(),
-            budget,
+            budgets,
             clock: Clock::default(),
             touches: Touches::default(),
             host,
@@ -188,7 +188,7 @@ impl Shared {
 
     /// How many bytes of bodies and answers are in flight.
     pub fn in_flight_bytes(&self) -> usize {
-        self.budget.held()
+        self.budgets.held()
     }
 
     /// From now on no work is handed out, nobody waits for any, and reads that take long end; what

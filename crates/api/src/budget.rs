@@ -1,10 +1,29 @@
-//! One budget of bytes for everything in flight: bodies that are being read, and answers that are
-//! being sent.
+//! The budget of bytes for what is in flight: one half for bodies that are being read, one for
+//! answers that are being sent. Clients that read slowly hold answers for long, and must not keep
+//! others from sending.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
+
+/// The two halves of the budget.
+pub(crate) struct Budgets {
+    pub(crate) bodies: Arc<Budget>,
+    pub(crate) answers: Arc<Budget>,
+}
+
+impl Budgets {
+    pub(crate) fn new(max: usize) -> Self {
+        let half = max / 2;
+        Self { bodies: Budget::new(half), answers: Budget::new(max - half) }
+    }
+
+    /// The bytes that are held now.
+    pub(crate) fn held(&self) -> usize {
+        self.bodies.held() + self.answers.held()
+    }
+}
 
 /// How many bytes are held, and how many may be.
 pub(crate) struct Budget {

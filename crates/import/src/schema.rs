@@ -5,8 +5,8 @@ pub(crate) struct Given {
     pub(crate) name: &'static str,
     /// The migration that made it.
     since: i64,
-    /// What tells two rows apart, as an expression, where all is well.
-    pub(crate) keys: &'static [&'static str],
+    /// Its keys: the columns that tell two rows apart where all is well.
+    pub(crate) keys: &'static [&'static [&'static str]],
     /// Its columns, each with the migration that added it.
     pub(crate) columns: &'static [(&'static str, i64)],
 }
@@ -19,16 +19,16 @@ pub(crate) const BOOKKEEPING: [&str; 2] = ["d1_migrations", "schema_info"];
 
 /// The tables that something is made of.
 pub(crate) const GIVEN: [Given; 10] = [
-    Given { name: "tasks", since: 1, keys: &["id", "file_path"], columns: TASKS },
-    Given { name: "projects", since: 1, keys: &["id"], columns: PROJECTS },
-    Given { name: "drafts", since: 1, keys: &["id"], columns: DRAFTS },
-    Given { name: "orchestrators", since: 1, keys: &["id"], columns: ORCHESTRATORS },
-    Given { name: "task_history", since: 1, keys: &["id"], columns: HISTORY },
-    Given { name: "roles", since: 10, keys: &["name"], columns: ROLES },
-    Given { name: "flows", since: 11, keys: &[], columns: FLOWS },
-    Given { name: "messages", since: 13, keys: &["id"], columns: MESSAGES },
-    Given { name: "actions", since: 14, keys: &["id"], columns: ACTIONS },
-    Given { name: "api_keys", since: 17, keys: &["key_hash"], columns: KEYS },
+    Given { name: "tasks", since: 1, keys: &[&["id"], &["file_path"]], columns: TASKS },
+    Given { name: "projects", since: 1, keys: &[&["id"]], columns: PROJECTS },
+    Given { name: "drafts", since: 1, keys: &[&["id"]], columns: DRAFTS },
+    Given { name: "orchestrators", since: 1, keys: &[&["id"]], columns: ORCHESTRATORS },
+    Given { name: "task_history", since: 1, keys: &[&["id"]], columns: HISTORY },
+    Given { name: "roles", since: 10, keys: &[&["name"]], columns: ROLES },
+    Given { name: "flows", since: 11, keys: FLOW_KEYS, columns: FLOWS },
+    Given { name: "messages", since: 13, keys: &[&["id"]], columns: MESSAGES },
+    Given { name: "actions", since: 14, keys: &[&["id"]], columns: ACTIONS },
+    Given { name: "api_keys", since: 17, keys: &[&["key_hash"]], columns: KEYS },
 ];
 
 /// A table by its name.
@@ -169,6 +169,8 @@ const ROLES: &[(&str, i64)] = &[
 ];
 
 /// `scope` took the place of `cluster`.
+const FLOW_KEYS: &[&[&str]] = &[&["name", "cluster"], &["name", "scope"]];
+
 const FLOWS: &[(&str, i64)] = &[
     ("name", 11),
     ("cluster", 11),

@@ -167,16 +167,25 @@ impl Source {
     /// Refuses two rows of one key, which parts of an export that overlap have.
     fn check_keys(&self) -> Result<(), ImportError> {
         for given in GIVEN.iter().filter(|given| self.has(given.name)) {
-            let keys = given.keys.iter().filter(|key| self.has_column(given.name, key));
-            for key in keys {
+            let has_all =
+                |key: &[&str]| key.iter().all(|column| self.has_column(given.name, column));
+            for key in given.keys.iter().filter(|key| has_all(key)) {
+                let texts = key.iter().map(|column| format!("CAST({column} AS TEXT)"));
+                let texts = texts.collect::<Vec<_>>().join(", ");
                 let sql = format!(
-                    "SELECT CAST({key} AS TEXT) FROM {} WHERE {key} IS NOT NULL \
-                     GROUP BY 1 HAVING COUNT(*) > 1 LIMIT 1",
-                    given.name
+                    "SELECT {texts} FROM {} WHERE {} IS NOT NULL GROUP BY {texts} \
+                     HAVING COUNT(*) > 1 LIMIT 1",
+                    given.name,
+                    key.join(" IS NOT NULL AND "),
                 );
                 let mut statement = self.connection.prepare(&sql)?;
                 if let Some(row) = statement.query([])?.next()? {
-                    let key = format!("{key} {:?}", short(&row.get::<_, String>(0)?));
+                    let mut parts = Vec::new();
+                    for (at, column) in key.iter().enumerate() {
+                        let text: String = row.get(at)?;
+                        parts.push(format!("{column} {:?}", short(&text)));
+                    }
+                    let key = parts.join(" and ");
                     return Err(ImportError::Duplicate { table: given.name, key });
                 }
             }

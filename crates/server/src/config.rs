@@ -13,7 +13,12 @@ use octopoid_api::{
 use octopoid_store_postgres::{Location as Server, Options as Pool};
 use octopoid_store_sqlite::Location as File;
 
-use crate::{copy, hidden::Hidden, import, logging::BUFFER_BYTES};
+use crate::{
+    copy,
+    hidden::Hidden,
+    import,
+    logging::{BUFFER_BYTES, BUFFER_BYTES_MIN},
+};
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
@@ -180,13 +185,15 @@ pub(crate) struct Options {
     #[arg(long, global = true, env = "OCTOPOID_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
-    /// How many bytes of log lines wait for whatever reads them. Further lines are dropped.
+    /// How many bytes of log lines wait for whatever reads them, at least 65536. Further lines are
+    /// dropped.
     #[arg(
         long,
         global = true,
         env = "OCTOPOID_LOG_BUFFER",
         default_value_t = BUFFER_BYTES,
-        value_name = "BYTES"
+        value_name = "BYTES",
+        value_parser = log_buffer
     )]
     pub(crate) log_buffer: usize,
 
@@ -364,9 +371,17 @@ fn period(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn log_buffer(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes >= BUFFER_BYTES_MIN => Ok(bytes),
+        Ok(_) => Err(format!("it must be at least {BUFFER_BYTES_MIN} bytes, or lines do not fit")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Database, File, Secret, duration, period};
+    use super::{Cli, Database, File, Secret, duration, log_buffer, period};
     use clap::Parser;
     use octopoid_api::AuthMode;
 
@@ -476,6 +491,15 @@ mod tests {
         assert!(!format!("{plan:?}").contains("geheim"));
         let wrong = Cli::try_parse_from(["o", "--db-connections", "0"]);
         assert!(wrong.is_err());
+    }
+
+    #[test]
+    fn a_buffer_for_the_log_has_room_for_lines() {
+        assert_eq!(log_buffer("65536"), Ok(65_536));
+        for text in ["0", "65535"] {
+            assert!(log_buffer(text).unwrap_err().contains("at least 65536 bytes"), "{text}");
+        }
+        assert!(log_buffer("-1").is_err() && log_buffer("8M").is_err());
     }
 
     #[test]

@@ -18,6 +18,8 @@ use crate::config::LogFormat;
 const GATHER: Duration = Duration::from_millis(20);
 /// Bytes that may wait if the settings do not say otherwise.
 pub(crate) const BUFFER_BYTES: usize = 8 * 1024 * 1024;
+/// The fewest bytes that the settings may allow: any line fits, or nearly any.
+pub(crate) const BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// How long the end of the process waits for the last lines to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -49,7 +51,7 @@ struct Shared {
     /// whatever reads the log would make the whole server wait.
     bytes_max: usize,
     state: Mutex<State>,
-    /// The first line has come, or the guard is gone.
+    /// The first line has come or was dropped, or the guard is gone.
     filled: Condvar,
     /// The thread has ended.
     ended: Condvar,
@@ -78,7 +80,8 @@ impl Lines {
     /// Waits for lines and takes them, with the number of those that were dropped after them;
     /// `None` once there are none and will be none.
     fn take(&self) -> Option<(Vec<u8>, u64)> {
-        let is_quiet = |state: &mut State| state.waiting.is_empty() && !state.is_over;
+        let is_quiet =
+            |state: &mut State| state.waiting.is_empty() && state.dropped == 0 && !state.is_over;
         let state = self.0.filled.wait_while(self.state(), is_quiet);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         // The end of the gathering, or of the server, whichever comes first.
@@ -88,7 +91,7 @@ impl Lines {
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let lines = std::mem::take(&mut state.waiting);
         let dropped = std::mem::take(&mut state.dropped);
-        (!lines.is_empty()).then_some((lines, dropped))
+        (!lines.is_empty() || dropped > 0).then_some((lines, dropped))
     }
 }
 
@@ -99,6 +102,11 @@ impl Write for Lines {
         // A line that is too long even for an empty buffer is dropped as well.
         if after > self.0.bytes_max {
             state.dropped += 1;
+            let wakes = state.dropped == 1;
+            drop(state);
+            if wakes {
+                self.0.filled.notify_one();
+            }
             return Ok(line.len());
         }
         state.waiting.extend_from_slice(line);
@@ -275,6 +283,19 @@ mod tests {
         let mut expected = vec!["xxxxxxxxx"; 10];
         (expected[0], expected[9]) = ("first", "dropped 3");
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_for_the_buffer_is_told_of_also_if_it_is_the_only_one() {
+        let lines = Lines::new(8);
+        let (tell, told) = channel();
+        let telling = move |dropped| tell.send(dropped).unwrap();
+        let guard = Guard::start(lines.clone(), Output::default(), PATIENCE, telling);
+        lines.clone().write_all(b"too long\n").unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(1));
+        lines.clone().write_all(b"too long\n").unwrap();
+        drop(guard);
+        assert_eq!(told.try_recv(), Ok(1), "at the end too");
     }
 
     #[test]

@@ -103,13 +103,13 @@ impl Loop {
     fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while let Some(job) = self.next() {
-            let mut text = self.take(job, &mut group);
-            while group.len() < GROUP_MAX && text < GROUP_TEXT_MAX {
-                let Ok(job) = self.inbox.try_recv() else { break };
-                text += self.take(job, &mut group);
-            }
+            let read = self.gather(job, &mut group);
             if !group.is_empty() {
                 self.finish(&mut group);
+            }
+            // Only now: under steady reads the writes before them would never be committed.
+            if let Some(read) = read {
+                self.connection.serve(read);
             }
         }
     }
@@ -131,18 +131,22 @@ impl Loop {
         }
     }
 
-    /// Adds a write to the group and returns how much text it has.
-    fn take(&self, job: Job, group: &mut Vec<Write>) -> usize {
-        match job {
-            Job::Write(write) => {
-                let text = write.text;
-                group.push(write);
-                text
+    /// Adds this write and those that wait behind it to the group. A read ends the group and is
+    /// returned.
+    fn gather(&self, mut job: Job, group: &mut Vec<Write>) -> Option<Read> {
+        let mut text = 0;
+        loop {
+            match job {
+                Job::Write(write) => {
+                    text += write.text;
+                    group.push(write);
+                }
+                Job::Read(read) => return Some(read),
             }
-            Job::Read(read) => {
-                self.connection.serve(read);
-                0
+            if group.len() >= GROUP_MAX || text >= GROUP_TEXT_MAX {
+                return None;
             }
+            job = self.inbox.try_recv().ok()?;
         }
     }
 
@@ -282,10 +286,82 @@ fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use octopoid_store::EngineError;
-    use rusqlite::ffi;
+    use std::{fs, sync::Arc};
 
-    use super::commit_error;
+    use octopoid_store::{
+        EngineError,
+        engine::{Statement, Value},
+    };
+    use rusqlite::{Connection, ffi};
+    use tokio::sync::oneshot;
+
+    use super::{Job, Loop, Undone, Write, commit, commit_error, transaction};
+    use crate::reader::{Read, Reader, Stop, Times};
+
+    fn one(sql: &'static str) -> Vec<Statement> {
+        vec![Statement { sql: sql.into(), parameters: Vec::new() }]
+    }
+
+    #[test]
+    fn a_read_does_not_hold_up_the_writes_before_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE numbers (number)").unwrap();
+        let connection =
+            Reader::new(connection, &Arc::new(Stop::default()), Times::default()).unwrap();
+        let (jobs, inbox) = flume::unbounded();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let (reply, _) = oneshot::channel();
+            let write = Write::new(one("INSERT INTO numbers VALUES (1)"), reply);
+            jobs.send(Job::Write(write)).unwrap();
+            let (reply, answer) = oneshot::channel();
+            let read = Read::new(one("SELECT COUNT(*) FROM numbers"), reply);
+            jobs.send(Job::Read(read)).unwrap();
+            seen.push(answer);
+        }
+        drop(jobs);
+        Loop { connection, inbox, disk: None }.run();
+        for (answer, count) in seen.iter_mut().zip(1..) {
+            let rows = answer.try_recv().unwrap().unwrap();
+            assert_eq!(rows, [vec![vec![Value::Int(count)]]], "the writes before it are committed");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_sqlite_refuses_did_nothing_and_the_next_is_made() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; CREATE TABLE parents (id INTEGER PRIMARY KEY);
+                 CREATE TABLE children (parent REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .unwrap();
+        let group = |sql| [Write::new(one(sql), oneshot::channel().0)];
+        let orphan = commit(&connection, &group("INSERT INTO children VALUES (1)"));
+        assert!(matches!(orphan, Err(EngineError::Unavailable(_))), "{orphan:?}");
+        commit(&connection, &group("INSERT INTO parents VALUES (1)")).unwrap();
+        let count = commit(&connection, &group("SELECT COUNT(*) FROM children")).unwrap();
+        assert_eq!(*count[0].as_ref().unwrap(), [vec![vec![Value::Int(0)]]]);
+    }
+
+    /// A rollback journal that cannot be deleted is an I/O error in the middle of a commit.
+    #[test]
+    fn a_commit_that_fails_because_of_the_disk_is_unconfirmed() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("db")).unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode = DELETE; CREATE TABLE numbers (number)")
+            .unwrap();
+        let journal = directory.path().join("db-journal");
+        let failed = transaction(&connection, || {
+            connection.execute("INSERT INTO numbers VALUES (1)", [])?;
+            fs::remove_file(&journal).unwrap();
+            fs::create_dir(&journal).unwrap();
+            Ok(())
+        });
+        let Err(Undone::All(error)) = failed else { panic!("it was committed") };
+        assert!(matches!(error, EngineError::Unconfirmed(_)), "{error:?}");
+    }
 
     /// The codes with which a commit can fail, sorted by what is known afterwards.
     #[test]

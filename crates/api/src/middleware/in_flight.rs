@@ -29,7 +29,7 @@ const FREE_BYTES: usize = 16 * 1024;
 
 /// What a request and its answer hold.
 pub(super) struct InFlight {
-    budget: Arc<Budget>,
+    answers: Arc<Budget>,
     body: Arc<Share>,
     /// The request changes nothing, so that its answer can still be refused.
     is_read: bool,
@@ -51,9 +51,9 @@ impl std::error::Error for Overloaded {}
 /// what is made of them takes about as much.
 pub(super) fn enter(app: &App, request: Request) -> (InFlight, Request) {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
-    let budget = Arc::clone(&app.budget);
-    let share = Arc::new(budget.share());
-    let in_flight = InFlight { budget, body: Arc::clone(&share), is_read };
+    let answers = Arc::clone(&app.budgets.answers);
+    let share = Arc::new(app.budgets.bodies.share());
+    let in_flight = InFlight { answers, body: Arc::clone(&share), is_read };
     if request.body().size_hint().upper().is_some_and(|length| length <= FREE_BYTES as u64) {
         return (in_flight, request);
     }
@@ -63,14 +63,14 @@ pub(super) fn enter(app: &App, request: Request) -> (InFlight, Request) {
 impl InFlight {
     /// Charges the answer until it has been written, or makes it a refusal.
     pub(super) fn leave(self, response: Response) -> Response {
-        let Self { budget, body, is_read } = self;
+        let Self { answers, body, is_read } = self;
         drop(body);
         let length = response.body().size_hint().lower();
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length <= FREE_BYTES {
             return response;
         }
-        let share = if is_read { budget.reserve(length) } else { Some(budget.hold(length)) };
+        let share = if is_read { answers.reserve(length) } else { Some(answers.hold(length)) };
         match share {
             Some(share) => response.map(|body| Body::new(Leaving { body, share })),
             None => Problem::overloaded().into_response(),

@@ -13,13 +13,14 @@ use tower::ServiceExt;
 
 use crate::common::{ADMIN, TestApp};
 
-const BUDGET: usize = 100_000;
+/// What bodies may hold, and what answers may.
+const HALF: usize = 100_000;
 
 async fn app() -> TestApp {
     let settings = Settings {
         auth: AuthMode::Open,
         admin_key_hash: Some(octopoid_api::auth::hash(ADMIN)),
-        in_flight_bytes_max: BUDGET,
+        in_flight_bytes_max: 2 * HALF,
         ..Settings::default()
     };
     TestApp::with(settings).await
@@ -48,7 +49,7 @@ async fn answers_that_nobody_reads_use_the_budget_up() {
     // The last that finds something left may go beyond the budget.
     let last = unread(&app, "/api/v1/tasks?scope=s").await;
     assert_eq!(last.status(), StatusCode::OK);
-    assert!(app.app.in_flight_bytes() > BUDGET);
+    assert!(app.app.in_flight_bytes() > HALF);
     for path in ["/api/v1/tasks/a", "/api/v1/tasks?scope=s", "/openapi.json"] {
         let refused = app.get(path).await;
         let expected = json!({
@@ -70,7 +71,7 @@ async fn answers_that_nobody_reads_use_the_budget_up() {
     // What has been sent, or will not be, is given back.
     let whole = first.into_body().collect().await.unwrap().to_bytes();
     drop(whole);
-    assert!(app.app.in_flight_bytes() < BUDGET);
+    assert!(app.app.in_flight_bytes() < HALF);
     app.get("/api/v1/tasks/a").await.expect(200);
     drop(last);
     assert_eq!(app.app.in_flight_bytes(), 0);
@@ -91,10 +92,10 @@ async fn bodies_that_do_not_end_use_the_budget_up() {
         "content": "x".repeat(20_000),
     });
     for caller in [&app, &holder] {
-        let (waiting, body) = (caller.clone(), unfinished(2 * BUDGET));
+        let (waiting, body) = (caller.clone(), unfinished(2 * HALF));
         let unfinished =
             tokio::spawn(async move { waiting.raw("POST", "/api/v1/tasks", body).await });
-        while app.app.in_flight_bytes() <= BUDGET {
+        while app.app.in_flight_bytes() <= HALF {
             tokio::task::yield_now().await;
         }
         let refused = caller.post("/api/v1/tasks", large.clone()).await;
@@ -112,6 +113,31 @@ async fn bodies_that_do_not_end_use_the_budget_up() {
         assert_eq!(app.app.in_flight_bytes(), 0);
         caller.delete("/api/v1/tasks/large").await.expect(200);
     }
+}
+
+#[tokio::test]
+async fn bodies_and_answers_do_not_use_up_what_the_others_may() {
+    let app = app().await;
+    let large = |id: &str| {
+        json!({
+            "id": id, "file_path": format!("{id}.md"), "branch": "main", "scope": "s",
+            "content": "x".repeat(60_000),
+        })
+    };
+    app.post("/api/v1/tasks", large("a")).await.expect(201);
+    let unread = [unread(&app, "/api/v1/tasks/a").await, unread(&app, "/api/v1/tasks/a").await];
+    app.get("/api/v1/tasks/a").await.expect(503);
+    app.post("/api/v1/tasks", large("b")).await.expect(201);
+    drop(unread);
+
+    let (waiting, body) = (app.clone(), unfinished(2 * HALF));
+    let unfinished = tokio::spawn(async move { waiting.raw("POST", "/api/v1/tasks", body).await });
+    while app.app.in_flight_bytes() <= HALF {
+        tokio::task::yield_now().await;
+    }
+    app.post("/api/v1/tasks", large("c")).await.expect(503);
+    app.get("/api/v1/tasks/b").await.expect(200);
+    unfinished.abort();
 }
 
 #[tokio::test]

@@ -144,6 +144,22 @@ fn keys_that_are_there_twice_are_refused_by_name() {
 }
 
 #[test]
+fn flows_that_are_there_twice_are_refused_by_name_and_scope() {
+    for (level, column) in [(11, "cluster"), (19, "scope")] {
+        let flow = |scope: &str| {
+            format!(
+                "INSERT INTO flows (name,{column},states,transitions,registered_at,updated_at) \
+                 VALUES('f','{scope}','[]','[]','2026-01-01 00:00:00','2026-01-01 00:00:00');\n"
+            )
+        };
+        let error = load(&dump(level, &flow("s").repeat(2))).err().unwrap().to_string();
+        let what = format!("flows has several rows for name \"f\" and {column} \"s\"");
+        assert!(error.contains(&what), "{error}");
+        load(&dump(level, &(flow("s") + &flow("other")))).unwrap();
+    }
+}
+
+#[test]
 fn rows_without_a_scope_are_told_and_get_the_one_that_is_named() {
     let rows = "INSERT INTO projects (id,title,status,auto_accept,created_at) \
          VALUES('p','t','draft',0,'2026-01-01 00:00:00');\n\

@@ -1,6 +1,7 @@
 //! Connections: accepting them, and letting go of clients that dawdle.
 
 mod files;
+mod refusal;
 mod registry;
 mod seldom;
 mod service;
@@ -25,6 +26,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower_http::timeout::{RequestBodyDeadline, RequestBodyTimeout};
 
 use self::{
+    refusal::Refusals,
     registry::{Member, Registry},
     service::{Draining, Tracked},
     stream::{Lingering, Patience},
@@ -39,13 +41,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// never finish their heads hold so much each.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// What a client is told that has too many connections. It is not read first what it wants.
-const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/json\r\ncontent-length: 133\r\nretry-after: 1\r\n\
-    connection: close\r\n\r\n\
-    {\"error\":\"Service Unavailable\",\"code\":\"overloaded\",\
-    \"message\":\"This address has too many connections; close some, or try again later\"}";
-
 /// How much clients may ask of the server's patience.
 pub(crate) struct Limits {
     /// A client may take so long to send a request's head, also after the answer before it.
@@ -58,6 +53,8 @@ pub(crate) struct Limits {
     pub(crate) discard: Duration,
     /// A client that reads nothing of its answer for so long is let go, and the answer with it.
     pub(crate) unread: Duration,
+    /// A client may take so long to read a long answer, however steadily it reads.
+    pub(crate) answer: Duration,
     /// After the last answer the server waits so long for the client to close or to send more.
     pub(crate) linger_pause: Duration,
     /// The server reads what comes after the last answer for so long.
@@ -73,6 +70,7 @@ pub(crate) const LIMITS: Limits = Limits {
     body: Duration::from_secs(30),
     discard: Duration::from_secs(1),
     unread: Duration::from_secs(30),
+    answer: Duration::from_mins(5),
     linger_pause: Duration::from_secs(2),
     linger: Duration::from_secs(30),
     connections: 4096,
@@ -96,16 +94,18 @@ pub(crate) async fn serve(
     let linger = Patience { pause: limits.linger_pause, total: limits.linger };
     let open = GracefulShutdown::new();
     let registry = Registry::new(limits.connections);
+    let refusals = Refusals::new(limits.linger_pause, stopping.clone());
     loop {
         let (stream, member) = tokio::select! {
-            accepted = accept_one(&listener, &registry) => accepted,
+            accepted = accept_one(&listener, &registry, &refusals) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         let member = Arc::new(member);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.unread));
         let stream = Lingering::new(Box::pin(stream), linger, stopping.clone());
-        let service = Tracked { service: router.clone(), member: Arc::clone(&member) };
+        let (patience, member_of) = (limits.answer, Arc::clone(&member));
+        let service = Tracked { service: router.clone(), member: member_of, patience };
         let service = TowerToHyperService::new(service);
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
@@ -126,7 +126,11 @@ pub(crate) async fn serve(
 }
 
 /// Accepts a connection and finds a place for it.
-async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> (TcpStream, Member) {
+async fn accept_one(
+    listener: &TcpListener,
+    registry: &Arc<Registry>,
+    refusals: &Refusals,
+) -> (TcpStream, Member) {
     loop {
         let (stream, address) = accept(listener, registry).await;
         if let Some(member) = registry.enter(address).await {
@@ -134,8 +138,7 @@ async fn accept_one(listener: &TcpListener, registry: &Arc<Registry>) -> (TcpStr
             let _ = stream.set_nodelay(true);
             return (stream, member);
         }
-        // The buffer of a new socket has room for it.
-        let _ = stream.try_write(REFUSAL);
+        refusals.send(stream);
     }
 }
 
@@ -144,9 +147,13 @@ async fn accept(listener: &TcpListener, registry: &Registry) -> (TcpStream, Sock
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
-                registry.note_accept_error(&error);
-                #[expect(clippy::disallowed_methods, reason = "nothing tells when files are free")]
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                if registry.note_accept_error(&error) {
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "nothing tells when files are free"
+                    )]
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

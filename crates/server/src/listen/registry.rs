@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::HashMap,
+    io::{self, ErrorKind},
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,12 +11,15 @@ use std::{
     },
 };
 
+use rustix::io::Errno;
 use tokio::sync::Notify;
 
 use super::seldom::Seldom;
 
-/// The state of a connection that has a request in flight.
-const BUSY: u64 = 0;
+/// States below this are of busy connections: how many requests are in flight. Pipelined ones may
+/// overlap, because an answer is in flight until it has been written. States from here on are of
+/// idle connections: the moment at which they became idle.
+const IDLE: u64 = 1 << 63;
 /// The state of a connection that was told to close.
 const CLOSED: u64 = u64::MAX;
 
@@ -53,7 +57,7 @@ struct Warnings {
 
 struct Connection {
     peer: IpAddr,
-    /// [`BUSY`], [`CLOSED`], or the moment at which it became idle.
+    /// Below [`IDLE`], from [`IDLE`] on, or [`CLOSED`].
     state: AtomicU64,
     closed: Notify,
 }
@@ -64,7 +68,7 @@ impl Registry {
             max,
             peer_max: max - max / 16,
             open: Mutex::default(),
-            moment: AtomicU64::new(BUSY + 1),
+            moment: AtomicU64::new(IDLE),
             freed: Notify::new(),
             warnings: Warnings::default(),
         })
@@ -136,7 +140,7 @@ impl Registry {
             let idle = connections.iter().filter_map(|(id, connection)| {
                 let is_asked = of.is_none_or(|peer| peer == connection.peer);
                 let state = connection.state.load(Ordering::Relaxed);
-                (is_asked && state != BUSY && state != CLOSED).then_some((id, connection, state))
+                (is_asked && (IDLE..CLOSED).contains(&state)).then_some((id, connection, state))
             });
             let longest = idle.max_by_key(|(_, connection, since)| {
                 (peers.get(&connection.peer).copied(), Reverse(*since))
@@ -165,13 +169,22 @@ impl Registry {
         }
     }
 
-    /// Notes that a connection could not be accepted. Most often there are too many open files, so
-    /// the longest idle connection gives up its own.
-    pub(super) fn note_accept_error(&self, error: &std::io::Error) {
+    /// Notes that a connection could not be accepted, and returns whether the next should wait. If
+    /// there are too many open files, or too little memory, the longest idle connection gives up
+    /// its own.
+    pub(super) fn note_accept_error(&self, error: &io::Error) -> bool {
+        // The client went away while it waited for its turn.
+        if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+            return false;
+        }
         if let Some(times) = self.warnings.accept.allows() {
             tracing::warn!(%error, times, "could not accept a connection");
         }
-        self.close_idle(&mut self.open(), None);
+        let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        if Errno::from_io_error(error).is_some_and(|error| scarce.contains(&error)) {
+            self.close_idle(&mut self.open(), None);
+        }
+        true
     }
 }
 
@@ -213,20 +226,26 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Ends when the connection must make room for another.
+    /// Ends when the connection must make room for another, or was closed.
     pub(super) async fn closed(&self) {
         self.connection.closed.notified().await;
     }
 
+    /// Closes the connection, also if it is busy.
+    pub(super) fn close(&self) {
+        self.connection.closed.notify_one();
+    }
+
     /// Notes that a request has come. `None` if the connection was told to close just before.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Busy> {
-        match self.connection.state.swap(BUSY, Ordering::Relaxed) {
-            CLOSED => {
-                self.connection.state.store(CLOSED, Ordering::Relaxed);
-                None
-            }
-            _ => Some(Busy(Arc::clone(self))),
-        }
+        let begun = |state| match state {
+            CLOSED => None,
+            IDLE.. => Some(1),
+            in_flight => Some(in_flight + 1),
+        };
+        let state = &self.connection.state;
+        state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun).ok()?;
+        Some(Busy(Arc::clone(self)))
     }
 }
 
@@ -237,23 +256,33 @@ impl Drop for Member {
     }
 }
 
-/// A request in flight; when it is dropped, the connection is idle.
+/// A request in flight; when the last of them is dropped, the connection is idle.
 pub(super) struct Busy(Arc<Member>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
         let Member { registry, connection, .. } = &*self.0;
-        let moment = registry.moment.fetch_add(1, Ordering::Relaxed);
-        connection.state.store(moment, Ordering::Relaxed);
-        registry.freed.notify_one();
+        let ended = |in_flight| {
+            let is_last = in_flight == 1;
+            Some(if is_last {
+                registry.moment.fetch_add(1, Ordering::Relaxed)
+            } else {
+                in_flight - 1
+            })
+        };
+        let before = connection.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, ended);
+        if before == Ok(1) {
+            registry.freed.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, task::Poll};
+    use std::{io, sync::Arc, task::Poll};
 
     use futures_util::FutureExt;
+    use rustix::io::Errno;
 
     use super::{Member, Registry, peer};
 
@@ -301,6 +330,32 @@ mod tests {
         let _new = entered(&registry, "10.0.0.3");
         assert!(!is_closed(&modest), "it has been idle for longer, but is the only one");
         assert_eq!(greedy.each_ref().map(|member| is_closed(member)), [true, false, false]);
+    }
+
+    #[test]
+    fn a_connection_is_idle_only_once_its_last_request_has_its_answer() {
+        let registry = Registry::new(1);
+        let member = entered(&registry, "10.0.0.1");
+        let (first, second) = (member.begin().unwrap(), member.begin().unwrap());
+        drop(first);
+        assert!(enter(&registry, "127.0.0.1").is_pending(), "the second is in flight");
+        drop(second);
+        let _next = entered(&registry, "127.0.0.1");
+        assert!(is_closed(&member));
+    }
+
+    #[test]
+    fn only_an_accept_that_lacks_a_resource_closes_an_idle_connection() {
+        let registry = Registry::new(4);
+        let idle = entered(&registry, "10.0.0.1");
+        let note = |error: Errno| registry.note_accept_error(&io::Error::from(error));
+        assert!(
+            !note(Errno::CONNABORTED) && !note(Errno::CONNRESET),
+            "the next is accepted at once"
+        );
+        assert!(note(Errno::PERM), "it may last, so the next waits");
+        assert!(!is_closed(&idle));
+        assert!(note(Errno::MFILE) && is_closed(&idle));
     }
 
     #[tokio::test]

@@ -19,12 +19,16 @@ use axum::{
 use futures_util::future::BoxFuture;
 use hyper::body::{Frame, SizeHint};
 use octopoid_api::unread::{Left, lend};
+use tokio::sync::oneshot;
 use tower::{Service, ServiceExt};
 
 use super::registry::{Busy, Member};
 
 /// A longer rest of a body is not read only to keep the connection.
 const DISCARD_BYTES_MAX: usize = 64 * 1024;
+
+/// A longer answer must be read in a limited time: it holds a part of the budget of answers.
+const SHORT_ANSWER_BYTES: u64 = 16 * 1024;
 
 /// The router, which reads all of a request before the answer leaves, or closes the connection
 /// after the answer and says so.
@@ -86,6 +90,8 @@ async fn discard(rest: Body, patience: Duration) -> bool {
 pub(super) struct Tracked<S> {
     pub(super) service: S,
     pub(super) member: Arc<Member>,
+    /// How long the client may take to read a long answer.
+    pub(super) patience: Duration,
 }
 
 impl<S, R> Service<R> for Tracked<S>
@@ -105,27 +111,51 @@ where
     fn call(&mut self, request: R) -> Self::Future {
         let busy = self.member.begin();
         let answering = busy.is_some().then(|| self.service.call(request));
+        let (member, patience) = (Arc::clone(&self.member), self.patience);
         Box::pin(async move {
             let (Some(busy), Some(answering)) = (busy, answering) else {
                 // The connection is about to be dropped, and this future with it.
                 return std::future::pending().await;
             };
-            let busy = Arc::new(busy);
-            Ok(answering.await?.map(|body| TrackedBody { body, busy }))
+            let answer = answering.await?;
+            let length = answer.body().size_hint().exact();
+            let written = length
+                .is_none_or(|length| length > SHORT_ANSWER_BYTES)
+                .then(|| limit(member, patience));
+            let busy = Arc::new(InFlight { _busy: busy, _written: written });
+            Ok(answer.map(|body| TrackedBody { body, busy }))
         })
     }
+}
+
+/// Closes the connection after this time, unless what is returned is dropped before.
+fn limit(member: Arc<Member>, patience: Duration) -> oneshot::Sender<()> {
+    let (unwritten, written) = oneshot::channel();
+    tokio::spawn(async move {
+        if tokio::time::timeout(patience, written).await.is_err() {
+            tracing::debug!("closed a connection whose client takes too long to read an answer");
+            member.close();
+        }
+    });
+    unwritten
+}
+
+/// What ends once the last byte of an answer has been written.
+struct InFlight {
+    _busy: Busy,
+    _written: Option<oneshot::Sender<()>>,
 }
 
 /// An answer's body, whose connection is busy until its last byte has been written.
 pub(super) struct TrackedBody {
     body: Body,
-    busy: Arc<Busy>,
+    busy: Arc<InFlight>,
 }
 
 /// A piece of an answer that has not been written.
 struct Piece {
     bytes: Bytes,
-    _busy: Arc<Busy>,
+    _busy: Arc<InFlight>,
 }
 
 impl AsRef<[u8]> for Piece {

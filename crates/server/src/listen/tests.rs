@@ -15,7 +15,11 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-use super::{BUFFER_BYTES, LIMITS, Limits, serve};
+use super::{
+    BUFFER_BYTES, LIMITS, Limits,
+    refusal::{REFUSAL, REFUSALS_MAX, Refusals},
+    serve,
+};
 
 /// More than the system's buffers of a connection hold.
 const LONG: usize = 64 << 20;
@@ -104,12 +108,50 @@ async fn a_body_that_takes_too_long_in_all_is_given_up() {
     assert!(has(&answer, "HTTP/1.1 400", true), "{answer}");
 }
 
+#[tokio::test]
+async fn a_refused_client_can_read_why_but_only_so_many_are_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_stop, stopping) = watch::channel(false);
+    let refusals = Refusals::new(PATIENCE, stopping);
+    let mut clients = Vec::new();
+    for _ in 0..=REFUSALS_MAX {
+        // It has asked before it is refused, and what it asked is not read.
+        let mut client = connect(listener.local_addr().unwrap()).await;
+        send(&mut client, &NOTE.repeat(1_000)).await;
+        let (stream, _) = listener.accept().await.unwrap();
+        refusals.send(stream);
+        clients.push(client);
+    }
+    let mut beyond = clients.pop().unwrap();
+    let mut bytes = Vec::new();
+    let _reset = beyond.read_to_end(&mut bytes).await;
+    assert!(bytes.is_empty(), "more are told than may be");
+    for client in &mut clients {
+        assert_eq!(rest(client).await.as_bytes(), REFUSAL);
+    }
+    let (_, body) = std::str::from_utf8(REFUSAL).unwrap().split_once("\r\n\r\n").unwrap();
+    assert_eq!(body.len(), 133, "as its head says");
+}
+
 /// With room for one connection, the second is served only once the first was let go.
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_let_go() {
     let (address, _) = start(Limits { unread: SHORT, connections: 1, ..LIMITS }).await;
     let mut deaf = connect(address).await;
     send(&mut deaf, "GET /long HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let mut next = connect(address).await;
+    send(&mut next, NOTE).await;
+    let answer = answer(&mut next).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// A client that would be let go for reading nothing only much later.
+#[tokio::test]
+async fn a_client_that_takes_too_long_to_read_its_answer_is_let_go() {
+    let (address, _) = start(Limits { answer: SHORT, connections: 1, ..LIMITS }).await;
+    let mut slow = connect(address).await;
+    send(&mut slow, "GET /long HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    answer(&mut slow).await;
     let mut next = connect(address).await;
     send(&mut next, NOTE).await;
     let answer = answer(&mut next).await;
