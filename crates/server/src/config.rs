@@ -1,6 +1,6 @@
 //! The command line and the environment. A flag wins over its variable.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -10,11 +10,11 @@ use octopoid_api::{
     app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
     auth::AdminKey,
 };
-use octopoid_store_postgres::{Location as Server, Options as Pool};
-use octopoid_store_sqlite::Location as File;
+use octopoid_store_postgres::Options as Pool;
 
 use crate::{
     copy,
+    database::Database,
     hidden::Hidden,
     import,
     logging::{BUFFER_BYTES, BUFFER_BYTES_MIN},
@@ -228,45 +228,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What a database's URL names.
-#[derive(Clone, Debug)]
-pub(crate) enum Database {
-    /// An SQLite file, or memory.
-    Sqlite { url: String, location: File },
-    /// A PostgreSQL server.
-    Postgres(Box<Server>),
-}
-
-impl FromStr for Database {
-    type Err = String;
-
-    fn from_str(url: &str) -> Result<Self, String> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let server: Server = url.parse().map_err(|error| format!("{error}"))?;
-            return Ok(Self::Postgres(Box::new(server)));
-        }
-        let rest = url
-            .strip_prefix("sqlite:")
-            .ok_or_else(|| "the URL begins neither with sqlite: nor with postgres://".to_owned())?;
-        let location = match rest {
-            ":memory:" => File::Memory,
-            "" => return Err("the URL names no file".to_owned()),
-            // sqlite:///absolute/path and sqlite://relative/path are in use as well.
-            file => File::File(PathBuf::from(file.strip_prefix("//").unwrap_or(file))),
-        };
-        Ok(Self::Sqlite { url: url.to_owned(), location })
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite { url, .. } => formatter.write_str(url),
-            Self::Postgres(server) => server.fmt(formatter),
-        }
-    }
-}
-
 /// All that serving needs to know.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -381,7 +342,7 @@ fn log_buffer(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Database, File, Secret, duration, log_buffer, period};
+    use super::{Cli, Secret, duration, log_buffer, period};
     use clap::Parser;
     use octopoid_api::AuthMode;
 
@@ -463,23 +424,6 @@ mod tests {
             assert_eq!(plan.has_short_admin_key, is_short, "{text}");
             let hash = octopoid_api::auth::hash(text.trim());
             assert_eq!(plan.settings.admin_key_hash, Some(hash), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_database_is_a_file_or_memory_or_a_server() {
-        let location = |url: &str| match url.parse() {
-            Ok(Database::Sqlite { location, .. }) => location,
-            other => panic!("{url} is {other:?}"),
-        };
-        assert_eq!(location("sqlite::memory:"), File::Memory);
-        assert_eq!(location("sqlite:a.db"), File::File("a.db".into()));
-        assert_eq!(location("sqlite:///var/a.db"), File::File("/var/a.db".into()));
-        for url in ["postgres://a:b@c:1/d", "postgresql://c/d?sslmode=verify-full"] {
-            assert!(matches!(url.parse(), Ok(Database::Postgres(_))), "{url}");
-        }
-        for url in ["sqlite:", "mysql://x", "postgres://", "postgres://a/b?sslmode=some"] {
-            assert!(url.parse::<Database>().is_err(), "{url}");
         }
     }
 

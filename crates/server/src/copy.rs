@@ -10,7 +10,7 @@ use octopoid_store::{
 use octopoid_store_postgres::Options as Pool;
 use octopoid_store_sqlite::Location as File;
 
-use crate::{config::Database, connect, hidden::Hidden, open, print};
+use crate::{connect, database::Database, hidden::Hidden, open, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -19,8 +19,8 @@ use octopoid_store_postgres::Options as Pool;
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::{
-    config::Database,
     copy::{empty, left_behind, progress},
+    database::Database,
     hidden::Hidden,
     print,
 };

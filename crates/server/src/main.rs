@@ -3,6 +3,7 @@
 
 mod config;
 mod copy;
+mod database;
 mod hidden;
 mod host;
 mod import;
@@ -20,7 +21,8 @@ use octopoid_store_postgres::{Options as Pool, Postgres};
 use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
 use crate::{
-    config::{Cli, Command, Database, Options},
+    config::{Cli, Command, Options},
+    database::Database,
     host::System,
 };
 
@@ -63,9 +65,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 _ => format!("{} migrated from {from} to {to}\n", cli.options.database),
             })
         }
-        Command::Copy(args) => runtime()?.block_on(copy::run(args, patient(cli.options.pool()))),
+        Command::Copy(args) => runtime()?.block_on(copy::run(args, patient(&cli.options.pool()))),
         Command::Import(args) => {
-            runtime()?.block_on(import::run(args, patient(cli.options.pool())))
+            runtime()?.block_on(import::run(args, patient(&cli.options.pool())))
         }
         Command::Openapi => print(octopoid_api::openapi::document()),
         Command::Version => {
@@ -81,9 +83,9 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// For what nobody waits for as for a request.
-fn patient(pool: Pool) -> Pool {
-    Pool { patience: WORK_MAX, read_time_max: WORK_MAX, ..pool }
+/// Time limits for work that is no request, such as migrations and copies.
+fn patient(pool: &Pool) -> Pool {
+    Pool { patience: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
 }
 
 /// Opens the database as it is. A file that another program has made is refused untouched.
@@ -112,7 +114,7 @@ async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {
-            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..patient(pool) };
+            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..patient(&pool) };
             connect(database, pool).await?.migrate(System.now()).await?
         }
     };

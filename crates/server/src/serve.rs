@@ -12,11 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{
-    config::{Database, Plan},
-    host::System,
-    jobs, listen,
-};
+use crate::{config::Plan, database::Database, host::System, jobs, listen};
 
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(8);

@@ -159,7 +159,7 @@ async fn a_full_disk_shows_in_the_health_and_fails_no_read_with_a_key() {
 /// A database whose writes never end once it is stuck.
 struct Stuck {
     engine: SharedEngine,
-    is_stuck: AtomicBool,
+    hangs: AtomicBool,
     tries: AtomicUsize,
 }
 
@@ -169,7 +169,7 @@ impl Engine for Stuck {
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        if self.is_stuck.load(Ordering::Relaxed) {
+        if self.hangs.load(Ordering::Relaxed) {
             self.tries.fetch_add(1, Ordering::Relaxed);
             return Box::pin(pending());
         }
@@ -182,14 +182,14 @@ async fn a_read_with_a_key_does_not_wait_until_the_keys_use_is_noted() {
     let database = Database::fresh().await;
     let engine = SharedEngine::clone(&database.engine);
     let stuck =
-        Arc::new(Stuck { engine, is_stuck: AtomicBool::new(false), tries: AtomicUsize::new(0) });
+        Arc::new(Stuck { engine, hangs: AtomicBool::new(false), tries: AtomicUsize::new(0) });
     let admin_key_hash = Some(octopoid_api::auth::hash(ADMIN));
     let settings = Settings { admin_key_hash, ..Settings::default() };
     let app = TestApp::over(Arc::clone(&stuck) as SharedEngine, settings);
     app.app.store.migrate(app.app.now()).await.unwrap();
     let holder = app.holder("s").await;
     app.host.runs_aside.store(true, Ordering::Relaxed);
-    stuck.is_stuck.store(true, Ordering::Relaxed);
+    stuck.hangs.store(true, Ordering::Relaxed);
     for minute in 1..3 {
         for _ in 0..3 {
             holder.get("/api/v1/tasks").await.expect(200);
