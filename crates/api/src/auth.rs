@@ -57,7 +57,7 @@ impl Caller {
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
-    /// Whoever was authenticated, however often it is asked. Routes outside the versioned prefix
+    /// The caller that was authenticated, at each extraction. Routes outside the versioned prefix
     /// are not authenticated, and have no caller.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| {

@@ -9,7 +9,7 @@ use octopoid_store::StoreError;
 use crate::app::Shared;
 
 /// The host's time of day and its clock that nobody sets go on side by side. If they part by more
-/// than this, somebody has set the one, or the machine has slept.
+/// than this, the clock was set, or the machine has slept.
 const STEP_MS: i64 = 1_000;
 /// Less than this is not corrected, and neither is less than the measuring took: clocks that are kept
 /// by NTP differ by a few milliseconds, and correcting those would make time jump to and fro.

@@ -1,5 +1,5 @@
 //! Requests that were refused before a handler saw them: counted, and logged once a minute at most,
-//! so that whoever sends many of them does not fill the log.
+//! so that many of them do not fill the log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

@@ -16,7 +16,7 @@ use axum::{
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
-/// Lends a body to whoever handles the request. What the borrower drops unread comes back.
+/// Lends a body to the handler of the request. What it drops unread comes back.
 pub fn lend(body: Body) -> (Body, Unread) {
     let home = Arc::new(Mutex::new(None));
     let lent = Lent { body, home: Arc::clone(&home), reading: Reading::Untouched };

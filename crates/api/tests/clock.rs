@@ -1,4 +1,4 @@
-//! What the server makes of a clock that somebody sets.
+//! What the server makes of a clock that is set.
 #![allow(clippy::unwrap_used, reason = "helpers of tests unwrap as well")]
 
 mod common;
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use crate::common::{START, TestApp};
 
-/// A host on which a pause takes no time but on its clocks. While somebody waits, its clock is set
+/// A host on which a pause takes no time but on its clocks. During a wait, its clock is set
 /// back an hour.
 #[derive(Default)]
 struct Restless {

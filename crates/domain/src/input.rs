@@ -31,7 +31,7 @@ pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Text(pub Option<String>);
 
-/// What somebody wrote, and may have left out: a title, a reason, a message. Falsy counts as left
+/// Text that is free, and may be left out: a title, a reason, a message. Falsy counts as left
 /// out, and NUL becomes U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Prose(pub Option<String>);
@@ -64,7 +64,7 @@ pub struct Texts(pub Vec<String>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plain(pub String);
 
-/// What somebody wrote, in a field that is present; NUL becomes U+FFFD.
+/// Free text in a field that is present; NUL becomes U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlainProse(pub String);
 
@@ -82,7 +82,7 @@ pub enum Patch<T> {
 
 /// A name, or other short text, of a partial update.
 pub type PatchText = Patch<Plain>;
-/// What somebody wrote, in a partial update.
+/// Free text in a partial update.
 pub type PatchProse = Patch<PlainProse>;
 /// An id of a partial update.
 pub type PatchId = Patch<Id>;
@@ -292,7 +292,7 @@ fn named<E: de::Error>(text: Cow<'_, str>) -> Result<String, E> {
     Ok(text.into_owned())
 }
 
-/// What somebody wrote, without NUL.
+/// Free text, without NUL.
 fn written(text: Cow<'_, str>) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.into_owned() }
 }

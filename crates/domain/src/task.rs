@@ -27,7 +27,7 @@ pub const LEASE_SECONDS_MIN: f64 = 1.0;
 /// The longest lease, in seconds.
 pub const LEASE_SECONDS_MAX: f64 = 86_400.0;
 
-/// When a lease ends that somebody sets to end at `end`: at the latest, when the longest lease that
+/// When a lease ends that a caller sets to end at `end`: at the latest, when the longest lease that
 /// is given now does. An end that has passed gives the lease up.
 pub fn lease_end(end: Millis, now: Millis) -> Millis {
     end.min(now.plus(LeaseSeconds::new(LEASE_SECONDS_MAX).as_ms()))

@@ -11,7 +11,7 @@ use crate::{
     statements::{Found, Statements},
 };
 
-/// What statements do that exports have, and perhaps whoever mended one.
+/// What the statements of exports do, and of exports that were mended by hand.
 enum Kind {
     Run,
     /// It makes nothing that is read.

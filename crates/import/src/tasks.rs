@@ -283,7 +283,7 @@ fn finish(task: &mut New, history: &History) -> Result<(), Change> {
     Ok(())
 }
 
-/// The first server's leases had no bound. Whoever set one did so at the last change or before.
+/// The first server's leases had no bound. It was set at the last change or before.
 fn bound_lease(task: &mut New) {
     let (Some(end), Some(set)) = (task.int("lease_expires_at"), task.int("updated_at")) else {
         return;

@@ -247,7 +247,7 @@ mod tests {
     impl Write for Blocked {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.begun.send(());
-            // Whoever is gone allows everything.
+            // A reader that has gone allows everything.
             let _ = self.allowed.recv();
             self.output.write(bytes)
         }

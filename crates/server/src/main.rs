@@ -34,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// request has.
 const WORK_MAX: Duration = Duration::from_hours(1);
 
-/// The most bytes of an error's text that are shown: it may quote what somebody else has written.
+/// The most bytes of an error's text that are shown: it may quote what others have written.
 const ERROR_MAX: usize = 4_000;
 
 fn main() -> ExitCode {

@@ -87,7 +87,7 @@ fn statement(sql: &'static str, parameters: &[i64]) -> Statement {
     Statement { sql: Sql::from(sql), parameters }
 }
 
-/// Runs for an hour, unless somebody ends it.
+/// Runs for an hour, unless it is ended.
 fn endless() -> Vec<Statement> {
     vec![statement("SELECT COUNT(pg_sleep(3600))", &[])]
 }

@@ -4,7 +4,7 @@
 //! A thread of its own does it, so that the writer does not wait for the file's sync. Under
 //! constant load that thread never catches up with the end of the log; when the log has grown long
 //! the writer pauses once and finishes the rest, which is little by then. Reads of an old state keep
-//! the log from beginning anew. They have a limit of time, and when the log has grown very long the
+//! the log from being restarted. They have a limit of time, and when the log has grown very long the
 //! writer waits for them. After a while without a write the log's file is cut.
 
 use std::{
@@ -43,7 +43,7 @@ const FRAME_HEAD: u64 = 24;
 pub(crate) struct Checkpointer {
     log: Log,
     nudge: Option<flume::Sender<()>>,
-    /// Held by whoever checkpoints.
+    /// Held by the thread that checkpoints.
     turn: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -103,7 +103,7 @@ impl Checkpointer {
         }
     }
 
-    /// Finishes the checkpoint so that the log begins anew.
+    /// Finishes the checkpoint so that the log is restarted.
     fn restart(&mut self, writer: &Connection, end: u64) {
         let is_pressing = end >= TOO_LONG && !self.log.is_held;
         let (turn, pause) = if is_pressing {
@@ -139,7 +139,7 @@ impl Checkpointer {
         self.log.file > AT_REST_MAX
     }
 
-    /// Moves everything into the database file and cuts the log, unless somebody reads an old state
+    /// Moves everything into the database file and cuts the log, unless a reader uses an old state
     /// at this moment.
     pub(crate) fn shrink(&mut self, writer: &Connection) {
         let Ok(_turn) = self.turn.try_lock() else { return };
@@ -173,7 +173,7 @@ impl Log {
     /// Where the log ends now.
     fn look(&mut self) -> u64 {
         let end = self.end.load(Ordering::Relaxed);
-        // The writer begins anew by itself when everything was moved and nobody reads the log.
+        // The writer restarts the log by itself when everything was moved and no reader uses it.
         if end < self.asked_at {
             self.begin_anew();
         }

@@ -56,7 +56,7 @@ impl Drop for Readers {
     }
 }
 
-/// Connections for whoever reads on its own thread.
+/// Connections for reads on the caller's own thread.
 pub(crate) struct Spare(Vec<Mutex<Reader>>);
 
 impl Spare {

@@ -151,7 +151,7 @@ impl Loop {
     }
 
     /// Commits a group and answers it. A reply leaves only after the commit that makes it true.
-    /// Whoever has stopped waiting does not want it.
+    /// A caller that has stopped waiting does not want it.
     fn finish(&mut self, group: &mut Vec<Write>) {
         let checked = self.disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
         match checked.and_then(|()| commit(self.connection.connection(), group)) {

@@ -33,7 +33,7 @@ macro_rules! links {
     };
 }
 
-/// Whether a task that waits for `$list` waits for itself. Only one that somebody waits for can, so
+/// Whether a task that waits for `$list` waits for itself. Only one that others wait for can, so
 /// nothing is looked for otherwise.
 macro_rules! closes_cycle {
     ($is_awaited:literal, $id:literal, $scope:literal, $list:literal) => {

@@ -23,7 +23,7 @@ pub(crate) struct Gate {
 
 /// The right to read. Dropping it lets the tenant's next read go on.
 pub(crate) struct Pass<'a> {
-    // Given back before the seat, which asks whether somebody else still needs the share.
+    // Given back before the seat, which asks whether another caller still needs the share.
     _permit: OwnedSemaphorePermit,
     _seat: Seat<'a>,
 }

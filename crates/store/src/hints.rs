@@ -55,7 +55,7 @@ struct Group {
     looks: u64,
 }
 
-/// Why somebody is to look.
+/// Why a waiter is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     /// Something has changed in the scope.
@@ -64,7 +64,7 @@ enum Reason {
     More,
 }
 
-/// Somebody's interest in what there is to claim. It begins before the look that finds nothing, so
+/// A caller's interest in what there is to claim. It begins before the look that finds nothing, so
 /// that nothing falls between the look and the waiting. Who has found something just drops it.
 #[derive(Debug)]
 pub struct Watch {
@@ -185,7 +185,7 @@ impl Group {
 }
 
 impl Watch {
-    /// Waits for a hint that is this one's to follow. Whoever stops waiting for it goes on watching.
+    /// Waits for a hint that is this one's to follow. A caller that stops waiting for it goes on watching.
     pub async fn hinted(&mut self) {
         let was = mem::replace(&mut self.state, State::Nothing);
         let Some(receiver) = self.begin_waiting(was) else { return };
@@ -248,7 +248,7 @@ impl Watch {
         let is_over = waiting.is_over;
         let groups = waiting.groups.get_mut(&self.scope);
         let group = groups.and_then(|groups| groups.get_mut(&self.interest));
-        change(group.expect("it is there as long as somebody is in it"), is_over)
+        change(group.expect("it is there as long as a watch is in it"), is_over)
     }
 }
 

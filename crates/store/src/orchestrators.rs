@@ -34,7 +34,7 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::text("id")], ..OF_SCOPE };
 
-/// Whether somebody has an id.
+/// Whether an id is taken.
 const FIND_HOLDER: &str = "SELECT 1 FROM orchestrators WHERE id = ?1";
 
 /// Only the pair that an id was made from may register under it again; a caller confined to a scope

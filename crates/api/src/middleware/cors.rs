@@ -34,7 +34,7 @@ impl Cors {
                 (sender == Sender::Foreign).then(|| origin.clone())
             }
         };
-        // No cache may give a page what it kept of an answer to somebody else. Preflights are kept
+        // No cache may give a page what it kept of an answer to another caller. Preflights are kept
         // for each origin anyway.
         let is_preflight = request.method() == Method::OPTIONS;
         let is_open = app.settings.auth == AuthMode::Open;

@@ -21,7 +21,7 @@ const SITE: &str = "sec-fetch-site";
 const MODE: &str = "sec-fetch-mode";
 const DESTINATION: &str = "sec-fetch-dest";
 
-/// What is served to whoever follows a link, because it shows nobody's data.
+/// What is served to navigations, because it shows no data of tenants.
 pub(crate) const PAGES: [&str; 5] = ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json"];
 
 const TEXT: &str = "Web pages of other origins may not call this server: allow the page's origin \
@@ -30,7 +30,7 @@ const TEXT: &str = "Web pages of other origins may not call this server: allow t
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
-    /// A program, somebody who typed the address, or a page of this server itself.
+    /// A program, a typed address, or a page of this server itself.
     Own,
     /// A page whose origin the settings name.
     Listed,
@@ -109,7 +109,7 @@ fn has_key(request: &Request) -> bool {
     auth::presented(request.headers()).is_some()
 }
 
-/// Whether somebody follows a link to a page, in a window of its own.
+/// Whether this is a top-level navigation to a page.
 fn is_visit(request: &Request) -> bool {
     let headers = request.headers();
     let is = |name, value: &str, default| all_are(headers, name, value).unwrap_or(default);

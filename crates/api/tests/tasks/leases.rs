@@ -165,7 +165,7 @@ async fn after_a_sleep_leases_are_left_to_their_holders_for_the_grace() {
     assert_eq!(read(&app, "reviewed").await["queue"], "provisional");
 }
 
-/// Whoever runs the jobs by hand during the grace does not shorten it, or begin it again.
+/// Jobs that are run by hand during the grace neither shorten it nor begin it again.
 #[tokio::test]
 async fn jobs_run_by_hand_change_nothing_about_the_grace() {
     let app = TestApp::new().await;

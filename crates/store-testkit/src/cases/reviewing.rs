@@ -251,7 +251,7 @@ async fn a_reviewer_whose_review_is_anothers_gives_no_verdict(world: &World) -> 
     let by_version = json!({ "accepted_by": "first", "version": first });
     ensure_refused!(world.accepts_with("a", by_version).await, "version_conflict");
     ensure_eq!(Some(world.reads("a").await?), second, "it stays the second's");
-    // Whoever does not say who it is, a person for instance, is heard.
+    // A caller that does not say who it is, a person for instance, is heard.
     let own = json!({ "reason": "no", "rejected_by": "second", "agent_name": "second" });
     world.rejects_with("a", own).await?;
     for id in ["b", "c"] {

@@ -71,12 +71,12 @@ impl Row {
         self.needs_intervention = false;
     }
 
-    /// Whether somebody holds it where it is. A task that was moved on while it was held is free.
+    /// Whether it is held where it is. A task that was moved on while it was held is free.
     pub(super) fn is_held(&self) -> bool {
         self.lease_expires_at.is_some() && self.claimed_in.as_deref() == Some(&self.queue)
     }
 
-    /// Whether somebody reviewed it, whose lease has ended. The next reviewer need not wait.
+    /// Whether it was under a review whose lease has ended. The next reviewer need not wait.
     pub(super) fn was_reviewed_until(&self, now: i64) -> bool {
         self.queue == "provisional" && self.lease_expires_at.is_some_and(|end| end < now)
     }

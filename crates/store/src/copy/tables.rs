@@ -249,7 +249,7 @@ static TABLES: LazyLock<Vec<Table>> =
     LazyLock::new(|| COLUMNS.map(|(name, key, columns)| Table::new(name, key, columns)).into());
 
 /// All tables of the schema, but the one that tells its version, and the one that tells when its
-/// servers were available: whoever opens the copy was not, until then.
+/// servers were available: the server that opens the copy was not, until then.
 pub fn tables() -> &'static [Table] {
     &TABLES
 }
