@@ -1,6 +1,6 @@
 //! Lists: which rows, in which order, from where on, and how many there are.
 //!
-//! Every list is read in pages, and through [`Store::list`]. A page starts at an offset, or behind
+//! Every list is read in pages, and through `Store::list`. A page starts at an offset, or behind
 //! the last row of the page before it, which its cursor names. A cursor neither repeats nor skips a
 //! row that stays where it is, whatever is added and deleted meanwhile.
 //!
