@@ -133,10 +133,12 @@ impl Listing {
             }
             let direction = if *is_descending { " DESC" } else { "" };
             let order: Vec<_> = places.iter().map(|place| format!("{place}{direction}")).collect();
+            // D1 answers with an object for each row, so each column needs a name of its own.
+            let named = places.iter().zip(0..).map(|(place, at)| format!("{place} AS key_{at}"));
             format!(
                 "SELECT {columns}, {} FROM {table}{conditions} ORDER BY {} \
                  LIMIT {limit} OFFSET {offset}",
-                places.join(", "),
+                named.collect::<Vec<_>>().join(", "),
                 order.join(", ")
             )
         };
