@@ -25,7 +25,7 @@ pub trait Host: Send + Sync + 'static {
     /// The time of day. People and programs set this clock, so it may jump.
     fn now(&self) -> Millis;
 
-    /// Milliseconds since some moment, by a clock that nobody sets: how long something takes.
+    /// Milliseconds since a fixed moment, by the monotonic clock: for measuring durations.
     fn elapsed_ms(&self) -> i64;
 
     /// Fills bytes that nobody can guess.
@@ -171,7 +171,7 @@ impl Shared {
         self.host.now()
     }
 
-    /// Milliseconds since some moment, by a clock that nobody sets. Whatever waits goes by it.
+    /// Milliseconds since a fixed moment, by the monotonic clock. Every wait is measured by it.
     pub(crate) fn elapsed_ms(&self) -> i64 {
         self.host.elapsed_ms()
     }
@@ -191,8 +191,8 @@ impl Shared {
         self.budgets.held()
     }
 
-    /// From now on no work is handed out, nobody waits for any, and reads that take long end; what
-    /// agents report is still taken.
+    /// Stops handing out work, ends waiting claims, and cancels long reads. The server still accepts
+    /// what agents report.
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.store.stop_reads();

@@ -33,8 +33,8 @@ pub(crate) fn other(event: &'static str, caller: &Caller, id: &str, scope: Optio
     tracing::info!(target: TARGET, event, id, scope, key);
 }
 
-/// What a line shows of a text: no more than an id may have, whatever an older database holds or a
-/// request says. As text it is quoted in a log for people, so that a line break forges no line.
+/// The part of a text that a line shows: as many bytes as an id may have. Older databases and
+/// requests may hold longer ones. A text log quotes it, so that a line break forges no line.
 fn field(text: &str) -> &str {
     cut(text, KEY_BYTES_MAX)
 }

@@ -62,7 +62,10 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| {
             let path = parts.uri.path();
-            tracing::error!(path, "a handler asked who calls where nobody is authenticated");
+            tracing::error!(
+                path,
+                "a handler extracted the caller on a route without authentication"
+            );
             Problem::internal()
         })
     }

@@ -48,7 +48,7 @@ impl Budget {
         share.grow(bytes).then_some(share)
     }
 
-    /// Holds so many bytes, whatever is left: for what can no longer be refused.
+    /// Holds so many bytes even beyond the budget: for answers that can no longer be refused.
     pub(crate) fn hold(self: &Arc<Self>, bytes: usize) -> Share {
         self.held.fetch_add(bytes, Ordering::Relaxed);
         Share { budget: Arc::clone(self), bytes: AtomicUsize::new(bytes) }

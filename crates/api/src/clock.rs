@@ -8,7 +8,7 @@ use octopoid_store::StoreError;
 
 use crate::app::Shared;
 
-/// The host's time of day and its clock that nobody sets go on side by side. If they part by more
+/// The host's time of day and its monotonic clock advance together. If they differ by more
 /// than this, the clock was set, or the machine has slept.
 const STEP_MS: i64 = 1_000;
 /// Less than this is not corrected, and neither is less than the measuring took: clocks that are kept
@@ -65,7 +65,7 @@ impl Shared {
         Ok(())
     }
 
-    /// By how much the time of day is ahead of the clock that nobody sets.
+    /// By how much the time of day is ahead of the monotonic clock.
     fn apart_ms(&self) -> i64 {
         self.host_now().0.saturating_sub(self.elapsed_ms())
     }

@@ -98,8 +98,8 @@ struct Loop {
 }
 
 impl Loop {
-    /// Whatever is queued when a commit starts shares its sync to disk. No timer: the last commit's
-    /// own duration fills the next group.
+    /// The batches that are queued when a commit starts share its sync to disk. There is no timer:
+    /// the duration of one commit fills the next group.
     fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while let Some(job) = self.next() {

@@ -77,7 +77,7 @@ pub(crate) async fn claim_task(
     Ok(wait.applied(response))
 }
 
-/// Waits for a reason to look again, until the clock that nobody sets shows `until_ms`. `false` if
+/// Waits for a reason to look again, until the monotonic clock shows `until_ms`. `false` if
 /// there will be none.
 async fn turns_up(app: &App, watch: &mut Watch, until_ms: i64) -> bool {
     let left_ms = || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
