@@ -1,6 +1,6 @@
 //! A list that is a stretch of one index: conditions, an order, and a page.
 
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
 
 use super::{CursorOf, Listed, Page};
 use crate::{
@@ -72,7 +72,7 @@ impl Listing {
     /// Adds a condition; `?#` in it stands for the value.
     pub(crate) fn and(&mut self, condition: &'static str, value: impl Into<Parameter>) {
         let parameter = self.bind(value);
-        self.join(&condition.replace("?#", &parameter));
+        join(&mut self.conditions, &condition.replace("?#", &parameter));
     }
 
     /// Adds a condition if there is a value for it.
@@ -84,7 +84,7 @@ impl Listing {
 
     /// Adds a condition without a value.
     pub(crate) fn and_always(&mut self, condition: &'static str) {
-        self.join(condition);
+        join(&mut self.conditions, condition);
     }
 
     /// Binds a parameter that the table's text has, before any other.
@@ -96,11 +96,6 @@ impl Listing {
     /// Whether a cursor is one of this list, under these filters.
     pub(crate) fn has(&self, cursor: &str) -> bool {
         self.cursor.has(cursor)
-    }
-
-    fn join(&mut self, condition: &str) {
-        self.conditions.push_str(if self.conditions.is_empty() { " WHERE " } else { " AND " });
-        self.conditions.push_str(condition);
     }
 
     /// Counts the rows that meet the conditions.
@@ -127,9 +122,8 @@ impl Listing {
         let text = |places: Vec<&str>| {
             let mut conditions = self.conditions.clone();
             if let Some(after) = &after {
-                conditions.push_str(if conditions.is_empty() { " WHERE " } else { " AND " });
                 let beyond = if *is_descending { "<" } else { ">" };
-                let _ = write!(conditions, "({}) {beyond} ({after})", places.join(", "));
+                join(&mut conditions, &format!("({}) {beyond} ({after})", places.join(", ")));
             }
             let direction = if *is_descending { " DESC" } else { "" };
             let order: Vec<_> = places.iter().map(|place| format!("{place}{direction}")).collect();
@@ -155,6 +149,12 @@ impl Listing {
         let key = at.and_then(|at| row.get(at..)).ok_or(StoreError::Corrupt("a row has no key"))?;
         Ok(self.cursor.cursor(key))
     }
+}
+
+/// Adds a condition to those that stand behind FROM.
+fn join(conditions: &mut String, condition: &str) {
+    conditions.push_str(if conditions.is_empty() { " WHERE " } else { " AND " });
+    conditions.push_str(condition);
 }
 
 impl Store {
