@@ -11,7 +11,10 @@ use utoipa::{
 };
 
 use crate::{
-    input::{Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text, parse_body},
+    input::{
+        INTEGER_MAX, Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text,
+        parse_body,
+    },
     limits::{NOTE_BYTES_MAX, PATH_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
     project::{NewProject, Project, check_required},
     refusal::Refusal,
@@ -103,8 +106,11 @@ pub fn parse_id(text: &str) -> Result<i64, Refusal> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Refusal::invalid("Draft ID must be an integer"));
     }
-    // No draft has a number that no computer can count to.
-    text.parse().map_err(|_| not_found(shown(text)))
+    // No draft has a number that a backend cannot hold: D1 binds 53 bits.
+    match text.parse() {
+        Ok(id) if (-INTEGER_MAX..=INTEGER_MAX).contains(&id) => Ok(id),
+        _ => Err(not_found(shown(text))),
+    }
 }
 
 /// There is no draft with this number, or not for this caller.
@@ -311,8 +317,11 @@ mod tests {
             let why = parse_id(text).unwrap_err().to_string();
             assert_eq!(why, "Draft ID must be an integer", "{text}");
         }
-        let why = parse_id("99999999999999999999").unwrap_err().to_string();
-        assert_eq!(why, "Draft 99999999999999999999 not found");
+        assert_eq!(parse_id("9007199254740991"), Ok(9_007_199_254_740_991));
+        for text in ["9007199254740992", "-9223372036854775808", "99999999999999999999"] {
+            let why = parse_id(text).unwrap_err().to_string();
+            assert_eq!(why, format!("Draft {text} not found"));
+        }
     }
 
     #[test]
