@@ -27,13 +27,13 @@ impl Connection {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer<'_>> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n")).await
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {
         let length = body.len();
         self.send(format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              content-length: {length}\r\n\r\n{body}"
         ))
         .await

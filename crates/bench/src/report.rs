@@ -157,10 +157,6 @@ impl Report {
                 writeln!(text, "* {name}: {figure:.2} {unit} instead of {bound} {unit}.")?;
             }
         }
-        text.push_str(
-            "* Not measured: a list filtered by role, priority or holder but not by queue, or sorted \
-             by priority\n  without a queue, reads every finished task of its scope.\n",
-        );
         Ok(())
     }
 
