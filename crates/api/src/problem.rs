@@ -295,8 +295,8 @@ mod tests {
         let long = "ü".repeat(35_000_000);
         let problem = Problem::from(Refusal::NotFound(long.clone()));
         assert!(problem.body.error.len() < 4_100, "{}", problem.body.error.len());
-        let action = octopoid_domain::transition::Action::Accept;
-        let problem = Problem::from(Refusal::WrongState { action, reason: long.clone() });
+        let step = octopoid_domain::transition::Step::Accept;
+        let problem = Problem::from(Refusal::WrongState { step, reason: long.clone() });
         assert!(problem.body.details.unwrap()[0].len() < 4_100);
         let problem = Problem::from(Refusal::TaskNotFound { id: long });
         assert_eq!(problem.body.task_id.unwrap().len(), 512);

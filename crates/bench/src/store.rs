@@ -5,10 +5,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, ensure};
 use octopoid_domain::{
     Millis,
+    decide::Request,
     input::parse_body,
     steps::{Accept, Reject, Submit},
     task::{ClaimRequest, NewTask},
-    transition::Request,
 };
 use octopoid_store::{Stamp, Store, engine::SharedEngine};
 use octopoid_store_sqlite::{Location, Sqlite};

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     blockers::{blockers_text, check_blockers, check_not_itself},
+    change::{Change, check_version},
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
     input::{Patch, PatchText},
@@ -14,7 +15,7 @@ use crate::{
     steps::CompleteHook,
     task::{Task, TaskPatch, lease_end, priority},
     time::Millis,
-    transition::{Action, Change, check_version},
+    transition::Step,
 };
 
 /// Applies a partial update.
@@ -127,7 +128,7 @@ fn check(task: &Task, patch: &TaskPatch, rules: Option<&Rules>) -> Result<(), Re
     if let Some(queue) = patch.queue.value() {
         check_queue(&queue.0, rules, task.project_id.is_some())?;
     }
-    check_version(task, Action::Update, patch.version.value().map(|version| version.0))
+    check_version(task, Step::Update, patch.version.value().map(|version| version.0))
 }
 
 /// The names of the fields that the body mentions.

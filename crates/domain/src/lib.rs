@@ -6,6 +6,8 @@
 pub mod action;
 pub mod availability;
 pub mod blockers;
+pub mod change;
+pub mod decide;
 pub mod draft;
 mod edit;
 pub mod event;

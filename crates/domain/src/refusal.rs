@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::{input::BodyError, limits::shown, transition::Action};
+use crate::{input::BodyError, limits::shown, transition::Step};
 
 /// How many ids of a cycle an answer lists.
 const PATH_MAX: usize = 100;
@@ -45,37 +45,37 @@ pub enum Refusal {
     /// There is no such thing, or not for this caller; the text names it.
     #[error("{0}")]
     NotFound(String),
-    /// The task is not in a state that allows the action.
-    #[error("Failed to {} task", action.verb())]
+    /// The task is not in a state that allows the step.
+    #[error("Failed to {} task", step.verb())]
     WrongState {
         /// What was tried.
-        action: Action,
+        step: Step,
         /// Why not.
         reason: String,
     },
     /// The caller does not hold the lease it acts under.
-    #[error("Failed to {} task", action.verb())]
+    #[error("Failed to {} task", step.verb())]
     LeaseLost {
         /// What was tried.
-        action: Action,
+        step: Step,
         /// Why not.
         reason: String,
     },
     /// The version the caller named is not the stored one.
-    #[error("Failed to {} task", action.verb())]
+    #[error("Failed to {} task", step.verb())]
     VersionConflict {
         /// What was tried.
-        action: Action,
+        step: Step,
         /// The version the caller named.
         expected: i64,
         /// The stored version.
         found: i64,
     },
     /// Others changed the task each time between reading and writing it.
-    #[error("Failed to {} task ({})", action.verb(), race(*action))]
+    #[error("Failed to {} task ({})", step.verb(), race(*step))]
     Race {
         /// What was tried.
-        action: Action,
+        step: Step,
     },
     /// It exists already; the text names it.
     #[error("{0}")]
@@ -99,9 +99,9 @@ pub enum Refusal {
     Forbidden(String),
 }
 
-fn race(action: Action) -> &'static str {
-    match action {
-        Action::ForceQueue => "race condition",
+fn race(step: Step) -> &'static str {
+    match step {
+        Step::ForceQueue => "race condition",
         _ => "race or wrong state",
     }
 }

@@ -94,23 +94,23 @@ pub(crate) struct Options {
     #[arg(
         long,
         global = true,
-        env = "OCTOPOID_DB_WAIT",
+        env = "OCTOPOID_DB_ACQUIRE_TIMEOUT",
         default_value = "5s",
         value_name = "DURATION",
         value_parser = period
     )]
-    db_wait: Duration,
+    db_acquire_timeout: Duration,
 
     /// How long PostgreSQL may take for what a request asks of it.
     #[arg(
         long,
         global = true,
-        env = "OCTOPOID_DB_PATIENCE",
+        env = "OCTOPOID_DB_TIMEOUT",
         default_value = "30s",
         value_name = "DURATION",
         value_parser = period
     )]
-    db_patience: Duration,
+    db_timeout: Duration,
 
     /// Whether a key is needed. Open by default on a loopback address; must be named on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
@@ -230,7 +230,7 @@ pub(crate) enum LogFormat {
 
 /// All that serving needs to know.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) database: Database,
     pub(crate) pool: Pool,
@@ -242,7 +242,7 @@ pub(crate) struct Plan {
 
 impl Options {
     /// Puts the options together and refuses what would be unsafe.
-    pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
+    pub(crate) fn plan(&self) -> anyhow::Result<ServeConfig> {
         let default = SocketAddr::from(([127, 0, 0, 1], self.port.unwrap_or(8787)));
         let listen = self.listen.unwrap_or(default);
         let auth = match self.auth {
@@ -269,7 +269,7 @@ impl Options {
                 .context("the reap interval is too long")?,
             ..Settings::default()
         };
-        Ok(Plan {
+        Ok(ServeConfig {
             listen,
             database: self.database.clone(),
             pool: self.pool(),
@@ -307,8 +307,8 @@ impl Options {
         Pool {
             connections: self.db_connections.into(),
             prepares: self.db_prepare,
-            wait: self.db_wait,
-            patience: self.db_patience,
+            acquire_timeout: self.db_acquire_timeout,
+            batch_timeout: self.db_timeout,
             ..Pool::default()
         }
     }

@@ -85,7 +85,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Time limits for work that is no request, such as migrations and copies.
 fn patient(pool: &Pool) -> Pool {
-    Pool { patience: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
+    Pool { batch_timeout: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
 }
 
 /// Opens the database as it is. A file that another program has made is refused untouched.

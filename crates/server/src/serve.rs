@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{config::Plan, database::Database, host::System, jobs, listen};
+use crate::{config::ServeConfig, database::Database, host::System, jobs, listen};
 
 /// How long requests in flight may take after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process is told to stop.
-pub(crate) async fn serve(plan: Plan) -> anyhow::Result<()> {
+pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if plan.has_short_admin_key {
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }

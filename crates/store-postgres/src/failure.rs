@@ -22,7 +22,7 @@ pub(crate) enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
     /// It met another one. Nothing was done, and it may be run again.
-    Met(String),
+    Conflict(String),
     /// It waited too long for a lock. Nothing was done, and it may be run again, but not before
     /// others had their turn.
     Locked(String),
@@ -48,7 +48,7 @@ impl Failure {
         // The server has said that a statement failed, so what follows it cannot be committed.
         let is_met = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
         if is_met.contains(&code) {
-            return Self::Met(text);
+            return Self::Conflict(text);
         }
         if *code == SqlState::LOCK_NOT_AVAILABLE {
             return Self::Locked(text);
@@ -74,7 +74,7 @@ impl Failure {
 impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Met(text) | Failure::Locked(text) | Failure::Cancelled(text) => {
+            Failure::Conflict(text) | Failure::Locked(text) | Failure::Cancelled(text) => {
                 Self::Busy(text)
             }
             Failure::TooLarge => Self::TooLarge,

@@ -47,7 +47,7 @@ const PAUSE: Duration = Duration::from_millis(4);
 const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How much longer than PostgreSQL itself the engine waits before it gives a batch up: what
 /// PostgreSQL says of a batch is better than not to know.
-const PATIENCE_SLACK: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 
 /// How the engine uses its database.
 #[derive(Clone, Debug)]
@@ -58,9 +58,9 @@ pub struct Options {
     /// not know what was prepared on the last one.
     pub prepares: bool,
     /// How long a request waits for a connection.
-    pub wait: Duration,
+    pub acquire_timeout: Duration,
     /// How long a batch may take.
-    pub patience: Duration,
+    pub batch_timeout: Duration,
     /// How long a read may take, if that is shorter.
     pub read_time_max: Duration,
     /// How long a batch may wait for a lock before it gives its connection back and tries again.
@@ -72,8 +72,8 @@ impl Default for Options {
         Self {
             connections: 16,
             prepares: true,
-            wait: Duration::from_secs(5),
-            patience: Duration::from_secs(30),
+            acquire_timeout: Duration::from_secs(5),
+            batch_timeout: Duration::from_secs(30),
             read_time_max: READ_TIME_MAX,
             lock_wait: Duration::from_millis(500),
         }
@@ -114,7 +114,7 @@ impl Postgres {
     /// An engine on this database. It connects when it is first used.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
         let session = Arc::new(Session::new(&options));
-        let connections = |max| Connections::new(location, &session, max, options.wait);
+        let connections = |max| Connections::new(location, &session, max, options.acquire_timeout);
         Ok(Self {
             connections: connections(options.connections)?,
             health: connections(1)?,
@@ -131,10 +131,10 @@ impl Postgres {
         let (mut pause, mut retry) = (PAUSE, None);
         for _ in 1..TRIES {
             let failure = match self.attempt(&self.connections, &batch, aim).await {
-                Err(failure @ (Failure::Met(_) | Failure::Locked(_))) => failure,
+                Err(failure @ (Failure::Conflict(_) | Failure::Locked(_))) => failure,
                 outcome => return Ok(outcome?),
             };
-            if start.elapsed() > self.options.patience {
+            if start.elapsed() > self.options.batch_timeout {
                 return Err(failure.into());
             }
             tracing::debug!(?failure, "running a batch again");
@@ -167,8 +167,8 @@ impl Postgres {
         let connection = connections.get(aim).await?;
         let (batch, session) = (Arc::clone(batch), Arc::clone(&self.session));
         let limit = match aim {
-            Aim::Read => self.options.patience.min(self.options.read_time_max),
-            Aim::Write => self.options.patience + PATIENCE_SLACK,
+            Aim::Read => self.options.batch_timeout.min(self.options.read_time_max),
+            Aim::Write => self.options.batch_timeout + WRITE_TIMEOUT_SLACK,
         };
         Execution::new(connection, batch, aim, session, limit).outcome().await
     }

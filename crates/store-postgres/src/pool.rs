@@ -36,7 +36,7 @@ pub(crate) struct Connections {
     /// stays locked does not hold up what has nothing to do with it.
     retries: Semaphore,
     /// How long to wait for a connection.
-    wait: Duration,
+    acquire_timeout: Duration,
 }
 
 impl Connections {
@@ -45,19 +45,19 @@ impl Connections {
         location: &Location,
         session: &Session,
         max: usize,
-        wait: Duration,
+        acquire_timeout: Duration,
     ) -> Result<Self, OpenError> {
         let tls = tls::connector(location.mode, location.root_certificates.as_deref())?;
         let quarter = (max / 4).max(1);
         let share = max.saturating_sub(quarter).max(1);
         Ok(Self {
-            pool: pool(location, tls.clone(), session, max, wait)?,
+            pool: pool(location, tls.clone(), session, max, acquire_timeout)?,
             tls,
             share,
             reads: Arc::new(Semaphore::new(share)),
             writes: Arc::new(Semaphore::new(share)),
             retries: Semaphore::new(quarter),
-            wait,
+            acquire_timeout,
         })
     }
 
@@ -68,10 +68,11 @@ impl Connections {
             Aim::Read => &self.reads,
             Aim::Write => &self.writes,
         };
-        let Ok(Ok(share)) = timeout(self.wait, Arc::clone(share).acquire_owned()).await else {
+        let Ok(Ok(share)) = timeout(self.acquire_timeout, Arc::clone(share).acquire_owned()).await
+        else {
             return Err(Failure::Final(EngineError::Busy(NONE_FREE.to_owned())));
         };
-        let left = self.wait.saturating_sub(start.elapsed());
+        let left = self.acquire_timeout.saturating_sub(start.elapsed());
         let timeouts = Timeouts { wait: Some(left), ..self.pool.timeouts() };
         let client = self.pool.timeout_get(&timeouts).await;
         let client = client.map_err(|error| no_connection(&error))?;
@@ -81,7 +82,7 @@ impl Connections {
     /// The right to try a batch again that waited too long for a lock, or `None` if too many others
     /// are about to.
     pub(crate) async fn retry(&self) -> Option<SemaphorePermit<'_>> {
-        timeout(self.wait, self.retries.acquire()).await.ok()?.ok()
+        timeout(self.acquire_timeout, self.retries.acquire()).await.ok()?.ok()
     }
 }
 
@@ -102,17 +103,17 @@ fn pool(
     tls: MakeRustlsConnect,
     session: &Session,
     max: usize,
-    wait: Duration,
+    acquire_timeout: Duration,
 ) -> Result<Pool, OpenError> {
     let recycling_method = RecyclingMethod::Fast;
     let manager =
         Manager::from_config(location.config.clone(), tls, ManagerConfig { recycling_method });
     let timeouts = Timeouts {
-        wait: Some(wait),
+        wait: Some(acquire_timeout),
         create: location.config.get_connect_timeout().copied(),
-        recycle: Some(wait),
+        recycle: Some(acquire_timeout),
     };
-    let limit = timeouts.create.unwrap_or(wait);
+    let limit = timeouts.create.unwrap_or(acquire_timeout);
     let settings: Arc<str> = session.settings.as_str().into();
     Pool::builder(manager)
         .max_size(max)

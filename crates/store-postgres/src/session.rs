@@ -33,15 +33,15 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(options: &Options) -> Self {
-        let (patience, lock_wait) = (ms(options.patience), ms(options.lock_wait));
+        let (batch_timeout, lock_wait) = (ms(options.batch_timeout), ms(options.lock_wait));
         let limits = [
             // Where dead rows make a claim look costly, compiling it takes half a second each time,
             // and running it a fraction of a millisecond.
             ("jit", "off"),
-            ("statement_timeout", &patience),
+            ("statement_timeout", &batch_timeout),
             ("lock_timeout", &lock_wait),
             // Only a transaction whose client has vanished is idle: all of it is sent at once.
-            ("idle_in_transaction_session_timeout", &patience),
+            ("idle_in_transaction_session_timeout", &batch_timeout),
         ];
         if options.prepares {
             let settings = limits.iter().chain(&CONNECTION).map(|setting| set("SET", setting));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_told_its_limits_once_and_a_poolers_with_each_transaction() {
-        let options = Options { patience: Duration::from_secs(7), ..Options::default() };
+        let options = Options { batch_timeout: Duration::from_secs(7), ..Options::default() };
         let own = Session::new(&options);
         assert!(own.settings.contains("SET statement_timeout = 7000; "), "{}", own.settings);
         assert_eq!(own.begin_write(1), None);
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_limit_is_never_none_and_never_more_than_postgresql_takes() {
         for (limit, text) in [(Duration::ZERO, "= 1;"), (Duration::MAX, "= 2147483647;")] {
-            let options = Options { patience: limit, ..Options::default() };
+            let options = Options { batch_timeout: limit, ..Options::default() };
             assert!(Session::new(&options).settings.contains(text));
         }
     }

@@ -110,8 +110,8 @@ const ACTIVE: &str = "state <> 'idle'";
 async fn a_read_ends_when_its_caller_goes() {
     for prepares in [true, false] {
         // So long that nothing else would end them.
-        let patience = Duration::from_hours(1);
-        let options = Options { connections: 4, patience, prepares, ..Options::default() };
+        let batch_timeout = Duration::from_hours(1);
+        let options = Options { connections: 4, batch_timeout, prepares, ..Options::default() };
         let Some(world) = World::start("gone", options).await else { return };
         let mut reads = JoinSet::new();
         for _ in 0..3 {
@@ -128,8 +128,9 @@ async fn a_read_ends_when_its_caller_goes() {
 #[tokio::test]
 async fn a_read_that_takes_too_long_is_ended() {
     let (short, long) = (Duration::from_secs(1), Duration::from_hours(1));
-    for (patience, read_time_max) in [(short, long), (long, short)] {
-        let options = Options { connections: 1, patience, read_time_max, ..Options::default() };
+    for (batch_timeout, read_time_max) in [(short, long), (long, short)] {
+        let options =
+            Options { connections: 1, batch_timeout, read_time_max, ..Options::default() };
         let Some(world) = World::start("slow", options).await else { return };
         for batch in [endless(), [read(1), endless(), read(1)].concat()] {
             let error = world.engine.read(batch).await.unwrap_err();
@@ -143,8 +144,8 @@ async fn a_read_that_takes_too_long_is_ended() {
 #[tokio::test]
 async fn a_write_that_takes_too_long_is_ended_and_was_not_done() {
     for prepares in [true, false] {
-        let patience = Duration::from_secs(1);
-        let options = Options { connections: 1, patience, prepares, ..Options::default() };
+        let batch_timeout = Duration::from_secs(1);
+        let options = Options { connections: 1, batch_timeout, prepares, ..Options::default() };
         let Some(world) = World::start("undone", options).await else { return };
         for batch in [endless(), [raise(1), endless()].concat()] {
             let error = world.engine.write(batch).await.unwrap_err();
@@ -192,8 +193,8 @@ async fn health_is_asked_for_when_all_connections_are_in_use() {
 /// Each statement is within its limit, but all of them are not.
 #[tokio::test]
 async fn a_batch_of_many_statements_has_one_limit() {
-    let patience = Duration::from_secs(1);
-    let options = Options { connections: 1, patience, ..Options::default() };
+    let batch_timeout = Duration::from_secs(1);
+    let options = Options { connections: 1, batch_timeout, ..Options::default() };
     let Some(world) = World::start("many", options).await else { return };
     let short = || vec![statement("SELECT COUNT(pg_sleep(0.6))", &[])];
     let batch = (0..100).map(|_| short()).chain([raise(1)]).collect::<Vec<_>>().concat();
@@ -267,8 +268,8 @@ async fn a_row_that_stays_locked_leaves_connections_to_everything_else() {
 
 #[tokio::test]
 async fn a_table_that_stays_locked_leaves_the_others_and_no_connection_behind() {
-    let patience = Duration::from_secs(3);
-    let options = Options { connections: 8, patience, ..Options::default() };
+    let batch_timeout = Duration::from_secs(3);
+    let options = Options { connections: 8, batch_timeout, ..Options::default() };
     let Some(world) = World::start("table", options).await else { return };
     let mut holding = connect(&world.schema).await;
     let transaction = holding.transaction().await.unwrap();
@@ -376,7 +377,8 @@ async fn silent_pooler() -> SocketAddr {
 async fn a_pooler_that_answers_nothing_keeps_no_request_waiting() {
     let address = silent_pooler().await;
     let url = format!("postgres://test@{address}/test?sslmode=disable&connect_timeout=1");
-    let options = Options { connections: 1, wait: Duration::from_secs(5), ..Options::default() };
+    let options =
+        Options { connections: 1, acquire_timeout: Duration::from_secs(5), ..Options::default() };
     let engine = Postgres::open(&url.parse().unwrap(), options).unwrap();
     for _ in 0..2 {
         let answer = tokio::time::timeout(PATIENCE, engine.read(read(1))).await;

@@ -175,7 +175,7 @@ impl Engine for Sqlite {
 
     /// On the caller's thread if a connection is free: a few cached pages are read sooner than
     /// another thread wakes up.
-    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
+    fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
         match self.others.as_ref().and_then(|others| others.spare.read_here(&batch)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
             None => self.read(batch),
@@ -302,7 +302,7 @@ mod tests {
         for location in [Location::Memory, Location::File(directory.path().join("a.db"))] {
             let engine = Sqlite::open(&location).unwrap();
             engine.read(batch(3)).await.unwrap();
-            for answer in [engine.read(batch(4)).await, engine.look_up(batch(4)).await] {
+            for answer in [engine.read(batch(4)).await, engine.read_by_key(batch(4)).await] {
                 assert!(matches!(answer, Err(EngineError::TooLarge)));
             }
             engine.write(batch(4)).await.unwrap();

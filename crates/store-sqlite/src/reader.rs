@@ -30,7 +30,7 @@ pub(crate) struct Times {
     /// A read on a thread of the engine.
     pub(crate) read: Duration,
     /// A read on the caller's thread, before a thread of the engine takes it over.
-    pub(crate) look_up: Duration,
+    pub(crate) read_by_key: Duration,
     /// A read while the server stops, from the moment it was asked for.
     pub(crate) stopping: Duration,
 }
@@ -39,7 +39,7 @@ impl Default for Times {
     fn default() -> Self {
         Self {
             read: READ_TIME_MAX,
-            look_up: Duration::from_millis(10),
+            read_by_key: Duration::from_millis(10),
             stopping: Duration::from_secs(1),
         }
     }
@@ -174,7 +174,7 @@ impl Reader {
     /// Reads on the caller's thread. None if that takes too long for it.
     pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
         let asked = now();
-        let ends = asked + self.times.look_up;
+        let ends = asked + self.times.read_by_key;
         let running = Running { asked, ends, caller: None, ended: None };
         match self.read(batch, running).0 {
             Err(EngineError::TooSlow) => None,

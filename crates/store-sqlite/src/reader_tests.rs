@@ -35,7 +35,7 @@ fn places(directory: &TempDir) -> [Location; 2] {
 
 /// No limit but those that a test sets.
 fn times() -> Times {
-    Times { read: NEVER, look_up: NEVER, stopping: NEVER }
+    Times { read: NEVER, read_by_key: NEVER, stopping: NEVER }
 }
 
 /// Waits until every read that was sent is running, or has been.
@@ -93,15 +93,15 @@ async fn a_read_that_takes_too_long_is_refused_and_the_next_is_not() {
 #[tokio::test]
 async fn a_look_up_that_takes_long_leaves_its_callers_thread() {
     let directory = tempfile::tempdir().unwrap();
-    let look_up = Duration::ZERO;
+    let read_by_key = Duration::ZERO;
     let [_, file] = places(&directory);
-    let engine = Sqlite::open_with(&file, Times { look_up, ..times() }).unwrap();
+    let engine = Sqlite::open_with(&file, Times { read_by_key, ..times() }).unwrap();
     let spare = &engine.others.as_ref().unwrap().spare;
     assert!(spare.read_here(&endless()).is_none());
-    let mut read = engine.look_up(endless());
+    let mut read = engine.read_by_key(endless());
     assert!((&mut read).now_or_never().is_none(), "a thread reads it");
     drop(read);
-    let answer = in_time(engine.look_up(vec![one(LONG)])).await.unwrap();
+    let answer = in_time(engine.read_by_key(vec![one(LONG)])).await.unwrap();
     assert_eq!(answer, [[[Value::Int(100_000)]]]);
 }
 
@@ -118,7 +118,7 @@ async fn reads_that_take_long_end_when_the_server_stops() {
             assert!(matches!(answer, Err(EngineError::Stopping)), "{answer:?}");
         }
         // What agents report is still taken, and needs a look first.
-        in_time(engine.look_up(vec![one("SELECT 1")])).await.unwrap();
+        in_time(engine.read_by_key(vec![one("SELECT 1")])).await.unwrap();
         in_time(engine.write(vec![one("CREATE TABLE t (c)")])).await.unwrap();
     }
 }

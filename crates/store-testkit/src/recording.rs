@@ -52,9 +52,9 @@ impl Engine for Recording {
         self.inner.read(batch)
     }
 
-    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+    fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         self.note(false, &batch);
-        self.inner.look_up(batch)
+        self.inner.read_by_key(batch)
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {

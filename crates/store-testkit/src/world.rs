@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use octopoid_domain::{
-    Millis, Refusal, Task, event::Event, input::parse_body, task::NewTask, transition::Request,
+    Millis, Refusal, Task, decide::Request, event::Event, input::parse_body, task::NewTask,
 };
 use octopoid_store::{
     Result, Sql, Stamp, Store, StoreError,

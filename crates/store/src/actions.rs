@@ -13,7 +13,7 @@ use crate::{
     history::message_id,
     lists::{Listed, Listing, Order, Page, Place},
     patch::{field, set},
-    row::{Column, Columns},
+    row::{Column, RowReader},
 };
 
 /// The columns of an action, in the order [`action`] reads them.
@@ -26,7 +26,7 @@ macro_rules! columns {
 
 /// Reads the columns of an action.
 fn action(row: Row) -> Result<Action> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Action {
         id: row.next()?,
         entity_type: row.next()?,
@@ -203,7 +203,7 @@ impl Store {
             Ok(wanted) => wanted.map(Status::as_str),
             Err(refusal) => {
                 // That there is no such action is said first.
-                let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
+                let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
                 first(rows, action)?.ok_or_else(not_found)?;
                 return Err(refusal.into());
             }

@@ -2,7 +2,7 @@
 
 use octopoid_domain::availability::Availability;
 
-use crate::{Result, Store, engine::bind, first, row::Columns};
+use crate::{Result, Store, engine::bind, first, row::RowReader};
 
 const FIND: &str = "SELECT noted_at, gaps FROM availability WHERE id = 1";
 
@@ -16,7 +16,7 @@ impl Store {
     pub async fn availability(&self) -> Result<Availability> {
         let [rows] = self.read([bind!(FIND)]).await?;
         let found = first(rows, |row| {
-            let mut row = Columns::new(row);
+            let mut row = RowReader::new(row);
             let (noted_at, gaps): (_, String) = (row.next()?, row.next()?);
             Ok(Availability::new(noted_at, &gaps))
         })?;

@@ -3,23 +3,24 @@
 
 use octopoid_domain::{
     Refusal, Task,
+    change::Change,
+    decide::{Request, decide},
     event::NewEvent,
     flow::Rules,
     limits::shown,
     queue,
     task::{TaskPatch, blockers},
-    transition::{Change, Request, decide},
 };
 
 use crate::{
     Result, Stamp, Store, counts,
     cycles::closes_cycle,
+    dependencies,
     engine::{Row, Statement, bind},
     first, history,
     locks::Lock,
-    row::Columns,
+    row::RowReader,
     tasks::{FIND, not_found, rules_columns, task, task_columns},
-    unblock,
 };
 
 /// How often a change is tried when others keep changing the task in between.
@@ -66,7 +67,7 @@ const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, 
      WHERE id = ?1 AND write_id = ?2";
 
 /// A task as it was found, before it is changed.
-pub(crate) struct Found {
+pub(crate) struct CurrentTask {
     pub(crate) task: Task,
     is_awaited: bool,
     /// The rules of its flow, if that is registered.
@@ -97,15 +98,15 @@ pub(crate) use find_to_change;
 const FIND_TO_CHANGE: &str = find_to_change!("id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 /// Reads a row of [`find_to_change`].
-pub(crate) fn found(row: Row) -> Result<Found> {
-    let mut row = Columns::new(row);
+pub(crate) fn found(row: Row) -> Result<CurrentTask> {
+    let mut row = RowReader::new(row);
     let task = task_columns(&mut row)?;
     let is_awaited = row.next()?;
     let rules = match row.next::<Option<String>>()? {
         None => None,
         Some(name) => Some(rules_columns(&name, &mut row)?),
     };
-    Ok(Found { task, is_awaited, rules })
+    Ok(CurrentTask { task, is_awaited, rules })
 }
 
 impl Store {
@@ -131,7 +132,7 @@ impl Store {
     ) -> Result<Task> {
         request.check()?;
         for _ in 0..TRIES {
-            let [rows] = self.look_up([bind!(FIND_TO_CHANGE, id, within)]).await?;
+            let [rows] = self.read_by_key([bind!(FIND_TO_CHANGE, id, within)]).await?;
             let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
             let change = decide(&was.task, request, was.rules.as_ref(), stamp.now)?;
             if let Some(project) = joins(&was.task, &change.task) {
@@ -147,16 +148,21 @@ impl Store {
                 return Ok(changed);
             }
         }
-        Err(Refusal::Race { action: request.action() }.into())
+        Err(Refusal::Race { step: request.step() }.into())
     }
 
     /// Writes a change. `None` if the task is no longer what it was.
-    async fn commit(&self, was: &Found, change: Change, stamp: Stamp) -> Result<Option<Task>> {
+    async fn commit(
+        &self,
+        was: &CurrentTask,
+        change: Change,
+        stamp: Stamp,
+    ) -> Result<Option<Task>> {
         let blocks = change.task.blocked_by != was.task.blocked_by;
         let mut locks = Vec::new();
         locks.extend(joins(&was.task, &change.task).map(Lock::joining));
         if blocks {
-            locks.extend(unblock::locks(&change.task));
+            locks.extend(dependencies::locks(&change.task));
         }
         // Whoever ends a task goes on to those that wait for it, and whoever edits one of those goes
         // on to what it waits for: they would meet half-way.
@@ -186,7 +192,7 @@ impl Store {
     async fn check_project(&self, project: &str, scope: &str, within: Option<&str>) -> Result<()> {
         const KNOWN: &str =
             "SELECT 1 FROM projects WHERE id = ?1 AND (scope = ?2 OR scope IS NULL AND ?3 = 1)";
-        let [rows] = self.look_up([bind!(KNOWN, project, scope, within.is_none())]).await?;
+        let [rows] = self.read_by_key([bind!(KNOWN, project, scope, within.is_none())]).await?;
         if rows.is_empty() {
             return Err(Refusal::invalid(format!("Unknown project '{}'", shown(project))).into());
         }
@@ -200,15 +206,15 @@ fn joins<'a>(was: &Task, is: &'a Task) -> Option<&'a str> {
 }
 
 /// The batch that makes a change; its first answer is empty if the task had another version.
-pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statement> {
-    let Found { task: was, is_awaited, .. } = was;
+pub(crate) fn changing(was: &CurrentTask, change: &Change, stamp: Stamp) -> Vec<Statement> {
+    let CurrentTask { task: was, is_awaited, .. } = was;
     let is = &change.task;
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
     let looks = *is_awaited || !finishes;
     let mut update = moving(was, change, looks, stamp);
     if is.blocked_by != was.blocked_by && is.blocked_by.is_some() {
         update.sql = MOVE_WAITING.into();
-        let list = unblock::listed(is.blocked_by.as_deref());
+        let list = dependencies::listed(is.blocked_by.as_deref());
         update.parameters.extend([is.scope.as_str().into(), list, (*is_awaited).into()]);
     }
     let mut batch = vec![update];
@@ -227,12 +233,12 @@ pub(crate) fn changing(was: &Found, change: &Change, stamp: Stamp) -> Vec<Statem
             }
         }
         if finishes && *is_awaited {
-            batch.extend(unblock::release_dependents(&is.id, stamp));
+            batch.extend(dependencies::release_dependents(&is.id, stamp));
         }
     }
     if is.blocked_by != was.blocked_by {
         let list = is.blocked_by.as_deref().unwrap_or_default();
-        batch.extend(unblock::wait_for(&is.id, &blockers(list), stamp));
+        batch.extend(dependencies::wait_for(&is.id, &blockers(list), stamp));
     }
     if let Some(notice) = &change.notice {
         batch.push(history::leave_notice(&is.id, notice, stamp));

@@ -13,7 +13,7 @@ use crate::{
     engine::{Statement, bind},
     first,
     lists::json_unless_empty,
-    row::Columns,
+    row::RowReader,
     sql::Sql,
     tasks::{check_roles, columns, finding_roles, rules, task},
 };
@@ -247,7 +247,7 @@ impl Store {
             if let Some(claimed) = first(claimed.unwrap_or_default(), task)? {
                 return Ok(Some(claimed));
             }
-            let [left] = self.look_up([looking(scope, &source, request, stamp)]).await?;
+            let [left] = self.read_by_key([looking(scope, &source, request, stamp)]).await?;
             if left.is_empty() {
                 break;
             }
@@ -274,12 +274,12 @@ impl Store {
             ];
             // All flows of a scope are too much to read on the caller's thread.
             let [known, from, flows] =
-                if is_built_in { self.look_up(batch).await? } else { self.read(batch).await? };
+                if is_built_in { self.read_by_key(batch).await? } else { self.read(batch).await? };
             check_roles(roles, known)?;
             match asked {
                 Some(queue) => check_source(queue, &all(flows, rules)?)?,
                 None => {
-                    if let Some(from) = first(from, |row| Columns::new(row).next())? {
+                    if let Some(from) = first(from, |row| RowReader::new(row).next())? {
                         source = from;
                     }
                 }

@@ -2,7 +2,7 @@
 
 use octopoid_domain::Millis;
 
-use crate::{Result, Store, engine::bind, first, row::Columns, sql::Sql};
+use crate::{Result, Store, engine::bind, first, row::RowReader, sql::Sql};
 
 /// The one statement that asks the database for the time. Where there is a single server, its clock
 /// is the database's.
@@ -13,7 +13,7 @@ impl Store {
     /// The time by the clock that all servers of this database go by; none if there is but one
     /// server, which goes by its own.
     pub async fn clock(&self) -> Result<Option<Millis>> {
-        let [rows] = self.look_up([bind!(CLOCK)]).await?;
-        first(rows, |row| Columns::new(row).next())
+        let [rows] = self.read_by_key([bind!(CLOCK)]).await?;
+        first(rows, |row| RowReader::new(row).next())
     }
 }

@@ -8,7 +8,7 @@ use octopoid_domain::{
     blockers::{blockers, cycle},
 };
 
-use crate::{Result, Store, all, engine::bind, lists::json, row::Columns};
+use crate::{Result, Store, all, engine::bind, lists::json, row::RowReader};
 
 /// The pairs of a waiting task and its blocker that are reached from the blockers `$list` in the
 /// scope `$scope`, the near ones first; as many as `LINKS_MAX`. A blocker that is done is none. What
@@ -62,7 +62,7 @@ impl Store {
         let ids: Vec<_> = list.iter().map(|id| (*id).to_owned()).collect();
         let [rows] = self.read([bind!(LINKS, &task.scope, json(&ids))]).await?;
         let links = all(rows, |row| {
-            let mut row = Columns::new(row);
+            let mut row = RowReader::new(row);
             Ok((row.next()?, row.next()?))
         })?;
         match cycle(&task.id, &list, &links) {

@@ -14,7 +14,7 @@ use crate::{
     locks::Lock,
     patch::{field, set},
     projects,
-    row::{Columns, number},
+    row::{RowReader, number},
     tasks::{self, creating, task},
 };
 
@@ -28,7 +28,7 @@ macro_rules! columns {
 
 /// Reads the columns of a draft.
 fn draft(row: Row) -> Result<Draft> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Draft {
         id: row.next()?,
         title: row.next()?,
@@ -172,7 +172,7 @@ impl Store {
 
     /// The draft with this number. `within` confines the caller to a scope.
     pub async fn get_draft(&self, id: i64, within: Option<&str>) -> Result<Draft> {
-        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
         Ok(first(rows, draft)?.ok_or_else(|| not_found(id))?)
     }
 

@@ -22,7 +22,7 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The same for a batch that reads a few rows by their keys, as most requests do first. An
     /// engine that can answer at once may do so on the caller's thread.
-    fn look_up(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+    fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         self.read(batch)
     }
 
@@ -45,7 +45,7 @@ pub trait Engine: Send + Sync + 'static {
         &self,
         batch: Vec<Statement>,
     ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.look_up(batch)
+        self.read_by_key(batch)
     }
 
     /// How many calls of [`read`](Self::read) run at the same time before others wait. The store

@@ -12,7 +12,7 @@ use crate::{
     engine::{Row, bind},
     first,
     lists::{Listed, Listing, Order, Page, Place},
-    row::Columns,
+    row::RowReader,
 };
 
 /// The columns of a flow, in the order [`flow`] reads them.
@@ -48,7 +48,7 @@ const FIND: &str = concat!("SELECT ", columns!(), " FROM flows WHERE scope = ?1 
 const DELETE: &str = "DELETE FROM flows WHERE scope = ?1 AND name = ?2 RETURNING name";
 
 fn flow(row: Row) -> Result<Flow> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Flow {
         name: row.next()?,
         scope: row.next()?,

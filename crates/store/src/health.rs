@@ -55,8 +55,8 @@ impl Watched {
         self.noted(self.engine.read(batch).await)
     }
 
-    pub(crate) async fn look_up(&self, batch: Vec<Statement>) -> Answer {
-        unless_slow(self.noted(self.engine.look_up(batch).await))
+    pub(crate) async fn read_by_key(&self, batch: Vec<Statement>) -> Answer {
+        unless_slow(self.noted(self.engine.read_by_key(batch).await))
     }
 
     pub(crate) async fn read_for_health(&self, batch: Vec<Statement>) -> Answer {
@@ -197,7 +197,7 @@ mod tests {
         let (watched, _) = failing(EngineError::TooSlow);
         for answer in [
             watched.read(Vec::new()).now_or_never(),
-            watched.look_up(Vec::new()).now_or_never(),
+            watched.read_by_key(Vec::new()).now_or_never(),
             watched.read_for_health(Vec::new()).now_or_never(),
         ] {
             assert!(matches!(answer, Some(Err(EngineError::Unavailable(_)))), "{answer:?}");

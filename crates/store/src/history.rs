@@ -1,15 +1,15 @@
 //! What history records, and the notices that go with it.
 
 use octopoid_domain::{
+    change::Notice,
     event::{Event, NewEvent},
-    transition::Notice,
 };
 
 use crate::{
     Result, Stamp, Store,
     engine::{Row, Statement, bind},
     lists::{Listed, Listing, Order, Page, Place},
-    row::Columns,
+    row::RowReader,
 };
 
 /// One event for the task that this write has changed. No change, no event. The change has counted
@@ -91,7 +91,7 @@ impl Store {
 }
 
 fn event(row: Row) -> Result<Event> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Event {
         id: row.next()?,
         task_id: row.next()?,

@@ -15,7 +15,7 @@ use crate::{
     first, history,
     lists::{Listed, Listing, Order, Page, Place},
     locks::Lock,
-    row::Columns,
+    row::RowReader,
 };
 
 /// The columns of a key, in the order [`key`] reads them.
@@ -80,7 +80,7 @@ const BY_SCOPE: Order = Order {
 };
 
 fn key(row: Row) -> Result<Key> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Key {
         id: row.next()?,
         scope: row.next()?,
@@ -114,7 +114,7 @@ pub(crate) fn issuing_first(hash: &str, to: &Orchestrator, stamp: Stamp) -> Stat
 impl Store {
     /// The key with this hash, whether it may still be used or not.
     pub async fn find_key(&self, hash: &str) -> Result<Option<Key>> {
-        let [rows] = self.look_up([bind!(FIND, hash)]).await?;
+        let [rows] = self.read_by_key([bind!(FIND, hash)]).await?;
         first(rows, key)
     }
 

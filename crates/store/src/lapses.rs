@@ -2,14 +2,15 @@
 
 use octopoid_domain::{
     Millis, Task,
-    transition::{Change, Request, decide},
+    change::Change,
+    decide::{Request, decide},
 };
 
 use crate::{
     EngineError, Result, Stamp, Store, StoreError,
-    changes::{Found, changing, find_to_change, found},
+    changes::{CurrentTask, changing, find_to_change, found},
     engine::{Row, bind},
-    row::Columns,
+    row::RowReader,
 };
 
 /// In the order of the index, from a place on.
@@ -43,7 +44,7 @@ pub struct Released {
 
 /// A claim about to be taken back.
 struct Lapsed {
-    was: Found,
+    was: CurrentTask,
     change: Change,
 }
 
@@ -125,9 +126,9 @@ impl Store {
 /// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
 fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
     let rest = row.split_off(row.len().min(3));
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     let place = [row.next()?, row.next()?, row.next()?];
-    let id = Columns::new(rest.clone()).next()?;
+    let id = RowReader::new(rest.clone()).next()?;
     let claim = found(rest).and_then(|was| {
         let change = decide(&was.task, &Request::Release, None, stamp.now)?;
         Ok(Lapsed { was, change })

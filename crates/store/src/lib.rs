@@ -12,6 +12,7 @@ mod clock;
 pub mod copy;
 mod counts;
 mod cycles;
+mod dependencies;
 pub mod drafts;
 pub mod engine;
 mod flows;
@@ -34,7 +35,6 @@ mod row;
 mod sql;
 mod stamp;
 mod tasks;
-mod unblock;
 
 use std::sync::Arc;
 
@@ -123,8 +123,8 @@ impl Store {
         answers(self.engine.read(batch.into()).await?)
     }
 
-    async fn look_up<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
-        answers(self.engine.look_up(batch.into()).await?)
+    async fn read_by_key<const N: usize>(&self, batch: [Statement; N]) -> Result<[Rows; N]> {
+        answers(self.engine.read_by_key(batch.into()).await?)
     }
 
     /// Says that the process is about to end: lists that wait for their turn are refused, and reads

@@ -7,7 +7,7 @@ use crate::{
     engine::{Row, Rows, bind},
     history::message_id,
     lists::{Listed, Listing, Order, Page, Place, Start},
-    row::Columns,
+    row::RowReader,
 };
 
 /// The columns of a message, in the order [`message`] reads them.
@@ -19,7 +19,7 @@ macro_rules! columns {
 
 /// Reads the columns of a message.
 fn message(row: Row) -> Result<Message> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Message {
         id: row.next()?,
         task_id: row.next()?,

@@ -12,7 +12,7 @@ use crate::{
     engine::{Statement, bind},
     first,
     locks::Lock,
-    row::Columns,
+    row::RowReader,
     sql::Sql,
 };
 
@@ -103,7 +103,7 @@ impl Store {
     /// Refuses a database that another program has made. It is only read.
     pub async fn check_ours(&self) -> Result<()> {
         let [rows] = self.read([bind!(FOREIGN)]).await?;
-        let name = first(rows, |row| Columns::new(row).next::<String>())?;
+        let name = first(rows, |row| RowReader::new(row).next::<String>())?;
         name.map_or(Ok(()), |table| Err(StoreError::Foreign { table }))
     }
 
@@ -131,7 +131,7 @@ impl Store {
         let known = newest();
         let [rows] = answers(self.engine.read_for_health(vec![bind!(CURRENT)]).await?)?;
         let versions = |row| {
-            let mut row = Columns::new(row);
+            let mut row = RowReader::new(row);
             Ok((row.next()?, row.next()?))
         };
         let (found, readable_from): (i64, i64) = first(rows, versions)?.unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::{
     first, keys,
     lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
-    row::{Column, Columns},
+    row::{Column, RowReader},
 };
 
 /// The columns of an orchestrator, in the order [`orchestrator`] reads them.
@@ -104,7 +104,7 @@ impl Column for Status {
 }
 
 fn orchestrator(row: Row) -> Result<Orchestrator> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Orchestrator {
         id: row.next()?,
         cluster: row.next()?,
@@ -172,7 +172,7 @@ impl Store {
         now: Millis,
     ) -> Result<Millis> {
         let [rows] = self.write([bind!(HEARTBEAT, id, within, now)]).await?;
-        first(rows, |row| Columns::new(row).next())?.ok_or_else(not_found)
+        first(rows, |row| RowReader::new(row).next())?.ok_or_else(not_found)
     }
 
     /// The orchestrator with this id. `within` confines the caller to a scope.
@@ -218,7 +218,7 @@ impl Store {
     /// their ids.
     pub async fn mark_offline(&self, silent_since: Millis) -> Result<Vec<String>> {
         let [rows] = self.write([bind!(MARK_OFFLINE, silent_since)]).await?;
-        all(rows, |row| Columns::new(row).next())
+        all(rows, |row| RowReader::new(row).next())
     }
 }
 

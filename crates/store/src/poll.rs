@@ -10,7 +10,7 @@ use crate::{
     Result, Store, StoreError, all, answers,
     engine::{Row, bind},
     first,
-    row::Columns,
+    row::RowReader,
 };
 
 /// A caller confined to a scope learns nothing of the orchestrators of others.
@@ -61,7 +61,7 @@ impl Store {
 
     async fn scope_of(&self, orchestrator: Option<&str>, within: Option<&str>) -> Result<String> {
         let [rows] = self.read([bind!(FIND_SCOPE, orchestrator, within)]).await?;
-        let scope = first(rows, |row| Columns::new(row).next())?;
+        let scope = first(rows, |row| RowReader::new(row).next())?;
         scope.ok_or_else(|| {
             Refusal::invalid(
                 "Missing scope. Provide orchestrator_id (with registered scope) or scope query \
@@ -73,12 +73,12 @@ impl Store {
 }
 
 fn counts(row: Row) -> Result<QueueCounts> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(QueueCounts { incoming: row.next()?, claimed: row.next()?, provisional: row.next()? })
 }
 
 fn provisional_task(row: Row) -> Result<ProvisionalTask> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(ProvisionalTask {
         id: row.next()?,
         hooks: row.next()?,
@@ -88,7 +88,7 @@ fn provisional_task(row: Row) -> Result<ProvisionalTask> {
 }
 
 fn polled_flow(row: Row) -> Result<(String, PolledFlow)> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     let (name, states): (String, String) = (row.next()?, row.next()?);
     let states = state_names(&states);
     Ok((name, PolledFlow { states }))

@@ -14,7 +14,7 @@ use crate::{
     lists::{Listed, Listing, Order, Page, Place, Tasks},
     locks::Lock,
     patch::{field, set},
-    row::Columns,
+    row::RowReader,
 };
 
 /// The columns of a project, in the order [`project`] reads them.
@@ -27,7 +27,7 @@ macro_rules! columns {
 
 /// Reads the columns of a project.
 fn project(row: Row) -> Result<Project> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Project {
         id: row.next()?,
         title: row.next()?,
@@ -189,7 +189,7 @@ impl Store {
 
     /// The project with this id. `within` confines the caller to a scope.
     pub async fn get_project(&self, id: &str, within: Option<&str>) -> Result<Project> {
-        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
         first(rows, project)?.ok_or_else(|| not_found(id))
     }
 
@@ -237,7 +237,7 @@ impl Store {
         if !deleted.is_empty() {
             return Ok(());
         }
-        match first(tasks, |row| Columns::new(row).next())? {
+        match first(tasks, |row| RowReader::new(row).next())? {
             Some(tasks) => Err(Refusal::ProjectInUse { id: id.to_owned(), tasks }.into()),
             None => Err(not_found(id)),
         }

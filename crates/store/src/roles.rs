@@ -11,7 +11,7 @@ use crate::{
     engine::{Row, bind},
     first,
     lists::{Listed, Listing, Order, Page, Place},
-    row::Columns,
+    row::RowReader,
     sql::Sql,
 };
 
@@ -77,7 +77,7 @@ const FIND: &str = concat!(
 );
 
 fn role(row: Row) -> Result<Role> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok(Role {
         name: row.next()?,
         description: row.next()?,

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Takes a row's columns one after the other.
-pub(crate) struct Columns(std::vec::IntoIter<Value>);
+pub(crate) struct RowReader(std::vec::IntoIter<Value>);
 
 /// A type that a column is read as.
 pub(crate) trait Column: Sized {
@@ -16,7 +16,7 @@ pub(crate) trait Column: Sized {
     fn read(value: Value) -> Option<Self>;
 }
 
-impl Columns {
+impl RowReader {
     pub(crate) fn new(row: Row) -> Self {
         Self(row.into_iter())
     }
@@ -70,5 +70,5 @@ impl<T: Column> Column for Option<T> {
 /// The first column of the first row, where a statement returns a single number.
 pub(crate) fn number(rows: Vec<Row>) -> Result<i64, StoreError> {
     let row = rows.into_iter().next().ok_or(StoreError::Corrupt("a count returned no row"))?;
-    Columns::new(row).next()
+    RowReader::new(row).next()
 }

@@ -12,12 +12,12 @@ use octopoid_domain::{
 use crate::{
     Result, Stamp, Store, StoreError, counts,
     cycles::closes_cycle,
+    dependencies,
     engine::{Row, Statement, bind},
     first, history,
     lists::json,
     locks::Lock,
-    row::Columns,
-    unblock,
+    row::RowReader,
 };
 
 /// The columns of a task, in the order [`task`] reads them.
@@ -36,11 +36,11 @@ pub(crate) use columns;
 
 /// Reads a row of these columns.
 pub(crate) fn task(row: Row) -> Result<Task> {
-    task_columns(&mut Columns::new(row))
+    task_columns(&mut RowReader::new(row))
 }
 
 /// Reads these columns where others follow.
-pub(crate) fn task_columns(row: &mut Columns) -> Result<Task> {
+pub(crate) fn task_columns(row: &mut RowReader) -> Result<Task> {
     Ok(Task {
         id: row.next()?,
         file_path: row.next()?,
@@ -181,13 +181,13 @@ const MARK: &str = concat!(
 const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
 
 pub(crate) fn rules(row: Row) -> Result<Rules> {
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     let name: String = row.next()?;
     rules_columns(&name, &mut row)
 }
 
 /// Reads the columns of a flow's rules that follow its name.
-pub(crate) fn rules_columns(name: &str, row: &mut Columns) -> Result<Rules> {
+pub(crate) fn rules_columns(name: &str, row: &mut RowReader) -> Result<Rules> {
     let (states, transitions): (String, String) = (row.next()?, row.next()?);
     let child: Option<String> = row.next()?;
     Ok(Rules::new(name, &states, &transitions, child.as_deref()))
@@ -196,7 +196,7 @@ pub(crate) fn rules_columns(name: &str, row: &mut Columns) -> Result<Rules> {
 impl Store {
     /// The task with this id. `within` confines the caller to a scope.
     pub async fn get_task(&self, id: &str, within: Option<&str>) -> Result<Task> {
-        let [rows] = self.look_up([bind!(FIND, id, within)]).await?;
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
         first(rows, task)?.ok_or_else(|| not_found(id))
     }
 
@@ -215,7 +215,7 @@ impl Store {
         };
         self.hints.tell(&new.scope);
         if is_plain {
-            let mut row = Columns::new(row);
+            let mut row = RowReader::new(row);
             return Ok(Task { branch: row.next()?, version: row.next()?, ..new });
         }
         first(answers.pop().unwrap_or_default(), task)?.ok_or_else(|| not_found(&new.id))
@@ -228,7 +228,7 @@ impl Store {
             return Ok(());
         }
         let [known, flow, crowded] = self
-            .look_up([
+            .read_by_key([
                 finding_roles(&new.scope, new.role.as_slice()),
                 bind!(FIND_FLOW, &new.scope, new.flow_name()),
                 crowding(new),
@@ -241,7 +241,7 @@ impl Store {
 
     /// Refuses an edit that would make the task the first of one lane too many.
     pub(crate) async fn check_lane(&self, task: &Task) -> Result<()> {
-        let [crowded] = self.look_up([crowding(task)]).await?;
+        let [crowded] = self.read_by_key([crowding(task)]).await?;
         check_crowd(task, &crowded)
     }
 
@@ -249,7 +249,7 @@ impl Store {
     pub(crate) async fn why_not_created(&self, new: &Task) -> Result<StoreError> {
         let [rows] = self.read([bind!(TAKEN, &new.id, &new.scope, &new.file_path)]).await?;
         let (id, path): (bool, bool) = first(rows, |row| {
-            let mut row = Columns::new(row);
+            let mut row = RowReader::new(row);
             Ok((row.next()?, row.next()?))
         })?
         .unwrap_or_default();
@@ -276,8 +276,8 @@ impl Store {
         let mut batch =
             vec![bind!(MARK, id, within, stamp.write_id), history::record_deleted(id, stamp)];
         batch.extend(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
-        batch.extend(unblock::release_dependents(id, stamp));
-        batch.push(unblock::wait_no_more(id, stamp));
+        batch.extend(dependencies::release_dependents(id, stamp));
+        batch.push(dependencies::wait_no_more(id, stamp));
         batch.push(bind!(DELETE, id, stamp.write_id));
         let answers = self.write_holding(vec![Lock::task(id)], batch).await?;
         let deleted = first(answers.into_iter().next().unwrap_or_default(), task)?;
@@ -290,7 +290,7 @@ impl Store {
 /// What the batch that creates a task decides by: whether its id is free and who waits for it, what
 /// it waits for itself, and whether its project is there.
 pub(crate) fn locks(new: &Task) -> Vec<Lock> {
-    let mut locks = unblock::locks(new);
+    let mut locks = dependencies::locks(new);
     locks.push(Lock::task(&new.id));
     locks.extend(new.project_id.as_deref().map(Lock::joining));
     locks
@@ -312,7 +312,7 @@ pub(crate) fn creating(
     }
     if draft.is_some() || new.blocked_by.is_some() {
         insert.sql = INSERT_WAITING.into();
-        insert.parameters.push(unblock::listed(new.blocked_by.as_deref()));
+        insert.parameters.push(dependencies::listed(new.blocked_by.as_deref()));
     }
     if let Some(draft) = draft {
         insert.sql = INSERT_FROM_DRAFT.into();
@@ -324,13 +324,13 @@ pub(crate) fn creating(
     }
     let mut batch = vec![insert, history::record(&new.id, &event, 0, stamp)];
     if let Some(list) = &new.blocked_by {
-        batch.extend(unblock::wait_for(&new.id, &blockers(list), stamp));
+        batch.extend(dependencies::wait_for(&new.id, &blockers(list), stamp));
     }
     if queue::is_finished(&new.queue) {
         batch.push(counts::add(&new.id, &new.queue, 1, stamp));
     }
     if new.queue == queue::DONE {
-        batch.extend(unblock::release_dependents(&new.id, stamp));
+        batch.extend(dependencies::release_dependents(&new.id, stamp));
     }
     batch
 }
@@ -378,7 +378,7 @@ pub(crate) fn finding_roles(scope: &str, roles: &[String]) -> Statement {
 pub(crate) fn check_roles(roles: &[String], found: Vec<Row>) -> Result<()> {
     let (mut known, mut registered) = (Vec::new(), Vec::<String>::new());
     for row in found {
-        let mut row = Columns::new(row);
+        let mut row = RowReader::new(row);
         let name = row.next()?;
         if row.next()? { known.push(name) } else { registered.push(name) }
     }

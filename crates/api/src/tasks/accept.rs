@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::Accept, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::Accept};
 
 use crate::{
     app::App,

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::ForceQueue, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::ForceQueue};
 
 use crate::{
     app::App,

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::CompleteHook, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::CompleteHook};
 
 use crate::{
     app::App,

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::Reject, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::Reject};
 
 use crate::{
     app::App,

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::Requeue, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::Requeue};
 
 use crate::{
     app::App,

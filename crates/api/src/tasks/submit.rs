@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, steps::Submit, transition::Request};
+use octopoid_domain::{Task, decide::Request, steps::Submit};
 
 use crate::{
     app::App,

@@ -22,7 +22,7 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     // The name by which the server's connection is found among all others.
     let name = format!("pool-{}", std::process::id());
     let url = format!("{}&application_name={name}", schema.url());
-    let server = serve(&url, &["--db-connections", "1", "--db-wait", "300ms"]).await;
+    let server = serve(&url, &["--db-connections", "1", "--db-acquire-timeout", "300ms"]).await;
     let address = server.address.clone();
     server.client().create_task(&new_task("a")).await.unwrap();
 
@@ -61,7 +61,7 @@ async fn a_change_that_takes_too_long_is_ended_and_was_not_done() {
     let name = format!("patience-{}", std::process::id());
     let url = format!("{}&application_name={name}", schema.url());
     migrate(&url).await;
-    let server = serve(&url, &["--db-patience", "2s"]).await;
+    let server = serve(&url, &["--db-timeout", "2s"]).await;
     server.client().create_task(&new_task("a")).await.unwrap();
     let other = connect(&schema.url()).await;
     other.batch_execute(HOLD).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_locked_table_takes_neither_the_servers_connections_nor_postgresqls() 
     let name = format!("locked-{}", std::process::id());
     let url = format!("{}&application_name={name}", schema.url());
     migrate(&url).await;
-    let limits = ["--db-connections", "4", "--db-patience", "3s", "--db-wait", "2s"];
+    let limits = ["--db-connections", "4", "--db-timeout", "3s", "--db-acquire-timeout", "2s"];
     let server = serve(&url, &limits).await;
     let address = &*server.address;
     server.client().create_task(&new_task("a")).await.unwrap();

@@ -81,7 +81,7 @@ async fn a_network_that_falls_silent_is_a_503_in_time() {
     let (proxy, url) = losing("(nothing)", COMMIT, &schema).await;
     let url = format!("{url}&connect_timeout=1");
     migrate(&url).await;
-    let limits = ["--db-connections", "2", "--db-wait", "500ms", "--db-patience", "2s"];
+    let limits = ["--db-connections", "2", "--db-acquire-timeout", "500ms", "--db-timeout", "2s"];
     let server = serve(&url, &limits).await;
     let client = server.client();
     client.create_task(&new_task("a")).await.unwrap();

@@ -76,7 +76,7 @@ async fn a_read_sees_every_write_that_was_answered_before() {
                 let find = || vec![statement(FIND, vec![id.into()])];
                 let found = engine.read(find()).await.unwrap();
                 assert_eq!(found[0].len(), 1, "note {id} was answered, but is not read");
-                let found = engine.look_up(find()).await.unwrap();
+                let found = engine.read_by_key(find()).await.unwrap();
                 assert_eq!(found[0].len(), 1, "note {id} was answered, but is not looked up");
             }
         })
@@ -99,7 +99,7 @@ async fn the_statements_of_a_read_see_one_state() {
     });
     while !writing.is_finished() {
         let batch = vec![statement(COUNT, vec![]), statement(COUNT, vec![])];
-        let seen = engine.look_up(batch.clone()).await.unwrap();
+        let seen = engine.read_by_key(batch.clone()).await.unwrap();
         assert_eq!(seen[0], seen[1], "two statements of one look-up");
         let seen = engine.read(batch).await.unwrap();
         assert_eq!(seen[0], seen[1], "two statements of one read");

@@ -1,8 +1,8 @@
 //! Callers whose key confines them to a scope: for them, other scopes' tasks are not there.
 
 use octopoid_domain::{
-    Task, input::parse_body, orchestrator::Registration, project::NewProject, task::NewTask,
-    transition::Request,
+    Task, decide::Request, input::parse_body, orchestrator::Registration, project::NewProject,
+    task::NewTask,
 };
 use octopoid_store::lists::Page;
 use serde_json::{Value, json};

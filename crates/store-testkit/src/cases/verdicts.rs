@@ -1,6 +1,6 @@
 //! Accepting, rejecting and putting back, where no flow has a say.
 
-use octopoid_domain::{Millis, Task, transition::Request};
+use octopoid_domain::{Millis, Task, decide::Request};
 use octopoid_store::engine::Value as Cell;
 use serde_json::{Value, json};
 

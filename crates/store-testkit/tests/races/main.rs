@@ -14,7 +14,7 @@ mod waiting;
 
 use std::sync::Arc;
 
-use octopoid_domain::{Millis, Task, input::parse_body, task::NewTask, transition::Request};
+use octopoid_domain::{Millis, Task, decide::Request, input::parse_body, task::NewTask};
 use octopoid_store::{Result, Store, StoreError};
 use octopoid_store_testkit::{World, world::SCOPE};
 use octopoid_test_database::Database;

@@ -15,7 +15,7 @@ use super::{CursorOf, Listed, Page, json, sort::Sort};
 use crate::{
     Result, Sql, Store, StoreError, all,
     engine::{Parameter, Row, Rows, Statement, Value},
-    row::{Columns, number},
+    row::{RowReader, number},
     tasks::{columns, task},
 };
 
@@ -428,7 +428,7 @@ fn placed(row: Row) -> Result<(Task, i64)> {
 /// How many were looked at, how many match, and the place of the last.
 fn look(rows: Rows) -> Result<(i64, i64, Option<i64>)> {
     let row = rows.into_iter().next().ok_or(StoreError::Corrupt("a count returned no row"))?;
-    let mut row = Columns::new(row);
+    let mut row = RowReader::new(row);
     Ok((row.next()?, row.next()?, row.next()?))
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Action, Change, From, Raises, Request, TRANSITIONS, decide, is_claimable, transition};
+use super::{Change, Request, Step, decide, transition};
 use crate::{
     Millis, Refusal, Task,
     event::Kind,
@@ -9,6 +9,7 @@ use crate::{
     input::{INTEGER_MAX, parse_body},
     queue,
     steps::{BURNOUT_TURNS, BURNOUT_TURNS_IDLE, is_burnout},
+    transition::{Raises, Source, TRANSITIONS, is_claimable},
 };
 
 const NOW: Millis = Millis(1_795_294_738_605);
@@ -17,7 +18,7 @@ const NOW: Millis = Millis(1_795_294_738_605);
 const QUEUES: [&str; 7] =
     ["incoming", "claimed", "provisional", "needs_continuation", "done", "failed", "polish"];
 
-/// Where each action leads from each queue as long as no flow is registered; `-` is a refusal.
+/// Where each step leads from each queue as long as no flow is registered; `-` is a refusal.
 const WITHOUT_FLOW: &str = "
            incoming  claimed      provisional  needs_continuation  done      failed    polish
 claim      claimed   -            provisional  claimed             -         -         claimed
@@ -62,8 +63,8 @@ fn body<T: serde::de::DeserializeOwned>(body: &Value) -> T {
 }
 
 /// The request that the tables mean by a word.
-fn request(action: &str) -> Request {
-    match action {
+fn request(step: &str) -> Request {
+    match step {
         "submit" => Request::Submit(body(&json!({ "commits_count": 3, "turns_used": 7 }))),
         "accept" => Request::Accept(body(&json!({ "accepted_by": "reviewer" }))),
         "reject" => Request::Reject(body(&json!({ "reason": "no", "rejected_by": "reviewer" }))),
@@ -71,11 +72,11 @@ fn request(action: &str) -> Request {
         "release" => Request::Release,
         "force" => Request::ForceQueue(body(&json!({ "queue": "backlog", "reason": "because" }))),
         "update" => Request::Update(body(&json!({ "queue": "backlog" }))),
-        other => panic!("the tables have no action {other}"),
+        other => panic!("the tables have no step {other}"),
     }
 }
 
-/// A task that an agent holds, with something in every field that an action may touch.
+/// A task that an agent holds, with something in every field that a step may touch.
 fn held(queue: &str) -> Task {
     Task {
         id: "a".to_owned(),
@@ -121,20 +122,20 @@ fn freed(queue: &str) -> Task {
     }
 }
 
-/// Where an action leads from a queue, in the words of the tables.
-fn leads(action: &str, from: &str, rules: Option<&Rules>) -> String {
-    if action == "claim" {
+/// Where a step leads from a queue, in the words of the tables.
+fn leads(step: &str, from: &str, rules: Option<&Rules>) -> String {
+    if step == "claim" {
         // Claiming happens in SQL; the table has its sources and its target.
         return if is_claimable(from) {
-            transition(Action::Claim).target(from, None, false)
+            transition(Step::Claim).target(from, None, false)
         } else {
             "-".to_owned()
         };
     }
-    match decide(&held(from), &request(action), rules, NOW) {
+    match decide(&held(from), &request(step), rules, NOW) {
         Ok(change) => change.task.queue,
         Err(Refusal::WrongState { .. } | Refusal::InvalidQueue { .. }) => "-".to_owned(),
-        Err(refusal) => panic!("{action} from {from} is refused otherwise: {refusal}"),
+        Err(refusal) => panic!("{step} from {from} is refused otherwise: {refusal}"),
     }
 }
 
@@ -142,16 +143,16 @@ fn compare(table: &str, rules: Option<&Rules>) {
     let mut rows = table.lines().skip(1);
     let columns: Vec<_> = rows.next().unwrap_or_default().split_whitespace().collect();
     assert_eq!(columns, QUEUES, "the head of the table");
-    let mut actions = 0;
+    let mut steps = 0;
     for row in rows {
         let mut cells = row.split_whitespace();
-        let action = cells.next().expect("a row begins with its action");
+        let step = cells.next().expect("a row begins with its step");
         for (from, expected) in columns.iter().zip(cells) {
-            assert_eq!(leads(action, from, rules), expected, "{action} from {from}");
+            assert_eq!(leads(step, from, rules), expected, "{step} from {from}");
         }
-        actions += 1;
+        steps += 1;
     }
-    assert_eq!(actions, TRANSITIONS.len(), "a row for every action");
+    assert_eq!(steps, TRANSITIONS.len(), "a row for every step");
 }
 
 #[test]
@@ -166,20 +167,20 @@ fn under_a_flow_every_action_leads_where_the_table_says() {
 
 #[test]
 fn the_transitions_have_one_row_for_every_action() {
-    use Action::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
-    let actions = TRANSITIONS.map(|transition| transition.action);
-    assert_eq!(actions, [Claim, Submit, Accept, Reject, Requeue, Release, ForceQueue, Update]);
-    for action in actions {
-        assert_eq!(transition(action).action, action);
+    use Step::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
+    let steps = TRANSITIONS.map(|transition| transition.step);
+    assert_eq!(steps, [Claim, Submit, Accept, Reject, Requeue, Release, ForceQueue, Update]);
+    for step in steps {
+        assert_eq!(transition(step).step, step);
     }
 }
 
 #[test]
 fn claims_take_from_every_queue_but_those_that_are_named() {
-    assert_eq!(transition(Action::Claim).from, From::Except(&queue::NOT_CLAIMABLE));
+    assert_eq!(transition(Step::Claim).from, Source::Except(&queue::NOT_CLAIMABLE));
     assert_eq!(queue::NOT_CLAIMABLE, ["claimed", "done", "failed"]);
-    assert_eq!(transition(Action::Requeue).raises, Raises::Attempts);
-    assert_eq!(transition(Action::Release).raises, Raises::WorkAttempts);
+    assert_eq!(transition(Step::Requeue).raises, Raises::Attempts);
+    assert_eq!(transition(Step::Release).raises, Raises::WorkAttempts);
 }
 
 #[test]
@@ -200,9 +201,9 @@ fn an_operator_and_a_client_may_move_a_task_from_any_queue_to_any() {
     }
 }
 
-/// What an action makes of a held task in `claimed`.
-fn effect(action: &str) -> Change {
-    decide(&held("claimed"), &request(action), None, NOW).unwrap()
+/// What a step makes of a held task in `claimed`.
+fn effect(step: &str) -> Change {
+    decide(&held("claimed"), &request(step), None, NOW).unwrap()
 }
 
 /// The one event of a change: what happened, who did it, and the details.
@@ -290,16 +291,16 @@ fn updating_frees_nothing() {
 
 #[test]
 fn a_task_that_leaves_done_is_not_finished_any_more() {
-    for action in ["force", "update"] {
-        let change = decide(&held("done"), &request(action), None, NOW).unwrap();
-        assert_eq!(change.task.completed_at, None, "{action}");
-        assert_eq!(change.task.submitted_at, Some(Millis(2)), "{action}");
+    for step in ["force", "update"] {
+        let change = decide(&held("done"), &request(step), None, NOW).unwrap();
+        assert_eq!(change.task.completed_at, None, "{step}");
+        assert_eq!(change.task.submitted_at, Some(Millis(2)), "{step}");
     }
     let steps = json!([{ "from": "done", "to": "incoming" }]).to_string();
     let rules = Rules::new("default", "[]", &steps, None);
-    for action in ["reject", "requeue"] {
-        let change = decide(&held("done"), &request(action), Some(&rules), NOW).unwrap();
-        assert_eq!(change.task.completed_at, None, "{action}");
+    for step in ["reject", "requeue"] {
+        let change = decide(&held("done"), &request(step), Some(&rules), NOW).unwrap();
+        assert_eq!(change.task.completed_at, None, "{step}");
     }
 }
 
@@ -326,10 +327,10 @@ fn a_lease_holds_to_its_last_millisecond() {
 fn counters_stop_at_the_largest_integer_everyone_can_read() {
     let most = Some(INTEGER_MAX);
     let task = Task { attempt_count: most, rejection_count: most, ..held("claimed") };
-    for action in ["reject", "requeue", "release"] {
-        let change = decide(&task, &request(action), None, NOW).unwrap();
+    for step in ["reject", "requeue", "release"] {
+        let change = decide(&task, &request(step), None, NOW).unwrap();
         let counters = (change.task.attempt_count, change.task.rejection_count);
-        assert_eq!(counters, (most, most), "{action}");
+        assert_eq!(counters, (most, most), "{step}");
     }
 }
 
@@ -362,8 +363,8 @@ fn what_needs_no_task_is_refused_without_one() {
         let refusal = decide(&held("claimed"), &request, None, NOW).unwrap_err();
         assert_eq!(refusal.to_string(), text);
     }
-    for action in ["submit", "accept", "reject", "requeue", "release", "force", "update"] {
-        assert_eq!(request(action).check(), Ok(()), "{action}");
+    for step in ["submit", "accept", "reject", "requeue", "release", "force", "update"] {
+        assert_eq!(request(step).check(), Ok(()), "{step}");
     }
 }
 
@@ -471,7 +472,7 @@ proptest! {
         prop_assert_eq!(identity(is), identity(&task), "who it is never changes");
         prop_assert!(!change.events.is_empty(), "every change is told");
         prop_assert!(is.queue != "done" || is.completed_at.is_some(), "what is done was finished");
-        let is_update = request.action() == Action::Update;
+        let is_update = request.step() == Step::Update;
         prop_assert!(is_update || !change.is_edit, "only an edit changes other fields");
         prop_assert!(change.is_edit || rest(is) == rest(&task), "no edit is left unwritten");
         if !is_update {
@@ -482,7 +483,7 @@ proptest! {
         };
         let attempts = raised(task.attempt_count, is.attempt_count);
         let rejections = raised(task.rejection_count, is.rejection_count);
-        let expected = match transition(request.action()).raises {
+        let expected = match transition(request.step()).raises {
             Raises::Nothing => (0, 0),
             Raises::Attempts => (1, 0),
             // A review that is released was no attempt at the work.

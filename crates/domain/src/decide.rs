@@ -1,0 +1,256 @@
+//! What can be asked of a task, and the pure function that decides it.
+//!
+//! Every operation that changes one task asks [`decide`].
+
+use serde_json::json;
+
+use crate::{
+    change::{Change, Notice, check_version},
+    edit::{check_hook, check_patch, check_some, complete_hook, update},
+    event::{Kind, NewEvent},
+    flow::{Rules, check_queue},
+    input::{Id, PatchCount, Text},
+    queue,
+    refusal::Refusal,
+    steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit, is_burnout},
+    task::{Task, TaskPatch},
+    time::Millis,
+    transition::{Step, Transition, check_source, transition},
+};
+
+/// An step with what the request says about it.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Hand in work.
+    Submit(Submit),
+    /// Accept work.
+    Accept(Accept),
+    /// Reject work.
+    Reject(Reject),
+    /// Put back.
+    Requeue(Requeue),
+    /// Take back after the lease has run out.
+    Release,
+    /// Move past the rules.
+    ForceQueue(ForceQueue),
+    /// Change fields.
+    Update(Box<TaskPatch>),
+    /// Note a hook's evidence: the hook's name and the report.
+    CompleteHook(String, CompleteHook),
+}
+
+impl Request {
+    /// The step this asks for.
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Submit(_) => Step::Submit,
+            Self::Accept(_) => Step::Accept,
+            Self::Reject(_) => Step::Reject,
+            Self::Requeue(_) => Step::Requeue,
+            Self::Release => Step::Release,
+            Self::ForceQueue(_) => Step::ForceQueue,
+            Self::Update(_) | Self::CompleteHook(..) => Step::Update,
+        }
+    }
+
+    /// The refusals that need no task. They come before "not found", so a store asks for them
+    /// before it looks for the task; [`decide`] asks again.
+    pub fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Submit(body) => body.counts().map(drop),
+            Self::Accept(body) => body.by().map(drop),
+            Self::Reject(body) => body.verdict().map(drop),
+            Self::ForceQueue(body) => body.order().map(drop),
+            Self::Update(patch) => check_patch(patch).and_then(|()| check_some(patch)),
+            Self::CompleteHook(_, body) => check_hook(body),
+            Self::Requeue(_) | Self::Release => Ok(()),
+        }
+    }
+}
+/// Decides what a request makes of a task, or why it is refused. `rules` are those of the task's
+/// flow, if it is registered.
+pub fn decide(
+    task: &Task,
+    request: &Request,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<Change, Refusal> {
+    let mut change = Change::new(task);
+    match request {
+        Request::Submit(body) => submit(&mut change, body, now)?,
+        Request::Accept(body) => accept(&mut change, body, rules, now)?,
+        Request::Reject(body) => reject(&mut change, body, rules, now)?,
+        Request::Requeue(body) => requeue(&mut change, body, rules)?,
+        Request::Release => release(&mut change)?,
+        Request::ForceQueue(body) => force_queue(&mut change, body, rules, now)?,
+        Request::Update(patch) => update(&mut change, patch, rules, now)?,
+        Request::CompleteHook(name, body) => complete_hook(&mut change, name, body)?,
+    }
+    if task.queue == queue::DONE && change.task.queue != queue::DONE {
+        change.task.completed_at = None;
+    }
+    change.task.version = task.version + 1;
+    change.task.updated_at = now;
+    Ok(change)
+}
+fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal> {
+    let (commits, turns) = body.counts()?;
+    let row = transition(Step::Submit);
+    let burnout = is_burnout(commits, turns);
+    let to = row.target(&change.task.queue, None, burnout);
+    check_source(row, &change.task, &to, None)?;
+    check_holder(&change.task, body, now)?;
+    check_version(&change.task, row.step, body.version.value().map(|version| version.0))?;
+    let task = &mut change.task;
+    let agent = task.claimed_by.take();
+    row.apply(task, to);
+    task.commits_count = Some(commits);
+    task.turns_used = Some(turns);
+    task.check_results.clone_from(&body.check_results.0);
+    task.execution_notes.clone_from(&body.execution_notes.0);
+    task.submitted_at = Some(now);
+    change.record(NewEvent::new(Kind::Submitted, agent));
+    if burnout {
+        let details = json!({
+            "commits_count": commits, "turns_used": turns,
+            "threshold": crate::steps::BURNOUT_TURNS_IDLE,
+        });
+        change.record(NewEvent::new(Kind::BurnoutDetected, None).with(details.to_string()));
+    }
+    Ok(())
+}
+
+/// Submitting takes a live lease, and the identity the caller gives must be the holder's.
+fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> {
+    let lost = |reason: String| Err(Refusal::LeaseLost { step: Step::Submit, reason });
+    match task.lease_expires_at {
+        None => return lost("No active lease".to_owned()),
+        Some(expires) if expires < now => return lost("Lease has expired".to_owned()),
+        Some(_) => {}
+    }
+    check_identity(task, Step::Submit, &body.agent_name, &body.orchestrator_id)
+}
+
+/// The identity that a caller gives must be the holder's.
+fn check_identity(task: &Task, step: Step, agent: &Text, machine: &Id) -> Result<(), Refusal> {
+    for (caller, holder) in [(&agent.0, &task.claimed_by), (&machine.0, &task.orchestrator_id)] {
+        if caller.is_some() && caller != holder {
+            let holder = holder.as_deref().unwrap_or("nobody");
+            let reason = format!("Task is claimed by {holder}");
+            return Err(Refusal::LeaseLost { step, reason });
+        }
+    }
+    Ok(())
+}
+
+/// A reviewer that says who it is gives no verdict on what is another's to review by now. What
+/// nobody holds, or nobody any more, anyone may judge.
+fn check_reviewer(
+    task: &Task,
+    step: Step,
+    (agent, machine): (&Text, &Id),
+    now: Millis,
+) -> Result<(), Refusal> {
+    let runs = task.lease_expires_at.is_some_and(|end| end >= now);
+    if !(task.is_held() && runs) {
+        return Ok(());
+    }
+    check_identity(task, step, agent, machine)
+}
+
+/// Checks a step that a flow may forbid and a version may be named for; returns where it leads.
+fn check_step(
+    row: &Transition,
+    task: &Task,
+    version: &PatchCount,
+    rules: Option<&Rules>,
+) -> Result<String, Refusal> {
+    let to = row.target(&task.queue, None, false);
+    check_source(row, task, &to, rules)?;
+    check_version(task, row.step, version.value().map(|version| version.0))?;
+    Ok(to)
+}
+
+fn accept(
+    change: &mut Change,
+    body: &Accept,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<(), Refusal> {
+    let by = body.by()?;
+    let row = transition(Step::Accept);
+    let to = check_step(row, &change.task, &body.version, rules)?;
+    check_reviewer(&change.task, row.step, (&body.agent_name, &body.orchestrator_id), now)?;
+    row.apply(&mut change.task, to);
+    change.task.completed_at = Some(body.completed_at.0.unwrap_or(now));
+    change.record(NewEvent::new(Kind::Accepted, Some(by.to_owned())));
+    Ok(())
+}
+
+fn reject(
+    change: &mut Change,
+    body: &Reject,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<(), Refusal> {
+    let (reason, by) = body.verdict()?;
+    let row = transition(Step::Reject);
+    let to = check_step(row, &change.task, &body.version, rules)?;
+    check_reviewer(&change.task, row.step, (&body.agent_name, &body.orchestrator_id), now)?;
+    row.apply(&mut change.task, to);
+    let (reason, by) = (reason.to_owned(), by.to_owned());
+    change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));
+    change.notice = Some(Notice { from_actor: by, kind: "rejection", content: reason });
+    Ok(())
+}
+
+fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result<(), Refusal> {
+    let row = transition(Step::Requeue);
+    let to = check_step(row, &change.task, &body.version, rules)?;
+    let mut event = NewEvent::new(Kind::Requeued, change.task.claimed_by.take());
+    event.details = body.reason().map(str::to_owned);
+    row.apply(&mut change.task, to);
+    change.record(event);
+    Ok(())
+}
+
+/// The words that history has for a lease that ran out.
+const LEASE_EXPIRED: &str = "Lease expired";
+
+fn release(change: &mut Change) -> Result<(), Refusal> {
+    let row = transition(Step::Release);
+    let to = row.target(&change.task.queue, None, false);
+    check_source(row, &change.task, &to, None)?;
+    let agent = change.task.claimed_by.take();
+    let is_review = change.task.queue == to;
+    let kind = if is_review { Kind::ReviewReleased } else { Kind::Requeued };
+    row.apply(&mut change.task, to);
+    change.record(NewEvent::new(kind, agent).with(LEASE_EXPIRED));
+    Ok(())
+}
+
+fn force_queue(
+    change: &mut Change,
+    body: &ForceQueue,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<(), Refusal> {
+    let (asked, reason) = body.order()?;
+    check_queue(asked, rules, change.task.project_id.is_some())?;
+    let row = transition(Step::ForceQueue);
+    let from = change.task.queue.clone();
+    let to = row.target(&from, Some(asked), false);
+    let details = json!({ "reason": reason, "from": from, "to": to });
+    row.apply(&mut change.task, to);
+    if change.task.queue == queue::DONE {
+        change.task.completed_at = Some(now);
+    }
+    change.record(NewEvent::new(Kind::ForceQueue, None).with(details.to_string()));
+    let from_actor = "system".to_owned();
+    change.notice = Some(Notice { from_actor, kind: "force_queue", content: reason.to_owned() });
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;
