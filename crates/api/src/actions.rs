@@ -107,7 +107,7 @@ pub(crate) async fn update_action(
     Segment(id): Segment,
     Body(patch): Body<ActionPatch>,
 ) -> Answer<Action> {
-    let action = app.store.update_action(&id, caller.within(), patch).await?;
+    let action = app.store.update_action(&id, caller.within(), patch, app.stamp()).await?;
     note("action.updated", &caller, &action);
     Ok(Json(action))
 }
@@ -125,7 +125,8 @@ pub(crate) async fn complete_action(
     Segment(id): Segment,
     OptionalBody(body): OptionalBody<EndAction>,
 ) -> Answer<Action> {
-    let action = app.store.end_action(&id, caller.within(), Outcome::Completed, body).await?;
+    let outcome = Outcome::Completed;
+    let action = app.store.end_action(&id, caller.within(), outcome, body, app.stamp()).await?;
     note("action.completed", &caller, &action);
     Ok(Json(action))
 }
@@ -143,7 +144,8 @@ pub(crate) async fn fail_action(
     Segment(id): Segment,
     OptionalBody(body): OptionalBody<EndAction>,
 ) -> Answer<Action> {
-    let action = app.store.end_action(&id, caller.within(), Outcome::Failed, body).await?;
+    let outcome = Outcome::Failed;
+    let action = app.store.end_action(&id, caller.within(), outcome, body, app.stamp()).await?;
     note("action.failed", &caller, &action);
     Ok(Json(action))
 }

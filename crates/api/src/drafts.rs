@@ -69,7 +69,9 @@ pub(crate) async fn create_draft(
     caller: Caller,
     Body(new): Body<NewDraft>,
 ) -> Result<(StatusCode, Json<Draft>), Problem> {
-    let draft = app.store.create_draft(new.into_draft(caller.within(), app.now())?).await?;
+    let stamp = app.stamp();
+    let new = new.into_draft(caller.within(), stamp.now)?;
+    let draft = app.store.create_draft(new, stamp).await?;
     note("draft.created", &caller, &draft);
     Ok((StatusCode::CREATED, Json(draft)))
 }
@@ -154,7 +156,7 @@ pub(crate) async fn delete_draft(
     caller: Caller,
     DraftId(id): DraftId,
 ) -> Answer<DeletedDraft> {
-    app.store.delete_draft(id, caller.within()).await?;
+    app.store.delete_draft(id, caller.within(), app.stamp()).await?;
     audit::other("draft.deleted", &caller, &id.to_string(), caller.within());
     Ok(Json(DeletedDraft { message: format!("Draft {id} deleted") }))
 }

@@ -114,7 +114,7 @@ pub(crate) async fn delete_flow(
     params: Params,
 ) -> Answer<DeletedFlow> {
     let scope = caller.scope(params.get("scope")).ok_or_else(missing_scope)?;
-    app.store.delete_flow(scope, &name).await?;
+    app.store.delete_flow(scope, &name, app.stamp()).await?;
     audit::other("flow.deleted", &caller, &name, Some(scope));
     Ok(Json(DeletedFlow { message: "Flow deleted", name, scope: scope.to_owned() }))
 }

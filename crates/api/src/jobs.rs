@@ -33,7 +33,8 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     let availability = note_run(app).await?;
     let ended_before = availability.available_for(app.settings.lease_grace_ms);
     let tasks_released = take_back(app, ended_before).await?;
-    let offline = app.store.mark_offline(availability.available_for(SILENCE_MS_MAX)).await?;
+    let silent_since = availability.available_for(SILENCE_MS_MAX);
+    let offline = app.store.mark_offline(silent_since, app.stamp()).await?;
     for id in &offline {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }

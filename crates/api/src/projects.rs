@@ -175,7 +175,7 @@ pub(crate) async fn delete_project(
     caller: Caller,
     Segment(id): Segment,
 ) -> Answer<DeletedProject> {
-    app.store.delete_project(&id, caller.within()).await?;
+    app.store.delete_project(&id, caller.within(), app.stamp()).await?;
     audit::other("project.deleted", &caller, &id, caller.within());
     Ok(Json(DeletedProject { message: format!("Project {id} deleted") }))
 }

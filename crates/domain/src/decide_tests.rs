@@ -210,7 +210,7 @@ fn effect(step: &str) -> Change {
 fn event(change: &Change) -> (Kind, Option<&str>, Option<&str>) {
     assert_eq!(change.events.len(), 1, "one event: {:?}", change.events);
     let event = &change.events[0];
-    (event.kind, event.agent.as_deref(), event.details.as_deref())
+    (event.kind, event.actor.as_deref(), event.details.as_deref())
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! A task's history: who did what, when and why.
+//! Events: who did what, when and why. A task's history is the events that are about it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::time::Millis;
 
-/// What happened to a task. The names are those of the first server's history, and more.
+/// What happened. The names are those of the first server's history, and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It came into being.
@@ -36,6 +36,26 @@ pub enum Kind {
     HookCompleted,
     /// It was deleted.
     Deleted,
+    /// A machine, a flow or a role was registered, for the first time or again.
+    Registered,
+    /// Fields of anything but a task were changed.
+    Updated,
+    /// A draft became a task or a project.
+    Promoted,
+    /// A machine has fallen silent.
+    WentOffline,
+    /// A machine that had fallen silent was heard of again.
+    CameOnline,
+    /// An action is to be executed.
+    ExecuteRequested,
+    /// An action was executed.
+    Completed,
+    /// The execution of an action failed.
+    Failed,
+    /// A key was issued.
+    Issued,
+    /// A key was revoked.
+    Revoked,
 }
 
 impl Kind {
@@ -56,6 +76,16 @@ impl Kind {
             Self::Edited => "edited",
             Self::HookCompleted => "hook_completed",
             Self::Deleted => "deleted",
+            Self::Registered => "registered",
+            Self::Updated => "updated",
+            Self::Promoted => "promoted",
+            Self::WentOffline => "went_offline",
+            Self::CameOnline => "came_online",
+            Self::ExecuteRequested => "execute_requested",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Issued => "issued",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -66,15 +96,15 @@ pub struct NewEvent {
     /// What happened.
     pub kind: Kind,
     /// Who did it, if anyone said.
-    pub agent: Option<String>,
+    pub actor: Option<String>,
     /// A reason in words, or the text of a JSON object.
     pub details: Option<String>,
 }
 
 impl NewEvent {
     /// An event without details.
-    pub fn new(kind: Kind, agent: Option<String>) -> Self {
-        Self { kind, agent, details: None }
+    pub fn new(kind: Kind, actor: Option<String>) -> Self {
+        Self { kind, actor, details: None }
     }
 
     /// The same event with details.

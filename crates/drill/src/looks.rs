@@ -18,11 +18,11 @@ const READERS: usize = 8;
 const COUNTS: [(&str, bool, &str); 6] = [
     ("tasks", true, "SELECT count(*) FROM tasks"),
     ("tasks that are done", true, "SELECT count(*) FROM tasks WHERE queue = 'done'"),
-    ("events of acceptance", true, "SELECT count(*) FROM task_history WHERE event = 'accepted'"),
+    ("events of acceptance", true, "SELECT count(*) FROM events WHERE event = 'accepted'"),
     (
         "tasks with an event of acceptance",
         true,
-        "SELECT count(DISTINCT task_id) FROM task_history WHERE event = 'accepted'",
+        "SELECT count(DISTINCT subject) FROM events WHERE event = 'accepted'",
     ),
     (
         "finished tasks as counted",
@@ -33,7 +33,7 @@ const COUNTS: [(&str, bool, &str); 6] = [
         "tasks whose history does not have all their changes",
         false,
         "SELECT count(*) FROM tasks WHERE version <> events OR version <> \
-         (SELECT count(*) FROM task_history WHERE task_id = tasks.id)",
+         (SELECT count(*) FROM events WHERE subject = tasks.id AND seq IS NOT NULL)",
     ),
 ];
 

@@ -16,7 +16,11 @@ use crate::{
     source::{Cells, Source},
 };
 
-const TABLE: &str = "task_history";
+/// The first server's table.
+pub(crate) const TABLE: &str = "task_history";
+
+/// The table that the events go to.
+pub(crate) const EVENTS: &str = "events";
 
 /// What is known of the events of a task before they are handed on.
 #[derive(Default)]
@@ -78,15 +82,25 @@ fn kind(cells: &Cells) -> Option<String> {
 
 /// The event that the first server did not record.
 pub(crate) fn creation(of: &Of) -> Row {
-    row(of, 1, "created", Value::Null, Value::Null, of.created_at)
+    row(of, 1, "created", &Value::Null, &Value::Null, of.created_at)
 }
 
-fn row(of: &Of, seq: i64, event: &str, agent: Value, details: Value, at: i64) -> Row {
-    let (id, scope) = (of.id.as_str().into(), of.scope.as_str().into());
-    let mut row = vec![id, seq.into(), scope, event.into(), agent, details, at.into()];
-    // What the first server's events did not have.
-    row.resize(table(TABLE).map_or(row.len(), |table| table.columns.len()), Value::Null);
-    row
+/// A row of the journal without its position, which is its first column.
+fn row(of: &Of, seq: i64, event: &str, agent: &Value, details: &Value, at: i64) -> Row {
+    let columns = table(EVENTS).into_iter().flat_map(|table| &table.columns);
+    let value = |name| match name {
+        "scope" => of.scope.as_str().into(),
+        "kind" => "task".into(),
+        "subject" => of.id.as_str().into(),
+        "seq" => seq.into(),
+        "event" => event.into(),
+        "actor" => agent.clone(),
+        "details" => details.clone(),
+        "at" => at.into(),
+        // The first server's events name neither version nor queue; the position comes later.
+        _ => Value::Null,
+    };
+    columns.map(|column| value(column.name)).collect()
 }
 
 /// Hands on the events, task by task, each after that task's creation.
@@ -142,7 +156,7 @@ pub(crate) fn each(
             notes.add(TABLE, &key, change);
         }
         seq += 1;
-        take(row(of, seq, &event, agent, details, at))
+        take(row(of, seq, &event, &agent, &details, at))
     })?;
     note_strays(id.as_deref(), &mut strays, notes);
     Ok(())

@@ -94,6 +94,7 @@ impl Noun {
             if table.columns[0].name == "seq" {
                 new.set("seq", number_after(rows));
             }
+            new.set("write_id", 0);
             if self.table != "roles" {
                 new.find_scope(around.scopes, &key);
             }
@@ -141,7 +142,6 @@ fn project(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     new.default("status", "draft");
     new.flags(&["auto_accept"]);
     new.instant("created_at", &["completed_at"]);
-    new.set("write_id", 0);
     Ok(())
 }
 

@@ -229,11 +229,12 @@ fn events(
     notes: &mut Notes,
     sink: &mut Sink<'_>,
 ) -> Result<Taken, ImportError> {
-    let table = known("task_history")?;
-    let told = source.count("task_history")?;
+    let table = known(history::EVENTS)?;
+    let told = source.count(history::TABLE)?;
     let of = told + all.tasks.len();
     let mut rows = 0;
-    let mut take = |row: Row| {
+    let mut take = |mut row: Row| {
+        row[0] = number_after(rows).into();
         rows += 1;
         sink(table, of, row).map_err(ImportError::Sink)
     };

@@ -25,7 +25,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// What grows with every task.
-const GROWING: [&str; 4] = ["tasks", "task_history", "task_blockers", "messages"];
+const GROWING: [&str; 4] = ["tasks", "events", "task_blockers", "messages"];
 
 /// What may be read from end to end all the same: a part of a statement's text, and why.
 const MAY_PASS_OVER: [(&str, &str); 1] = [(
@@ -54,8 +54,8 @@ SELECT scope, blocked_by, id, 0 FROM tasks WHERE blocked_by IS NOT NULL;
 INSERT INTO task_blockers (scope, blocker_id, task_id, position)
 SELECT scope, 'marker-' || id || '-' || number, id, number FROM tasks, generate_series(1, 20) AS more (number)
 WHERE blocked_by IS NOT NULL;
-INSERT INTO task_history (task_id, seq, scope, event, at)
-SELECT id, number, scope, 'created', number FROM tasks, generate_series(1, 3) AS told (number);
+INSERT INTO events (scope, kind, subject, seq, event, at)
+SELECT scope, 'task', id, number, 'created', number FROM tasks, generate_series(1, 3) AS told (number);
 INSERT INTO finished_counts (scope, queue, shard, tasks)
 SELECT scope, queue, 0, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed')
 GROUP BY scope, queue;

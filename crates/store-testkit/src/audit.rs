@@ -25,9 +25,10 @@ const STUCK: &str = "SELECT blocker_id, task_id FROM task_blockers WHERE task_id
      AND tasks.scope = task_blockers.scope AND queue = 'done')";
 
 /// Tasks whose history does not begin at their creation, or has gaps.
-const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM task_history \
-     WHERE task_id = tasks.id AND event = 'created') \
-     OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM task_history WHERE task_id = tasks.id)";
+const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM events \
+     WHERE subject = tasks.id AND seq IS NOT NULL AND kind = 'task' AND event = 'created') \
+     OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM events \
+     WHERE subject = tasks.id AND seq IS NOT NULL)";
 
 /// What can be claimed, and what a claim goes by.
 const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \

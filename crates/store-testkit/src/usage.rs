@@ -15,7 +15,10 @@ pub async fn uses_everything(world: &Nouns) {
     world.creates_task("t", json!({"project_id": "p"})).await;
     world.patches_project("p", json!({"title": "new"})).await.expect(DONE);
     store.list_project_tasks("p", Some("s"), None, &PAGE).await.expect(DONE);
-    store.delete_project("p", Some("s")).await.expect_err("a project with tasks stays");
+    store
+        .delete_project("p", Some("s"), world.stamp())
+        .await
+        .expect_err("a project with tasks stays");
     for body in [
         json!({"to": "task", "id": "u", "file_path": "u", "branch": "main", "blocked_by": "t"}),
         json!({"to": "project", "id": "q", "branch": "b"}),
@@ -23,16 +26,18 @@ pub async fn uses_everything(world: &Nouns) {
         let draft = world.creates_draft(json!({})).await;
         world.patches_draft(draft.id, json!({"title": "new"})).await.expect(DONE);
         world.promotes(draft.id, body).await.expect(DONE);
-        store.delete_draft(draft.id, Some("s")).await.expect(DONE);
+        store.delete_draft(draft.id, Some("s"), world.stamp()).await.expect(DONE);
     }
     let root = world.writes_message(json!({})).await;
     world.writes_message(json!({"parent_message_id": root.id})).await;
     store.list_thread(&root.id, "s", &PAGE).await.expect(DONE);
     let action = world.proposes(json!({})).await;
     store.execute_action(&action.id, Some("s"), world.stamp()).await.expect(DONE);
-    store.update_action(&action.id, Some("s"), read(&json!({"result": "r"}))).await.expect(DONE);
+    let patch = read(&json!({"result": "r"}));
+    store.update_action(&action.id, Some("s"), patch, world.stamp()).await.expect(DONE);
     let nothing = read(&json!({}));
-    store.end_action(&action.id, Some("s"), Outcome::Failed, nothing).await.expect(DONE);
+    let (outcome, stamp) = (Outcome::Failed, world.stamp());
+    store.end_action(&action.id, Some("s"), outcome, nothing, stamp).await.expect(DONE);
 }
 
 /// Asks for each list that a scope is asked for, with its filters one by one and in pairs: its

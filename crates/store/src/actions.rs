@@ -1,79 +1,70 @@
 //! Actions: proposing them, asking for their execution, and noting how they ended.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
     action::{Action, ActionPatch, EndAction, Outcome, Status},
-    input::PatchJson,
+    event::{Kind, NewEvent},
 };
 
 use crate::{
     Result, Stamp, Store, StoreError,
-    engine::{Row, Statement, Value, bind},
+    copy::Column,
+    engine::bind,
     first,
-    history::message_id,
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place},
-    patch::{field, set},
-    row::{Column, RowReader},
+    patch::Update,
+    record::{self, Columns as _, Layout, binding, parameters, record},
+    write::{Answer, Write},
 };
 
-/// The columns of an action, in the order [`action`] reads them.
-macro_rules! columns {
-    () => {
-        "id, entity_type, entity_id, action_type, label, description, status, proposed_by, \
-         proposed_at, executed_at, result, expires_at, metadata, action_data, scope"
-    };
-}
+record!(Action {
+    id,
+    entity_type,
+    entity_id,
+    action_type,
+    label,
+    description,
+    status,
+    proposed_by,
+    proposed_at,
+    executed_at,
+    result,
+    expires_at,
+    metadata,
+    action_data,
+    scope,
+});
 
-/// Reads the columns of an action.
-fn action(row: Row) -> Result<Action> {
-    let mut row = RowReader::new(row);
-    Ok(Action {
-        id: row.next()?,
-        entity_type: row.next()?,
-        entity_id: row.next()?,
-        action_type: row.next()?,
-        label: row.next()?,
-        description: row.next()?,
-        status: row.next()?,
-        proposed_by: row.next()?,
-        proposed_at: row.next()?,
-        executed_at: row.next()?,
-        result: row.next()?,
-        expires_at: row.next()?,
-        metadata: row.next()?,
-        action_data: row.next()?,
-        scope: row.next()?,
-    })
-}
-
-impl Column for Status {
-    fn read(value: Value) -> Option<Self> {
-        Self::parse(&String::read(value)?)
-    }
-}
+pub(crate) const TABLE: Layout = Layout::of::<Action>("actions", &["seq"]).with(&[
+    Column::int("seq"),
+    Column::int("expires_at_ms"),
+    Column::int("write_id"),
+]);
 
 /// The condition that an action has not ended.
-macro_rules! is_open {
-    () => {
-        "status NOT IN ('completed', 'failed', 'expired')"
-    };
-}
+const IS_OPEN: &str = "status NOT IN ('completed', 'failed', 'expired')";
 
-const INSERT: &str = concat!(
-    "INSERT INTO actions (",
-    columns!(),
-    ", expires_at_ms) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, NULL, ?10, ?11, ?12, ?13, ?14)"
+const INSERT: &str = concatcp!(
+    "INSERT INTO actions (write_id, expires_at_ms, ",
+    Action::NAMES,
+    ") VALUES (?1, ?2, ",
+    parameters(3, Action::COUNT),
+    ")"
 );
 
 /// A caller confined to a scope does not see the actions of others.
-const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM actions WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
+const FIND: &str = concatcp!(
+    "SELECT ",
+    Action::NAMES,
+    " FROM actions WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
+);
 
 /// The newest first.
 const NEWEST_FIRST: Order = Order {
     name: "actions",
-    columns: columns!(),
+    columns: Action::NAMES,
     table: "actions",
     places: &[Place::number("seq").indexed("(seq + 0)")],
     is_descending: true,
@@ -81,30 +72,11 @@ const NEWEST_FIRST: Order = Order {
 };
 
 /// Of many who ask at once, one is the first.
-const EXECUTE: &str = concat!(
-    "UPDATE actions SET status = 'execute_requested', executed_at = ?3 \
+const EXECUTE: &str = concatcp!(
+    "UPDATE actions SET status = 'execute_requested', executed_at = ?3, write_id = ?4 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) AND status = 'proposed' \
      AND (expires_at_ms IS NULL OR expires_at_ms > ?3) RETURNING ",
-    columns!()
-);
-
-/// What has ended stays as it is; only its result may still be corrected.
-const UPDATE: &str = concat!(
-    "UPDATE actions SET status = COALESCE(?3, status), ",
-    set!("result", 4, 5),
-    " WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) AND (?3 IS NULL OR ?3 = status OR ",
-    is_open!(),
-    ") RETURNING ",
-    columns!()
-);
-
-const END: &str = concat!(
-    "UPDATE actions SET status = ?3, ",
-    set!("result", 4, 5),
-    " WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) AND ",
-    is_open!(),
-    " RETURNING ",
-    columns!()
+    Action::NAMES
 );
 
 /// Which actions to list. Those that have expired are never listed.
@@ -149,25 +121,12 @@ fn not_found() -> StoreError {
 impl Store {
     /// Adds a proposed action and returns it with its id.
     pub async fn create_action(&self, new: Action, stamp: Stamp) -> Result<Action> {
-        let new = Action { id: message_id("act", stamp), ..new };
-        let insert = bind!(
-            INSERT,
-            &new.id,
-            &new.entity_type,
-            &new.entity_id,
-            &new.action_type,
-            &new.label,
-            &new.description,
-            new.status.as_str(),
-            &new.proposed_by,
-            new.proposed_at,
-            &new.expires_at,
-            &new.metadata,
-            &new.action_data,
-            &new.scope,
-            new.expiry(),
-        );
-        self.write([insert]).await?;
+        let new = Action { id: stamp.text_id("act"), ..new };
+        let mut write = Write::new(stamp);
+        write.run(binding::<Action>(bind!(INSERT, stamp.write_id, new.expiry()), &new));
+        let event = NewEvent::new(Kind::Created, Some(new.proposed_by.clone()));
+        write.record(Subject::Action(&new.id), &event);
+        self.commit(write).await?;
         Ok(new)
     }
 
@@ -178,7 +137,7 @@ impl Store {
         page: &Page,
         now: Millis,
     ) -> Result<Listed<Action>> {
-        self.list_page(Some(&filter.scope), &filter.listing(now), page, action).await
+        self.list_page(Some(&filter.scope), &filter.listing(now), page, record::read).await
     }
 
     /// Asks for the execution of a proposed action. `within` confines the caller to a scope.
@@ -188,8 +147,10 @@ impl Store {
         within: Option<&str>,
         stamp: Stamp,
     ) -> Result<Action> {
-        let execute = bind!(EXECUTE, id, within, stamp.now);
-        self.change_action(id, within, execute, Action::why_not_executed).await
+        let mut write = Write::new(stamp);
+        let executed = write.run(bind!(EXECUTE, id, within, stamp.now, stamp.write_id));
+        write.record(Subject::Action(id), &NewEvent::new(Kind::ExecuteRequested, None));
+        self.change_action(id, within, write, executed, Action::why_not_executed).await
     }
 
     /// Changes status or result of an action.
@@ -198,18 +159,29 @@ impl Store {
         id: &str,
         within: Option<&str>,
         patch: ActionPatch,
+        stamp: Stamp,
     ) -> Result<Action> {
         let wanted = match patch.wanted() {
             Ok(wanted) => wanted.map(Status::as_str),
             Err(refusal) => {
                 // That there is no such action is said first.
                 let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
-                first(rows, action)?.ok_or_else(not_found)?;
+                first(rows, record::read::<Action>)?.ok_or_else(not_found)?;
                 return Err(refusal.into());
             }
         };
-        let update = with_result(bind!(UPDATE, id, within, wanted), patch.result);
-        self.change_action(id, within, update, Action::why_not_patched).await
+        let mut update = Update::of("actions", stamp);
+        update.set("result", patch.result);
+        // What has ended stays as it is; only its result may still be corrected.
+        let mut condition = String::new();
+        if let Some(wanted) = wanted {
+            update.set_to("status", "?#", wanted);
+            condition = format!(" AND (status = '{wanted}' OR {IS_OPEN})");
+        }
+        let mut write = Write::new(stamp);
+        let updated = write.run(update.of_row(id, within, &condition, Action::NAMES));
+        write.record(Subject::Action(id), &NewEvent::new(Kind::Updated, None));
+        self.change_action(id, within, write, updated, Action::why_not_patched).await
     }
 
     /// Notes how an action ended, whether or not anybody had asked for its execution.
@@ -219,31 +191,39 @@ impl Store {
         within: Option<&str>,
         outcome: Outcome,
         body: EndAction,
+        stamp: Stamp,
     ) -> Result<Action> {
-        let end = with_result(bind!(END, id, within, outcome.status().as_str()), body.result);
-        self.change_action(id, within, end, |found| found.why_not_ended(outcome)).await
+        let mut update = Update::of("actions", stamp);
+        update.set_to("status", "?#", outcome.status().as_str());
+        update.set("result", body.result);
+        let condition = format!(" AND {IS_OPEN}");
+        let mut write = Write::new(stamp);
+        let ended = write.run(update.of_row(id, within, &condition, Action::NAMES));
+        let kind = match outcome {
+            Outcome::Completed => Kind::Completed,
+            Outcome::Failed => Kind::Failed,
+        };
+        write.record(Subject::Action(id), &NewEvent::new(kind, None));
+        self.change_action(id, within, write, ended, |found| found.why_not_ended(outcome)).await
     }
 
-    /// Runs a conditional update, and reads the action to say why it did not happen.
+    /// Commits a conditional update, and reads the action to say why it did not happen.
     async fn change_action(
         &self,
         id: &str,
         within: Option<&str>,
-        update: Statement,
+        mut write: Write,
+        updated: Answer,
         why_not: impl Fn(&Action) -> Refusal,
     ) -> Result<Action> {
-        let [changed, found] = self.write([update, bind!(FIND, id, within)]).await?;
-        if let Some(changed) = first(changed, action)? {
+        let found = write.run(bind!(FIND, id, within));
+        let mut answers = self.commit(write).await?;
+        if let Some(changed) = first(answers.take(updated), record::read)? {
             return Ok(changed);
         }
-        let found = first(found, action)?.ok_or_else(not_found)?;
+        let found = first(answers.take(found), record::read)?.ok_or_else(not_found)?;
         Err(why_not(&found).into())
     }
-}
-
-fn with_result(mut update: Statement, result: PatchJson) -> Statement {
-    update.parameters.extend(field(result));
-    update
 }
 
 #[cfg(test)]
@@ -253,6 +233,6 @@ mod tests {
     #[test]
     fn the_condition_names_the_statuses_that_are_final() {
         let names = Status::FINAL.map(Status::as_str).join("', '");
-        assert_eq!(is_open!(), format!("status NOT IN ('{names}')"));
+        assert_eq!(super::IS_OPEN, format!("status NOT IN ('{names}')"));
     }
 }

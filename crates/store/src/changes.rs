@@ -1,6 +1,7 @@
 //! Changing tasks: the domain decides, and the store writes what it decided if the task is still
 //! what the decision was made on.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Refusal, Task,
     change::Change,
@@ -17,30 +18,33 @@ use crate::{
     cycles::closes_cycle,
     dependencies,
     engine::{Row, Statement, bind},
-    first, history,
+    first, journal,
     locks::Lock,
+    messages,
+    record::{self, Columns as _, Record as _, binding, parameters},
     row::RowReader,
-    tasks::{FIND, not_found, rules_columns, task, task_columns},
+    tasks::{Details, FIND, State, not_found, rules_columns},
+    write::{Answer, Write},
 };
 
 /// How often a change is tried when others keep changing the task in between.
 const TRIES: usize = 32;
 
-/// Writes what the state machine may change, and touches no index but its own. A task that somebody
-/// has begun to wait for is finished only by a batch that looks for who waits, and one that joins a
-/// project joins it only while that is there.
+/// The first parameter of [`MOVE`] that is a column's.
+const FIRST: usize = 10;
+
+/// Writes what the state machine may change, and touches no index but its own. A task that another
+/// has begun to wait for is finished only by a batch that looks for dependents (`?5`), and one that
+/// joins a project (`?6`) joins it only while that is there.
 macro_rules! moving {
     ($condition:expr) => {
-        concat!(
-            "UPDATE tasks SET queue = ?3, claimed_by = ?4, claimed_at = ?5, \
-             orchestrator_id = ?6, \
-             lease_expires_at = ?7, claimed_in = ?8, needs_intervention = ?9, \
-             commits_count = ?10, \
-             turns_used = ?11, attempt_count = ?12, rejection_count = ?13, check_results = ?14, \
-             execution_notes = ?15, submitted_at = ?16, completed_at = ?17, updated_at = ?18, \
-             version = ?19, write_id = ?20, events = events + ?21 \
-             WHERE id = ?1 AND version = ?2 AND (?22 = 1 OR is_awaited = 0) \
-             AND (?23 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?23 \
+        concatcp!(
+            "UPDATE tasks SET version = version + 1, write_id = ?3, events = events + ?4, (",
+            State::NAMES,
+            ") = (",
+            parameters(FIRST, State::COUNT),
+            ") WHERE id = ?1 AND version = ?2 AND (?5 = 1 OR is_awaited = 0) \
+             AND (?6 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?6 \
              AND (projects.scope IS NULL OR projects.scope = tasks.scope)))",
             $condition,
             " RETURNING id"
@@ -50,21 +54,23 @@ macro_rules! moving {
 
 const MOVE: &str = moving!("");
 
-/// The same for a task that begins to wait, which must not wait for itself. If somebody has begun to
-/// wait for it since it was read (`?26`), the write comes to nothing and it is read again: this
-/// statement would not see what that other one waits for.
+/// The same for a task that begins to wait, which must not wait for itself. If another task has begun
+/// to wait for it since it was read (`?9`), nothing is written and it is read again: this statement
+/// would not see what that other one waits for.
 const MOVE_WAITING: &str = moving!(concat!(
     " AND NOT ",
-    closes_cycle!("is_awaited = 1", "?1", "?24", "?25"),
-    " AND (?26 = 1 OR is_awaited = 0)"
+    closes_cycle!("is_awaited = 1", "?1", "?7", "?8"),
+    " AND (?9 = 1 OR is_awaited = 0)"
 ));
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
-const EDIT: &str = "UPDATE tasks SET priority = ?3, complexity = ?4, role = ?5, branch = ?6, \
-     has_plan = ?7, plan_id = ?8, project_id = ?9, auto_accept = ?10, pr_number = ?11, pr_url = ?12, \
-     checks = ?13, needs_rebase = ?14, last_rebase_attempt_at = ?15, staging_url = ?16, \
-     title = ?17, type = ?18, hooks = ?19, flow = ?20, flow_overrides = ?21, content = ?22 \
-     WHERE id = ?1 AND write_id = ?2";
+const EDIT: &str = concatcp!(
+    "UPDATE tasks SET branch = ?3, (",
+    Details::NAMES,
+    ") = (",
+    parameters(4, Details::COUNT),
+    ") WHERE id = ?1 AND write_id = ?2"
+);
 
 /// A task as it was found, before it is changed.
 pub(crate) struct CurrentTask {
@@ -81,10 +87,10 @@ macro_rules! find_to_change {
         $crate::changes::find_to_change!("", $condition)
     };
     ($columns:literal, $condition:literal) => {
-        concat!(
+        const_format::concatcp!(
             "SELECT ",
             $columns,
-            $crate::tasks::columns!(),
+            <octopoid_domain::Task as $crate::record::Columns>::NAMES,
             ", is_awaited, flow_name, states, transitions, child_flow FROM tasks LEFT JOIN \
              (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \
              FROM flows) AS known \
@@ -100,7 +106,7 @@ const FIND_TO_CHANGE: &str = find_to_change!("id = ?1 AND (?2 IS NULL OR scope =
 /// Reads a row of [`find_to_change`].
 pub(crate) fn found(row: Row) -> Result<CurrentTask> {
     let mut row = RowReader::new(row);
-    let task = task_columns(&mut row)?;
+    let task = Task::read(&mut row)?;
     let is_awaited = row.next()?;
     let rules = match row.next::<Option<String>>()? {
         None => None,
@@ -144,7 +150,7 @@ impl Store {
             if was.is_awaited && change.task.blocked_by != was.task.blocked_by {
                 self.check_cycle(&change.task).await?;
             }
-            if let Some(changed) = self.commit(&was, change, stamp).await? {
+            if let Some(changed) = self.write_change(&was, change, stamp).await? {
                 return Ok(changed);
             }
         }
@@ -152,39 +158,33 @@ impl Store {
     }
 
     /// Writes a change. `None` if the task is no longer what it was.
-    async fn commit(
+    async fn write_change(
         &self,
         was: &CurrentTask,
         change: Change,
         stamp: Stamp,
     ) -> Result<Option<Task>> {
         let blocks = change.task.blocked_by != was.task.blocked_by;
-        let mut locks = Vec::new();
-        locks.extend(joins(&was.task, &change.task).map(Lock::joining));
+        let mut write = Write::new(stamp);
+        write.hold_all(joins(&was.task, &change.task).map(Lock::joining));
         if blocks {
-            locks.extend(dependencies::locks(&change.task));
+            write.hold_all(dependencies::locks(&change.task));
         }
-        // Whoever ends a task goes on to those that wait for it, and whoever edits one of those goes
-        // on to what it waits for: they would meet half-way.
+        // A batch that ends a task goes on to its dependents, and one that edits a dependent goes on
+        // to what it waits for: opposite lock orders would deadlock.
         if was.is_awaited && change.task.queue == queue::DONE {
-            locks.push(Lock::task(&was.task.id));
+            write.hold(Lock::task(&was.task.id));
         }
-        let mut batch = changing(was, &change, stamp);
-        if blocks {
-            batch.push(bind!(FIND, &was.task.id, None::<&str>));
-        }
-        let mut answers = self.write_holding(locks, batch).await?;
-        if answers[0].is_empty() {
+        let moved = add_change(&mut write, was, &change);
+        let found = blocks.then(|| write.run(bind!(FIND, &was.task.id, None::<&str>)));
+        let mut answers = self.commit(write).await?;
+        if answers.is_empty(moved) {
             return Ok(None);
         }
-        // What was finished is nothing to claim; but it may have let others go on.
-        if !queue::is_finished(&change.task.queue) || was.is_awaited {
-            self.hints.tell(&was.task.scope);
+        match found {
+            Some(found) => first(answers.take(found), record::read),
+            None => Ok(Some(change.task)),
         }
-        if blocks {
-            return first(answers.pop().unwrap_or_default(), task);
-        }
-        Ok(Some(change.task))
     }
 
     /// A project of another scope is none that a task could join; one of no scope is for callers
@@ -205,106 +205,71 @@ fn joins<'a>(was: &Task, is: &'a Task) -> Option<&'a str> {
     is.project_id.as_deref().filter(|project| was.project_id.as_deref() != Some(project))
 }
 
-/// The batch that makes a change; its first answer is empty if the task had another version.
-pub(crate) fn changing(was: &CurrentTask, change: &Change, stamp: Stamp) -> Vec<Statement> {
+/// Adds a change to a write; the answer is empty if the task had another version.
+pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) -> Answer {
     let CurrentTask { task: was, is_awaited, .. } = was;
-    let is = &change.task;
+    let (is, stamp) = (&change.task, write.stamp);
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
-    let looks = *is_awaited || !finishes;
-    let mut update = moving(was, change, looks, stamp);
-    if is.blocked_by != was.blocked_by && is.blocked_by.is_some() {
-        update.sql = MOVE_WAITING.into();
-        let list = dependencies::listed(is.blocked_by.as_deref());
-        update.parameters.extend([is.scope.as_str().into(), list, (*is_awaited).into()]);
-    }
-    let mut batch = vec![update];
+    let moved = write.run(moving(was, change, *is_awaited, finishes, stamp));
     if change.is_edit {
-        batch.push(editing(is, stamp));
+        let edit = bind!(EDIT, &is.id, stamp.write_id, &is.branch);
+        write.run(binding::<Details>(edit, is));
     }
     let mut later = count(&change.events);
     for event in &change.events {
         later -= 1;
-        batch.push(history::record(&is.id, event, later, stamp));
+        write.run(journal::of_task(&is.id, event, later, stamp));
     }
     if is.queue != was.queue {
         for (queue, tasks) in [(&was.queue, -1), (&is.queue, 1)] {
             if queue::is_finished(queue) {
-                batch.push(counts::add(&is.id, queue, tasks, stamp));
+                write.run(counts::add(&is.id, queue, tasks, stamp));
             }
         }
         if finishes && *is_awaited {
-            batch.extend(dependencies::release_dependents(&is.id, stamp));
+            write.run_all(dependencies::release_dependents(&is.id, stamp));
         }
     }
     if is.blocked_by != was.blocked_by {
         let list = is.blocked_by.as_deref().unwrap_or_default();
-        batch.extend(dependencies::wait_for(&is.id, &blockers(list), stamp));
+        write.run_all(dependencies::wait_for(&is.id, &blockers(list), stamp));
     }
     if let Some(notice) = &change.notice {
-        batch.push(history::leave_notice(&is.id, notice, stamp));
+        messages::notify(write, &is.id, notice);
     }
-    batch
+    // A finished task cannot be claimed; but its dependents may be.
+    if !queue::is_finished(&is.queue) || *is_awaited {
+        write.wake_if(moved, &is.scope);
+    }
+    moved
 }
 
 fn count(events: &[NewEvent]) -> i64 {
     i64::try_from(events.len()).unwrap_or(i64::MAX)
 }
 
-/// `looks` says that the batch looks for who waits, or need not.
-fn moving(was: &Task, change: &Change, looks: bool, stamp: Stamp) -> Statement {
+fn moving(
+    was: &Task,
+    change: &Change,
+    is_awaited: bool,
+    finishes: bool,
+    stamp: Stamp,
+) -> Statement {
     let is = &change.task;
-    bind!(
-        MOVE,
+    // Whether the batch looks for dependents, or need not.
+    let looks = is_awaited || !finishes;
+    let waits = is.blocked_by != was.blocked_by && is.blocked_by.is_some();
+    let statement = bind!(
+        if waits { MOVE_WAITING } else { MOVE },
         &is.id,
         was.version,
-        &is.queue,
-        &is.claimed_by,
-        is.claimed_at,
-        &is.orchestrator_id,
-        is.lease_expires_at,
-        &is.claimed_in,
-        is.needs_intervention,
-        is.commits_count,
-        is.turns_used,
-        is.attempt_count,
-        is.rejection_count,
-        &is.check_results,
-        &is.execution_notes,
-        is.submitted_at,
-        is.completed_at,
-        is.updated_at,
-        is.version,
         stamp.write_id,
         count(&change.events),
         looks,
         joins(was, is),
-    )
-}
-
-fn editing(is: &Task, stamp: Stamp) -> Statement {
-    bind!(
-        EDIT,
-        &is.id,
-        stamp.write_id,
-        &is.priority,
-        &is.complexity,
-        &is.role,
-        &is.branch,
-        is.has_plan,
-        &is.plan_id,
-        &is.project_id,
-        is.auto_accept,
-        is.pr_number,
-        &is.pr_url,
-        &is.checks,
-        is.needs_rebase,
-        &is.last_rebase_attempt_at,
-        &is.staging_url,
-        &is.title,
-        &is.kind,
-        &is.hooks,
-        &is.flow,
-        &is.flow_overrides,
-        &is.content,
-    )
+        &is.scope,
+        dependencies::listed(is.blocked_by.as_deref()),
+        is_awaited,
+    );
+    binding::<State>(statement, is)
 }

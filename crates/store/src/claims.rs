@@ -1,5 +1,6 @@
 //! Claiming.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal, Task,
     flow::{self, Rules},
@@ -12,10 +13,13 @@ use crate::{
     Result, Stamp, Store, all,
     engine::{Statement, bind},
     first,
+    journal::into_events,
     lists::json_unless_empty,
+    record::{self, Columns as _},
     row::RowReader,
     sql::Sql,
-    tasks::{check_roles, columns, finding_roles, rules, task},
+    tasks::{check_roles, finding_roles, rules},
+    write::{Answer, Write},
 };
 
 /// The lanes of a queue, each found from the one before it, and those of them that fit. They are few
@@ -111,21 +115,21 @@ macro_rules! candidates {
 /// Takes the most urgent task. With one writer the head of a lane is there for the taking. Rank and
 /// number are compared as one number (a task's number stays below 2^44), because a minimum needs no
 /// table to sort in.
-const TAKE_HEAD: &str = concat!(
+const TAKE_HEAD: &str = concatcp!(
     sqlite_lanes!(),
     take!("1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
      RETURNING ",
-    columns!()
+    Task::NAMES
 );
 
 /// With many writers the head may be held by another claim, which is as good as gone: the claim
 /// passes over it, and does not wait. A few of each lane are put in order and tried. If others hold
 /// all of those, the first of any lane that nobody holds is taken; only then can a claim get less
 /// than the most urgent.
-const TAKE_FREE: &str = concat!(
+const TAKE_FREE: &str = concatcp!(
     postgres_lanes!(),
     ", best AS (SELECT task.seq FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
@@ -139,35 +143,38 @@ const TAKE_FREE: &str = concat!(
     ", taken AS (",
     take!("1"),
     "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
-     told AS (INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events, scope, 'claimed', claimed_by, NULL, claimed_at FROM taken) SELECT ",
-    columns!(),
+     recorded AS (",
+    into_events!(),
+    "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
+     FROM taken) SELECT ",
+    Task::NAMES,
     " FROM taken"
 );
 
 const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
 /// Takes the most urgent review: one that nobody has, or one whose reviewer's lease has ended.
-const TAKE_REVIEW: &str = concat!(
+const TAKE_REVIEW: &str = concatcp!(
     candidates!("?8"),
     take_review!(),
     "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
-    columns!()
+    Task::NAMES
 );
 
 /// Before that: if the next to be taken is a review that has ended, history says whose it was.
 /// Mostly there is none, and then nothing is looked for.
 const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concat!(
     candidates!("?5"),
-    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events + 1, scope, 'review_released', claimed_by, 'Lease expired', ?5 FROM tasks \
+    into_events!(),
+    "SELECT scope, 'task', id, events + 1, 'review_released', claimed_by, 'Lease expired', ?5, \
+     version + 1, queue FROM tasks \
      WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
      THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)"
 ));
 
 /// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
-const TAKE_FREE_REVIEW: &str = concat!(
+const TAKE_FREE_REVIEW: &str = concatcp!(
     postgres_lanes!(),
     ", candidates AS (SELECT head.seq, fitting.lane FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
@@ -186,11 +193,13 @@ const TAKE_FREE_REVIEW: &str = concat!(
      next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
     take_review!(),
     "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*, next.was_lane, next.former), \
-     told AS (INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events - 1, scope, 'review_released', former, 'Lease expired', claimed_at \
-     FROM taken WHERE was_lane = '' UNION ALL \
-     SELECT id, events, scope, 'review_claimed', claimed_by, NULL, claimed_at FROM taken) SELECT ",
-    columns!(),
+     recorded AS (",
+    into_events!(),
+    "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
+     claimed_at, version, queue FROM taken WHERE was_lane = '' UNION ALL \
+     SELECT scope, 'task', id, events, 'review_claimed', claimed_by, NULL, claimed_at, version, \
+     queue FROM taken) SELECT ",
+    Task::NAMES,
     " FROM taken"
 );
 
@@ -212,11 +221,11 @@ const TRIES: usize = 32;
 
 /// A claim does not know its task's id, so its history finds the row by lease and mark.
 /// PostgreSQL does both in one statement, which needs no BEGIN and no COMMIT around it.
-const RECORD: Sql = Sql::OnlySqlite(
-    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events, scope, ?3, claimed_by, NULL, ?4 \
-     FROM tasks WHERE reap_at = ?1 AND write_id = ?2",
-);
+const RECORD: Sql = Sql::OnlySqlite(concat!(
+    into_events!(),
+    "SELECT scope, 'task', id, events, ?3, claimed_by, NULL, ?4, version, queue \
+     FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
+));
 
 /// Where a role claims from: as its own scope has it, or as whoever registered it last. For a caller
 /// who is confined to a scope, other scopes' roles do not exist.
@@ -241,10 +250,9 @@ impl Store {
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
-            let batch = claiming(scope, &source, request, expires, stamp);
-            // The answers end with those of the claim and of its record.
-            let claimed = self.engine.write(batch).await?.into_iter().nth_back(1);
-            if let Some(claimed) = first(claimed.unwrap_or_default(), task)? {
+            let mut write = Write::new(stamp);
+            let claimed = add_claim(&mut write, scope, &source, request, expires);
+            if let Some(claimed) = first(self.commit(write).await?.take(claimed), record::read)? {
                 return Ok(Some(claimed));
             }
             let [left] = self.read_by_key([looking(scope, &source, request, stamp)]).await?;
@@ -294,14 +302,15 @@ impl Store {
     }
 }
 
-/// The batch that claims. Its last statements are the claim and its record.
-fn claiming(
+/// Adds a claim to a write; the answer is empty if there was nothing to claim.
+fn add_claim(
+    write: &mut Write,
     scope: &str,
     source: &str,
     request: &ClaimRequest,
     expires: Millis,
-    stamp: Stamp,
-) -> Vec<Statement> {
+) -> Answer {
+    let stamp = write.stamp;
     let is_review = source == queue::PROVISIONAL;
     let filters = || {
         let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
@@ -312,13 +321,12 @@ fn claiming(
     } else {
         (CLAIM, queue::CLAIMED, "claimed")
     };
-    let mut batch = Vec::with_capacity(3);
     if is_review {
         let (roles, kinds) = filters();
-        batch.push(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
+        write.run(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
     }
     let (roles, kinds) = filters();
-    batch.push(bind!(
+    let claimed = write.run(bind!(
         sql,
         scope,
         source,
@@ -331,8 +339,8 @@ fn claiming(
         expires,
         stamp.write_id,
     ));
-    batch.push(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
-    batch
+    write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
+    claimed
 }
 
 /// The statement that looks whether anything is left to claim.

@@ -2,8 +2,16 @@
 
 use crate::{
     Stamp,
+    copy::Column,
     engine::{Statement, bind},
+    record::Layout,
 };
+
+pub(crate) const TABLE: Layout = Layout::internal(
+    "finished_counts",
+    &["scope", "queue", "shard"],
+    &[Column::text("scope"), Column::text("queue"), Column::int("shard"), Column::int("tasks")],
+);
 
 const ADD: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
      SELECT scope, ?3, seq % 16, ?4 FROM tasks WHERE id = ?1 AND write_id = ?2 \

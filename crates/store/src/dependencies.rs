@@ -7,10 +7,25 @@ use octopoid_domain::{Task, task::blockers};
 
 use crate::{
     Stamp,
+    copy::Column,
     engine::{Parameter, Statement, bind},
+    journal::into_events,
     locks::Lock,
+    record::Layout,
     sql::Sql,
 };
+
+/// The pairs of a task and what it waits for.
+pub(crate) const TABLE: Layout = Layout::internal(
+    "task_blockers",
+    &["scope", "blocker_id", "task_id"],
+    &[
+        Column::text("scope"),
+        Column::text("blocker_id"),
+        Column::text("task_id"),
+        Column::int("position"),
+    ],
+);
 
 /// What a task waits for, as text.
 macro_rules! show {
@@ -52,8 +67,9 @@ const SHORTEN: &str = concat!(
 );
 
 const RECORD: &str = concat!(
-    "INSERT INTO task_history (task_id, seq, scope, event, agent, details, at) \
-     SELECT id, events, scope, 'unblocked', NULL, ?1, ?3 FROM tasks WHERE write_id = ?2 AND id IN ",
+    into_events!(),
+    "SELECT scope, 'task', id, events, 'unblocked', NULL, ?1, ?3, version, queue FROM tasks \
+     WHERE write_id = ?2 AND id IN ",
     dependents!()
 );
 

@@ -1,62 +1,69 @@
 //! Drafts: creating, reading, changing and deleting them, and making tasks and projects of them.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Task,
     draft::{Draft, DraftPatch, PROMOTED, Promoted, Promotion, not_found},
+    event::{Kind, NewEvent},
     project::Project,
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, answers,
-    engine::{Row, Statement, bind},
+    Result, Stamp, Store, StoreError,
+    copy::Column,
+    engine::{Statement, bind},
     first,
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
-    patch::{field, set},
+    patch::Update,
     projects,
-    row::{RowReader, number},
-    tasks::{self, creating, task},
+    record::{self, Columns as _, Layout, binding, parameters, record},
+    row::number,
+    tasks,
+    write::{Answer, Write},
 };
 
-/// The columns of a draft, in the order [`draft`] reads them.
-macro_rules! columns {
-    () => {
-        "id, title, status, author, domain, file_path, created_at, updated_at, linked_task_id, \
-         linked_project_id, tags, scope"
-    };
-}
+record!(Draft {
+    /// What the database gives a draft.
+    Number {
+        id,
+    }
+    /// What a draft is created with.
+    Contents {
+        title,
+        status,
+        author,
+        domain,
+        file_path,
+        created_at,
+        updated_at,
+        linked_task_id,
+        linked_project_id,
+        tags,
+        scope,
+    }
+});
 
-/// Reads the columns of a draft.
-fn draft(row: Row) -> Result<Draft> {
-    let mut row = RowReader::new(row);
-    Ok(Draft {
-        id: row.next()?,
-        title: row.next()?,
-        status: row.next()?,
-        author: row.next()?,
-        domain: row.next()?,
-        file_path: row.next()?,
-        created_at: row.next()?,
-        updated_at: row.next()?,
-        linked_task_id: row.next()?,
-        linked_project_id: row.next()?,
-        tags: row.next()?,
-        scope: row.next()?,
-    })
-}
+pub(crate) const TABLE: Layout =
+    Layout::of::<Draft>("drafts", &["id"]).with(&[Column::int("write_id")]);
 
-const INSERT: &str = "INSERT INTO drafts (title, status, author, domain, file_path, created_at, \
-     updated_at, linked_task_id, linked_project_id, tags, scope) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10) RETURNING id";
+const INSERT: &str = concatcp!(
+    "INSERT INTO drafts (write_id, ",
+    Contents::NAMES,
+    ") VALUES (?1, ",
+    parameters(2, Contents::COUNT),
+    ") RETURNING id"
+);
 
 /// A caller confined to a scope does not see the drafts of others.
 const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
+    concatcp!("SELECT ", Draft::NAMES, " FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 /// The newest first.
 const OF_SCOPE: Order = Order {
     name: "drafts",
-    columns: columns!(),
+    columns: Draft::NAMES,
     table: "drafts",
     places: &[Place::number("id").indexed("(id + 0)")],
     is_descending: true,
@@ -65,40 +72,23 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::number("id")], ..OF_SCOPE };
 
-const UPDATE: &str = concat!(
-    "UPDATE drafts SET ",
-    set!("title", 4, 5),
-    ", ",
-    set!("status", 6, 7),
-    ", ",
-    set!("author", 8, 9),
-    ", ",
-    set!("domain", 10, 11),
-    ", ",
-    set!("file_path", 12, 13),
-    ", ",
-    set!("linked_task_id", 14, 15),
-    ", ",
-    set!("linked_project_id", 16, 17),
-    ", ",
-    set!("tags", 18, 19),
-    ", updated_at = ?3 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
-    columns!()
-);
+/// Marks a draft before it is deleted, so that what follows in the batch can tell whether it is.
+const MARK: &str = "UPDATE drafts SET write_id = ?3 \
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING id";
 
-const DELETE: &str = "DELETE FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING id";
+const DELETE: &str = "DELETE FROM drafts WHERE id = ?1 AND write_id = ?2";
 
 /// Links a draft to what this write has made of it. Nothing made, nothing linked.
 macro_rules! link {
     ($column:literal, $table:literal) => {
-        concat!(
+        concatcp!(
             "UPDATE drafts SET ",
             $column,
-            " = ?2, status = ?4, updated_at = ?5 \
+            " = ?2, status = ?4, updated_at = ?5, write_id = ?3 \
              WHERE id = ?1 AND EXISTS (SELECT 1 FROM ",
             $table,
             " WHERE id = ?2 AND write_id = ?3) RETURNING ",
-            columns!()
+            Draft::NAMES
         )
     };
 }
@@ -146,34 +136,25 @@ impl Filter {
 
 impl Store {
     /// Creates a draft and returns it with its number.
-    pub async fn create_draft(&self, new: Draft) -> Result<Draft> {
-        let insert = bind!(
-            INSERT,
-            &new.title,
-            &new.status,
-            &new.author,
-            &new.domain,
-            &new.file_path,
-            new.created_at,
-            &new.linked_task_id,
-            &new.linked_project_id,
-            &new.tags,
-            &new.scope,
-        );
-        let [inserted] = self.write([insert]).await?;
-        Ok(Draft { id: number(inserted)?, ..new })
+    pub async fn create_draft(&self, new: Draft, stamp: Stamp) -> Result<Draft> {
+        let mut write = Write::new(stamp);
+        let inserted = write.run(binding::<Contents>(bind!(INSERT, stamp.write_id), &new));
+        let event = NewEvent::new(Kind::Created, Some(new.author.clone()));
+        write.record(Subject::NewDraft, &event);
+        let id = number(self.commit(write).await?.take(inserted))?;
+        Ok(Draft { id, ..new })
     }
 
     /// Lists drafts, the newest first. Without a scope, counting them reads the whole table;
     /// only those can ask for it whom no key confines.
     pub async fn list_drafts(&self, filter: &Filter, page: &Page) -> Result<Listed<Draft>> {
-        self.list_page(filter.scope.as_deref(), &filter.listing(), page, draft).await
+        self.list_page(filter.scope.as_deref(), &filter.listing(), page, record::read).await
     }
 
     /// The draft with this number. `within` confines the caller to a scope.
     pub async fn get_draft(&self, id: i64, within: Option<&str>) -> Result<Draft> {
         let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
-        Ok(first(rows, draft)?.ok_or_else(|| not_found(id))?)
+        Ok(first(rows, record::read)?.ok_or_else(|| not_found(id))?)
     }
 
     /// Changes the fields that a body mentions.
@@ -189,14 +170,21 @@ impl Store {
             self.get_draft(id, within).await?;
             return Err(refusal.into());
         }
-        let [rows] = self.write([updating(id, within, patch, stamp)]).await?;
-        Ok(first(rows, draft)?.ok_or_else(|| not_found(id))?)
+        let mut write = Write::new(stamp);
+        let updated = write.run(updating(id, within, patch, stamp));
+        write.record(Subject::Draft(id), &NewEvent::new(Kind::Updated, None));
+        let rows = self.commit(write).await?.take(updated);
+        Ok(first(rows, record::read)?.ok_or_else(|| not_found(id))?)
     }
 
     /// Deletes a draft. What was made of it stays.
-    pub async fn delete_draft(&self, id: i64, within: Option<&str>) -> Result<()> {
-        let [deleted] = self.write([bind!(DELETE, id, within)]).await?;
-        if deleted.is_empty() { Err(not_found(id).into()) } else { Ok(()) }
+    pub async fn delete_draft(&self, id: i64, within: Option<&str>, stamp: Stamp) -> Result<()> {
+        let mut write = Write::new(stamp);
+        let marked = write.run(bind!(MARK, id, within, stamp.write_id));
+        write.record(Subject::Draft(id), &NewEvent::new(Kind::Deleted, None));
+        write.run(bind!(DELETE, id, stamp.write_id));
+        let is_unknown = self.commit(write).await?.is_empty(marked);
+        if is_unknown { Err(not_found(id).into()) } else { Ok(()) }
     }
 
     /// Makes a task or a project of a draft, and links the draft to it. A draft that is linked to
@@ -234,32 +222,31 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Promoted> {
         self.check_new(&new).await?;
-        let mut batch = creating(&new, within, Some(id), stamp);
-        batch.push(linking(LINK_TASK, id, &new.id, stamp));
-        batch.push(bind!(tasks::FIND, &new.id, None::<&str>));
-        let mut locks = tasks::locks(&new);
-        locks.push(Lock::draft(id));
-        let mut answers = self.write_holding(locks, batch).await?;
-        if answers[0].is_empty() {
+        let mut write = Write::new(stamp);
+        write.hold(Lock::draft(id));
+        let created = tasks::create(&mut write, &new, within, Some(id));
+        let linked = link(&mut write, LINK_TASK, id, &new.id);
+        let found = write.run(bind!(tasks::FIND, &new.id, None::<&str>));
+        let mut answers = self.commit(write).await?;
+        if answers.is_empty(created) {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(self.why_not_created(&new).await?);
         }
-        self.hints().tell(&new.scope);
-        let task = first(answers.pop().unwrap_or_default(), task)?;
-        promoted(first(answers.pop().unwrap_or_default(), draft)?, task, None)
+        let task = first(answers.take(found), record::read)?;
+        promoted(first(answers.take(linked), record::read)?, task, None)
     }
 
     async fn promote_to_project(&self, id: i64, new: Project, stamp: Stamp) -> Result<Promoted> {
-        let batch = vec![
-            projects::inserting(&new, Some(id), stamp),
-            linking(LINK_PROJECT, id, &new.id, stamp),
-        ];
-        let [inserted, linked] = answers(self.write_holding(vec![Lock::draft(id)], batch).await?)?;
-        if inserted.is_empty() {
+        let mut write = Write::new(stamp);
+        write.hold(Lock::draft(id));
+        let created = projects::create(&mut write, &new, Some(id));
+        let linked = link(&mut write, LINK_PROJECT, id, &new.id);
+        let mut answers = self.commit(write).await?;
+        if answers.is_empty(created) {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(projects::taken(&new.id).into());
         }
-        promoted(first(linked, draft)?, None, Some(new))
+        promoted(first(answers.take(linked), record::read)?, None, Some(new))
     }
 }
 
@@ -272,25 +259,24 @@ fn promoted(
     Ok(Promoted { draft, task, project })
 }
 
-fn linking(sql: &'static str, id: i64, target: &str, stamp: Stamp) -> Statement {
-    bind!(sql, id, target, stamp.write_id, PROMOTED, stamp.now)
+/// Adds to a write that a draft is linked to what the write has made of it.
+fn link(write: &mut Write, sql: &'static str, id: i64, target: &str) -> Answer {
+    let Stamp { write_id, now } = write.stamp;
+    let linked = write.run(bind!(sql, id, target, write_id, PROMOTED, now));
+    write.record(Subject::Draft(id), &NewEvent::new(Kind::Promoted, None).with(target));
+    linked
 }
 
 fn updating(id: i64, within: Option<&str>, patch: DraftPatch, stamp: Stamp) -> Statement {
-    let mut update = bind!(UPDATE, id, within, stamp.now);
-    update.parameters.extend(
-        [
-            field(patch.title),
-            field(patch.status),
-            field(patch.author),
-            field(patch.domain),
-            field(patch.file_path),
-            field(patch.linked_task_id),
-            field(patch.linked_project_id),
-            field(patch.tags),
-        ]
-        .into_iter()
-        .flatten(),
-    );
-    update
+    let mut update = Update::of("drafts", stamp);
+    update.set("title", patch.title);
+    update.set("status", patch.status);
+    update.set("author", patch.author);
+    update.set("domain", patch.domain);
+    update.set("file_path", patch.file_path);
+    update.set("linked_task_id", patch.linked_task_id);
+    update.set("linked_project_id", patch.linked_project_id);
+    update.set("tags", patch.tags);
+    update.set_to("updated_at", "?#", stamp.now);
+    update.of_row(id, within, "", Draft::NAMES)
 }

@@ -3,27 +3,30 @@
 //! A revoked key keeps its row. It tells that its scope has had a key, so that registering a
 //! machine hands out no second "first" one, and it tells an operator what was revoked when.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
+    event::{Kind, NewEvent},
     key::{Grant, Key, TOUCH_INTERVAL_MS},
     orchestrator::Orchestrator,
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, answers,
-    engine::{Row, Statement, bind},
-    first, history,
+    Result, Stamp, Store, StoreError,
+    copy::Column,
+    engine::bind,
+    first,
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place},
     locks::Lock,
-    row::RowReader,
+    record::{self, Columns as _, Layout, record},
+    write::{Answer, Write},
 };
 
-/// The columns of a key, in the order [`key`] reads them.
-macro_rules! columns {
-    () => {
-        "id, scope, label, created_at, last_used_at, expires_at, revoked_at"
-    };
-}
+record!(Key { id, scope, label, created_at, last_used_at, expires_at, revoked_at });
+
+pub(crate) const TABLE: Layout = Layout::of::<Key>("api_keys", &["key_hash"])
+    .with(&[Column::text("key_hash"), Column::int("write_id")]);
 
 /// The keys that a rotation replaces: `?1`'s, or only `?2` of them, as far as they live at `?3`.
 macro_rules! replaced {
@@ -33,89 +36,72 @@ macro_rules! replaced {
     };
 }
 
-const FIND: &str = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_hash = ?1");
+const FIND: &str = concatcp!("SELECT ", Key::NAMES, " FROM api_keys WHERE key_hash = ?1");
 
 const TOUCH: &str = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 \
      AND (last_used_at IS NULL OR last_used_at <= ?3)";
 
-const ISSUE: &str = concat!(
-    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING ",
-    columns!()
+const ISSUE: &str = concatcp!(
+    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at, write_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING ",
+    Key::NAMES
 );
 
 /// The first key of a scope, if it never had one, and only once the orchestrator that takes it is
 /// registered there: a refused registration hands out nothing.
-const ISSUE_FIRST: &str = "INSERT INTO api_keys (key_hash, id, scope, created_at) \
-     SELECT ?1, ?2, scope, ?3 FROM orchestrators WHERE id = ?4 AND cluster = ?5 \
+const ISSUE_FIRST: &str = "INSERT INTO api_keys (key_hash, id, scope, created_at, write_id) \
+     SELECT ?1, ?2, scope, ?3, ?8 FROM orchestrators WHERE id = ?4 AND cluster = ?5 \
      AND machine_id = ?6 AND scope = ?7 \
      AND NOT EXISTS (SELECT 1 FROM api_keys AS known WHERE known.scope = ?7) RETURNING id";
 
 /// The new key takes label and expiry from the newest of those it replaces.
-const REPLACE: &str = concat!(
-    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at) \
-     SELECT ?4, ?5, scope, label, ?3, expires_at FROM api_keys WHERE ",
+const REPLACE: &str = concatcp!(
+    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at, write_id) \
+     SELECT ?4, ?5, scope, label, ?3, expires_at, ?6 FROM api_keys WHERE ",
     replaced!(),
     " ORDER BY created_at DESC, id LIMIT 1 RETURNING ",
-    columns!()
+    Key::NAMES
 );
 
-const REVOKE_REPLACED: &str =
-    concat!("UPDATE api_keys SET revoked_at = ?3 WHERE ", replaced!(), " AND id <> ?4");
+const REVOKE_REPLACED: &str = concat!(
+    "UPDATE api_keys SET revoked_at = ?3, write_id = ?5 WHERE ",
+    replaced!(),
+    " AND id <> ?4"
+);
 
-/// Revoking twice keeps the time of the first.
-const REVOKE: &str = concat!(
-    "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?2) WHERE id = ?1 RETURNING ",
-    columns!()
+/// Revoking twice keeps the time of the first, and is no change.
+const REVOKE: &str = concatcp!(
+    "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?2), \
+     write_id = CASE WHEN revoked_at IS NULL THEN ?3 ELSE write_id END WHERE id = ?1 RETURNING ",
+    Key::NAMES
 );
 
 /// By scope.
 const BY_SCOPE: Order = Order {
     name: "keys",
-    columns: columns!(),
+    columns: Key::NAMES,
     table: "api_keys",
     places: &[Place::text("scope"), Place::text("id").indexed("(id || '')")],
     is_descending: false,
     is_counted: true,
 };
 
-fn key(row: Row) -> Result<Key> {
-    let mut row = RowReader::new(row);
-    Ok(Key {
-        id: row.next()?,
-        scope: row.next()?,
-        label: row.next()?,
-        created_at: row.next()?,
-        last_used_at: row.next()?,
-        expires_at: row.next()?,
-        revoked_at: row.next()?,
-    })
-}
-
-/// A key's id, made from the write that issues it.
-fn key_id(stamp: Stamp) -> String {
-    history::message_id("key", stamp)
-}
-
-/// The statement that hands out a scope's first key; no row if the scope has had one.
-pub(crate) fn issuing_first(hash: &str, to: &Orchestrator, stamp: Stamp) -> Statement {
-    bind!(
-        ISSUE_FIRST,
-        hash,
-        key_id(stamp),
-        stamp.now,
-        &to.id,
-        &to.cluster,
-        &to.machine_id,
-        &to.scope
-    )
+/// Adds to a write that an orchestrator is handed its scope's first key; no row is returned if the
+/// scope has had one.
+pub(crate) fn issue_first(write: &mut Write, hash: &str, to: &Orchestrator) -> Answer {
+    let Stamp { write_id, now } = write.stamp;
+    let (id, Orchestrator { cluster, machine_id, scope, .. }) = (write.stamp.text_id("key"), to);
+    let issue = bind!(ISSUE_FIRST, hash, &id, now, &to.id, cluster, machine_id, scope, write_id);
+    let issued = write.run(issue);
+    write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, Some(to.id.clone())));
+    issued
 }
 
 impl Store {
     /// The key with this hash, whether it may still be used or not.
     pub async fn find_key(&self, hash: &str) -> Result<Option<Key>> {
         let [rows] = self.read_by_key([bind!(FIND, hash)]).await?;
-        first(rows, key)
+        first(rows, record::read)
     }
 
     /// Notes that a key was used, unless that was noted within the last minute.
@@ -127,10 +113,15 @@ impl Store {
 
     /// Issues a key beside those the scope has.
     pub async fn issue_key(&self, hash: &str, grant: &Grant, stamp: Stamp) -> Result<Key> {
-        let (id, Grant { scope, label, .. }) = (key_id(stamp), grant);
-        let issue = bind!(ISSUE, hash, id, scope, label, stamp.now, grant.expires_at);
-        let [rows] = answers(self.write_holding(vec![Lock::keys(scope)], vec![issue]).await?)?;
-        first(rows, key)?.ok_or(StoreError::Corrupt("a new key left no row"))
+        let (id, Grant { scope, label, .. }) = (stamp.text_id("key"), grant);
+        let mut write = Write::new(stamp);
+        write.hold(Lock::keys(scope));
+        let Stamp { write_id, now } = stamp;
+        let issued =
+            write.run(bind!(ISSUE, hash, &id, scope, label, now, grant.expires_at, write_id));
+        write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
+        let rows = self.commit(write).await?.take(issued);
+        first(rows, record::read)?.ok_or(StoreError::Corrupt("a new key left no row"))
     }
 
     /// Replaces keys of a scope by one new key, which keeps label and expiry: the key `presented`,
@@ -142,27 +133,34 @@ impl Store {
         hash: &str,
         stamp: Stamp,
     ) -> Result<Key> {
-        let (id, now) = (key_id(stamp), stamp.now);
-        let batch = vec![
-            bind!(REPLACE, scope, presented, now, hash, &id),
-            // Nothing is revoked unless something was issued: both look for the same keys.
-            bind!(REVOKE_REPLACED, scope, presented, now, &id),
-        ];
-        let [issued, _] = answers(self.write_holding(vec![Lock::keys(scope)], batch).await?)?;
-        first(issued, key)?
+        let Stamp { write_id, now } = stamp;
+        let id = stamp.text_id("key");
+        let mut write = Write::new(stamp);
+        write.hold(Lock::keys(scope));
+        let issued = write.run(bind!(REPLACE, scope, presented, now, hash, &id, write_id));
+        write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
+        // Nothing is revoked unless something was issued: both look for the same keys.
+        write.run(bind!(REVOKE_REPLACED, scope, presented, now, &id, write_id));
+        write.record(Subject::RevokedKeys(scope), &NewEvent::new(Kind::Revoked, None));
+        let rows = self.commit(write).await?.take(issued);
+        first(rows, record::read)?
             .ok_or_else(|| Refusal::NotFound("No API key found for this scope".to_owned()).into())
     }
 
     /// Revokes a key.
-    pub async fn revoke_key(&self, id: &str, now: Millis) -> Result<Key> {
-        let [rows] = self.write([bind!(REVOKE, id, now)]).await?;
-        first(rows, key)?.ok_or_else(|| Refusal::NotFound("API key not found".to_owned()).into())
+    pub async fn revoke_key(&self, id: &str, stamp: Stamp) -> Result<Key> {
+        let mut write = Write::new(stamp);
+        let revoked = write.run(bind!(REVOKE, id, stamp.now, stamp.write_id));
+        write.record(Subject::Key(id), &NewEvent::new(Kind::Revoked, None));
+        let rows = self.commit(write).await?.take(revoked);
+        first(rows, record::read)?
+            .ok_or_else(|| Refusal::NotFound("API key not found".to_owned()).into())
     }
 
     /// Lists the keys of a scope, or of all, revoked and expired ones too.
     pub async fn list_keys(&self, scope: Option<&str>, page: &Page) -> Result<Listed<Key>> {
         let mut listing = Listing::new(&BY_SCOPE, &scope);
         listing.and_if("scope = ?#", scope);
-        self.list_page(scope, &listing, page, key).await
+        self.list_page(scope, &listing, page, record::read).await
     }
 }

@@ -8,14 +8,15 @@ use octopoid_domain::{
 
 use crate::{
     EngineError, Result, Stamp, Store, StoreError,
-    changes::{CurrentTask, changing, find_to_change, found},
+    changes::{CurrentTask, add_change, find_to_change, found},
     engine::{Row, bind},
     row::RowReader,
+    write::Write,
 };
 
 /// In the order of the index, from a place on.
 const LAPSED: &str = find_to_change!(
-    "reap_at, write_id, seq, ",
+    "reap_at, write_id, seq, id AS lapsed_id, ",
     "reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
      ORDER BY reap_at, write_id, seq LIMIT ?5"
 );
@@ -86,49 +87,39 @@ impl Store {
                     match self.release(std::slice::from_ref(claim), stamp).await {
                         Ok(tasks) => released.tasks.extend(tasks),
                         Err(error) if is_about_rows(&error) => {
-                            released.refused.push((claim.was.task.id.clone(), error.into()));
+                            released.refused.push((claim.was.task.id.clone(), error));
                         }
-                        Err(error) => return Err(error.into()),
+                        Err(error) => return Err(error),
                     }
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         lapses.after = after;
-        for task in &released.tasks {
-            self.hints().tell(&task.scope);
-        }
         Ok(released)
     }
 
     /// Writes the changes of several tasks in one batch, and returns those that were made. A task
     /// that was renewed or submitted in between has another version and is left alone.
-    async fn release(
-        &self,
-        page: &[Lapsed],
-        stamp: Stamp,
-    ) -> std::result::Result<Vec<Task>, EngineError> {
-        let mut batch = Vec::new();
-        let mut places = Vec::new();
-        for Lapsed { was, change } in page {
-            places.push(batch.len());
-            batch.extend(changing(was, change, stamp));
-        }
-        if batch.is_empty() {
+    async fn release(&self, page: &[Lapsed], stamp: Stamp) -> Result<Vec<Task>> {
+        if page.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.engine.write(batch).await?;
-        let made = page.iter().zip(places).filter(|(_, place)| !answers[*place].is_empty());
+        let mut write = Write::new(stamp);
+        let moved: Vec<_> =
+            page.iter().map(|Lapsed { was, change }| add_change(&mut write, was, change)).collect();
+        let answers = self.commit(write).await?;
+        let made = page.iter().zip(moved).filter(|(_, moved)| !answers.is_empty(*moved));
         Ok(made.map(|(claim, _)| claim.change.task.clone()).collect())
     }
 }
 
 /// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
 fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
-    let rest = row.split_off(row.len().min(3));
+    let rest = row.split_off(row.len().min(4));
     let mut row = RowReader::new(row);
     let place = [row.next()?, row.next()?, row.next()?];
-    let id = RowReader::new(rest.clone()).next()?;
+    let id = row.next()?;
     let claim = found(rest).and_then(|was| {
         let change = decide(&was.task, &Request::Release, None, stamp.now)?;
         Ok(Lapsed { was, change })
@@ -137,7 +128,8 @@ fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
 }
 
 /// Whether it was the rows that the database did not take, so that others may be taken.
-fn is_about_rows(error: &EngineError) -> bool {
+fn is_about_rows(error: &StoreError) -> bool {
+    let StoreError::Engine(error) = error else { return false };
     matches!(
         error,
         EngineError::Constraint(_) | EngineError::Statement(_) | EngineError::RowTooLarge

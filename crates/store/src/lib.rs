@@ -19,7 +19,7 @@ mod flows;
 mod gate;
 mod health;
 mod hints;
-mod history;
+mod journal;
 mod keys;
 pub mod lapses;
 pub mod lists;
@@ -30,11 +30,13 @@ pub mod orchestrators;
 mod patch;
 mod poll;
 pub mod projects;
+mod record;
 mod roles;
 mod row;
 mod sql;
 mod stamp;
 mod tasks;
+mod write;
 
 use std::sync::Arc;
 

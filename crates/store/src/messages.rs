@@ -1,45 +1,54 @@
 //! Messages: adding them, listing them, and following their threads.
 
-use octopoid_domain::{Refusal, limits::shown, message::Message};
+use const_format::concatcp;
+use octopoid_domain::{
+    Refusal,
+    change::Notice,
+    event::{Kind, NewEvent},
+    limits::shown,
+    message::Message,
+};
 
 use crate::{
     Result, Stamp, Store,
-    engine::{Row, Rows, bind},
-    history::message_id,
+    copy::Column,
+    engine::{Rows, bind},
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Start},
-    row::RowReader,
+    record::{self, Columns as _, Layout, binding, parameters, record},
+    write::Write,
 };
 
-/// The columns of a message, in the order [`message`] reads them.
-macro_rules! columns {
-    () => {
-        "id, task_id, from_actor, to_actor, type, content, created_at, scope, parent_message_id"
-    };
-}
+record!(Message {
+    id,
+    task_id,
+    from_actor,
+    to_actor,
+    kind = "type",
+    content,
+    created_at,
+    scope,
+    parent_message_id,
+});
 
-/// Reads the columns of a message.
-fn message(row: Row) -> Result<Message> {
-    let mut row = RowReader::new(row);
-    Ok(Message {
-        id: row.next()?,
-        task_id: row.next()?,
-        from_actor: row.next()?,
-        to_actor: row.next()?,
-        kind: row.next()?,
-        content: row.next()?,
-        created_at: row.next()?,
-        scope: row.next()?,
-        parent_message_id: row.next()?,
-    })
-}
+pub(crate) const TABLE: Layout = Layout::of::<Message>("messages", &["seq"])
+    .with(&[Column::int("seq"), Column::int("write_id")]);
 
 /// An answer belongs to the scope and the task of the message it answers.
-const INSERT: &str = concat!(
-    "INSERT INTO messages (",
-    columns!(),
-    ") SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE ?9 IS NULL OR EXISTS \
-     (SELECT 1 FROM messages WHERE id = ?9 AND scope = ?8 AND task_id = ?2) RETURNING id"
+const INSERT: &str = concatcp!(
+    "INSERT INTO messages (write_id, ",
+    Message::NAMES,
+    ") SELECT ?1, ",
+    parameters(5, Message::COUNT),
+    " WHERE ?2 IS NULL OR EXISTS \
+     (SELECT 1 FROM messages WHERE id = ?2 AND scope = ?3 AND task_id = ?4) RETURNING id"
 );
+
+/// A message about the task that a write has changed, to no reader in particular.
+const NOTIFY: &str = "INSERT INTO messages \
+     (id, task_id, from_actor, to_actor, type, content, created_at, scope, write_id) \
+     SELECT ?3, id, ?4, NULL, ?5, ?6, ?7, scope, write_id FROM tasks \
+     WHERE id = ?1 AND write_id = ?2";
 
 /// Why nothing was inserted: whether the parent is there. Messages never change.
 const FIND_PARENT: &str = "SELECT task_id FROM messages WHERE id = ?1 AND scope = ?2";
@@ -47,7 +56,7 @@ const FIND_PARENT: &str = "SELECT task_id FROM messages WHERE id = ?1 AND scope 
 /// In the order they were written.
 const OLDEST_FIRST: Order = Order {
     name: "messages",
-    columns: columns!(),
+    columns: Message::NAMES,
     table: "messages",
     places: &[Place::number("created_at"), Place::number("seq")],
     is_descending: false,
@@ -118,23 +127,17 @@ impl Filter {
 impl Store {
     /// Adds a message and returns it with its id.
     pub async fn create_message(&self, new: Message, stamp: Stamp) -> Result<Message> {
-        let new = Message { id: message_id("msg", stamp), ..new };
-        let insert = bind!(
-            INSERT,
-            &new.id,
-            &new.task_id,
-            &new.from_actor,
-            &new.to_actor,
-            &new.kind,
-            &new.content,
-            new.created_at,
-            &new.scope,
-            &new.parent_message_id,
-        );
-        let [inserted, parent] =
-            self.write([insert, bind!(FIND_PARENT, &new.parent_message_id, &new.scope)]).await?;
-        if inserted.is_empty() {
-            return Err(why_not_created(&new, &parent).into());
+        let new = Message { id: stamp.text_id("msg"), ..new };
+        let parent = &new.parent_message_id;
+        let mut write = Write::new(stamp);
+        let insert = bind!(INSERT, stamp.write_id, parent, &new.scope, &new.task_id);
+        let inserted = write.run(binding::<Message>(insert, &new));
+        let event = NewEvent::new(Kind::Created, Some(new.from_actor.clone()));
+        write.record(Subject::Message(&new.id), &event);
+        let parent = write.run(bind!(FIND_PARENT, parent, &new.scope));
+        let mut answers = self.commit(write).await?;
+        if answers.is_empty(inserted) {
+            return Err(why_not_created(&new, &answers.take(parent)).into());
         }
         Ok(new)
     }
@@ -145,7 +148,8 @@ impl Store {
         if matches!(&page.start, Start::Cursor(cursor) if newest.has(cursor)) {
             return self.list_newest_messages(filter, page).await;
         }
-        self.list_page(Some(&filter.scope), &filter.listing(&OLDEST_FIRST), page, message).await
+        self.list_page(Some(&filter.scope), &filter.listing(&OLDEST_FIRST), page, record::read)
+            .await
     }
 
     /// Lists the newest messages: what a caller wants to see who asks for no page. They are in the
@@ -156,7 +160,7 @@ impl Store {
         page: &Page,
     ) -> Result<Listed<Message>> {
         let listing = filter.listing(&NEWEST_FIRST);
-        let mut listed = self.list_page(Some(&filter.scope), &listing, page, message).await?;
+        let mut listed = self.list_page(Some(&filter.scope), &listing, page, record::read).await?;
         listed.items.reverse();
         Ok(listed)
     }
@@ -172,8 +176,17 @@ impl Store {
         let mut listing = Listing::new(&THREAD, &(root, scope));
         listing.bind(root);
         listing.bind(scope);
-        self.list_page(Some(scope), &listing, page, message).await
+        self.list_page(Some(scope), &listing, page, record::read).await
     }
+}
+
+/// Adds to a write a message about the task that it changes.
+pub(crate) fn notify(write: &mut Write, task: &str, notice: &Notice) {
+    let Stamp { write_id, now } = write.stamp;
+    let id = write.stamp.text_id("msg");
+    let Notice { from_actor, kind, content } = notice;
+    write.run(bind!(NOTIFY, task, write_id, &id, from_actor, *kind, content, now));
+    write.record(Subject::Message(&id), &NewEvent::new(Kind::Created, Some(from_actor.clone())));
 }
 
 fn why_not_created(new: &Message, parent: &Rows) -> Refusal {

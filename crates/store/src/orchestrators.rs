@@ -1,31 +1,47 @@
 //! Orchestrators: registering them, hearing from them, and noticing when they fall silent.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
+    event::{Kind, NewEvent},
     orchestrator::{Orchestrator, Status},
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all, answers,
-    engine::{Row, Value, bind},
-    first, keys,
+    Result, Sql, Stamp, Store, StoreError, all,
+    copy::Column,
+    engine::bind,
+    first,
+    journal::Subject,
+    keys,
     lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
-    row::{Column, RowReader},
+    record::{self, Columns as _, Layout, record},
+    row::RowReader,
+    write::Write,
 };
 
-/// The columns of an orchestrator, in the order [`orchestrator`] reads them.
-macro_rules! columns {
-    () => {
-        "id, cluster, machine_id, hostname, repo_url, registered_at, last_heartbeat, status, \
-         version, capabilities, scope"
-    };
-}
+record!(Orchestrator {
+    id,
+    cluster,
+    machine_id,
+    hostname,
+    repo_url,
+    registered_at,
+    last_heartbeat,
+    status,
+    version,
+    capabilities,
+    scope,
+});
+
+pub(crate) const TABLE: Layout =
+    Layout::of::<Orchestrator>("orchestrators", &["id"]).with(&[Column::int("write_id")]);
 
 /// By id, which no heartbeat changes.
 const OF_SCOPE: Order = Order {
     name: "orchestrators",
-    columns: columns!(),
+    columns: Orchestrator::NAMES,
     table: "orchestrators",
     places: &[Place::text("id").indexed("(id || '')")],
     is_descending: false,
@@ -39,41 +55,82 @@ const FIND_HOLDER: &str = "SELECT 1 FROM orchestrators WHERE id = ?1";
 
 /// Only the pair that an id was made from may register under it again; a caller confined to a scope
 /// (`?10`) may not take a machine over from another.
-const REGISTER: &str = concat!(
+const REGISTER: &str = concatcp!(
     "INSERT INTO orchestrators (id, cluster, machine_id, hostname, repo_url, registered_at, \
-     last_heartbeat, status, version, capabilities, scope) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 'active', ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \
+     last_heartbeat, status, version, capabilities, scope, write_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 'active', ?7, ?8, ?9, ?11) ON CONFLICT (id) DO UPDATE SET \
      hostname = excluded.hostname, repo_url = excluded.repo_url, \
      last_heartbeat = excluded.last_heartbeat, status = excluded.status, \
-     version = excluded.version, capabilities = excluded.capabilities, scope = excluded.scope \
+     version = excluded.version, capabilities = excluded.capabilities, scope = excluded.scope, \
+     write_id = excluded.write_id \
      WHERE orchestrators.cluster = excluded.cluster \
      AND orchestrators.machine_id = excluded.machine_id \
      AND (?10 IS NULL OR orchestrators.scope = ?10) RETURNING ",
-    columns!()
+    Orchestrator::NAMES
 );
 
+/// Only a machine that had fallen silent is marked: a heartbeat is no event.
 const HEARTBEAT: &str = "UPDATE orchestrators SET last_heartbeat = ?3, \
+     write_id = CASE status WHEN 'offline' THEN ?4 ELSE write_id END, \
      status = CASE status WHEN 'offline' THEN 'active' ELSE status END \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING last_heartbeat";
 
-const FIND: &str = concat!(
+const FIND: &str = concatcp!(
     "SELECT ",
-    columns!(),
+    Orchestrator::NAMES,
     " FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
 );
 
-const SET_STATUS: &str = concat!(
-    "UPDATE orchestrators SET status = ?3 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
-    columns!()
+const SET_STATUS: &str = concatcp!(
+    "UPDATE orchestrators SET status = ?3, write_id = ?4 WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
+    Orchestrator::NAMES
 );
 
-/// A stretch at a time, so that the write stays short; the next run takes the rest. The conditions
-/// stand twice, because another server may have marked some of the stretch, or heard of them, since
-/// it was chosen.
-const MARK_OFFLINE: &str = "UPDATE orchestrators SET status = 'offline' WHERE id IN \
-     (SELECT id FROM orchestrators WHERE status = 'active' AND last_heartbeat < ?1 \
-     ORDER BY last_heartbeat LIMIT 1000) AND status = 'active' AND last_heartbeat < ?1 \
-     RETURNING id";
+/// Machines that have fallen silent, a stretch at a time, so that the write stays short; the next run
+/// takes the rest.
+macro_rules! silent {
+    () => {
+        "id IN (SELECT id FROM orchestrators WHERE status = 'active' AND last_heartbeat < ?1 \
+         ORDER BY last_heartbeat LIMIT 1000)"
+    };
+}
+
+macro_rules! record_silence {
+    ($from:expr) => {
+        concat!(
+            "INSERT INTO events (scope, kind, subject, event, at) \
+             SELECT scope, 'orchestrator', id, 'went_offline', ?2 FROM ",
+            $from
+        )
+    };
+}
+
+/// Where one writes at a time, the events are recorded first, of the same machines.
+const RECORD_SILENCE: Sql =
+    Sql::OnlySqlite(record_silence!(concat!("orchestrators WHERE ", silent!())));
+
+/// The conditions stand twice, because another server may have marked some of the stretch, or heard
+/// of them, since it was chosen.
+macro_rules! mark_offline {
+    () => {
+        concat!(
+            "UPDATE orchestrators SET status = 'offline', write_id = ?3 WHERE ",
+            silent!(),
+            " AND status = 'active' AND last_heartbeat < ?1 RETURNING id"
+        )
+    };
+}
+
+const MARK_OFFLINE: Sql = Sql::Differs {
+    sqlite: mark_offline!(),
+    postgres: concat!(
+        "WITH marked AS (",
+        mark_offline!(),
+        ", scope), recorded AS (",
+        record_silence!("marked"),
+        ") SELECT id FROM marked"
+    ),
+};
 
 /// Which orchestrators to list. Empty filters do not filter.
 #[derive(Clone, Debug, Default)]
@@ -97,29 +154,6 @@ pub struct Outcome {
     pub is_key_issued: bool,
 }
 
-impl Column for Status {
-    fn read(value: Value) -> Option<Self> {
-        Self::parse(&String::read(value)?)
-    }
-}
-
-fn orchestrator(row: Row) -> Result<Orchestrator> {
-    let mut row = RowReader::new(row);
-    Ok(Orchestrator {
-        id: row.next()?,
-        cluster: row.next()?,
-        machine_id: row.next()?,
-        hostname: row.next()?,
-        repo_url: row.next()?,
-        registered_at: row.next()?,
-        last_heartbeat: row.next()?,
-        status: row.next()?,
-        version: row.next()?,
-        capabilities: row.next()?,
-        scope: row.next()?,
-    })
-}
-
 fn not_found() -> StoreError {
     Refusal::NotFound("Orchestrator not found".to_owned()).into()
 }
@@ -134,30 +168,31 @@ impl Store {
         within: Option<&str>,
         stamp: Stamp,
     ) -> Result<Outcome> {
-        let batch = vec![
-            bind!(FIND_HOLDER, &new.id),
-            bind!(
-                REGISTER,
-                &new.id,
-                &new.cluster,
-                &new.machine_id,
-                &new.hostname,
-                &new.repo_url,
-                stamp.now,
-                &new.version,
-                &new.capabilities,
-                &new.scope,
-                within,
-            ),
-            keys::issuing_first(first_key_hash, new, stamp),
-        ];
-        let [known, registered, key] =
-            answers(self.write_holding(vec![Lock::keys(&new.scope)], batch).await?)?;
-        match first(registered, orchestrator)? {
+        let mut write = Write::new(stamp);
+        write.hold(Lock::keys(&new.scope));
+        let holder = write.run(bind!(FIND_HOLDER, &new.id));
+        let registered = write.run(bind!(
+            REGISTER,
+            &new.id,
+            &new.cluster,
+            &new.machine_id,
+            &new.hostname,
+            &new.repo_url,
+            stamp.now,
+            &new.version,
+            &new.capabilities,
+            &new.scope,
+            within,
+            stamp.write_id,
+        ));
+        write.record(Subject::Orchestrator(&new.id), &NewEvent::new(Kind::Registered, None));
+        let key = keys::issue_first(&mut write, first_key_hash, new);
+        let mut answers = self.commit(write).await?;
+        match first(answers.take(registered), record::read)? {
             Some(orchestrator) => Ok(Outcome {
                 orchestrator,
-                is_new: known.is_empty(),
-                is_key_issued: !key.is_empty(),
+                is_new: answers.is_empty(holder),
+                is_key_issued: !answers.is_empty(key),
             }),
             None => Err(taken(&new.id).into()),
         }
@@ -169,16 +204,19 @@ impl Store {
         &self,
         id: &str,
         within: Option<&str>,
-        now: Millis,
+        stamp: Stamp,
     ) -> Result<Millis> {
-        let [rows] = self.write([bind!(HEARTBEAT, id, within, now)]).await?;
-        first(rows, |row| RowReader::new(row).next())?.ok_or_else(not_found)
+        let mut write = Write::new(stamp);
+        let noted = write.run(bind!(HEARTBEAT, id, within, stamp.now, stamp.write_id));
+        write.record(Subject::Orchestrator(id), &NewEvent::new(Kind::CameOnline, None));
+        first(self.commit(write).await?.take(noted), |row| RowReader::new(row).next())?
+            .ok_or_else(not_found)
     }
 
     /// The orchestrator with this id. `within` confines the caller to a scope.
     pub async fn get_orchestrator(&self, id: &str, within: Option<&str>) -> Result<Orchestrator> {
         let [rows] = self.read([bind!(FIND, id, within)]).await?;
-        first(rows, orchestrator)?.ok_or_else(not_found)
+        first(rows, record::read)?.ok_or_else(not_found)
     }
 
     /// Gives an orchestrator a status and returns it as it is now.
@@ -187,10 +225,13 @@ impl Store {
         id: &str,
         within: Option<&str>,
         status: Status,
+        stamp: Stamp,
     ) -> Result<Orchestrator> {
-        let set = bind!(SET_STATUS, id, within, status.as_str());
-        let [rows] = self.write([set]).await?;
-        first(rows, orchestrator)?.ok_or_else(not_found)
+        let mut write = Write::new(stamp);
+        let set = write.run(bind!(SET_STATUS, id, within, status.as_str(), stamp.write_id));
+        let event = NewEvent::new(Kind::Updated, None).with(status.as_str());
+        write.record(Subject::Orchestrator(id), &event);
+        first(self.commit(write).await?.take(set), record::read)?.ok_or_else(not_found)
     }
 
     /// Lists orchestrators. A page is chosen by their ids, because a heartbeat must not move any from
@@ -208,7 +249,8 @@ impl Store {
         if !filter.statuses.is_empty() {
             listing.and("status IN (SELECT value FROM json_each(?#))", json(&filter.statuses));
         }
-        let mut listed = self.list_page(scope, &listing, page, orchestrator).await?;
+        let mut listed: Listed<Orchestrator> =
+            self.list_page(scope, &listing, page, record::read).await?;
         // By id already, which decides among those heard of at the same moment.
         listed.items.sort_by_key(|found| std::cmp::Reverse(found.last_heartbeat));
         Ok(listed)
@@ -216,8 +258,12 @@ impl Store {
 
     /// Marks active orchestrators offline that were not heard of since `silent_since`, and returns
     /// their ids.
-    pub async fn mark_offline(&self, silent_since: Millis) -> Result<Vec<String>> {
-        let [rows] = self.write([bind!(MARK_OFFLINE, silent_since)]).await?;
+    pub async fn mark_offline(&self, silent_since: Millis, stamp: Stamp) -> Result<Vec<String>> {
+        let Stamp { write_id, now } = stamp;
+        let mut write = Write::new(stamp);
+        write.run(bind!(RECORD_SILENCE, silent_since, now));
+        let marked = write.run(bind!(MARK_OFFLINE, silent_since, now, write_id));
+        let rows = self.commit(write).await?.take(marked);
         all(rows, |row| RowReader::new(row).next())
     }
 }

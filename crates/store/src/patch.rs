@@ -8,31 +8,67 @@ use octopoid_domain::{
     input::{Count, Flag, Id, JsonText, Patch, Plain, PlainProse},
 };
 
-use crate::engine::{Bind, Parameter};
+use crate::{
+    Stamp,
+    engine::{Bind, Parameter, Statement},
+};
 
-/// Sets a column to the parameter `$value` if the parameter `$mentioned` is 1.
-macro_rules! set {
-    ($column:literal, $mentioned:literal, $value:literal) => {
-        concat!(
-            $column,
-            " = CASE WHEN ?",
-            $mentioned,
-            " = 1 THEN ?",
-            $value,
-            " ELSE ",
-            $column,
-            " END"
-        )
-    };
+/// An update of the columns that a body mentions, and of the write's mark.
+pub(crate) struct Update {
+    text: String,
+    parameters: Vec<Parameter>,
 }
-pub(crate) use set;
 
-/// The two parameters of a column: whether the body mentions it, and its new value.
-pub(crate) fn field<T: Bind>(patch: Patch<T>) -> [Parameter; 2] {
-    match patch {
-        Patch::Absent => [false.into(), T::bind(None)],
-        Patch::Null => [true.into(), T::bind(None)],
-        Patch::Set(value) => [true.into(), value.into()],
+impl Update {
+    /// An update of a table that only marks its rows.
+    pub(crate) fn of(table: &'static str, stamp: Stamp) -> Self {
+        Self {
+            text: format!("UPDATE {table} SET write_id = ?1"),
+            parameters: vec![stamp.write_id.into()],
+        }
+    }
+
+    /// Sets a column if the body mentions it.
+    pub(crate) fn set<T: Bind>(&mut self, column: &'static str, patch: Patch<T>) {
+        match patch {
+            Patch::Absent => {}
+            Patch::Null => self.set_to(column, "?#", T::bind(None)),
+            Patch::Set(value) => self.set_to(column, "?#", value),
+        }
+    }
+
+    /// Sets a column to an expression, in which `?#` stands for the value.
+    pub(crate) fn set_to(
+        &mut self,
+        column: &'static str,
+        expression: &'static str,
+        value: impl Into<Parameter>,
+    ) {
+        let number = self.bind(value);
+        self.text.extend([", ", column, " = ", &expression.replace("?#", &number)]);
+    }
+
+    /// The statement for the row with this id, if it is in the scope that the caller is confined to,
+    /// and under a further condition. It returns the columns that are named.
+    pub(crate) fn of_row(
+        mut self,
+        id: impl Into<Parameter>,
+        within: Option<&str>,
+        condition: &str,
+        returned: &'static str,
+    ) -> Statement {
+        let (id, within) = (self.bind(id), self.bind(within));
+        let Self { text, parameters } = self;
+        let sql = format!(
+            "{text} WHERE id = {id} AND ({within} IS NULL OR scope = {within}){condition} \
+             RETURNING {returned}"
+        );
+        Statement { sql: sql.into(), parameters }
+    }
+
+    fn bind(&mut self, value: impl Into<Parameter>) -> String {
+        self.parameters.push(value.into());
+        format!("?{}", self.parameters.len())
     }
 }
 

@@ -1,81 +1,73 @@
 //! Projects: creating, reading, changing and deleting them, and listing their tasks.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Refusal, Task,
+    event::{Kind, NewEvent},
     input::{Flag, Patch},
     limits::shown,
     project::{Project, ProjectPatch},
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, answers,
-    engine::{Row, Statement, bind},
+    Result, Stamp, Store, StoreError,
+    copy::Column,
+    engine::{Statement, bind},
     first,
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Tasks},
     locks::Lock,
-    patch::{field, set},
+    patch::Update,
+    record::{self, Columns as _, Layout, binding, parameters, record},
     row::RowReader,
+    write::{Answer, Write},
 };
 
-/// The columns of a project, in the order [`project`] reads them.
-macro_rules! columns {
-    () => {
-        "id, title, description, status, branch, base_branch, auto_accept, created_at, \
-         created_by, completed_at, scope, pr_url, pr_number, flow"
-    };
-}
+/// The status of a project whose work is done.
+const COMPLETED: &str = "completed";
 
-/// Reads the columns of a project.
-fn project(row: Row) -> Result<Project> {
-    let mut row = RowReader::new(row);
-    Ok(Project {
-        id: row.next()?,
-        title: row.next()?,
-        description: row.next()?,
-        status: row.next()?,
-        branch: row.next()?,
-        base_branch: row.next()?,
-        auto_accept: row.next()?,
-        created_at: row.next()?,
-        created_by: row.next()?,
-        completed_at: row.next()?,
-        scope: row.next()?,
-        pr_url: row.next()?,
-        pr_number: row.next()?,
-        flow: row.next()?,
-    })
-}
+record!(Project {
+    id,
+    title,
+    description,
+    status,
+    branch,
+    base_branch,
+    auto_accept,
+    created_at,
+    created_by,
+    completed_at,
+    scope,
+    pr_url,
+    pr_number,
+    flow,
+});
 
-/// Creates a project if its id is free, and under a further condition.
-macro_rules! insert {
-    ($condition:literal) => {
-        concat!(
-            "INSERT INTO projects (",
-            columns!(),
-            ", write_id) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15 \
-             WHERE ",
-            $condition,
-            " ON CONFLICT DO NOTHING RETURNING id"
-        )
-    };
-}
+pub(crate) const TABLE: Layout = Layout::of::<Project>("projects", &["seq"])
+    .with(&[Column::int("seq"), Column::int("write_id")]);
 
-const INSERT: &str = insert!("TRUE");
-
-/// The condition is the same as for a task made from a draft.
-const INSERT_FROM_DRAFT: &str = insert!(
-    "EXISTS (SELECT 1 FROM drafts WHERE id = ?16 AND linked_task_id IS NULL \
-     AND linked_project_id IS NULL)"
+/// Creates a project if its id is free and the draft it is made from, if any, has not been promoted,
+/// as for a task made from a draft.
+const INSERT: &str = concatcp!(
+    "INSERT INTO projects (write_id, ",
+    Project::NAMES,
+    ") SELECT ?1, ",
+    parameters(3, Project::COUNT),
+    " WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM drafts WHERE id = ?2 AND linked_task_id IS NULL \
+     AND linked_project_id IS NULL) ON CONFLICT DO NOTHING RETURNING id"
 );
 
 /// A caller confined to a scope does not see the projects of others.
-const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
+const FIND: &str = concatcp!(
+    "SELECT ",
+    Project::NAMES,
+    " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
+);
 
 /// The newest first.
 const OF_SCOPE: Order = Order {
     name: "projects",
-    columns: columns!(),
+    columns: Project::NAMES,
     table: "projects",
     places: &[Place::number("seq").indexed("(seq + 0)")],
     is_descending: true,
@@ -84,34 +76,12 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::number("seq")], ..OF_SCOPE };
 
-/// Completing a project notes the time, unless it is noted already or the body says otherwise.
-const UPDATE: &str = concat!(
-    "UPDATE projects SET ",
-    set!("title", 4, 5),
-    ", ",
-    set!("description", 6, 7),
-    ", ",
-    set!("status", 8, 9),
-    ", ",
-    set!("branch", 10, 11),
-    ", ",
-    set!("base_branch", 12, 13),
-    ", ",
-    set!("auto_accept", 14, 15),
-    ", ",
-    set!("pr_url", 16, 17),
-    ", ",
-    set!("pr_number", 18, 19),
-    ", ",
-    set!("flow", 20, 21),
-    ", completed_at = CASE WHEN ?22 = 1 THEN ?23 \
-     WHEN ?9 = 'completed' THEN COALESCE(completed_at, ?3) ELSE completed_at END \
-     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
-    columns!()
-);
-
-const DELETE: &str = "DELETE FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
+/// Marks a project before it is deleted, so that what follows in the batch can tell whether it is.
+const MARK: &str = "UPDATE projects SET write_id = ?3 \
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
      AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = ?1) RETURNING id";
+
+const DELETE: &str = "DELETE FROM projects WHERE id = ?1 AND write_id = ?2";
 
 /// Why nothing was deleted: how many tasks a project has that is there.
 const COUNT_TASKS: &str = "SELECT (SELECT COUNT(*) FROM tasks WHERE project_id = ?1) \
@@ -128,32 +98,14 @@ pub struct Filter {
     pub created_by: Option<String>,
 }
 
-/// The statement that creates a project; it returns no row if the id is taken. With a draft, the
-/// project is created only if that draft has not been promoted.
-pub(crate) fn inserting(new: &Project, draft: Option<i64>, stamp: Stamp) -> Statement {
-    let mut insert = bind!(
-        INSERT,
-        &new.id,
-        &new.title,
-        &new.description,
-        &new.status,
-        &new.branch,
-        &new.base_branch,
-        new.auto_accept,
-        new.created_at,
-        &new.created_by,
-        new.completed_at,
-        &new.scope,
-        &new.pr_url,
-        new.pr_number,
-        &new.flow,
-        stamp.write_id,
-    );
-    if let Some(draft) = draft {
-        insert.sql = INSERT_FROM_DRAFT.into();
-        insert.parameters.push(draft.into());
-    }
-    insert
+/// Adds the creation of a project to a write; the answer is empty if the id is taken. With a draft,
+/// the project is created only if that draft has not been promoted.
+pub(crate) fn create(write: &mut Write, new: &Project, draft: Option<i64>) -> Answer {
+    let insert = bind!(INSERT, write.stamp.write_id, draft);
+    let inserted = write.run(binding::<Project>(insert, new));
+    let event = NewEvent::new(Kind::Created, new.created_by.clone());
+    write.record(Subject::Project(&new.id), &event);
+    inserted
 }
 
 /// The refusal of a project whose id is taken.
@@ -168,8 +120,9 @@ fn not_found(id: &str) -> StoreError {
 impl Store {
     /// Creates a project and returns it as it was stored.
     pub async fn create_project(&self, new: Project, stamp: Stamp) -> Result<Project> {
-        let [inserted] = self.write([inserting(&new, None, stamp)]).await?;
-        if inserted.is_empty() {
+        let mut write = Write::new(stamp);
+        let inserted = create(&mut write, &new, None);
+        if self.commit(write).await?.is_empty(inserted) {
             return Err(taken(&new.id).into());
         }
         Ok(new)
@@ -184,13 +137,13 @@ impl Store {
         listing.and_if("scope = ?#", scope);
         listing.and_if("status = ?#", filter.status.as_deref());
         listing.and_if("created_by = ?#", filter.created_by.as_deref());
-        self.list_page(scope, &listing, page, project).await
+        self.list_page(scope, &listing, page, record::read).await
     }
 
     /// The project with this id. `within` confines the caller to a scope.
     pub async fn get_project(&self, id: &str, within: Option<&str>) -> Result<Project> {
         let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
-        first(rows, project)?.ok_or_else(|| not_found(id))
+        first(rows, record::read)?.ok_or_else(|| not_found(id))
     }
 
     /// Lists the tasks of a project, the most urgent first, and among equals the newest. `within`
@@ -226,18 +179,26 @@ impl Store {
             self.get_project(id, within).await?;
             return Err(refusal.into());
         }
-        let [rows] = self.write([updating(id, within, patch, stamp)]).await?;
-        first(rows, project)?.ok_or_else(|| not_found(id))
+        let mut write = Write::new(stamp);
+        let updated = write.run(updating(id, within, patch, stamp));
+        write.record(Subject::Project(id), &NewEvent::new(Kind::Updated, None));
+        let rows = self.commit(write).await?.take(updated);
+        first(rows, record::read)?.ok_or_else(|| not_found(id))
     }
 
     /// Deletes a project that has no tasks.
-    pub async fn delete_project(&self, id: &str, within: Option<&str>) -> Result<()> {
-        let batch = vec![bind!(DELETE, id, within), bind!(COUNT_TASKS, id, within)];
-        let [deleted, tasks] = answers(self.write_holding(vec![Lock::project(id)], batch).await?)?;
-        if !deleted.is_empty() {
+    pub async fn delete_project(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<()> {
+        let mut write = Write::new(stamp);
+        write.hold(Lock::project(id));
+        let marked = write.run(bind!(MARK, id, within, stamp.write_id));
+        write.record(Subject::Project(id), &NewEvent::new(Kind::Deleted, None));
+        write.run(bind!(DELETE, id, stamp.write_id));
+        let tasks = write.run(bind!(COUNT_TASKS, id, within));
+        let mut answers = self.commit(write).await?;
+        if !answers.is_empty(marked) {
             return Ok(());
         }
-        match first(tasks, |row| RowReader::new(row).next())? {
+        match first(answers.take(tasks), |row| RowReader::new(row).next())? {
             Some(tasks) => Err(Refusal::ProjectInUse { id: id.to_owned(), tasks }.into()),
             None => Err(not_found(id)),
         }
@@ -250,22 +211,23 @@ fn updating(id: &str, within: Option<&str>, patch: ProjectPatch, stamp: Stamp) -
         Patch::Null => Patch::Set(Flag(false)),
         other => other,
     };
-    let mut update = bind!(UPDATE, id, within, stamp.now);
-    update.parameters.extend(
-        [
-            field(patch.title),
-            field(patch.description),
-            field(patch.status),
-            field(patch.branch),
-            field(patch.base_branch),
-            field(auto_accept),
-            field(patch.pr_url),
-            field(patch.pr_number),
-            field(patch.flow),
-            field(patch.completed_at),
-        ]
-        .into_iter()
-        .flatten(),
-    );
-    update
+    let is_completed = matches!(&patch.status, Patch::Set(status) if status.0 == COMPLETED);
+    let mut update = Update::of("projects", stamp);
+    update.set("title", patch.title);
+    update.set("description", patch.description);
+    update.set("status", patch.status);
+    update.set("branch", patch.branch);
+    update.set("base_branch", patch.base_branch);
+    update.set("auto_accept", auto_accept);
+    update.set("pr_url", patch.pr_url);
+    update.set("pr_number", patch.pr_number);
+    update.set("flow", patch.flow);
+    match patch.completed_at {
+        // Completing a project notes the time, unless it is noted already.
+        Patch::Absent if is_completed => {
+            update.set_to("completed_at", "COALESCE(completed_at, ?#)", stamp.now);
+        }
+        completed_at => update.set("completed_at", completed_at),
+    }
+    update.of_row(id, within, "", Project::NAMES)
 }

@@ -1,26 +1,28 @@
 //! Roles: registering and finding them. A role belongs to its orchestrator's scope.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Refusal,
+    event::{Kind, NewEvent},
     limits::shown,
     role::{Registration, Role},
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
-    engine::{Row, bind},
+    Result, Sql, Stamp, Store, StoreError, all,
+    copy::Column,
+    engine::bind,
     first,
+    journal::Subject,
     lists::{Listed, Listing, Order, Page, Place},
-    row::RowReader,
-    sql::Sql,
+    record::{self, Columns as _, Layout, record},
+    write::Write,
 };
 
-/// The columns of a role, in the order [`role`] reads them.
-macro_rules! columns {
-    () => {
-        "name, description, claims_from, orchestrator_id, created_at, scope"
-    };
-}
+record!(Role { name, description, claims_from, orchestrator_id, created_at, scope });
+
+pub(crate) const TABLE: Layout =
+    Layout::of::<Role>("roles", &["name", "scope"]).with(&[Column::int("write_id")]);
 
 /// A caller confined to a scope does not see the orchestrators of others.
 const FIND_ORCHESTRATOR: &str =
@@ -30,15 +32,16 @@ const FIND_ORCHESTRATOR: &str =
 macro_rules! register {
     ($list:literal) => {
         concat!(
-            "INSERT INTO roles (name, scope, description, claims_from, orchestrator_id, created_at) \
+            "INSERT INTO roles \
+             (name, scope, description, claims_from, orchestrator_id, created_at, write_id) \
              SELECT value ->> 'name', orchestrators.scope, value ->> 'description', \
-             value ->> 'claims_from', orchestrators.id, ?3 FROM ",
+             value ->> 'claims_from', orchestrators.id, ?3, ?5 FROM ",
             $list,
             " CROSS JOIN orchestrators \
              WHERE orchestrators.id = ?1 AND (?2 IS NULL OR orchestrators.scope = ?2) \
              ON CONFLICT (name, scope) DO UPDATE SET description = excluded.description, \
              claims_from = excluded.claims_from, orchestrator_id = excluded.orchestrator_id, \
-             created_at = excluded.created_at"
+             created_at = excluded.created_at, write_id = excluded.write_id"
         )
     };
 }
@@ -48,9 +51,9 @@ const REGISTER: Sql = Sql::Differs {
     postgres: register!("json_array_elements(?4::json) AS listed (value)"),
 };
 
-const LIST_OWN: &str = concat!(
+const LIST_OWN: &str = concatcp!(
     "SELECT ",
-    columns!(),
+    Role::NAMES,
     " FROM roles WHERE scope = (SELECT scope FROM orchestrators WHERE id = ?1) \
      AND orchestrator_id = ?1 ORDER BY name LIMIT 10000"
 );
@@ -58,7 +61,7 @@ const LIST_OWN: &str = concat!(
 /// By name.
 const OF_SCOPE: Order = Order {
     name: "roles",
-    columns: columns!(),
+    columns: Role::NAMES,
     table: "roles",
     places: &[Place::text("name").indexed("(name || '')")],
     is_descending: false,
@@ -69,24 +72,12 @@ const OF_ALL: Order = Order { places: &[Place::text("name"), Place::text("scope"
 
 /// As its own scope has it, or as whoever registered it last: clients register a role in one scope
 /// and claim with it in another.
-const FIND: &str = concat!(
+const FIND: &str = concatcp!(
     "SELECT ",
-    columns!(),
+    Role::NAMES,
     " FROM roles WHERE name = ?1 \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC, scope LIMIT 1"
 );
-
-fn role(row: Row) -> Result<Role> {
-    let mut row = RowReader::new(row);
-    Ok(Role {
-        name: row.next()?,
-        description: row.next()?,
-        claims_from: row.next()?,
-        orchestrator_id: row.next()?,
-        created_at: row.next()?,
-        scope: row.next()?,
-    })
-}
 
 impl Store {
     /// Registers roles of an orchestrator and returns all it has. `within` confines the caller to a
@@ -100,18 +91,18 @@ impl Store {
         let orchestrator = &new.orchestrator_id;
         let roles = serde_json::to_string(&new.roles)
             .map_err(|_| StoreError::Corrupt("roles cannot be written as JSON"))?;
-        let [known, _, own] = self
-            .write([
-                bind!(FIND_ORCHESTRATOR, orchestrator, within),
-                bind!(REGISTER, orchestrator, within, stamp.now, roles),
-                bind!(LIST_OWN, orchestrator),
-            ])
-            .await?;
-        if known.is_empty() {
+        let mut write = Write::new(stamp);
+        let known = write.run(bind!(FIND_ORCHESTRATOR, orchestrator, within));
+        write.run(bind!(REGISTER, orchestrator, within, stamp.now, roles, stamp.write_id));
+        let event = NewEvent::new(Kind::Registered, Some(orchestrator.clone()));
+        write.record(Subject::RolesOf(orchestrator), &event);
+        let own = write.run(bind!(LIST_OWN, orchestrator));
+        let mut answers = self.commit(write).await?;
+        if answers.is_empty(known) {
             let text = format!("Orchestrator '{}' not found", shown(orchestrator));
             return Err(Refusal::invalid(text).into());
         }
-        all(own, role)
+        all(answers.take(own), record::read)
     }
 
     /// Lists the roles of a scope, or of all, by name.
@@ -119,12 +110,13 @@ impl Store {
         let order = if scope.is_some() { &OF_SCOPE } else { &OF_ALL };
         let mut listing = Listing::new(order, &scope);
         listing.and_if("scope = ?#", scope);
-        self.list_page(scope, &listing, page, role).await
+        self.list_page(scope, &listing, page, record::read).await
     }
 
     /// The role of this name: the scope's own, or else the one registered last.
     pub async fn get_role(&self, name: &str, scope: Option<&str>) -> Result<Role> {
         let [rows] = self.read([bind!(FIND, name, scope)]).await?;
-        first(rows, role)?.ok_or_else(|| Refusal::NotFound("Role not found".to_owned()).into())
+        first(rows, record::read)?
+            .ok_or_else(|| Refusal::NotFound("Role not found".to_owned()).into())
     }
 }

@@ -1,20 +1,16 @@
-//! Reading rows by position, in the order a noun's columns are named.
+//! Values of columns: how a type is read from one, and how it is bound to a parameter.
 
-use octopoid_domain::Millis;
+use octopoid_domain::{Millis, action, orchestrator};
+use serde_json::Value as Json;
 
 use crate::{
     StoreError,
-    engine::{Row, Value},
+    copy::Kind,
+    engine::{Parameter, Row, Value},
 };
 
 /// Takes a row's columns one after the other.
 pub(crate) struct RowReader(std::vec::IntoIter<Value>);
-
-/// A type that a column is read as.
-pub(crate) trait Column: Sized {
-    /// Reads a value; `None` if it is of another kind.
-    fn read(value: Value) -> Option<Self>;
-}
 
 impl RowReader {
     pub(crate) fn new(row: Row) -> Self {
@@ -28,41 +24,131 @@ impl RowReader {
     }
 }
 
+/// A type that is kept in a column.
+pub(crate) trait Column: Sized {
+    /// What the column holds.
+    const KIND: Kind;
+
+    /// Reads a value; `None` if it is of another kind.
+    fn read(value: Value) -> Option<Self>;
+
+    /// The parameter for this value.
+    fn bind(&self) -> Parameter;
+}
+
 impl Column for String {
+    const KIND: Kind = Kind::Text;
+
     fn read(value: Value) -> Option<Self> {
         match value {
             Value::Text(text) => Some(text),
             Value::Int(_) | Value::Null => None,
         }
     }
+
+    fn bind(&self) -> Parameter {
+        self.as_str().into()
+    }
 }
 
 impl Column for i64 {
+    const KIND: Kind = Kind::Int;
+
     fn read(value: Value) -> Option<Self> {
         match value {
             Value::Int(number) => Some(number),
             Value::Text(_) | Value::Null => None,
         }
     }
+
+    fn bind(&self) -> Parameter {
+        (*self).into()
+    }
 }
 
 impl Column for bool {
+    const KIND: Kind = Kind::Int;
+
     fn read(value: Value) -> Option<Self> {
         i64::read(value).map(|number| number != 0)
+    }
+
+    fn bind(&self) -> Parameter {
+        (*self).into()
     }
 }
 
 impl Column for Millis {
+    const KIND: Kind = Kind::Int;
+
     fn read(value: Value) -> Option<Self> {
         i64::read(value).map(Millis)
+    }
+
+    fn bind(&self) -> Parameter {
+        (*self).into()
     }
 }
 
 impl<T: Column> Column for Option<T> {
+    const KIND: Kind = T::KIND;
+
     fn read(value: Value) -> Option<Self> {
         match value {
             Value::Null => Some(None),
             value => T::read(value).map(Some),
+        }
+    }
+
+    fn bind(&self) -> Parameter {
+        match self {
+            Some(value) => value.bind(),
+            None => T::KIND.null(),
+        }
+    }
+}
+
+/// JSON, of which `null` is the absence.
+impl Column for Json {
+    const KIND: Kind = Kind::Text;
+
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Text(text) => serde_json::from_str(&text).ok(),
+            Value::Int(_) => None,
+        }
+    }
+
+    fn bind(&self) -> Parameter {
+        (!self.is_null()).then(|| self.to_string()).into()
+    }
+}
+
+/// Types that are kept as a word.
+macro_rules! words {
+    ($($type:ty),+) => {
+        $(impl Column for $type {
+            const KIND: Kind = Kind::Text;
+
+            fn read(value: Value) -> Option<Self> {
+                Self::parse(&String::read(value)?)
+            }
+
+            fn bind(&self) -> Parameter {
+                self.as_str().into()
+            }
+        })+
+    };
+}
+words!(action::Status, orchestrator::Status);
+
+impl Kind {
+    /// The parameter for a value that is absent.
+    pub(crate) fn null(self) -> Parameter {
+        match self {
+            Self::Int => Parameter::Int(None),
+            Self::Text => Parameter::Text(None),
         }
     }
 }

@@ -19,4 +19,18 @@ impl Stamp {
         let random = i64::try_from(random >> 11).unwrap_or_default();
         Self { write_id: random & INTEGER_MAX, now }
     }
+
+    /// An id made from the write's number: `<prefix>-<milliseconds>-<6 characters>`, the form the
+    /// first server gave its ids.
+    pub(crate) fn text_id(&self, prefix: &str) -> String {
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut rest = self.write_id.unsigned_abs();
+        let mut id = format!("{prefix}-{}-", self.now.0);
+        for _ in 0..6 {
+            let digit = usize::try_from(rest % 36).unwrap_or_default();
+            id.push(char::from(DIGITS[digit]));
+            rest /= 36;
+        }
+        id
+    }
 }

@@ -1,5 +1,6 @@
 //! Tasks: creating, reading, changing and deleting them.
 
+use const_format::concatcp;
 use octopoid_domain::{
     Refusal, Task,
     event::{Kind, NewEvent},
@@ -10,113 +11,128 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, counts,
+    Result, Stamp, Store, StoreError,
+    copy::Column,
+    counts,
     cycles::closes_cycle,
     dependencies,
     engine::{Row, Statement, bind},
-    first, history,
+    first,
+    journal::{self, Subject},
     lists::json,
     locks::Lock,
+    record::{self, Columns as _, Layout, binding, parameters, record},
     row::RowReader,
+    write::{Answer, Write},
 };
 
-/// The columns of a task, in the order [`task`] reads them.
-macro_rules! columns {
-    () => {
-        "id, file_path, queue, priority, complexity, role, branch, blocked_by, claimed_by, \
-         claimed_at, commits_count, turns_used, attempt_count, has_plan, plan_id, project_id, \
-         auto_accept, rejection_count, pr_number, pr_url, checks, check_results, needs_rebase, \
-         last_rebase_attempt_at, staging_url, submitted_at, completed_at, created_at, updated_at, \
-         orchestrator_id, lease_expires_at, version, needs_breakdown, review_round, \
-         execution_notes, title, type, hooks, flow, flow_overrides, scope, needs_intervention, \
-         claimed_in, content"
-    };
-}
-pub(crate) use columns;
+record!(Task {
+    /// What the statements find out themselves when a task is created.
+    Computed {
+        branch,
+        version,
+        blocked_by,
+    }
+    /// What never changes.
+    Fixed {
+        id,
+        file_path,
+        scope,
+        created_at,
+        needs_breakdown,
+        review_round,
+    }
+    /// What the state machine changes.
+    State {
+        queue,
+        claimed_by,
+        claimed_at,
+        orchestrator_id,
+        lease_expires_at,
+        claimed_in,
+        needs_intervention,
+        commits_count,
+        turns_used,
+        attempt_count,
+        rejection_count,
+        check_results,
+        execution_notes,
+        submitted_at,
+        completed_at,
+        updated_at,
+    }
+    /// What only an update changes.
+    Details {
+        priority,
+        complexity,
+        role,
+        has_plan,
+        plan_id,
+        project_id,
+        auto_accept,
+        pr_number,
+        pr_url,
+        checks,
+        needs_rebase,
+        last_rebase_attempt_at,
+        staging_url,
+        title,
+        kind = "type",
+        hooks,
+        flow,
+        flow_overrides,
+        content,
+    }
+});
 
-/// Reads a row of these columns.
-pub(crate) fn task(row: Row) -> Result<Task> {
-    task_columns(&mut RowReader::new(row))
-}
-
-/// Reads these columns where others follow.
-pub(crate) fn task_columns(row: &mut RowReader) -> Result<Task> {
-    Ok(Task {
-        id: row.next()?,
-        file_path: row.next()?,
-        queue: row.next()?,
-        priority: row.next()?,
-        complexity: row.next()?,
-        role: row.next()?,
-        branch: row.next()?,
-        blocked_by: row.next()?,
-        claimed_by: row.next()?,
-        claimed_at: row.next()?,
-        commits_count: row.next()?,
-        turns_used: row.next()?,
-        attempt_count: row.next()?,
-        has_plan: row.next()?,
-        plan_id: row.next()?,
-        project_id: row.next()?,
-        auto_accept: row.next()?,
-        rejection_count: row.next()?,
-        pr_number: row.next()?,
-        pr_url: row.next()?,
-        checks: row.next()?,
-        check_results: row.next()?,
-        needs_rebase: row.next()?,
-        last_rebase_attempt_at: row.next()?,
-        staging_url: row.next()?,
-        submitted_at: row.next()?,
-        completed_at: row.next()?,
-        created_at: row.next()?,
-        updated_at: row.next()?,
-        orchestrator_id: row.next()?,
-        lease_expires_at: row.next()?,
-        version: row.next()?,
-        needs_breakdown: row.next()?,
-        review_round: row.next()?,
-        execution_notes: row.next()?,
-        title: row.next()?,
-        kind: row.next()?,
-        hooks: row.next()?,
-        flow: row.next()?,
-        flow_overrides: row.next()?,
-        scope: row.next()?,
-        needs_intervention: row.next()?,
-        claimed_in: row.next()?,
-        content: row.next()?,
-    })
-}
+pub(crate) const TABLE: Layout = Layout::of::<Task>("tasks", &["seq"]).with(&[
+    Column::int("seq"),
+    Column::int("write_id"),
+    Column::int("events"),
+    Column::int("is_awaited"),
+]);
 
 /// A caller confined to a scope does not see the tasks of others.
 pub(crate) const FIND: &str =
-    concat!("SELECT ", columns!(), " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
+    concatcp!("SELECT ", Task::NAMES, " FROM tasks WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
 
-/// A project lends its branch; one of another scope is no project of this task's. One of no scope is
-/// for callers whom no key confines (`?19`). Events and versions go on where those of an earlier task
-/// of this id ended.
+/// The task's project, which must be there. One of another scope is no project of this task's; one of
+/// no scope is for callers whom no key confines (`?6`).
+const PROJECT: &str = "FROM projects WHERE id = ?3 AND (scope = ?2 OR scope IS NULL AND ?6 = 1)";
+
+/// The first parameter of [`INSERT`] that is a column's.
+const FIRST: usize = 9;
+
+/// A project lends its branch. Events and versions go on where those of an earlier task of this id
+/// ended.
 macro_rules! insert {
     ($condition:expr) => {
-        concat!(
-            "INSERT INTO tasks (id, file_path, queue, priority, complexity, role, branch, \
-             commits_count, attempt_count, has_plan, project_id, auto_accept, rejection_count, \
-             needs_rebase, created_at, updated_at, version, needs_breakdown, review_round, title, \
-             type, hooks, flow, flow_overrides, scope, needs_intervention, write_id, content, \
-             events, is_awaited) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, COALESCE((SELECT NULLIF(branch, '') FROM projects \
-             WHERE id = ?8 AND (scope = ?16 OR scope IS NULL AND ?19 = 1)), ?7), 0, 0, 0, ?8, ?9, 0, 0, ?10, \
-             ?10, COALESCE((SELECT version FROM task_history WHERE task_id = ?1 \
-             AND version IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, \
-             0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, ?17, ?18, \
-             (SELECT COALESCE(MAX(seq), 0) + 1 FROM task_history WHERE task_id = ?1), \
-             CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 \
-             AND blocker_id = ?1) THEN 1 ELSE 0 END \
-             WHERE (?8 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE id = ?8 \
-             AND (scope = ?16 OR scope IS NULL AND ?19 = 1)))",
+        concatcp!(
+            "INSERT INTO tasks (branch, version, write_id, events, is_awaited, ",
+            Fixed::NAMES,
+            ", ",
+            State::NAMES,
+            ", ",
+            Details::NAMES,
+            ") SELECT COALESCE((SELECT NULLIF(branch, '') ",
+            PROJECT,
+            "), ?4), COALESCE((SELECT version FROM events WHERE subject = ?1 \
+             AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, ?5, \
+             (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE subject = ?1 \
+             AND seq IS NOT NULL), \
+             CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?2 \
+             AND blocker_id = ?1) THEN 1 ELSE 0 END, ",
+            parameters(FIRST, Fixed::COUNT),
+            ", ",
+            parameters(FIRST + Fixed::COUNT, State::COUNT),
+            ", ",
+            parameters(FIRST + Fixed::COUNT + State::COUNT, Details::COUNT),
+            " WHERE (?3 IS NULL OR EXISTS (SELECT 1 ",
+            PROJECT,
+            "))",
             $condition,
             " ON CONFLICT DO NOTHING RETURNING branch, version"
         )
@@ -129,10 +145,10 @@ macro_rules! unless_cycle {
         concat!(
             " AND NOT ",
             closes_cycle!(
-                "EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?16 AND blocker_id = ?1)",
+                "EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?2 AND blocker_id = ?1)",
                 "?1",
-                "?16",
-                "?20"
+                "?2",
+                "?7"
             )
         )
     };
@@ -145,7 +161,7 @@ const INSERT_WAITING: &str = insert!(unless_cycle!());
 /// The condition is the same as for a project made from a draft.
 const INSERT_FROM_DRAFT: &str = insert!(concat!(
     unless_cycle!(),
-    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?21 AND linked_task_id IS NULL \
+    " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?8 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
 ));
 
@@ -172,10 +188,10 @@ const CROWDED: &str = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM tasks \
      SELECT lane FROM lanes LIMIT 1001) AS few WHERE lane IS NOT NULL) >= 1000";
 
 /// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
-const MARK: &str = concat!(
+const MARK: &str = concatcp!(
     "UPDATE tasks SET write_id = ?3, events = events + 1 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
-    columns!()
+    Task::NAMES
 );
 
 const DELETE: &str = "DELETE FROM tasks WHERE id = ?1 AND write_id = ?2";
@@ -197,28 +213,25 @@ impl Store {
     /// The task with this id. `within` confines the caller to a scope.
     pub async fn get_task(&self, id: &str, within: Option<&str>) -> Result<Task> {
         let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
-        first(rows, task)?.ok_or_else(|| not_found(id))
+        first(rows, record::read)?.ok_or_else(|| not_found(id))
     }
 
     /// Creates a task and returns it as it was stored. `within` confines the caller to a scope.
     pub async fn create_task(&self, new: Task, within: Option<&str>, stamp: Stamp) -> Result<Task> {
         self.check_new(&new).await?;
-        let mut batch = creating(&new, within, None, stamp);
+        let mut write = Write::new(stamp);
+        let created = create(&mut write, &new, within, None);
         // Only what the statements may decide otherwise has to be read back.
-        let is_plain = new.blocked_by.is_none();
-        if !is_plain {
-            batch.push(bind!(FIND, &new.id, None::<&str>));
-        }
-        let mut answers = self.write_holding(locks(&new), batch).await?;
-        let Some(row) = answers[0].pop() else {
+        let found = new.blocked_by.is_some().then(|| write.run(bind!(FIND, &new.id, None::<&str>)));
+        let mut answers = self.commit(write).await?;
+        let Some(row) = answers.take(created).pop() else {
             return Err(self.why_not_created(&new).await?);
         };
-        self.hints.tell(&new.scope);
-        if is_plain {
+        let Some(found) = found else {
             let mut row = RowReader::new(row);
             return Ok(Task { branch: row.next()?, version: row.next()?, ..new });
-        }
-        first(answers.pop().unwrap_or_default(), task)?.ok_or_else(|| not_found(&new.id))
+        };
+        first(answers.take(found), record::read)?.ok_or_else(|| not_found(&new.id))
     }
 
     /// The checks that need the scope's roles and flows.
@@ -273,91 +286,79 @@ impl Store {
     /// Deletes a task and returns it as it was. Its history and its messages stay; what waited for
     /// it waits no longer, because a deleted task can never finish.
     pub async fn delete_task(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<Task> {
-        let mut batch =
-            vec![bind!(MARK, id, within, stamp.write_id), history::record_deleted(id, stamp)];
-        batch.extend(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
-        batch.extend(dependencies::release_dependents(id, stamp));
-        batch.push(dependencies::wait_no_more(id, stamp));
-        batch.push(bind!(DELETE, id, stamp.write_id));
-        let answers = self.write_holding(vec![Lock::task(id)], batch).await?;
-        let deleted = first(answers.into_iter().next().unwrap_or_default(), task)?;
+        let mut write = Write::new(stamp);
+        write.hold(Lock::task(id));
+        let marked = write.run(bind!(MARK, id, within, stamp.write_id));
+        write.run(journal::task_deleted(id, stamp));
+        write.run_all(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
+        write.run_all(dependencies::release_dependents(id, stamp));
+        write.run(dependencies::wait_no_more(id, stamp));
+        write.run(bind!(DELETE, id, stamp.write_id));
+        let deleted = first(self.commit(write).await?.take(marked), record::read::<Task>)?;
         let deleted = deleted.ok_or_else(|| not_found(id))?;
         self.hints.tell(&deleted.scope);
         Ok(deleted)
     }
 }
 
-/// What the batch that creates a task decides by: whether its id is free and who waits for it, what
-/// it waits for itself, and whether its project is there.
-pub(crate) fn locks(new: &Task) -> Vec<Lock> {
-    let mut locks = dependencies::locks(new);
-    locks.push(Lock::task(&new.id));
-    locks.extend(new.project_id.as_deref().map(Lock::joining));
-    locks
-}
-
-/// The batch that creates a task; its first answer is empty if it did not. With a draft, the task
-/// is created only if that draft has not been promoted.
-pub(crate) fn creating(
+/// Adds the creation of a task to a write; the answer is empty if it was not created. With a draft,
+/// the task is created only if that draft has not been promoted.
+pub(crate) fn create(
+    write: &mut Write,
     new: &Task,
     within: Option<&str>,
     draft: Option<i64>,
-    stamp: Stamp,
-) -> Vec<Statement> {
-    let mut insert = inserting(new, within, stamp);
-    let mut event = NewEvent::new(Kind::Created, None);
-    // History can be replayed only if it says where it begins.
-    if new.queue != queue::INCOMING {
-        event = event.with(serde_json::json!({ "queue": new.queue }).to_string());
-    }
-    if draft.is_some() || new.blocked_by.is_some() {
-        insert.sql = INSERT_WAITING.into();
-        insert.parameters.push(dependencies::listed(new.blocked_by.as_deref()));
-    }
-    if let Some(draft) = draft {
-        insert.sql = INSERT_FROM_DRAFT.into();
-        insert.parameters.push(draft.into());
-        event = event.with(match &*new.queue {
-            queue::INCOMING => format!("promoted from draft {draft}"),
-            queue => format!("promoted from draft {draft} into {queue}"),
-        });
-    }
-    let mut batch = vec![insert, history::record(&new.id, &event, 0, stamp)];
+) -> Answer {
+    // What the write decides by: whether the id is free and who waits for it, what the task waits
+    // for itself, and whether its project is there.
+    write.hold(Lock::task(&new.id));
+    write.hold_all(dependencies::locks(new));
+    write.hold_all(new.project_id.as_deref().map(Lock::joining));
+    let stamp = write.stamp;
+    let created = write.run(inserting(new, within, draft, stamp));
+    write.record(Subject::Task(&new.id), &creation(new, draft));
     if let Some(list) = &new.blocked_by {
-        batch.extend(dependencies::wait_for(&new.id, &blockers(list), stamp));
+        write.run_all(dependencies::wait_for(&new.id, &blockers(list), stamp));
     }
     if queue::is_finished(&new.queue) {
-        batch.push(counts::add(&new.id, &new.queue, 1, stamp));
+        write.run(counts::add(&new.id, &new.queue, 1, stamp));
     }
     if new.queue == queue::DONE {
-        batch.extend(dependencies::release_dependents(&new.id, stamp));
+        write.run_all(dependencies::release_dependents(&new.id, stamp));
     }
-    batch
+    write.wake_if(created, &new.scope);
+    created
 }
 
-fn inserting(new: &Task, within: Option<&str>, stamp: Stamp) -> Statement {
-    bind!(
-        INSERT,
+/// The first event of a task. History can be replayed only if it says where it begins.
+fn creation(new: &Task, draft: Option<i64>) -> NewEvent {
+    let event = NewEvent::new(Kind::Created, None);
+    match (draft, &*new.queue) {
+        (None, queue::INCOMING) => event,
+        (None, queue) => event.with(serde_json::json!({ "queue": queue }).to_string()),
+        (Some(draft), queue::INCOMING) => event.with(format!("promoted from draft {draft}")),
+        (Some(draft), queue) => event.with(format!("promoted from draft {draft} into {queue}")),
+    }
+}
+
+fn inserting(new: &Task, within: Option<&str>, draft: Option<i64>, stamp: Stamp) -> Statement {
+    let sql = match (draft, &new.blocked_by) {
+        (Some(_), _) => INSERT_FROM_DRAFT,
+        (None, Some(_)) => INSERT_WAITING,
+        (None, None) => INSERT,
+    };
+    let insert = bind!(
+        sql,
         &new.id,
-        &new.file_path,
-        &new.queue,
-        &new.priority,
-        &new.complexity,
-        &new.role,
-        &new.branch,
-        &new.project_id,
-        new.auto_accept,
-        new.created_at,
-        &new.title,
-        &new.kind,
-        &new.hooks,
-        &new.flow,
-        &new.flow_overrides,
         &new.scope,
+        &new.project_id,
+        &new.branch,
         stamp.write_id,
-        &new.content,
         within.is_none(),
-    )
+        dependencies::listed(new.blocked_by.as_deref()),
+        draft,
+    );
+    binding::<Details>(binding::<State>(binding::<Fixed>(insert, new), new), new)
 }
 
 fn crowding(task: &Task) -> Statement {

@@ -87,7 +87,7 @@ pub(crate) async fn revoke_key(
     State(app): State<App>,
     Segment(id): Segment,
 ) -> Answer<Revoked> {
-    let Key { id, scope, .. } = app.store.revoke_key(&id, app.now()).await?;
+    let Key { id, scope, .. } = app.store.revoke_key(&id, app.stamp()).await?;
     audit::other("key.revoked", &Caller::Administrator, &id, Some(&scope));
     Ok(Json(Revoked { message: "API key revoked", id, scope }))
 }

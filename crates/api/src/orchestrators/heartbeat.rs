@@ -21,6 +21,6 @@ pub(crate) async fn note_heartbeat(
     caller: Caller,
     Segment(id): Segment,
 ) -> Answer<Heartbeat> {
-    let last_heartbeat = app.store.note_heartbeat(&id, caller.within(), app.now()).await?;
+    let last_heartbeat = app.store.note_heartbeat(&id, caller.within(), app.stamp()).await?;
     Ok(Json(Heartbeat { success: true, last_heartbeat }))
 }

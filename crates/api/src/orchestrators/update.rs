@@ -24,7 +24,8 @@ pub(crate) async fn update_orchestrator(
     Body(patch): Body<OrchestratorPatch>,
 ) -> Answer<Orchestrator> {
     let status = patch.status()?;
-    let orchestrator = app.store.set_orchestrator_status(&id, caller.within(), status).await?;
+    let orchestrator =
+        app.store.set_orchestrator_status(&id, caller.within(), status, app.stamp()).await?;
     audit::other("orchestrator.updated", &caller, &id, Some(&orchestrator.scope));
     Ok(Json(orchestrator))
 }

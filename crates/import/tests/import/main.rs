@@ -42,7 +42,7 @@ pub(crate) fn made(dump: &str) -> Made {
 impl Made {
     /// A column of all rows of a table.
     pub(crate) fn column(&self, table: &str, name: &str) -> Vec<Value> {
-        let columns = octopoid_store::copy::table(table).unwrap().columns;
+        let columns = &octopoid_store::copy::table(table).unwrap().columns;
         let at = columns.iter().position(|column| column.name == name).unwrap();
         let rows = self.rows.iter().filter(|(name, _)| *name == table);
         rows.map(|(_, row)| row[at].clone()).collect()
@@ -182,7 +182,7 @@ fn rows_without_a_scope_are_told_and_get_the_one_that_is_named() {
     made.tells("drafts 5: scope: there was none, and it got \"mine\"");
     made.tells("tasks t: scope: there was none, and it got \"rest\"");
     for (table, scope) in
-        [("projects", "rest"), ("drafts", "mine"), ("tasks", "rest"), ("task_history", "rest")]
+        [("projects", "rest"), ("drafts", "mine"), ("tasks", "rest"), ("events", "rest")]
     {
         assert_eq!(made.column(table, "scope"), [Value::from(scope)], "{table}");
     }
@@ -204,11 +204,11 @@ fn tasks_are_in_the_order_of_their_creation_and_all_have_a_history() {
     let made = made(&dump(20, &rows.concat()));
     assert_eq!(made.column("tasks", "id"), ["a".into(), "b".into(), "c".into()]);
     assert_eq!(made.column("tasks", "events"), [1.into(), 2.into(), 1.into()]);
-    let mut tasks = made.column("task_history", "task_id");
+    let mut tasks = made.column("events", "subject");
     tasks.sort_by_key(|id| format!("{id:?}"));
     assert_eq!(tasks, ["a".into(), "b".into(), "b".into(), "c".into()]);
     made.tells("task_history gone: left out: 1 events of a task that is not there");
     made.tells("task_history 7: left out: its event has no name, or one that is too long");
     let history = made.summary.tables.last().unwrap();
-    assert_eq!((history.table.name, history.rows, history.of), ("task_history", 4, Some(3)));
+    assert_eq!((history.table.name, history.rows, history.of), ("events", 4, Some(3)));
 }

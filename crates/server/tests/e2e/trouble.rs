@@ -28,16 +28,19 @@ async fn what_was_acknowledged_before_the_disk_was_full_is_kept_and_the_server_i
     let client = server.client();
     client.health().await.unwrap();
     let mut kept = 0;
-    let refusal = loop {
-        let content = "x".repeat(300_000);
-        let new = NewTask { content: content.as_str().into(), ..new_task(&format!("t{kept}")) };
-        match client.create_task(&new).await {
-            Ok(_) => kept += 1,
-            Err(error) => break error,
-        }
-        assert!(kept < 100, "the disk is never full");
-    };
-    assert_eq!(refusal.status(), Some(503), "{refusal}");
+    // Smaller and smaller ones, until there is no room for any.
+    for length in [300_000, 30_000, 3_000, 1] {
+        let content = "x".repeat(length);
+        let refusal = loop {
+            let new = NewTask { content: content.as_str().into(), ..new_task(&format!("t{kept}")) };
+            match client.create_task(&new).await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+            assert!(kept < 1_000, "the disk is never full");
+        };
+        assert_eq!(refusal.status(), Some(503), "{refusal}");
+    }
     assert_eq!(client.health().await.unwrap().status, "unhealthy");
     assert_eq!(client.get_task("t0").await.unwrap().id, "t0");
     server.kill().await;

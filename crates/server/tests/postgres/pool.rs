@@ -73,7 +73,7 @@ async fn a_change_that_takes_too_long_is_ended_and_was_not_done() {
         other.query(sql, &[&name]).await.unwrap().is_empty().then_some(())
     };
     eventually("nothing of it runs any more", PATIENCE, is_over).await;
-    let sql = "SELECT version, title, (SELECT count(*) FROM task_history) FROM tasks";
+    let sql = "SELECT version, title, (SELECT count(*) FROM events) FROM tasks";
     let row = other.query_one(sql, &[]).await.unwrap();
     let task: (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
     assert_eq!(task, (1, "a".into(), 1));

@@ -68,6 +68,7 @@ async fn source(
             Value::Int(0),
             text("s"),
             Value::Null,
+            Value::Int(0),
         ];
         store.insert_rows(messages, vec![row]).await.unwrap();
     }

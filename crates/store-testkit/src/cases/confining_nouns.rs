@@ -28,15 +28,15 @@ async fn a_confined_caller_sees_nothing_of_other_scopes(world: &World) -> Verdic
     for text in [
         why(store.get_project("p", within).await),
         why(store.update_project("p", within, read(&body), stamp).await),
-        why(store.delete_project("p", within).await),
+        why(store.delete_project("p", within, stamp).await),
         why(store.list_project_tasks("p", within, None, &PAGE).await),
         why(store.get_draft(draft.id, within).await),
         why(store.update_draft(draft.id, within, read(&body), stamp).await),
-        why(store.delete_draft(draft.id, within).await),
+        why(store.delete_draft(draft.id, within, stamp).await),
         why(store.promote_draft(draft.id, within, promotion, stamp).await),
         why(store.execute_action(&action.id, within, stamp).await),
-        why(store.update_action(&action.id, within, read(&json!({"result": "r"}))).await),
-        why(store.end_action(&action.id, within, Outcome::Failed, nothing).await),
+        why(store.update_action(&action.id, within, read(&json!({"result": "r"})), stamp).await),
+        why(store.end_action(&action.id, within, Outcome::Failed, nothing, stamp).await),
     ] {
         ensure!(text.ends_with(" not found"), "{text}");
     }

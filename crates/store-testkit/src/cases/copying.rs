@@ -53,7 +53,7 @@ async fn finds(world: &World, sql: Sql) -> Result<Vec<Vec<Value>>, crate::Failur
 async fn a_copy_knows_every_table_and_every_column(world: &World) -> Verdict {
     let mut known = Vec::new();
     for table in tables() {
-        for column in table.columns {
+        for column in &table.columns {
             let kind = if column.kind == Kind::Int { "INTEGER" } else { "TEXT" };
             known.push([table.name, column.name, kind].map(Value::from).to_vec());
         }

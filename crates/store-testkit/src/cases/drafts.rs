@@ -24,10 +24,10 @@ async fn a_drafts_number_is_never_used_again(world: &World) -> Verdict {
     ensure_eq!(world.store.get_draft(first.id, None).await?, first);
     ensure_eq!(first.linked_task_id.as_deref(), Some("5"));
     let second = world.creates_draft(json!({})).await;
-    world.store.delete_draft(second.id, None).await?;
+    world.store.delete_draft(second.id, None, world.stamp()).await?;
     ensure_eq!(world.creates_draft(json!({})).await.id, second.id + 1);
     let gone = format!("Draft {} not found", second.id);
-    ensure_eq!(why(world.store.delete_draft(second.id, None).await), gone);
+    ensure_eq!(why(world.store.delete_draft(second.id, None, world.stamp()).await), gone);
     ensure_eq!(why(world.patches_draft(second.id, json!({})).await), gone);
     Ok(())
 }

@@ -40,7 +40,7 @@ async fn a_key_is_found_by_its_hash_in_whatever_state_it_is(world: &World) -> Ve
     ensure_eq!((issued.created_at, issued.expires_at), (Millis(START), Some(Millis(START + 1))));
     ensure_eq!((issued.last_used_at, issued.revoked_at), (None, None));
     ensure_eq!(world.key("h").await, issued);
-    let revoked = world.store.revoke_key(&issued.id, Millis(START + 5)).await?;
+    let revoked = world.store.revoke_key(&issued.id, world.at(5)).await?;
     ensure_eq!(revoked.revoked_at, Some(Millis(START + 5)));
     ensure_eq!(world.key("h").await, revoked);
     Ok(())
@@ -59,10 +59,10 @@ async fn the_use_of_a_key_is_noted_at_most_once_a_minute(world: &World) -> Verdi
 async fn revoking_twice_keeps_the_first_time(world: &World) -> Verdict {
     let world = world.nouns();
     let id = world.issues("h", "s", None, 0).await.id;
-    world.store.revoke_key(&id, Millis(START + 1)).await?;
-    let again = world.store.revoke_key(&id, Millis(START + 2)).await?;
+    world.store.revoke_key(&id, world.at(1)).await?;
+    let again = world.store.revoke_key(&id, world.at(2)).await?;
     ensure_eq!(again.revoked_at, Some(Millis(START + 1)));
-    let unknown = world.store.revoke_key("key-0", Millis(START)).await;
+    let unknown = world.store.revoke_key("key-0", world.at(0)).await;
     ensure_eq!(why(unknown), "API key not found");
     Ok(())
 }
@@ -111,7 +111,7 @@ async fn a_rotation_keeps_the_expiry(world: &World) -> Verdict {
 async fn the_administrator_replaces_all_live_keys_of_the_scope(world: &World) -> Verdict {
     let world = world.nouns();
     let revoked = world.issues("revoked", "s", None, 0).await;
-    world.store.revoke_key(&revoked.id, Millis(START)).await?;
+    world.store.revoke_key(&revoked.id, world.at(0)).await?;
     world.issues("first", "s", Some("first"), 1).await;
     world.issues("last", "s", Some("last"), 2).await;
     let foreign = world.issues("foreign", "t", None, 3).await;

@@ -316,8 +316,8 @@ async fn reaping_records_one_event_per_task(world: &World) -> Verdict {
 async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict {
     const HOLD_ELSEWHERE: &str = "UPDATE tasks SET queue = 'polish', claimed_in = 'polish' \
          WHERE id IN ('a', 'b', 'e')";
-    const TAKE_NUMBER: &str = "INSERT INTO task_history (task_id, seq, scope, event, at) \
-         SELECT id, events + 1, scope, 'edited', 0 FROM tasks WHERE id = 'c'";
+    const TAKE_NUMBER: &str = "INSERT INTO events (scope, kind, subject, seq, event, at) \
+         SELECT scope, 'task', id, events + 1, 'edited', 0 FROM tasks WHERE id = 'c'";
     for id in ["a", "b", "c", "d", "e", "f"] {
         world.works_on(id).await?;
         world.passes(1);

@@ -16,6 +16,7 @@ mod editing;
 mod filtering;
 mod flows;
 mod forcing;
+mod journal;
 mod keys;
 mod leasing;
 mod listing;
@@ -58,6 +59,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         schema::CASES,
         copying::CASES,
         orchestrators::CASES,
+        journal::CASES,
         keys::CASES,
         roles::CASES,
         registering_flows::CASES,

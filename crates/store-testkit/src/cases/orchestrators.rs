@@ -74,7 +74,7 @@ async fn registering_again_overwrites_everything_but_the_first_time(world: &Worl
 async fn registering_ends_maintenance(world: &World) -> Verdict {
     let world = world.nouns();
     world.registers("m", "s", 0).await;
-    world.store.set_orchestrator_status("c-m", None, Status::Maintenance).await?;
+    world.store.set_orchestrator_status("c-m", None, Status::Maintenance, world.stamp()).await?;
     ensure_eq!(world.registers("m", "s", 1).await.orchestrator.status, Status::Active);
     Ok(())
 }
@@ -127,7 +127,7 @@ async fn the_first_registration_of_a_scope_takes_its_only_first_key(world: &Worl
 async fn a_scope_whose_keys_are_revoked_has_had_its_first_key(world: &World) -> Verdict {
     let world = world.nouns();
     let key = world.issues("h", "s", None, 0).await;
-    world.store.revoke_key(&key.id, Millis(START)).await?;
+    world.store.revoke_key(&key.id, world.at(0)).await?;
     ensure!(!world.registers("m", "s", 1).await.is_key_issued);
     Ok(())
 }
@@ -141,9 +141,9 @@ async fn a_heartbeat_moves_the_clock_and_revives_only_the_offline(world: &World)
         (Status::Maintenance, Status::Maintenance),
     ];
     for (number, (before, after)) in (1..).zip(after) {
-        world.store.set_orchestrator_status("c-m", None, before).await?;
+        world.store.set_orchestrator_status("c-m", None, before, world.stamp()).await?;
         let now = Millis(START + number);
-        ensure_eq!(world.store.note_heartbeat("c-m", None, now).await?, now);
+        ensure_eq!(world.store.note_heartbeat("c-m", None, world.at(now.0 - START)).await?, now);
         let found = world.orchestrator("c-m").await;
         ensure_eq!((found.status, found.last_heartbeat), (after, now));
     }
@@ -157,8 +157,8 @@ async fn an_orchestrator_of_another_scope_is_not_found(world: &World) -> Verdict
         let store = &world.store;
         let texts = [
             why(store.get_orchestrator(id, within).await),
-            why(store.note_heartbeat(id, within, Millis(START)).await),
-            why(store.set_orchestrator_status(id, within, Status::Offline).await),
+            why(store.note_heartbeat(id, within, world.at(0)).await),
+            why(store.set_orchestrator_status(id, within, Status::Offline, world.stamp()).await),
         ];
         ensure_eq!(texts, ["Orchestrator not found"; 3]);
     }
@@ -174,7 +174,7 @@ async fn orchestrators_are_listed_by_their_last_heartbeat(world: &World) -> Verd
     }
     let all = Filter::default();
     ensure_eq!(world.lists(all.clone()).await, ["c-new", "c-mid", "c-old"]);
-    world.store.note_heartbeat("c-old", None, Millis(START + 30)).await?;
+    world.store.note_heartbeat("c-old", None, world.at(30)).await?;
     ensure_eq!(world.lists(all).await, ["c-old", "c-new", "c-mid"]);
     Ok(())
 }
@@ -191,7 +191,7 @@ async fn the_list_of_orchestrators_is_filtered_by_scope_cluster_and_status(
     ] {
         let body = json!({"cluster": cluster, "machine_id": machine, "scope": scope});
         let id = world.tries_to_register(body, 0).await?.orchestrator.id;
-        world.store.set_orchestrator_status(&id, None, status).await?;
+        world.store.set_orchestrator_status(&id, None, status, world.stamp()).await?;
     }
     let filter = |scope: &str, cluster: &str, statuses: &[&str]| Filter {
         scope: (!scope.is_empty()).then(|| scope.to_owned()),
@@ -212,10 +212,13 @@ async fn only_active_orchestrators_that_fell_silent_are_marked_offline(world: &W
     for (machine, ms) in [("silent", 0), ("edge", 10), ("heard", 20), ("resting", 0)] {
         world.registers(machine, "s", ms).await;
     }
-    world.store.set_orchestrator_status("c-resting", None, Status::Maintenance).await?;
+    world
+        .store
+        .set_orchestrator_status("c-resting", None, Status::Maintenance, world.stamp())
+        .await?;
     let since = Millis(START + 10);
-    ensure_eq!(world.store.mark_offline(since).await?, ["c-silent"]);
-    ensure!(world.store.mark_offline(since).await?.is_empty());
+    ensure_eq!(world.store.mark_offline(since, world.at(0)).await?, ["c-silent"]);
+    ensure!(world.store.mark_offline(since, world.at(0)).await?.is_empty());
     ensure_eq!(world.orchestrator("c-silent").await.status, Status::Offline);
     ensure_eq!(world.orchestrator("c-edge").await.status, Status::Active);
     ensure_eq!(world.orchestrator("c-resting").await.status, Status::Maintenance);

@@ -48,7 +48,7 @@ async fn projects_are_paged_while_others_come_and_go(world: &World) -> Verdict {
             world.creates_project(&format!("new-{number}"), json!({})).await;
             // One that was shown goes, and one that was to come.
             for id in ["e", "c"] {
-                world.store.delete_project(id, None).await.ok();
+                world.store.delete_project(id, None, world.stamp()).await.ok();
             }
         });
     ensure_eq!(pages, "e d | b a");
@@ -92,7 +92,7 @@ async fn drafts_and_actions_are_paged_while_others_come_and_go(world: &World) ->
     let pages =
         walked!(|page| world.store.list_drafts(&filter, page), |draft| draft.title, |_number| {
             world.creates_draft(json!({"title": "new"})).await;
-            world.store.delete_draft(3, None).await.ok();
+            world.store.delete_draft(3, None, world.stamp()).await.ok();
         });
     ensure_eq!(pages, "4 3 | 1 0");
     let (scope, status) = ("s".to_owned(), Some("proposed".to_owned()));
@@ -149,7 +149,7 @@ async fn orchestrators_that_are_heard_of_stay_on_their_page(world: &World) -> Ve
         walked!(|page| world.store.list_orchestrators(&filter, page), |found| found.id, |number| {
             // Some that were shown are heard of, and some that are to come.
             for id in ["c-e", "c-a", "c-d"] {
-                let at = world.at(100 + i64::try_from(number).unwrap_or_default()).now;
+                let at = world.at(100 + i64::try_from(number).unwrap_or_default());
                 world.store.note_heartbeat(id, None, at).await?;
             }
             world.registers(&format!("a{number}"), "s", 200).await;
@@ -171,7 +171,7 @@ async fn flows_and_roles_are_paged_by_name(world: &World) -> Verdict {
     }
     let pages = walked!(|page| world.store.list_flows("s", page), |flow| flow.name, |number| {
         world.puts_flow("s", &format!("a{number}"), json!({}), 0).await;
-        world.store.delete_flow("s", "a").await.ok();
+        world.store.delete_flow("s", "a", world.stamp()).await.ok();
     });
     ensure_eq!(pages, "a b | c d | it's");
     let pages =

@@ -75,12 +75,18 @@ async fn a_project_with_tasks_is_not_deleted(world: &World) -> Verdict {
     let world = world.nouns();
     world.creates_project("p", json!({})).await;
     world.creates_task("t", json!({"project_id": "p"})).await;
-    let refused = world.store.delete_project("p", None).await;
+    let refused = world.store.delete_project("p", None, world.stamp()).await;
     ensure_eq!(why(refused), "Cannot delete project p: has 1 tasks");
     world.store.delete_task("t", None, world.stamp()).await?;
-    ensure_eq!(why(world.store.delete_project("p", Some("x")).await), "Project p not found");
-    world.store.delete_project("p", None).await?;
-    ensure_eq!(why(world.store.delete_project("p", None).await), "Project p not found");
+    ensure_eq!(
+        why(world.store.delete_project("p", Some("x"), world.stamp()).await),
+        "Project p not found"
+    );
+    world.store.delete_project("p", None, world.stamp()).await?;
+    ensure_eq!(
+        why(world.store.delete_project("p", None, world.stamp()).await),
+        "Project p not found"
+    );
     Ok(())
 }
 

@@ -67,9 +67,9 @@ async fn a_deleted_flow_is_gone_from_its_scope_only(world: &World) -> Verdict {
     let world = world.nouns();
     world.puts_flow("s", "f", json!({}), 0).await;
     world.puts_flow("t", "f", json!({}), 0).await;
-    world.store.delete_flow("s", "f").await?;
+    world.store.delete_flow("s", "f", world.stamp()).await?;
     ensure_eq!(why(world.store.get_flow("s", "f").await), "Flow not found");
-    ensure_eq!(why(world.store.delete_flow("s", "f").await), "Flow not found");
+    ensure_eq!(why(world.store.delete_flow("s", "f", world.stamp()).await), "Flow not found");
     ensure!(world.store.get_flow("t", "f").await.is_ok());
     Ok(())
 }

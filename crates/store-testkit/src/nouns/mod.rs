@@ -101,10 +101,9 @@ impl Nouns {
     pub async fn creates_draft(&self, fields: Value) -> Draft {
         let body = with(json!({"title": "idea", "author": "human", "scope": "s"}), fields);
         let new = read::<NewDraft>(&body);
-        self.store
-            .create_draft(new.into_draft(None, self.stamp().now).expect(READS))
-            .await
-            .expect(DONE)
+        let stamp = self.stamp();
+        let new = new.into_draft(None, stamp.now).expect(READS);
+        self.store.create_draft(new, stamp).await.expect(DONE)
     }
 
     /// Changes a draft.
@@ -147,12 +146,12 @@ impl Nouns {
 
     /// Changes an action.
     pub async fn patches_action(&self, id: &str, body: Value) -> Result<Action> {
-        self.store.update_action(id, None, read(&body)).await
+        self.store.update_action(id, None, read(&body), self.stamp()).await
     }
 
     /// Says how an action ended.
     pub async fn ends(&self, id: &str, outcome: Outcome, body: Value) -> Result<Action> {
-        self.store.end_action(id, None, outcome, read(&body)).await
+        self.store.end_action(id, None, outcome, read(&body), self.stamp()).await
     }
 
     /// The ids of the actions that a filter finds at some time.

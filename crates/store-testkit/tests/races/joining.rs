@@ -23,8 +23,9 @@ async fn no_task_names_a_project_that_was_deleted_while_it_joined() {
         world.makes_project(&project, "main", Some(SCOPE)).await.unwrap();
         world.creates(&joins).await.unwrap();
 
-        let (other, id) = (Arc::clone(world), project.clone());
-        let deleting = async move { won(other.store.delete_project(&id, None).await) }.boxed();
+        let (other, id, stamp) = (Arc::clone(world), project.clone(), world.stamp());
+        let deleting =
+            async move { won(other.store.delete_project(&id, None, stamp).await) }.boxed();
         let (other, new) = (
             Arc::clone(world),
             new_with(&format!("made-{round}"), &json!({ "project_id": project })),

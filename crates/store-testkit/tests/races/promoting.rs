@@ -24,7 +24,8 @@ async fn one_of_many_that_promote_the_same_draft_wins() {
     for round in 0..DRAFTS {
         let body = json!({ "title": "t", "author": "human", "scope": SCOPE });
         let new: NewDraft = parse_body(body.to_string().as_bytes()).unwrap();
-        let draft = world.store.create_draft(new.into_draft(None, world.now()).unwrap()).await;
+        let new = new.into_draft(None, world.now()).unwrap();
+        let draft = world.store.create_draft(new, world.stamp()).await;
         let draft = draft.unwrap().id;
         let promoters = (0..PROMOTERS).map(|number| {
             let (world, id) = (Arc::clone(world), format!("n{round}-{number}"));

@@ -63,8 +63,8 @@ async fn machines_that_fall_silent_are_reported_once_however_many_servers_look()
         }
         world.passes(1);
         let watchers = servers.iter().map(|server| {
-            let (server, now) = (server.clone(), world.now());
-            async move { server.mark_offline(now).await }
+            let (server, stamp) = (server.clone(), world.stamp());
+            async move { server.mark_offline(stamp.now, stamp).await }
         });
         let reported = at_once(watchers.collect()).await;
         let reported = reported.into_iter().flat_map(|ids| ids.expect("no watcher fails"));

@@ -19,26 +19,35 @@ struct Counter {
 /// A counter that PostgreSQL has and SQLite does without: there the next number follows the highest
 /// that is in the table.
 macro_rules! identity {
-    ($table:literal) => {
+    ($table:literal, $column:literal) => {
         Counter {
             table: $table,
-            highest: Sql::Same(Borrowed(concat!("SELECT COALESCE(MAX(seq), 0) FROM ", $table))),
+            highest: Sql::Same(Borrowed(concat!(
+                "SELECT COALESCE(MAX(",
+                $column,
+                "), 0) FROM ",
+                $table
+            ))),
             read: Sql::OnlyPostgres(concat!(
                 "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ",
                 $table,
-                "_seq_seq"
+                "_",
+                $column,
+                "_seq"
             )),
             set: &[Sql::OnlyPostgres(concat!(
                 "SELECT setval('",
                 $table,
-                "_seq_seq', GREATEST(?1, 1), ?1 > 0)"
+                "_",
+                $column,
+                "_seq', GREATEST(?1, 1), ?1 > 0)"
             ))],
         }
     };
 }
 
 /// A draft's number is seen by people, so SQLite counts it too.
-const COUNTERS: [Counter; 5] = [
+const COUNTERS: [Counter; 6] = [
     Counter {
         table: "drafts",
         highest: Sql::Same(Borrowed("SELECT COALESCE(MAX(id), 0) FROM drafts")),
@@ -55,15 +64,16 @@ const COUNTERS: [Counter; 5] = [
             Sql::OnlyPostgres("SELECT setval('drafts_id_seq', GREATEST(?1, 1), ?1 > 0)"),
         ],
     },
-    identity!("tasks"),
-    identity!("projects"),
-    identity!("messages"),
-    identity!("actions"),
+    identity!("tasks", "seq"),
+    identity!("events", "position"),
+    identity!("projects", "seq"),
+    identity!("messages", "seq"),
+    identity!("actions", "seq"),
 ];
 
 /// Until it has looked at the rows, PostgreSQL plans as if there were hardly any.
 const LOOK_OVER: Sql = Sql::OnlyPostgres(
-    "ANALYZE projects, drafts, tasks, task_blockers, finished_counts, task_history, \
+    "ANALYZE projects, drafts, tasks, task_blockers, finished_counts, events, \
      orchestrators, messages, actions, flows, roles, api_keys",
 );
 

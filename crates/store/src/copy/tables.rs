@@ -4,8 +4,11 @@ use std::{fmt::Write, sync::LazyLock};
 
 use super::CopyError;
 use crate::{
-    Sql,
-    engine::{Bind, Parameter, Row, Statement, Value},
+    Sql, actions, counts, dependencies, drafts,
+    engine::{Parameter, Row, Statement, Value},
+    flows, journal, keys, messages, orchestrators, projects,
+    record::Layout,
+    roles, tasks,
 };
 
 /// The most parameters that a statement has anywhere.
@@ -29,13 +32,23 @@ pub struct Column {
     pub kind: Kind,
 }
 
+impl Column {
+    pub(crate) const fn int(name: &'static str) -> Self {
+        Self { name, kind: Kind::Int }
+    }
+
+    pub(crate) const fn text(name: &'static str) -> Self {
+        Self { name, kind: Kind::Text }
+    }
+}
+
 /// A table of the schema.
 #[derive(Debug)]
 pub struct Table {
     /// Its name.
     pub name: &'static str,
     /// Its columns. The first of them are its key.
-    pub columns: &'static [Column],
+    pub columns: Vec<Column>,
     key: usize,
     first_page: String,
     next_page: String,
@@ -46,207 +59,24 @@ pub struct Table {
     insert_many: String,
 }
 
-const fn int(name: &'static str) -> Column {
-    Column { name, kind: Kind::Int }
-}
-
-const fn text(name: &'static str) -> Column {
-    Column { name, kind: Kind::Text }
-}
-
-/// Each table with the number of columns in its key, and its columns.
-const COLUMNS: [(&str, usize, &[Column]); 12] = [
-    ("projects", 1, PROJECTS),
-    ("drafts", 1, DRAFTS),
-    ("tasks", 1, TASKS),
-    ("task_blockers", 3, &[text("scope"), text("blocker_id"), text("task_id"), int("position")]),
-    ("finished_counts", 3, &[text("scope"), text("queue"), int("shard"), int("tasks")]),
-    ("task_history", 2, HISTORY),
-    ("orchestrators", 1, ORCHESTRATORS),
-    ("messages", 1, MESSAGES),
-    ("actions", 1, ACTIONS),
-    ("flows", 2, FLOWS),
-    ("roles", 2, ROLES),
-    ("api_keys", 1, KEYS),
-];
-
-const PROJECTS: &[Column] = &[
-    int("seq"),
-    text("id"),
-    text("title"),
-    text("description"),
-    text("status"),
-    text("branch"),
-    text("base_branch"),
-    int("auto_accept"),
-    int("created_at"),
-    text("created_by"),
-    int("completed_at"),
-    text("scope"),
-    text("pr_url"),
-    int("pr_number"),
-    text("flow"),
-    int("write_id"),
-];
-
-const DRAFTS: &[Column] = &[
-    int("id"),
-    text("title"),
-    text("status"),
-    text("author"),
-    text("domain"),
-    text("file_path"),
-    int("created_at"),
-    int("updated_at"),
-    text("linked_task_id"),
-    text("linked_project_id"),
-    text("tags"),
-    text("scope"),
-];
-
-const TASKS: &[Column] = &[
-    int("seq"),
-    text("id"),
-    text("file_path"),
-    text("queue"),
-    text("priority"),
-    text("complexity"),
-    text("role"),
-    text("branch"),
-    text("blocked_by"),
-    text("claimed_by"),
-    int("claimed_at"),
-    int("commits_count"),
-    int("turns_used"),
-    int("attempt_count"),
-    int("has_plan"),
-    text("plan_id"),
-    text("project_id"),
-    int("auto_accept"),
-    int("rejection_count"),
-    int("pr_number"),
-    text("pr_url"),
-    text("checks"),
-    text("check_results"),
-    int("needs_rebase"),
-    text("last_rebase_attempt_at"),
-    text("staging_url"),
-    int("submitted_at"),
-    int("completed_at"),
-    int("created_at"),
-    int("updated_at"),
-    text("orchestrator_id"),
-    int("lease_expires_at"),
-    int("version"),
-    int("needs_breakdown"),
-    int("review_round"),
-    text("execution_notes"),
-    text("title"),
-    text("type"),
-    text("hooks"),
-    text("flow"),
-    text("flow_overrides"),
-    text("scope"),
-    int("needs_intervention"),
-    text("claimed_in"),
-    int("write_id"),
-    int("events"),
-    int("is_awaited"),
-    text("content"),
-];
-
-const HISTORY: &[Column] = &[
-    text("task_id"),
-    int("seq"),
-    text("scope"),
-    text("event"),
-    text("agent"),
-    text("details"),
-    int("at"),
-    int("version"),
-];
-
-const ORCHESTRATORS: &[Column] = &[
-    text("id"),
-    text("cluster"),
-    text("machine_id"),
-    text("hostname"),
-    text("repo_url"),
-    int("registered_at"),
-    int("last_heartbeat"),
-    text("status"),
-    text("version"),
-    text("capabilities"),
-    text("scope"),
-];
-
-const MESSAGES: &[Column] = &[
-    int("seq"),
-    text("id"),
-    text("task_id"),
-    text("from_actor"),
-    text("to_actor"),
-    text("type"),
-    text("content"),
-    int("created_at"),
-    text("scope"),
-    text("parent_message_id"),
-];
-
-const ACTIONS: &[Column] = &[
-    int("seq"),
-    text("id"),
-    text("entity_type"),
-    text("entity_id"),
-    text("action_type"),
-    text("label"),
-    text("description"),
-    text("status"),
-    text("proposed_by"),
-    int("proposed_at"),
-    int("executed_at"),
-    text("result"),
-    text("expires_at"),
-    int("expires_at_ms"),
-    text("metadata"),
-    text("action_data"),
-    text("scope"),
-];
-
-const FLOWS: &[Column] = &[
-    text("scope"),
-    text("name"),
-    text("states"),
-    text("transitions"),
-    int("registered_at"),
-    int("updated_at"),
-    text("description"),
-    text("child_flow"),
-];
-
-const ROLES: &[Column] = &[
-    text("name"),
-    text("scope"),
-    text("description"),
-    text("claims_from"),
-    text("orchestrator_id"),
-    int("created_at"),
-];
-
-const KEYS: &[Column] = &[
-    text("key_hash"),
-    text("id"),
-    text("scope"),
-    text("label"),
-    int("created_at"),
-    int("last_used_at"),
-    int("expires_at"),
-    int("revoked_at"),
+/// All tables, in the order in which they are copied.
+const LAYOUTS: [Layout; 12] = [
+    projects::TABLE,
+    drafts::TABLE,
+    tasks::TABLE,
+    dependencies::TABLE,
+    counts::TABLE,
+    journal::TABLE,
+    orchestrators::TABLE,
+    messages::TABLE,
+    actions::TABLE,
+    flows::TABLE,
+    roles::TABLE,
+    keys::TABLE,
 ];
 
 /// The texts are made of these constants once, and are as constant as they are.
-static TABLES: LazyLock<Vec<Table>> =
-    LazyLock::new(|| COLUMNS.map(|(name, key, columns)| Table::new(name, key, columns)).into());
+static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| LAYOUTS.iter().map(Table::new).collect());
 
 /// All tables of the schema, but the one that tells its version, and the one that tells when its
 /// servers were available: the server that opens the copy was not, until then.
@@ -260,12 +90,11 @@ pub fn table(name: &str) -> Option<&'static Table> {
 }
 
 impl Table {
-    fn new(name: &'static str, key: usize, columns: &'static [Column]) -> Self {
-        let named = |columns: &[Column]| {
-            let names: Vec<_> = columns.iter().map(|column| column.name).collect();
-            names.join(", ")
-        };
-        let (all, keys) = (named(columns), named(&columns[..key]));
+    fn new(layout: &Layout) -> Self {
+        let name = layout.name;
+        let columns = layout.columns();
+        let names: Vec<_> = columns.iter().map(|column| column.name).collect();
+        let (all, key, keys) = (names.join(", "), layout.key.len(), layout.key.join(", "));
         let page = |condition: &str, limit: usize| {
             format!("SELECT {all} FROM {name}{condition} ORDER BY {keys} LIMIT ?{limit}")
         };
@@ -277,14 +106,14 @@ impl Table {
         let after = format!(" WHERE ({keys}) > {}", parameters_from(0, key));
         Self {
             name,
-            columns,
-            key,
             first_page: page("", 1),
             next_page: page(&after, key + 1),
             count: format!("SELECT COUNT(*) FROM {name}"),
             is_used: format!("SELECT EXISTS (SELECT 1 FROM {name})"),
             insert: insert(1),
-            insert_many: insert(rows_max(columns)),
+            insert_many: insert(rows_max(&columns)),
+            key,
+            columns,
         }
     }
 
@@ -308,7 +137,7 @@ impl Table {
 
     /// The statements that insert these rows.
     pub(super) fn inserting(&'static self, rows: Vec<Row>) -> Result<Vec<Statement>, CopyError> {
-        let most = rows_max(self.columns);
+        let most = rows_max(&self.columns);
         let mut statements = Vec::with_capacity(rows.len() / most + most);
         let mut rows = rows.into_iter();
         while rows.len() >= most && most > 1 {
@@ -328,12 +157,12 @@ impl Table {
 
     /// The key of a row.
     pub(super) fn key(&self, row: &[Value]) -> Result<Vec<Parameter>, CopyError> {
-        let key = row.iter().zip(self.columns).take(self.key);
+        let key = row.iter().zip(&self.columns).take(self.key);
         key.map(|(value, column)| self.parameter(value.clone(), *column)).collect()
     }
 
     /// The columns of the key.
-    pub fn key_columns(&self) -> &'static [Column] {
+    pub fn key_columns(&self) -> &[Column] {
         &self.columns[..self.key]
     }
 
@@ -341,7 +170,7 @@ impl Table {
         if row.len() != self.columns.len() {
             return Err(CopyError::Odd { table: self.name, column: "all of them" });
         }
-        for (value, column) in row.into_iter().zip(self.columns) {
+        for (value, column) in row.into_iter().zip(&self.columns) {
             parameters.push(self.parameter(value, *column)?);
         }
         Ok(())
@@ -351,8 +180,7 @@ impl Table {
         match (value, column.kind) {
             (Value::Int(number), Kind::Int) => Ok(number.into()),
             (Value::Text(text), Kind::Text) => Ok(text.into()),
-            (Value::Null, Kind::Int) => Ok(i64::bind(None)),
-            (Value::Null, Kind::Text) => Ok(String::bind(None)),
+            (Value::Null, kind) => Ok(kind.null()),
             (Value::Int(_), Kind::Text) | (Value::Text(_), Kind::Int) => {
                 Err(CopyError::Odd { table: self.name, column: column.name })
             }
@@ -386,7 +214,8 @@ mod tests {
     #[test]
     fn a_tables_texts_name_its_columns_and_go_by_its_key() {
         let roles = table("roles").unwrap();
-        let columns = "name, scope, description, claims_from, orchestrator_id, created_at";
+        let columns =
+            "name, scope, description, claims_from, orchestrator_id, created_at, write_id";
         assert_eq!(
             roles.next_page,
             format!(
@@ -396,9 +225,9 @@ mod tests {
         );
         assert_eq!(
             roles.insert,
-            format!("INSERT INTO roles ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+            format!("INSERT INTO roles ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         );
-        assert!(roles.insert_many.ends_with("(?91, ?92, ?93, ?94, ?95, ?96)"));
+        assert!(roles.insert_many.ends_with("(?92, ?93, ?94, ?95, ?96, ?97, ?98)"));
         assert!(table("schema_versions").is_none());
     }
 }

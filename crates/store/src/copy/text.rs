@@ -93,14 +93,16 @@ mod tests {
     fn role(description: String) -> Row {
         let text = |text: &str| Value::from(text);
         let description = Value::Text(description);
-        vec![text("it's"), text("s"), description, text("incoming"), text("o"), Value::Int(1)]
+        let (one, mark) = (Value::Int(1), Value::Int(0));
+        vec![text("it's"), text("s"), description, text("incoming"), text("o"), one, mark]
     }
 
     #[test]
     fn texts_are_quoted() {
         let statements = inserting(table("roles").unwrap(), &role("a 'b'\nc".to_owned()));
-        let columns = "name, scope, description, claims_from, orchestrator_id, created_at";
-        let values = "'it''s', 's', 'a ''b''\nc', 'incoming', 'o', 1";
+        let columns =
+            "name, scope, description, claims_from, orchestrator_id, created_at, write_id";
+        let values = "'it''s', 's', 'a ''b''\nc', 'incoming', 'o', 1, 0";
         assert_eq!(statements, [format!("INSERT INTO roles ({columns}) VALUES ({values});")]);
     }
 

@@ -15,8 +15,8 @@ use super::{CursorOf, Listed, Page, json, sort::Sort};
 use crate::{
     Result, Sql, Store, StoreError, all,
     engine::{Parameter, Row, Rows, Statement, Value},
+    record::{self, Columns as _},
     row::{RowReader, number},
-    tasks::{columns, task},
 };
 
 /// Which tasks to list. Empty lists do not filter.
@@ -335,7 +335,7 @@ impl Tasks {
             format!(
                 "SELECT {}, {} FROM tasks WHERE seq IN (SELECT number FROM ({}) AS found \
                  ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}) ORDER BY {}",
-                columns!(),
+                Task::NAMES,
                 self.sort.place("seq"),
                 union(parts.collect()),
                 order.replace("number", "seq"),
@@ -422,7 +422,7 @@ fn placed(row: Row) -> Result<(Task, i64)> {
         return Err(StoreError::Corrupt("a task has no place"));
     };
     let place = *place;
-    Ok((task(row)?, place))
+    Ok((record::read(row)?, place))
 }
 
 /// How many were looked at, how many match, and the place of the last.

@@ -50,9 +50,9 @@ CREATE TABLE tasks (
     needs_intervention INTEGER NOT NULL ON CONFLICT FAIL,
     -- The queue in which the present claim was made.
     claimed_in TEXT,
-    -- The mark of the write that changed the row last; history follows it.
+    -- The mark of the write that changed the row last; its events follow it.
     write_id INTEGER NOT NULL ON CONFLICT FAIL,
-    -- How many events history has recorded; the next one gets the next number.
+    -- How many events the journal has of it; the next one gets the next number.
     events INTEGER NOT NULL ON CONFLICT FAIL,
     -- Whether any task waits or has waited for this one, so that finishing it must look for them.
     is_awaited INTEGER NOT NULL ON CONFLICT FAIL,
@@ -112,20 +112,29 @@ CREATE TABLE finished_counts (
     PRIMARY KEY (scope, queue, shard) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
--- Outlives its task. `seq` counts a task's events from 1.
-CREATE TABLE task_history (
-    task_id TEXT NOT NULL ON CONFLICT FAIL,
-    seq INTEGER NOT NULL ON CONFLICT FAIL,
-    scope TEXT NOT NULL ON CONFLICT FAIL,
+-- The journal: everything that changed, in the order of the changes. A position is never given
+-- twice: the last event stays, whatever else is removed.
+CREATE TABLE events (
+    position INTEGER PRIMARY KEY,
+    -- Null for what belongs to no scope.
+    scope TEXT,
+    -- What the event is about: the kind of thing, and its id.
+    kind TEXT NOT NULL ON CONFLICT FAIL,
+    subject TEXT NOT NULL ON CONFLICT FAIL,
+    -- In events of tasks: the number in the task's history, from 1.
+    seq INTEGER,
     event TEXT NOT NULL ON CONFLICT FAIL,
-    agent TEXT,
+    actor TEXT,
     details TEXT,
     at INTEGER NOT NULL ON CONFLICT FAIL,
-    -- In the event `deleted`: the version that the task had. The next task of its id goes on from
-    -- there, so this event is never removed.
+    -- In events of tasks: version and queue after the change. The next task of the same id goes on
+    -- from the version of the last event, so that event stays too.
     version INTEGER,
-    PRIMARY KEY (task_id, seq) ON CONFLICT FAIL
-) WITHOUT ROWID;
+    queue TEXT
+);
+
+-- Serves the history of a task, which outlives it.
+CREATE UNIQUE INDEX events_by_task ON events (subject, seq) WHERE seq IS NOT NULL;
 
 -- When the scheduled jobs ran last, and the gaps before that in which agents could not reach the
 -- server, as JSON. There is one row.

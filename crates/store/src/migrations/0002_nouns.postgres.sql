@@ -18,7 +18,6 @@ CREATE TABLE projects (
     pr_url TEXT COLLATE "C",
     pr_number BIGINT,
     flow TEXT COLLATE "C",
-    -- The mark of the write that made it, by which that write's other statements know it did.
     write_id BIGINT NOT NULL DEFAULT 0
 );
 
@@ -39,7 +38,8 @@ CREATE TABLE drafts (
     linked_task_id TEXT COLLATE "C",
     linked_project_id TEXT COLLATE "C",
     tags TEXT COLLATE "C",
-    scope TEXT COLLATE "C"
+    scope TEXT COLLATE "C",
+    write_id BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX drafts_by_scope ON drafts (scope, (id + 0));
@@ -56,7 +56,8 @@ CREATE TABLE orchestrators (
     status TEXT COLLATE "C" NOT NULL,
     version TEXT COLLATE "C",
     capabilities TEXT COLLATE "C",
-    scope TEXT COLLATE "C" NOT NULL
+    scope TEXT COLLATE "C" NOT NULL,
+    write_id BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX orchestrators_by_scope ON orchestrators (scope, (id || ''));
@@ -75,7 +76,8 @@ CREATE TABLE messages (
     content TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     scope TEXT COLLATE "C" NOT NULL,
-    parent_message_id TEXT COLLATE "C"
+    parent_message_id TEXT COLLATE "C",
+    write_id BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX messages_by_scope ON messages (scope, created_at, seq);
@@ -103,7 +105,8 @@ CREATE TABLE actions (
     expires_at_ms BIGINT,
     metadata TEXT COLLATE "C",
     action_data TEXT COLLATE "C",
-    scope TEXT COLLATE "C" NOT NULL
+    scope TEXT COLLATE "C" NOT NULL,
+    write_id BIGINT NOT NULL DEFAULT 0
 );
 
 -- All are in the order of creation, so that the newest are found without sorting.
@@ -120,6 +123,7 @@ CREATE TABLE flows (
     updated_at BIGINT NOT NULL,
     description TEXT COLLATE "C",
     child_flow TEXT COLLATE "C",
+    write_id BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, name)
 );
 
@@ -131,6 +135,7 @@ CREATE TABLE roles (
     claims_from TEXT COLLATE "C" NOT NULL,
     orchestrator_id TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
+    write_id BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (name, scope)
 );
 
@@ -146,7 +151,8 @@ CREATE TABLE api_keys (
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
     expires_at BIGINT,
-    revoked_at BIGINT
+    revoked_at BIGINT,
+    write_id BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE INDEX api_keys_by_scope ON api_keys (scope, (id || ''));

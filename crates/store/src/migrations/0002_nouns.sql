@@ -1,3 +1,5 @@
+-- `write_id` is the mark of the write that changed a row last; the events of the write follow it.
+
 CREATE TABLE projects (
     seq INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -14,7 +16,6 @@ CREATE TABLE projects (
     pr_url TEXT,
     pr_number INTEGER,
     flow TEXT,
-    -- The mark of the write that made it, by which that write's other statements know it did.
     write_id INTEGER NOT NULL DEFAULT 0
 );
 
@@ -35,7 +36,8 @@ CREATE TABLE drafts (
     linked_task_id TEXT,
     linked_project_id TEXT,
     tags TEXT,
-    scope TEXT
+    scope TEXT,
+    write_id INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE INDEX drafts_by_scope ON drafts (scope);
@@ -52,7 +54,8 @@ CREATE TABLE orchestrators (
     status TEXT NOT NULL,
     version TEXT,
     capabilities TEXT,
-    scope TEXT NOT NULL
+    scope TEXT NOT NULL,
+    write_id INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE INDEX orchestrators_by_scope ON orchestrators (scope);
@@ -71,7 +74,8 @@ CREATE TABLE messages (
     content TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     scope TEXT NOT NULL,
-    parent_message_id TEXT
+    parent_message_id TEXT,
+    write_id INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE INDEX messages_by_scope ON messages (scope, created_at);
@@ -99,7 +103,8 @@ CREATE TABLE actions (
     expires_at_ms INTEGER,
     metadata TEXT,
     action_data TEXT,
-    scope TEXT NOT NULL
+    scope TEXT NOT NULL,
+    write_id INTEGER NOT NULL DEFAULT 0
 );
 
 -- All are in the order of creation, so that the newest are found without sorting.
@@ -116,6 +121,7 @@ CREATE TABLE flows (
     updated_at INTEGER NOT NULL,
     description TEXT,
     child_flow TEXT,
+    write_id INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
 
@@ -127,6 +133,7 @@ CREATE TABLE roles (
     claims_from TEXT NOT NULL,
     orchestrator_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    write_id INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (name, scope)
 ) WITHOUT ROWID;
 
@@ -142,7 +149,8 @@ CREATE TABLE api_keys (
     created_at INTEGER NOT NULL,
     last_used_at INTEGER,
     expires_at INTEGER,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    write_id INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
 CREATE INDEX api_keys_by_scope ON api_keys (scope, id);

@@ -20,7 +20,7 @@ const TEXTS: [&str; 8] = [
 const NUMBERS: [i64; 6] = [0, 1, -1, INTEGER_MAX, -INTEGER_MAX, 1_795_294_738_605];
 
 /// Columns that a task or another row must have.
-const REQUIRED: [&str; 44] = [
+const REQUIRED: [&str; 46] = [
     "id",
     "seq",
     "file_path",
@@ -58,6 +58,8 @@ const REQUIRED: [&str; 44] = [
     "content",
     "entity_type",
     "entity_id",
+    "kind",
+    "subject",
     "action_type",
     "label",
     "proposed_by",

@@ -120,7 +120,7 @@ async fn the_first_servers_clients_go_on_with_a_file() {
     let told = imports(&disk.url()).await;
     for line in [
         "tasks                    12         13\n",
-        "task_history             21         10\n",
+        "events                   21         10\n",
         "task_blockers             3       made\n",
         "tasks t-nowhere: left out: it has no scope\n",
         "tasks t-odd: lease_expires_at: left out: 2026 is no time\n",

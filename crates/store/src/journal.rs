@@ -1,0 +1,199 @@
+//! The journal: everything that changed, in the order of the changes. A task's history is what the
+//! journal says of the task.
+//!
+//! An event is recorded in the batch that makes the change, and only if the change was made: the
+//! statements here look for the row that the write has marked.
+
+use octopoid_domain::event::{Event, NewEvent};
+
+use crate::{
+    Result, Sql, Stamp, Store,
+    copy::Column,
+    engine::{Row, Statement, bind},
+    lists::{Listed, Listing, Order, Page, Place},
+    record::Layout,
+    row::RowReader,
+};
+
+pub(crate) const TABLE: Layout = Layout::internal(
+    "events",
+    &["position"],
+    &[
+        Column::int("position"),
+        Column::text("scope"),
+        Column::text("kind"),
+        Column::text("subject"),
+        Column::int("seq"),
+        Column::text("event"),
+        Column::text("actor"),
+        Column::text("details"),
+        Column::int("at"),
+        Column::int("version"),
+        Column::text("queue"),
+    ],
+);
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    Task(&'a str),
+    Project(&'a str),
+    Draft(i64),
+    /// The draft that the write has just created.
+    NewDraft,
+    Orchestrator(&'a str),
+    /// All roles of an orchestrator that the write has registered.
+    RolesOf(&'a str),
+    Flow {
+        scope: &'a str,
+        name: &'a str,
+    },
+    Message(&'a str),
+    Action(&'a str),
+    Key(&'a str),
+    /// All keys of a scope that the write has revoked.
+    RevokedKeys(&'a str),
+}
+
+/// The head of a statement that records events of tasks: the values are those of `$seq` and so on.
+macro_rules! into_events {
+    () => {
+        "INSERT INTO events \
+         (scope, kind, subject, seq, event, actor, details, at, version, queue) "
+    };
+}
+pub(crate) use into_events;
+
+/// One event for the task that this write has changed. The change has counted its events already;
+/// `?7` of them come after this one.
+const TASK: &str = concat!(
+    into_events!(),
+    "SELECT scope, 'task', id, events - ?7, ?3, ?4, ?5, ?6, version, queue \
+     FROM tasks WHERE id = ?1 AND write_id = ?2"
+);
+
+/// The last event of a task. The next task of this id goes on from its version, so it must outlive
+/// all others.
+const TASK_DELETED: &str = concat!(
+    into_events!(),
+    "SELECT scope, 'task', id, events, 'deleted', NULL, 'was ' || queue, ?3, version, queue \
+     FROM tasks WHERE id = ?1 AND write_id = ?2"
+);
+
+/// Records an event of each row of a table that meets a condition and bears the write's mark.
+macro_rules! recording {
+    ($kind:literal, $table:literal, $subject:literal, $condition:literal) => {
+        concat!(
+            "INSERT INTO events (scope, kind, subject, event, actor, details, at) SELECT scope, '",
+            $kind,
+            "', ",
+            $subject,
+            ", ?3, ?4, ?5, ?6 FROM ",
+            $table,
+            " WHERE ",
+            $condition,
+            " AND write_id = ?2"
+        )
+    };
+}
+
+const PROJECT: &str = recording!("project", "projects", "id", "id = ?1");
+const DRAFT: &str = recording!("draft", "drafts", "CAST(id AS TEXT)", "id = ?1");
+/// The number of a new draft is the last that was given.
+const NEW_DRAFT: Sql = Sql::Differs {
+    sqlite: recording!("draft", "drafts", "CAST(id AS TEXT)", "id = (SELECT MAX(id) FROM drafts)"),
+    postgres: recording!("draft", "drafts", "CAST(id AS TEXT)", "id = currval('drafts_id_seq')"),
+};
+const ORCHESTRATOR: &str = recording!("orchestrator", "orchestrators", "id", "id = ?1");
+const ROLES_OF: &str = recording!(
+    "role",
+    "roles",
+    "name",
+    "scope = (SELECT scope FROM orchestrators WHERE id = ?1) AND orchestrator_id = ?1"
+);
+const FLOW: &str = recording!("flow", "flows", "name", "name = ?1 AND scope = ?7");
+const MESSAGE: &str = recording!("message", "messages", "id", "id = ?1");
+const ACTION: &str = recording!("action", "actions", "id", "id = ?1");
+const KEY: &str = recording!("key", "api_keys", "id", "id = ?1");
+const REVOKED_KEYS: &str =
+    recording!("key", "api_keys", "id", "scope = ?1 AND revoked_at IS NOT NULL");
+
+/// A task's events, the oldest first.
+const OLDEST_FIRST: Order = Order {
+    name: "history",
+    columns: "seq, subject, event, actor, details, at",
+    table: "events",
+    places: &[Place::number("seq")],
+    is_descending: false,
+    is_counted: false,
+};
+
+/// Records an event of what the write has changed by now.
+pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) -> Statement {
+    let kind = event.kind.as_str();
+    let about = |sql: &'static str, id: &str| {
+        bind!(sql, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
+    };
+    match subject {
+        Subject::Task(id) => of_task(id, event, 0, stamp),
+        Subject::Project(id) => about(PROJECT, id),
+        Subject::Draft(id) => {
+            bind!(DRAFT, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
+        }
+        Subject::NewDraft => {
+            let none = None::<i64>;
+            bind!(NEW_DRAFT, none, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
+        }
+        Subject::Orchestrator(id) => about(ORCHESTRATOR, id),
+        Subject::RolesOf(orchestrator) => about(ROLES_OF, orchestrator),
+        Subject::Flow { scope, name } => {
+            let mut statement = about(FLOW, name);
+            statement.parameters.push(scope.into());
+            statement
+        }
+        Subject::Message(id) => about(MESSAGE, id),
+        Subject::Action(id) => about(ACTION, id),
+        Subject::Key(id) => about(KEY, id),
+        Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope),
+    }
+}
+
+/// Records an event of a task; `later` is how many more of the same write follow it.
+pub(crate) fn of_task(id: &str, event: &NewEvent, later: i64, stamp: Stamp) -> Statement {
+    let kind = event.kind.as_str();
+    bind!(TASK, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now, later)
+}
+
+/// Records that a task is about to be deleted.
+pub(crate) fn task_deleted(id: &str, stamp: Stamp) -> Statement {
+    bind!(TASK_DELETED, id, stamp.write_id, stamp.now)
+}
+
+impl Store {
+    /// Lists a task's events, the oldest first.
+    pub async fn task_history(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        page: &Page,
+    ) -> Result<Listed<Event>> {
+        let mut listing = Listing::new(&OLDEST_FIRST, &(id, within));
+        listing.and("subject = ?#", id);
+        // What tells the events of tasks from others, and is in the index.
+        listing.and_always("seq IS NOT NULL");
+        listing.and_if("scope = ?#", within);
+        self.list_page(within, &listing, page, event).await
+    }
+}
+
+fn event(row: Row) -> Result<Event> {
+    let mut row = RowReader::new(row);
+    Ok(Event {
+        id: row.next()?,
+        task_id: row.next()?,
+        event: row.next()?,
+        agent: row.next()?,
+        details: row.next()?,
+        timestamp: row.next()?,
+    })
+}

@@ -1,0 +1,95 @@
+//! A write: one atomic batch, with everything that belongs to it.
+//!
+//! Every operation that changes something puts a [`Write`] together and commits it. The statements
+//! of the batch mark the rows that they change with the write's number; the events that are recorded
+//! follow the mark, so that what was refused leaves no event.
+
+use octopoid_domain::event::NewEvent;
+
+use crate::{
+    Result, Stamp, Store,
+    engine::{Rows, Statement},
+    journal::{self, Subject},
+    locks::Lock,
+};
+
+/// A write before it is committed.
+pub(crate) struct Write {
+    pub(crate) stamp: Stamp,
+    locks: Vec<Lock>,
+    statements: Vec<Statement>,
+    /// The scopes where there may be work after it, if a statement has changed something.
+    wakes: Vec<(Answer, String)>,
+}
+
+/// The place of a statement's answer among those of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer(usize);
+
+/// The rows that the statements of a write returned.
+pub(crate) struct Answers(Vec<Rows>);
+
+impl Write {
+    /// A write that does nothing yet.
+    pub(crate) fn new(stamp: Stamp) -> Self {
+        Self { stamp, locks: Vec::new(), statements: Vec::new(), wakes: Vec::new() }
+    }
+
+    /// Holds a name until the write has ended.
+    pub(crate) fn hold(&mut self, lock: Lock) {
+        self.locks.push(lock);
+    }
+
+    /// Holds names until the write has ended.
+    pub(crate) fn hold_all(&mut self, locks: impl IntoIterator<Item = Lock>) {
+        self.locks.extend(locks);
+    }
+
+    /// Adds a statement.
+    pub(crate) fn run(&mut self, statement: Statement) -> Answer {
+        self.statements.push(statement);
+        Answer(self.statements.len() - 1)
+    }
+
+    /// Adds statements whose answers nobody reads.
+    pub(crate) fn run_all(&mut self, statements: impl IntoIterator<Item = Statement>) {
+        self.statements.extend(statements);
+    }
+
+    /// Records an event of a subject, if this write has changed it by now.
+    pub(crate) fn record(&mut self, subject: Subject<'_>, event: &NewEvent) {
+        self.statements.push(journal::recording(subject, event, self.stamp));
+    }
+
+    /// Tells those who wait for work in a scope, once the write is durable, if the statement with
+    /// this answer returned rows.
+    pub(crate) fn wake_if(&mut self, answer: Answer, scope: &str) {
+        self.wakes.push((answer, scope.to_owned()));
+    }
+}
+
+impl Answers {
+    /// The rows of a statement.
+    pub(crate) fn take(&mut self, answer: Answer) -> Rows {
+        self.0.get_mut(answer.0).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether a statement returned nothing, as one does whose condition did not hold.
+    pub(crate) fn is_empty(&self, answer: Answer) -> bool {
+        self.0.get(answer.0).is_none_or(Vec::is_empty)
+    }
+}
+
+impl Store {
+    /// Runs a write, and returns when it is durable.
+    pub(crate) async fn commit(&self, write: Write) -> Result<Answers> {
+        let Write { locks, statements, wakes, .. } = write;
+        let answers = Answers(self.write_holding(locks, statements).await?);
+        for (answer, scope) in wakes {
+            if !answers.is_empty(answer) {
+                self.hints.tell(&scope);
+            }
+        }
+        Ok(answers)
+    }
+}
