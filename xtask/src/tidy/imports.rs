@@ -21,7 +21,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
-    ("octopoid-import", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-scratch-postgres", &[]),
     ("octopoid-drill", &["octopoid-domain", "octopoid-scratch-postgres"]),
     (
@@ -52,7 +51,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "octopoid-api",
             "octopoid-client",
             "octopoid-domain",
-            "octopoid-import",
             "octopoid-store",
             "octopoid-store-postgres",
             "octopoid-store-sqlite",

@@ -80,7 +80,9 @@ pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
 fn check_file(root: &Path, path: &Path, member: &Member) -> anyhow::Result<Vec<Finding>> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let is_source = path.starts_with(member.directory().join("src"));
-    let sql_is_elsewhere = is_source && source::SQL_FREE.contains(&member.name.as_str());
+    let is_exempt = path.starts_with(root.join(source::SQL_EXEMPT));
+    let sql_is_elsewhere =
+        is_source && !is_exempt && source::SQL_FREE.contains(&member.name.as_str());
     Ok(source::check(below(root, path), &text, sql_is_elsewhere))
 }
 

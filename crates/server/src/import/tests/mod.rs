@@ -1,45 +1,43 @@
 //! What is made of databases of the first server, however they come.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
-
 mod changes;
-mod old;
+mod fixtures;
 mod sources;
 
-use octopoid_import::{ImportError, Notes, Scopes, Source, Summary, take};
 use octopoid_store::engine::{Row, Value};
 
-use crate::old::{dump, tables, task};
+use self::fixtures::{dump, tables, task};
+use crate::import::{ImportError, Notes, Scopes, Source, Summary, convert};
 
 /// Everything that was made of a database.
-pub(crate) struct Made {
+pub(crate) struct Imported {
     pub(crate) rows: Vec<(&'static str, Row)>,
     pub(crate) summary: Summary,
     /// The lines of the report.
-    pub(crate) told: Vec<String>,
+    pub(crate) report: Vec<String>,
 }
 
 pub(crate) fn load(dump: &str) -> Result<Source, ImportError> {
     Source::of_dump(dump.as_bytes(), false, &mut |_| ())
 }
 
-pub(crate) fn made_of(source: &Source, scopes: &Scopes) -> Made {
+pub(crate) fn import_source(source: &Source, scopes: &Scopes) -> Imported {
     let (mut rows, mut notes) = (Vec::new(), Notes::default());
-    let summary = take(source, scopes, &mut notes, &mut |table, _, row| {
+    let summary = convert(source, scopes, &mut notes, &mut |table, _, row| {
         assert_eq!(row.len(), table.columns.len());
         rows.push((table.name, row));
         Ok(())
     });
-    let told: String = notes.groups().iter().map(ToString::to_string).collect();
-    let told = told.lines().map(str::to_owned).collect();
-    Made { rows, summary: summary.unwrap(), told }
+    let report: String = notes.groups().iter().map(ToString::to_string).collect();
+    let report = report.lines().map(str::to_owned).collect();
+    Imported { rows, summary: summary.unwrap(), report }
 }
 
-pub(crate) fn made(dump: &str) -> Made {
-    made_of(&load(dump).unwrap(), &Scopes::default())
+pub(crate) fn import(dump: &str) -> Imported {
+    import_source(&load(dump).unwrap(), &Scopes::default())
 }
 
-impl Made {
+impl Imported {
     /// A column of all rows of a table.
     pub(crate) fn column(&self, table: &str, name: &str) -> Vec<Value> {
         let columns = octopoid_store::copy::table(table).unwrap().columns;
@@ -48,8 +46,8 @@ impl Made {
         rows.map(|(_, row)| row[at].clone()).collect()
     }
 
-    pub(crate) fn tells(&self, line: &str) {
-        assert!(self.told.iter().any(|told| told == line), "{line}\n{:#?}", self.told);
+    pub(crate) fn reports(&self, line: &str) {
+        assert!(self.report.iter().any(|known| known == line), "{line}\n{:#?}", self.report);
     }
 }
 
@@ -65,11 +63,11 @@ fn schemas_since_the_ninth_migration_are_taken_and_what_they_lack_is_told() {
             );
             rows.push_str(&flow);
         }
-        let made = made(&dump(level, &rows));
-        assert_eq!(made.column("tasks", "id"), ["t".into()], "{level}");
-        let flows = made.column("flows", "scope");
+        let imported = import(&dump(level, &rows));
+        assert_eq!(imported.column("tasks", "id"), ["t".into()], "{level}");
+        let flows = imported.column("flows", "scope");
         assert_eq!(flows, vec![Value::from("prod"); usize::from(level >= 11)], "{level}");
-        let is_told = |text: &str| made.told.iter().any(|line| line.contains(text));
+        let is_reported = |text: &str| imported.report.iter().any(|line| line.contains(text));
         for (since, text) in [
             (11, "no flows (0011)"),
             (13, "no messages (0013)"),
@@ -77,9 +75,9 @@ fn schemas_since_the_ninth_migration_are_taken_and_what_they_lack_is_told() {
             (17, "no keys (0017)"),
             (20, "no flag of tasks that need intervention (0020)"),
         ] {
-            assert_eq!(is_told(text), level < since, "{level}: {text}\n{:#?}", made.told);
+            assert_eq!(is_reported(text), level < since, "{level}: {text}\n{:#?}", imported.report);
         }
-        assert_eq!(is_told("flows f: scope: its cluster \"prod\""), (11..19).contains(&level));
+        assert_eq!(is_reported("flows f: scope: its cluster \"prod\""), (11..19).contains(&level));
     }
 }
 
@@ -101,15 +99,15 @@ fn a_dump_that_was_cut_after_any_statement_is_refused() {
             matches!(error, ImportError::Incomplete { .. } | ImportError::Foreign("tasks"));
         assert!(is_refused, "{count}: {error}");
         let partial = Source::of_dump(cut.as_bytes(), true, &mut |_| ()).unwrap();
-        let made = made_of(&partial, &Scopes::default());
-        assert_eq!(made.column("tasks", "id").len(), usize::from(count > 1), "{count}");
-        let is_told =
-            made.told.contains(&"api_keys: the export does not have this table".to_owned());
-        assert_eq!(is_told, (1..statements.len() - 1).contains(&count), "{count}");
+        let imported = import_source(&partial, &Scopes::default());
+        assert_eq!(imported.column("tasks", "id").len(), usize::from(count > 1), "{count}");
+        let is_reported =
+            imported.report.contains(&"api_keys: the export does not have this table".to_owned());
+        assert_eq!(is_reported, (1..statements.len() - 1).contains(&count), "{count}");
     }
     // The export of SQLite's own program ends otherwise.
     let whole = format!("BEGIN TRANSACTION;\n{}COMMIT;\n", statements.concat());
-    assert_eq!(made(&whole).column("tasks", "id"), ["t".into()]);
+    assert_eq!(import(&whole).column("tasks", "id"), ["t".into()]);
 }
 
 #[test]
@@ -168,23 +166,23 @@ fn rows_without_a_scope_are_told_and_get_the_one_that_is_named() {
         .to_owned()
         + &task("t", ",scope", ",''");
     let source = load(&dump(20, &rows)).unwrap();
-    let made = made_of(&source, &Scopes::default());
+    let imported = import_source(&source, &Scopes::default());
     let what = "it has none, so no holder of a key sees it: name one with --scope-of or \
          --scope-for-unscoped";
-    made.tells(&format!("projects p: scope: {what}"));
-    made.tells(&format!("drafts 5: scope: {what}"));
-    made.tells("tasks t: left out: it has no scope");
-    assert_eq!(made.column("projects", "scope"), [Value::Null]);
+    imported.reports(&format!("projects p: scope: {what}"));
+    imported.reports(&format!("drafts 5: scope: {what}"));
+    imported.reports("tasks t: left out: it has no scope");
+    assert_eq!(imported.column("projects", "scope"), [Value::Null]);
 
     let scopes = Scopes::new(&["drafts:5=mine".parse().unwrap()], Some("rest".to_owned()));
-    let made = made_of(&source, &scopes);
-    made.tells("projects p: scope: there was none, and it got \"rest\"");
-    made.tells("drafts 5: scope: there was none, and it got \"mine\"");
-    made.tells("tasks t: scope: there was none, and it got \"rest\"");
+    let imported = import_source(&source, &scopes);
+    imported.reports("projects p: scope: there was none, and it got \"rest\"");
+    imported.reports("drafts 5: scope: there was none, and it got \"mine\"");
+    imported.reports("tasks t: scope: there was none, and it got \"rest\"");
     for (table, scope) in
         [("projects", "rest"), ("drafts", "mine"), ("tasks", "rest"), ("task_history", "rest")]
     {
-        assert_eq!(made.column(table, "scope"), [Value::from(scope)], "{table}");
+        assert_eq!(imported.column(table, "scope"), [Value::from(scope)], "{table}");
     }
 }
 
@@ -201,14 +199,17 @@ fn tasks_are_in_the_order_of_their_creation_and_all_have_a_history() {
         "INSERT INTO task_history VALUES(7,'b','','w',NULL,'2026-01-02 00:00:00');\n".into(),
         "INSERT INTO task_history VALUES(8,'gone','claimed','w',NULL,NULL);\n".into(),
     ];
-    let made = made(&dump(20, &rows.concat()));
-    assert_eq!(made.column("tasks", "id"), ["a".into(), "b".into(), "c".into()]);
-    assert_eq!(made.column("tasks", "events"), [1.into(), 2.into(), 1.into()]);
-    let mut tasks = made.column("task_history", "task_id");
+    let imported = import(&dump(20, &rows.concat()));
+    assert_eq!(imported.column("tasks", "id"), ["a".into(), "b".into(), "c".into()]);
+    assert_eq!(imported.column("tasks", "events"), [1.into(), 2.into(), 1.into()]);
+    let mut tasks = imported.column("task_history", "task_id");
     tasks.sort_by_key(|id| format!("{id:?}"));
     assert_eq!(tasks, ["a".into(), "b".into(), "b".into(), "c".into()]);
-    made.tells("task_history gone: left out: 1 events of a task that is not there");
-    made.tells("task_history 7: left out: its event has no name, or one that is too long");
-    let history = made.summary.tables.last().unwrap();
-    assert_eq!((history.table.name, history.rows, history.of), ("task_history", 4, Some(3)));
+    imported.reports("task_history gone: left out: 1 events of a task that is not there");
+    imported.reports("task_history 7: left out: its event has no name, or one that is too long");
+    let history = imported.summary.tables.last().unwrap();
+    assert_eq!(
+        (history.table.name, history.rows, history.source_rows),
+        ("task_history", 4, Some(3))
+    );
 }

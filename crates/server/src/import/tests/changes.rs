@@ -1,8 +1,8 @@
 //! Every change has its line in the report.
 
-use crate::{
-    made,
-    old::{dump, task},
+use super::{
+    fixtures::{dump, task},
+    import,
 };
 
 /// A task of scope `s` with some other columns.
@@ -11,9 +11,9 @@ fn with(columns: &str, values: &str) -> String {
 }
 
 /// Makes databases with these statements, and compares the line of the report for each.
-fn are_told(cases: &[(String, &str)]) {
+fn are_reported(cases: &[(String, &str)]) {
     for (statement, line) in cases {
-        made(&dump(20, statement)).tells(line);
+        import(&dump(20, statement)).reports(line);
     }
 }
 
@@ -21,7 +21,7 @@ fn are_told(cases: &[(String, &str)]) {
 fn nothing_is_told_of_what_is_as_it_was() {
     let plain = dump(20, &with(",needs_intervention", ",0"));
     let expected = "api_keys: there is no key: each scope gets one when an orchestrator registers";
-    assert_eq!(made(&plain).told, [expected]);
+    assert_eq!(import(&plain).report, [expected]);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn numbers_flags_and_times_that_differ_are_told() {
     let flags = || with("", "").replace(",0,0,0,0", ",NULL,0,0,7");
     let nulls = || with("", "").replace("'2026-01-01 00:00:00',1,", "NULL,NULL,");
     let event = "INSERT INTO task_history VALUES(1,'t','claimed',NULL,NULL,NULL);\n";
-    are_told(&[
+    are_reported(&[
         (
             with(",attempt_count", ",'many'"),
             "tasks t: attempt_count: left out: \"many\" is no whole number below 2^53",
@@ -63,7 +63,7 @@ fn numbers_flags_and_times_that_differ_are_told() {
 
 #[test]
 fn texts_that_differ_are_told() {
-    are_told(&[
+    are_reported(&[
         (
             with(",hooks", ",'[{\"evidence\":\"a'||char(10)||'b\"}]'"),
             "tasks t: hooks: taken as it is, but it is no valid JSON; an export as SQL may have \
@@ -112,7 +112,7 @@ fn names_and_lists_that_differ_are_told() {
         &long[..200]
     );
     let comma = || task("a,b", ",scope", ",'s'");
-    are_told(&[
+    are_reported(&[
         (
             with(",blocked_by", ",' a, b,,a'"),
             "tasks t: blocked_by: blanks, empty names and repeated ones were left out",

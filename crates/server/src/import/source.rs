@@ -13,10 +13,10 @@ use rusqlite::{
     types::{Value, ValueRef},
 };
 
-use crate::{
+use crate::import::{
     ImportError, Notes, json, load,
     notes::{Change, short},
-    schema::{BOOKKEEPING, GIVEN, NEWEST, given, lacks, level, tables_at},
+    schema::{BOOKKEEPING, NEWEST, SOURCE_TABLES, lacks, level, source_table, tables_at},
 };
 
 /// How long another program may have the file locked.
@@ -32,7 +32,7 @@ const DRAFTS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'drafts'";
 const MIGRATIONS: &str = "SELECT name FROM d1_migrations";
 
 /// A database of the first server.
-pub struct Source {
+pub(crate) struct Source {
     connection: Connection,
     /// The columns of each table.
     tables: BTreeMap<String, Vec<String>>,
@@ -68,7 +68,7 @@ impl Cells {
 impl Source {
     /// Loads what `wrangler d1 export` wrote, telling after each statement how many bytes have been
     /// read. What is missing is refused unless it may be `partial`.
-    pub fn of_dump(
+    pub(crate) fn of_dump(
         dump: impl BufRead,
         partial: bool,
         progress: &mut dyn FnMut(u64),
@@ -85,7 +85,7 @@ impl Source {
     }
 
     /// Loads a directory with what `wrangler d1 execute --json` printed of each table.
-    pub fn of_json(
+    pub(crate) fn of_json(
         directory: &Path,
         partial: bool,
         progress: &mut dyn FnMut(&Path),
@@ -99,7 +99,7 @@ impl Source {
 
     /// Opens an SQLite file for reading. What is in a log beside it is read too, and another program
     /// may go on with it.
-    pub fn of_sqlite(file: &Path, partial: bool) -> Result<Self, ImportError> {
+    pub(crate) fn of_sqlite(file: &Path, partial: bool) -> Result<Self, ImportError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -166,16 +166,16 @@ impl Source {
 
     /// Refuses two rows of one key, which parts of an export that overlap have.
     fn check_keys(&self) -> Result<(), ImportError> {
-        for given in GIVEN.iter().filter(|given| self.has(given.name)) {
+        for table in SOURCE_TABLES.iter().filter(|table| self.has(table.name)) {
             let has_all =
-                |key: &[&str]| key.iter().all(|column| self.has_column(given.name, column));
-            for key in given.keys.iter().filter(|key| has_all(key)) {
+                |key: &[&str]| key.iter().all(|column| self.has_column(table.name, column));
+            for key in table.keys.iter().filter(|key| has_all(key)) {
                 let texts = key.iter().map(|column| format!("CAST({column} AS TEXT)"));
                 let texts = texts.collect::<Vec<_>>().join(", ");
                 let sql = format!(
                     "SELECT {texts} FROM {} WHERE {} IS NOT NULL GROUP BY {texts} \
                      HAVING COUNT(*) > 1 LIMIT 1",
-                    given.name,
+                    table.name,
                     key.join(" IS NOT NULL AND "),
                 );
                 let mut statement = self.connection.prepare(&sql)?;
@@ -186,7 +186,7 @@ impl Source {
                         parts.push(format!("{column} {:?}", short(&text)));
                     }
                     let key = parts.join(" and ");
-                    return Err(ImportError::Duplicate { table: given.name, key });
+                    return Err(ImportError::Duplicate { table: table.name, key });
                 }
             }
         }
@@ -218,13 +218,13 @@ impl Source {
         table: &'static str,
         order: &str,
         without: &[&str],
-        mut take: impl FnMut(Cells) -> Result<(), ImportError>,
+        mut visit: impl FnMut(Cells) -> Result<(), ImportError>,
     ) -> Result<(), ImportError> {
-        let (Some(found), Some(given)) = (self.tables.get(table), given(table)) else {
+        let (Some(found), Some(known)) = (self.tables.get(table), source_table(table)) else {
             return Ok(());
         };
         let is_read = |name: &str| found.iter().any(|column| column == name);
-        let columns: Vec<&str> = given.columns.iter().map(|(name, _)| *name).collect();
+        let columns: Vec<&str> = known.columns.iter().map(|(name, _)| *name).collect();
         let columns: Vec<&str> =
             columns.into_iter().filter(|name| is_read(name) && !without.contains(name)).collect();
         let names: Vec<_> = columns.iter().map(|name| quoted(name)).collect();
@@ -243,7 +243,7 @@ impl Source {
                 }
                 values.push(value(cell));
             }
-            take(Cells { names: Rc::clone(&names), values, garbled })?;
+            visit(Cells { names: Rc::clone(&names), values, garbled })?;
         }
         Ok(())
     }
@@ -270,7 +270,7 @@ impl Source {
             if is_inner || BOOKKEEPING.contains(&&**table) {
                 continue;
             }
-            match given(table) {
+            match source_table(table) {
                 None => {
                     let rows = self.count(table)?;
                     if rows > 0 {
@@ -279,9 +279,9 @@ impl Source {
                         notes.add(table, "", Change::plain(what));
                     }
                 }
-                Some(given) => {
+                Some(known) => {
                     let is_known =
-                        |name: &str| given.columns.iter().any(|(known, _)| *known == name);
+                        |name: &str| known.columns.iter().any(|(column, _)| *column == name);
                     for column in columns.iter().filter(|name| !is_known(name)) {
                         self.note_column(table, column, notes)?;
                     }

@@ -4,11 +4,11 @@ use std::io::BufRead;
 
 use rusqlite::{Connection, config::DbConfig};
 
-use crate::{
+use crate::import::{
     ImportError,
     notes::{Change, short},
     source::reason,
-    statements::{Found, Statements},
+    statements::{ScannedStatement, Statements},
 };
 
 /// What the statements of exports do, and of exports that were mended by hand.
@@ -45,8 +45,8 @@ pub(crate) fn load(
     loop {
         let line = |why: String| ImportError::Load { line: 1, why };
         let next = statements.next().map_err(|error| line(format!("cannot read: {error}")))?;
-        let Some(found) = next else { break };
-        run(connection, &found, &mut loaded)?;
+        let Some(statement) = next else { break };
+        run(connection, &statement, &mut loaded)?;
         progress(statements.bytes);
     }
     progress(statements.bytes);
@@ -54,8 +54,12 @@ pub(crate) fn load(
     Ok(loaded)
 }
 
-fn run(connection: &Connection, found: &Found, loaded: &mut Loaded) -> Result<(), ImportError> {
-    let Found { text, line, is_whole } = found;
+fn run(
+    connection: &Connection,
+    statement: &ScannedStatement,
+    loaded: &mut Loaded,
+) -> Result<(), ImportError> {
+    let ScannedStatement { text, line, is_whole } = statement;
     if !is_whole {
         return Err(ImportError::CutOff { line: *line });
     }

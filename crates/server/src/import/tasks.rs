@@ -16,12 +16,12 @@ use octopoid_store::{
     engine::{Row, Value},
 };
 
-use crate::{
-    ImportError, Notes, Scopes, Sink, Taken,
-    history::{self, History, Of},
+use crate::import::{
+    ImportError, ImportedTable, Notes, Scopes, Sink,
+    history::{self, History, TaskRef},
     notes::Change,
     nouns::{by_time, number_after},
-    old::{New, as_it_is, peek},
+    row::{ImportedRow, peek},
     source::Source,
 };
 
@@ -37,9 +37,9 @@ const TEXTS: [&str; 6] =
 /// Finished tasks are counted in this many parts, as the store does.
 const SHARDS: i64 = 16;
 
-/// What is known of all tasks that are taken.
+/// What is known of all tasks that are imported.
 #[derive(Default)]
-struct All {
+struct TaskIndex {
     tasks: BTreeMap<String, Task>,
     /// The tasks that others wait for, with their scopes.
     awaited: HashSet<(String, String)>,
@@ -57,17 +57,18 @@ struct Task {
     has_history: bool,
 }
 
-/// Takes the tasks, and makes the rows of the tables that follow from them.
-pub(crate) fn take(
+/// Converts the tasks, and makes the rows of the tables that follow from them.
+pub(crate) fn convert(
     source: &Source,
     scopes: &Scopes,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
-) -> Result<Vec<Taken>, ImportError> {
+) -> Result<Vec<ImportedTable>, ImportError> {
     let history = History::read(source)?;
     let mut all = survey(source, scopes, &history)?;
     let (rows, counts) = hand_on(source, scopes, &history, &mut all, notes, sink)?;
-    let mut taken = vec![Taken { table: known(TABLE)?, rows, of: Some(source.count(TABLE)?) }];
+    let mut tables =
+        vec![ImportedTable { table: known(TABLE)?, rows, source_rows: Some(source.count(TABLE)?) }];
     for (name, rows) in
         [("task_blockers", std::mem::take(&mut all.pairs)), ("finished_counts", counts)]
     {
@@ -75,28 +76,28 @@ pub(crate) fn take(
         for row in rows {
             sink(table, count, row).map_err(ImportError::Sink)?;
         }
-        taken.push(Taken { table, rows: count, of: None });
+        tables.push(ImportedTable { table, rows: count, source_rows: None });
     }
-    taken.push(events(source, &mut all, notes, sink)?);
-    Ok(taken)
+    tables.push(events(source, &mut all, notes, sink)?);
+    Ok(tables)
 }
 
 fn known(name: &'static str) -> Result<&'static Table, ImportError> {
     table(name).ok_or(ImportError::Foreign(name))
 }
 
-fn of_text(task: &New, name: &str) -> String {
+fn of_text(task: &ImportedRow, name: &str) -> String {
     task.text(name).unwrap_or_default().to_owned()
 }
 
 /// Learns which tasks there are, and works out who waits for whom.
-fn survey(source: &Source, scopes: &Scopes, history: &History) -> Result<All, ImportError> {
+fn survey(source: &Source, scopes: &Scopes, history: &History) -> Result<TaskIndex, ImportError> {
     let table = known(TABLE)?;
-    let mut all = All::default();
+    let mut all = TaskIndex::default();
     let mut order = Vec::new();
     source.each(TABLE, ORDER, &TEXTS, |cells| {
         let id = peek(&cells, "id").unwrap_or_default();
-        let mut task = as_it_is(table, cells);
+        let mut task = ImportedRow::from_cells(table, cells);
         task.find_scope(scopes, &id);
         if finish(&mut task, history).is_err() {
             return Ok(());
@@ -123,17 +124,17 @@ fn survey(source: &Source, scopes: &Scopes, history: &History) -> Result<All, Im
     Ok(all)
 }
 
-impl All {
+impl TaskIndex {
     /// Makes the pairs of a task and those that it waits for. What is done already keeps no task
     /// waiting, though the first server let tasks wait for it for ever.
     fn wait(&mut self, id: &str) {
         let Some(task) = self.tasks.get(id) else { return };
         let (scope, list) = (task.scope.clone(), task.blocked_by.clone().unwrap_or_default());
         let mut waiting = Vec::new();
-        let mut say = |kind: &str, what: String| waiting.push(Change::new(kind, what));
+        let mut report = |kind: &str, what: String| waiting.push(Change::new(kind, what));
         let names = blockers(&list);
         if list.contains(',') && self.tasks.contains_key(list.as_str()) {
-            say(
+            report(
                 "blocked_by: a task whose id has a comma became a list of ids",
                 format!(
                     "blocked_by: it waited for the task {list:?}, whose id has a comma, and waits \
@@ -143,22 +144,22 @@ impl All {
             );
         } else if names.join(",") != list {
             let what = "blocked_by: blanks, empty names and repeated ones were left out";
-            say(what, what.to_owned());
+            report(what, what.to_owned());
         }
         let mut kept = Vec::new();
         for blocker in names {
             match self.tasks.get(blocker) {
                 _ if blocker == id => {
                     let what = "it waits no longer for itself";
-                    say(what, what.to_owned());
+                    report(what, what.to_owned());
                     continue;
                 }
                 Some(other) if other.is_done => {
                     let what = format!("it waits no longer for {blocker}, which is done");
-                    say("it waits no longer for what is done", what);
+                    report("it waits no longer for what is done", what);
                     continue;
                 }
-                Some(other) if other.scope != scope => say(
+                Some(other) if other.scope != scope => report(
                     "it waits for a task of another scope, which will not release it",
                     format!("it waits for {blocker} of another scope, which will not release it"),
                 ),
@@ -182,18 +183,18 @@ fn hand_on(
     source: &Source,
     scopes: &Scopes,
     history: &History,
-    all: &mut All,
+    all: &mut TaskIndex,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
 ) -> Result<(usize, Vec<Row>), ImportError> {
-    let (table, of) = (known(TABLE)?, source.count(TABLE)?);
+    let (table, total) = (known(TABLE)?, source.count(TABLE)?);
     let mut rows = 0;
     let mut counts: BTreeMap<(String, String, i64), i64> = BTreeMap::new();
     source.each(TABLE, ORDER, &[], |cells| {
         let key = peek(&cells, "id").unwrap_or_default();
-        let mut new = as_it_is(table, cells);
+        let mut new = ImportedRow::from_cells(table, cells);
         new.find_scope(scopes, &key);
-        let taken = finish(&mut new, history);
+        let outcome = finish(&mut new, history);
         let (id, scope, queue) =
             (of_text(&new, "id"), of_text(&new, "scope"), of_text(&new, "queue"));
         let seq = number_after(rows);
@@ -207,12 +208,12 @@ fn hand_on(
         }
         new.set("is_awaited", i64::from(all.awaited.contains(&(scope.clone(), id.clone()))));
         new.set("events", history.count(&id));
-        if let Some(row) = new.note(&key, taken, notes) {
+        if let Some(row) = new.note(&key, outcome, notes) {
             rows += 1;
             if queue::is_finished(&queue) {
                 *counts.entry((scope, queue, seq % SHARDS)).or_default() += 1;
             }
-            sink(table, of, row).map_err(ImportError::Sink)?;
+            sink(table, total, row).map_err(ImportError::Sink)?;
         }
         Ok(())
     })?;
@@ -225,36 +226,37 @@ fn hand_on(
 /// Hands on the history of all tasks.
 fn events(
     source: &Source,
-    all: &mut All,
+    all: &mut TaskIndex,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
-) -> Result<Taken, ImportError> {
+) -> Result<ImportedTable, ImportError> {
     let table = known("task_history")?;
-    let told = source.count("task_history")?;
-    let of = told + all.tasks.len();
+    let source_rows = source.count("task_history")?;
+    let total = source_rows + all.tasks.len();
     let mut rows = 0;
-    let mut take = |row: Row| {
+    let mut emit = |row: Row| {
         rows += 1;
-        sink(table, of, row).map_err(ImportError::Sink)
+        sink(table, total, row).map_err(ImportError::Sink)
     };
-    history::each(source, &mut all.tasks, notes, &mut take)?;
+    history::each(source, &mut all.tasks, notes, &mut emit)?;
     for (id, task) in all.tasks.iter().filter(|(_, task)| !task.has_history) {
-        let of = Of { id: id.clone(), scope: task.scope.clone(), created_at: task.created_at };
-        take(history::creation(&of))?;
+        let task =
+            TaskRef { id: id.clone(), scope: task.scope.clone(), created_at: task.created_at };
+        emit(history::creation(&task))?;
     }
-    Ok(Taken { table, rows, of: Some(told) })
+    Ok(ImportedTable { table, rows, source_rows: Some(source_rows) })
 }
 
 impl history::Tasks for BTreeMap<String, Task> {
-    fn begin(&mut self, id: &str) -> Option<Of> {
+    fn begin(&mut self, id: &str) -> Option<TaskRef> {
         let task = self.get_mut(id)?;
         task.has_history = true;
-        Some(Of { id: id.to_owned(), scope: task.scope.clone(), created_at: task.created_at })
+        Some(TaskRef { id: id.to_owned(), scope: task.scope.clone(), created_at: task.created_at })
     }
 }
 
 /// Fills in what a task of ours must have, or refuses it.
-fn finish(task: &mut New, history: &History) -> Result<(), Change> {
+fn finish(task: &mut ImportedRow, history: &History) -> Result<(), Change> {
     task.need(&["id", "file_path", "queue", "branch", "scope"])?;
     let list = task.text("blocked_by").unwrap_or_default();
     if let Some(id) = blockers(list).into_iter().find(|id| id.len() > KEY_BYTES_MAX) {
@@ -284,7 +286,7 @@ fn finish(task: &mut New, history: &History) -> Result<(), Change> {
 }
 
 /// The first server's leases had no bound. It was set at the last change or before.
-fn bound_lease(task: &mut New) {
+fn bound_lease(task: &mut ImportedRow) {
     let (Some(end), Some(set)) = (task.int("lease_expires_at"), task.int("updated_at")) else {
         return;
     };
@@ -297,7 +299,7 @@ fn bound_lease(task: &mut New) {
 
 /// The queue in which a task is held. A review leaves it where it is; a worker's claim that was
 /// moved on, as clients could, left its marks behind and holds nothing.
-fn claimed_in(task: &New, history: &History) -> Option<&'static str> {
+fn claimed_in(task: &ImportedRow, history: &History) -> Option<&'static str> {
     task.text("claimed_by")?;
     match task.text("queue")? {
         queue::CLAIMED => Some(queue::CLAIMED),

@@ -7,14 +7,14 @@ use std::{
     path::Path,
 };
 
-use octopoid_import::{ImportError, Scopes, Source};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::{
-    made_of,
-    old::{dump, tables, task},
+use super::{
+    fixtures::{dump, tables, task},
+    import_source,
 };
+use crate::import::{ImportError, Scopes, Source};
 
 /// A text that an export as SQL would change.
 const BOTH: &str = "say(\"a\\n\")\nsay(\"b\\r\")\r\n";
@@ -65,7 +65,7 @@ fn json_and_files_keep_texts_that_an_export_as_sql_changes() {
     write(&directory, "tasks.1.json", &rows(&as_json("a", BOTH)));
     write(&directory, "tasks.2.json", &rows(&as_json("b", BOTH)));
     write(&directory, "sqlite_sequence.json", &rows(r#"{"name":"drafts","seq":9}"#));
-    let of_json = made_of(&json(&directory, false).unwrap(), &Scopes::default());
+    let of_json = import_source(&json(&directory, false).unwrap(), &Scopes::default());
 
     let file = directory.path().join("old.sqlite");
     let database = Connection::open(&file).unwrap();
@@ -77,11 +77,11 @@ fn json_and_files_keep_texts_that_an_export_as_sql_changes() {
     }
     database.execute("INSERT INTO sqlite_sequence VALUES ('drafts', 9)", []).unwrap();
     let of_file = Source::of_sqlite(&file, false).unwrap();
-    let of_file = made_of(&of_file, &Scopes::default());
+    let of_file = import_source(&of_file, &Scopes::default());
 
     assert_eq!(of_json.column("tasks", "content"), [BOTH.into(), BOTH.into()]);
     assert_eq!(of_json.rows, of_file.rows);
-    assert_eq!(of_json.told, of_file.told);
+    assert_eq!(of_json.report, of_file.report);
     assert_eq!(of_json.summary.counters, [("drafts", 9)]);
     assert_eq!(of_file.summary.counters, [("drafts", 9)]);
 }
@@ -141,8 +141,8 @@ fn a_file_is_read_with_its_log_and_not_changed() {
     let before = bytes(&file);
     assert!(!before[1].is_empty(), "the rows are in the log alone");
     let source = Source::of_sqlite(&file, false).unwrap();
-    let made = made_of(&source, &Scopes::default());
-    assert_eq!(made.column("tasks", "id"), ["t".into()]);
+    let imported = import_source(&source, &Scopes::default());
+    assert_eq!(imported.column("tasks", "id"), ["t".into()]);
     drop(source);
     assert_eq!(bytes(&file), before);
 }
@@ -177,13 +177,13 @@ impl Read for Counting<'_> {
 
 /// A statement that saw the rest of the dump would make the time grow with the square of its size.
 #[test]
-fn a_dump_is_loaded_as_it_is_read_and_its_progress_is_told() {
+fn a_dump_is_loaded_as_it_is_read_and_its_progress_is_reported() {
     let dump = dump(20, &(0..200).map(|n| task(&format!("t{n}"), "", "")).collect::<String>());
     let read = Cell::new(0);
     let reader = BufReader::with_capacity(1_000, Counting(dump.as_bytes(), &read));
-    let mut told = Vec::new();
-    Source::of_dump(reader, false, &mut |bytes| told.push((bytes, read.get() as u64))).unwrap();
-    assert!(told.len() > 200 && told.is_sorted(), "{told:?}");
-    assert!(told.iter().all(|(bytes, read)| read - bytes <= 1_000), "{told:?}");
-    assert_eq!(told.last(), Some(&(dump.len() as u64, dump.len() as u64)));
+    let mut progress = Vec::new();
+    Source::of_dump(reader, false, &mut |bytes| progress.push((bytes, read.get() as u64))).unwrap();
+    assert!(progress.len() > 200 && progress.is_sorted(), "{progress:?}");
+    assert!(progress.iter().all(|(bytes, read)| read - bytes <= 1_000), "{progress:?}");
+    assert_eq!(progress.last(), Some(&(dump.len() as u64, dump.len() as u64)));
 }

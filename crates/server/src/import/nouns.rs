@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use octopoid_domain::{Millis, action, orchestrator};
 use octopoid_store::{copy::table, engine::Value};
 
-use crate::{
-    ImportError, Notes, Scopes, Sink, Taken,
+use crate::import::{
+    ImportError, ImportedTable, Notes, Scopes, Sink,
     notes::Change,
-    old::{New, as_it_is, peek},
+    row::{ImportedRow, peek},
     source::{Cells, Source},
 };
 
 /// What the rows of one table may look up in others.
-struct Around<'a> {
+struct Context<'a> {
     scopes: &'a Scopes,
     /// The scope of each orchestrator.
-    machines: HashMap<String, String>,
+    orchestrator_scopes: HashMap<String, String>,
 }
 
-/// How the rows of a table are taken.
+/// How the rows of a table are converted.
 struct Noun {
     table: &'static str,
     /// The column that names a row.
@@ -27,7 +27,7 @@ struct Noun {
     /// Their order.
     order: &'static str,
     /// Fills in what the first server did not ask for, or refuses the row.
-    finish: fn(&mut New, &Around<'_>) -> Result<(), Change>,
+    finish: fn(&mut ImportedRow, &Context<'_>) -> Result<(), Change>,
 }
 
 /// An order by time, whether that was stored as text or as milliseconds.
@@ -49,7 +49,7 @@ pub(crate) use by_time;
 const NOUNS: [Noun; 8] = [
     Noun { table: "projects", key: "id", order: by_time!("created_at"), finish: project },
     Noun { table: "drafts", key: "id", order: "id", finish: draft },
-    Noun { table: "orchestrators", key: "id", order: "id", finish: machine },
+    Noun { table: "orchestrators", key: "id", order: "id", finish: orchestrator },
     Noun { table: "messages", key: "id", order: by_time!("created_at"), finish: message },
     Noun { table: "actions", key: "id", order: by_time!("proposed_at"), finish: action },
     Noun { table: "flows", key: "name", order: "name", finish: flow },
@@ -57,36 +57,36 @@ const NOUNS: [Noun; 8] = [
     Noun { table: "api_keys", key: "scope", order: "scope", finish: key },
 ];
 
-/// Takes all of them.
-pub(crate) fn take(
+/// Converts all of them.
+pub(crate) fn convert(
     source: &Source,
     scopes: &Scopes,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
-) -> Result<Vec<Taken>, ImportError> {
-    let mut around = Around { scopes, machines: HashMap::new() };
+) -> Result<Vec<ImportedTable>, ImportError> {
+    let mut context = Context { scopes, orchestrator_scopes: HashMap::new() };
     source.each("orchestrators", "id", &["capabilities"], |cells| {
         let Some(id) = peek(&cells, "id") else { return Ok(()) };
         let own = peek(&cells, "scope").filter(|scope| !scope.is_empty());
         let given = || scopes.scope("orchestrators", &id).map(str::to_owned);
         if let Some(scope) = own.or_else(given) {
-            around.machines.insert(id, scope);
+            context.orchestrator_scopes.insert(id, scope);
         }
         Ok(())
     })?;
-    NOUNS.iter().map(|noun| noun.take(source, &around, notes, sink)).collect()
+    NOUNS.iter().map(|noun| noun.convert(source, &context, notes, sink)).collect()
 }
 
 impl Noun {
-    fn take(
+    fn convert(
         &self,
         source: &Source,
-        around: &Around<'_>,
+        context: &Context<'_>,
         notes: &mut Notes,
         sink: &mut Sink<'_>,
-    ) -> Result<Taken, ImportError> {
+    ) -> Result<ImportedTable, ImportError> {
         let table = table(self.table).ok_or(ImportError::Foreign(self.table))?;
-        let of = source.count(self.table)?;
+        let total = source.count(self.table)?;
         let mut rows = 0;
         source.each(self.table, self.order, &[], |cells| {
             let key = peek(&cells, self.key).unwrap_or_default();
@@ -95,23 +95,23 @@ impl Noun {
                 new.set("seq", number_after(rows));
             }
             if self.table != "roles" {
-                new.find_scope(around.scopes, &key);
+                new.find_scope(context.scopes, &key);
             }
-            let taken = (self.finish)(&mut new, around);
-            if let Some(row) = new.note(&key, taken, notes) {
+            let outcome = (self.finish)(&mut new, context);
+            if let Some(row) = new.note(&key, outcome, notes) {
                 rows += 1;
-                sink(table, of, row).map_err(ImportError::Sink)?;
+                sink(table, total, row).map_err(ImportError::Sink)?;
             }
             Ok(())
         })?;
-        Ok(Taken { table, rows, of: Some(of) })
+        Ok(ImportedTable { table, rows, source_rows: Some(total) })
     }
 
     /// Flows belonged to a cluster before they belonged to a scope of that name.
-    fn begin(&self, table: &'static octopoid_store::copy::Table, cells: Cells) -> New {
+    fn begin(&self, table: &'static octopoid_store::copy::Table, cells: Cells) -> ImportedRow {
         let cluster = if self.table == "flows" { peek(&cells, "cluster") } else { None };
         let has_scope = cells.get("scope").is_some();
-        let mut new = as_it_is(table, cells);
+        let mut new = ImportedRow::from_cells(table, cells);
         if let Some(cluster) = cluster.filter(|_| !has_scope) {
             new.changed("scope", format!("its cluster {cluster:?} became its scope"));
             new.set("scope", cluster);
@@ -126,7 +126,7 @@ pub(crate) fn number_after(rows: usize) -> i64 {
 }
 
 /// What becomes of rows that the first server showed to everybody because they had no scope.
-fn note_scope(new: &mut New) {
+fn note_scope(new: &mut ImportedRow) {
     if new.text("scope").is_none() {
         let what = "it has none, so no holder of a key sees it: name one with --scope-of or \
              --scope-for-unscoped";
@@ -134,7 +134,7 @@ fn note_scope(new: &mut New) {
     }
 }
 
-fn project(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn project(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["id"])?;
     note_scope(new);
     new.default("title", "");
@@ -145,7 +145,7 @@ fn project(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-fn draft(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn draft(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&[])?;
     if new.int("id").is_none() {
         return Err(Change::plain("it has no id"));
@@ -164,7 +164,7 @@ fn draft(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-fn machine(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn orchestrator(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["id", "cluster", "machine_id", "scope"])?;
     new.default("repo_url", "");
     new.instant("registered_at", &["last_heartbeat"]);
@@ -183,7 +183,7 @@ fn became(column: &str, found: &str, new: &str) -> Change {
     Change::new(kind, format!("{column} {found:?} became {new:?}"))
 }
 
-fn message(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn message(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["id", "task_id", "scope"])?;
     for name in ["from_actor", "type", "content"] {
         new.default(name, "");
@@ -192,7 +192,7 @@ fn message(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-fn action(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn action(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["id", "scope"])?;
     for name in ["entity_type", "entity_id", "label", "proposed_by"] {
         new.default(name, "");
@@ -218,7 +218,7 @@ fn action(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-fn flow(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn flow(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["name", "scope", "states", "transitions"])?;
     new.instant("registered_at", &["updated_at"]);
     new.instant("updated_at", &["registered_at"]);
@@ -227,17 +227,17 @@ fn flow(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
 
 /// The first server's roles belonged to nobody; ours belong to the scope of the orchestrator that
 /// registered them.
-fn role(new: &mut New, around: &Around<'_>) -> Result<(), Change> {
-    let machine = new.text("orchestrator_id").unwrap_or_default().to_owned();
-    if let Some(scope) = around.machines.get(&machine) {
+fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
+    let orchestrator = new.text("orchestrator_id").unwrap_or_default().to_owned();
+    if let Some(scope) = context.orchestrator_scopes.get(&orchestrator) {
         new.set("scope", scope.as_str());
     } else {
         let name = new.text("name").unwrap_or_default().to_owned();
-        new.find_scope(around.scopes, &name);
+        new.find_scope(context.scopes, &name);
         if new.text("scope").is_none() {
             return Err(Change::new(
                 "nobody knows the scope of its orchestrator",
-                format!("nobody knows the scope of orchestrator {machine:?}"),
+                format!("nobody knows the scope of orchestrator {orchestrator:?}"),
             ));
         }
     }
@@ -248,7 +248,7 @@ fn role(new: &mut New, around: &Around<'_>) -> Result<(), Change> {
 }
 
 /// Both servers keep the SHA-256 of a key's whole text, so the keys go on working.
-fn key(new: &mut New, _: &Around<'_>) -> Result<(), Change> {
+fn key(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["key_hash", "scope"])?;
     new.instant("created_at", &["last_used_at"]);
     let hash = new.text("key_hash").unwrap_or_default();

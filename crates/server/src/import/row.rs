@@ -12,7 +12,7 @@ use octopoid_store::{
 use rusqlite::types::Value as Cell;
 use serde::de::IgnoredAny;
 
-use crate::{
+use crate::import::{
     Notes, Scopes,
     notes::{Change, short},
     source::Cells,
@@ -58,56 +58,15 @@ const PERHAPS_JSON: [&str; 4] = ["checks", "check_results", "metadata", "result"
 const IN_LANE: [&str; 2] = ["role", "type"];
 
 /// A row that is being made.
-pub(crate) struct New {
+pub(crate) struct ImportedRow {
     pub(crate) table: &'static Table,
     pub(crate) row: Row,
     /// What is not as it was.
     pub(crate) changes: Vec<Change>,
     /// Texts that are longer than this server's are.
     too_long: Vec<(&'static str, usize)>,
-    /// Columns that the source has not. That it lacks them is told once, and not for each row.
+    /// Columns that the source does not have. That is reported once, and not for each row.
     absent: Vec<&'static str>,
-}
-
-/// Takes each column that both have under one name. What cannot be read is noted and null.
-pub(crate) fn as_it_is(table: &'static Table, mut cells: Cells) -> New {
-    let mut changes = Vec::new();
-    let (mut too_long, mut absent) = (Vec::new(), Vec::new());
-    let row = table.columns.iter().map(|column| {
-        if cells.is_garbled(column.name) {
-            let what = "what is no UTF-8 in it was replaced by U+FFFD";
-            changes.push(Change::plain(what).of(column.name));
-        }
-        if cells.get(column.name).is_none() {
-            absent.push(column.name);
-        }
-        let cell = cells.take(column.name);
-        let read = match column.kind {
-            Kind::Text => text(cell),
-            Kind::Int if is_instant(column.name) => instant(&cell),
-            Kind::Int => number(&cell),
-        };
-        changes.extend(read.changes.into_iter().map(|change| change.of(column.name)));
-        let mut value = read.value;
-        if let Value::Text(text) = &value {
-            if text.len() > bytes_max(column.name) {
-                too_long.push((column.name, text.len()));
-            } else if column.name == "id" && matches!(&**text, "." | "..") {
-                changes.push(Change::plain("no URL can name it, so only lists show it").of("id"));
-            } else if IN_LANE.contains(&column.name) && text.chars().any(char::is_control) {
-                let what = "left out: it has a control character";
-                changes.push(Change::plain(what).of(column.name));
-                value = Value::Null;
-            }
-        }
-        let is_strict = JSON.contains(&column.name);
-        if is_strict || PERHAPS_JSON.contains(&column.name) {
-            changes.extend(json_change(column.name, &value, is_strict));
-        }
-        value
-    });
-    let row = row.collect();
-    New { table, row, changes, too_long, absent }
 }
 
 fn bytes_max(column: &str) -> usize {
@@ -139,7 +98,49 @@ pub(crate) fn peek(cells: &Cells, name: &str) -> Option<String> {
     }
 }
 
-impl New {
+impl ImportedRow {
+    /// Takes each column that both have under one name. What cannot be read is noted and null.
+    pub(crate) fn from_cells(table: &'static Table, mut cells: Cells) -> Self {
+        let mut changes = Vec::new();
+        let (mut too_long, mut absent) = (Vec::new(), Vec::new());
+        let row = table.columns.iter().map(|column| {
+            if cells.is_garbled(column.name) {
+                let what = "what is no UTF-8 in it was replaced by U+FFFD";
+                changes.push(Change::plain(what).of(column.name));
+            }
+            if cells.get(column.name).is_none() {
+                absent.push(column.name);
+            }
+            let cell = cells.take(column.name);
+            let converted = match column.kind {
+                Kind::Text => text(cell),
+                Kind::Int if is_instant(column.name) => instant(&cell),
+                Kind::Int => number(&cell),
+            };
+            changes.extend(converted.changes.into_iter().map(|change| change.of(column.name)));
+            let mut value = converted.value;
+            if let Value::Text(text) = &value {
+                if text.len() > bytes_max(column.name) {
+                    too_long.push((column.name, text.len()));
+                } else if column.name == "id" && matches!(&**text, "." | "..") {
+                    changes
+                        .push(Change::plain("no URL can name it, so only lists show it").of("id"));
+                } else if IN_LANE.contains(&column.name) && text.chars().any(char::is_control) {
+                    let what = "left out: it has a control character";
+                    changes.push(Change::plain(what).of(column.name));
+                    value = Value::Null;
+                }
+            }
+            let is_strict = JSON.contains(&column.name);
+            if is_strict || PERHAPS_JSON.contains(&column.name) {
+                changes.extend(json_change(column.name, &value, is_strict));
+            }
+            value
+        });
+        let row = row.collect();
+        Self { table, row, changes, too_long, absent }
+    }
+
     fn at(&self, name: &str) -> usize {
         let at = self.table.columns.iter().position(|column| column.name == name);
         at.expect("code that names a column knows the table")
@@ -260,10 +261,10 @@ impl New {
     pub(crate) fn note(
         self,
         key: &str,
-        taken: Result<(), Change>,
+        outcome: Result<(), Change>,
         notes: &mut Notes,
     ) -> Option<Row> {
-        match taken {
+        match outcome {
             Ok(()) => {
                 for change in self.changes {
                     notes.add(self.table.name, key, change);
@@ -279,32 +280,32 @@ impl New {
     }
 }
 
-/// What was made of a cell, and how that differs.
-pub(crate) struct Read {
+/// The value that a cell was converted to, and what the conversion changed.
+pub(crate) struct Converted {
     pub(crate) value: Value,
     pub(crate) changes: Vec<Change>,
 }
 
-fn good(value: impl Into<Value>) -> Read {
-    Read { value: value.into(), changes: Vec::new() }
+fn good(value: impl Into<Value>) -> Converted {
+    Converted { value: value.into(), changes: Vec::new() }
 }
 
-fn changed(value: impl Into<Value>, change: Change) -> Read {
-    Read { value: value.into(), changes: vec![change] }
+fn changed(value: impl Into<Value>, change: Change) -> Converted {
+    Converted { value: value.into(), changes: vec![change] }
 }
 
-fn bad(cell: &Cell, why: &str) -> Read {
+fn bad(cell: &Cell, why: &str) -> Converted {
     let shown = shown(cell);
     let change =
         Change::new(format!("left out: it is {why}"), format!("left out: {shown} is {why}"));
-    Read { value: Value::Null, changes: vec![change] }
+    Converted { value: Value::Null, changes: vec![change] }
 }
 
 fn is_instant(column: &str) -> bool {
     column.ends_with("_at") || column == "last_heartbeat"
 }
 
-pub(crate) fn text(cell: Cell) -> Read {
+pub(crate) fn text(cell: Cell) -> Converted {
     let number = |text: String| {
         let what = format!("the number {text} became text");
         changed(text, Change::new("a number became text", what))
@@ -326,7 +327,7 @@ pub(crate) fn text(cell: Cell) -> Read {
     }
 }
 
-fn number(cell: &Cell) -> Read {
+fn number(cell: &Cell) -> Converted {
     const WHY: &str = "no whole number below 2^53";
     let is_small = |number: &i64| (-INTEGER_MAX..=INTEGER_MAX).contains(number);
     match cell {
@@ -350,10 +351,10 @@ fn number(cell: &Cell) -> Read {
 
 /// An instant in one of the forms that the first server wrote: `2026-03-02T10:00:00.123Z`, the same
 /// with an offset, `2026-03-02 10:00:00`, or milliseconds since 1970.
-pub(crate) fn instant(cell: &Cell) -> Read {
+pub(crate) fn instant(cell: &Cell) -> Converted {
     /// Smaller numbers are years, seconds or the like, which SQLite made numbers of.
     const FIRST: i64 = 100_000_000_000;
-    let taken = |ms: i64| {
+    let as_millis = |ms: i64| {
         let what = format!("the number {} was taken for milliseconds since 1970", shown(cell));
         changed(ms, Change::new("a number was taken for milliseconds since 1970", what))
     };
@@ -371,14 +372,14 @@ pub(crate) fn instant(cell: &Cell) -> Read {
             found.map(|found| good(found.0))
         }
         Cell::Integer(number) if *number >= FIRST => {
-            Millis::in_range(*number).map(|found| taken(found.0))
+            Millis::in_range(*number).map(|found| as_millis(found.0))
         }
         #[expect(
             clippy::cast_possible_truncation,
             reason = "fractions of milliseconds are dropped"
         )]
         Cell::Real(number) if *number >= 1e11 => {
-            Millis::in_range(*number as i64).map(|found| taken(found.0))
+            Millis::in_range(*number as i64).map(|found| as_millis(found.0))
         }
         Cell::Integer(_) | Cell::Real(_) | Cell::Blob(_) => None,
     };
@@ -407,11 +408,11 @@ mod tests {
     use octopoid_store::engine::Value;
     use rusqlite::types::Value as Cell;
 
-    use super::{Read, instant, json_change, number, text};
+    use super::{Converted, instant, json_change, number, text};
 
-    fn told(read: &Read) -> Option<&str> {
-        assert!(read.changes.len() <= 1);
-        read.changes.first().map(|change| &*change.what)
+    fn change_of(converted: &Converted) -> Option<&str> {
+        assert!(converted.changes.len() <= 1);
+        converted.changes.first().map(|change| &*change.what)
     }
 
     #[test]
@@ -422,8 +423,12 @@ mod tests {
             ("2026-03-02T10:00:00.123000+00:00", 1_772_445_600_123),
             ("2026-03-02T12:00:00+02:00", 1_772_445_600_000),
         ] {
-            let read = instant(&Cell::Text(written.to_owned()));
-            assert_eq!((&read.value, told(&read)), (&Value::Int(ms), None), "{written}");
+            let converted = instant(&Cell::Text(written.to_owned()));
+            assert_eq!(
+                (&converted.value, change_of(&converted)),
+                (&Value::Int(ms), None),
+                "{written}"
+            );
         }
         let ms = Value::Int(1_772_445_600_123);
         for (cell, change) in [
@@ -436,52 +441,58 @@ mod tests {
                 "the number 1772445600123 was taken for milliseconds since 1970",
             ),
         ] {
-            let read = instant(&cell);
-            assert_eq!((&read.value, told(&read)), (&ms, Some(change)));
+            let converted = instant(&cell);
+            assert_eq!((&converted.value, change_of(&converted)), (&ms, Some(change)));
         }
         for (cell, change) in [
             (Cell::Text("soon".to_owned()), "left out: \"soon\" is no time"),
             (Cell::Integer(2026), "left out: 2026 is no time"),
             (Cell::Text(String::new()), "an empty text became null"),
         ] {
-            let read = instant(&cell);
-            assert_eq!((&read.value, told(&read)), (&Value::Null, Some(change)));
+            let converted = instant(&cell);
+            assert_eq!((&converted.value, change_of(&converted)), (&Value::Null, Some(change)));
         }
-        assert_eq!(told(&instant(&Cell::Null)), None);
+        assert_eq!(change_of(&instant(&Cell::Null)), None);
     }
 
     #[test]
     fn numbers_and_texts_are_read_as_the_first_server_may_have_stored_them() {
-        let read = number(&Cell::Text("true".to_owned()));
-        assert_eq!((&read.value, told(&read)), (&1.into(), Some("the text \"true\" became 1")));
-        let read = number(&Cell::Real(5.0));
-        assert_eq!((&read.value, told(&read)), (&5.into(), None));
-        assert!(told(&number(&Cell::Real(5.7))).is_some());
-        assert!(told(&number(&Cell::Integer(1 << 53))).is_some());
-        let read = text(Cell::Blob(vec![1, 2]));
-        assert_eq!(read.value, Value::from("[1,2]"));
-        assert!(told(&read).unwrap().contains("became its JSON text"));
-        let read = text(Cell::Text("a\0b".to_owned()));
+        let converted = number(&Cell::Text("true".to_owned()));
         assert_eq!(
-            (&read.value, told(&read)),
+            (&converted.value, change_of(&converted)),
+            (&1.into(), Some("the text \"true\" became 1"))
+        );
+        let converted = number(&Cell::Real(5.0));
+        assert_eq!((&converted.value, change_of(&converted)), (&5.into(), None));
+        assert!(change_of(&number(&Cell::Real(5.7))).is_some());
+        assert!(change_of(&number(&Cell::Integer(1 << 53))).is_some());
+        let converted = text(Cell::Blob(vec![1, 2]));
+        assert_eq!(converted.value, Value::from("[1,2]"));
+        assert!(change_of(&converted).unwrap().contains("became its JSON text"));
+        let converted = text(Cell::Text("a\0b".to_owned()));
+        assert_eq!(
+            (&converted.value, change_of(&converted)),
             (&"ab".into(), Some("NUL characters were left out"))
         );
-        let read = text(Cell::Integer(5));
-        assert_eq!((&read.value, told(&read)), (&"5".into(), Some("the number 5 became text")));
+        let converted = text(Cell::Integer(5));
+        assert_eq!(
+            (&converted.value, change_of(&converted)),
+            (&"5".into(), Some("the number 5 became text"))
+        );
     }
 
     #[test]
-    fn what_should_be_json_and_is_not_is_told() {
+    fn what_should_be_json_and_is_not_is_change_of() {
         let broken = Value::from("[{\"evidence\":\"a\nb\"}]");
         assert!(
             json_change("hooks", &broken, true).unwrap().what.starts_with("hooks: taken as it")
         );
         assert!(json_change("checks", &broken, false).is_some());
-        for (text, is_strict, is_told) in
+        for (text, is_strict, has_change) in
             [("[1]", true, false), ("", true, false), ("free", false, false), ("free", true, true)]
         {
             let change = json_change("checks", &text.into(), is_strict);
-            assert_eq!(change.is_some(), is_told, "{text} {is_strict}");
+            assert_eq!(change.is_some(), has_change, "{text} {is_strict}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The first server's schema, and which of its migrations brought what.
 
 /// A table of the first server.
-pub(crate) struct Given {
+pub(crate) struct SourceTable {
     pub(crate) name: &'static str,
     /// The migration that made it.
     since: i64,
@@ -18,38 +18,38 @@ pub(crate) const NEWEST: i64 = 20;
 pub(crate) const BOOKKEEPING: [&str; 2] = ["d1_migrations", "schema_info"];
 
 /// The tables that something is made of.
-pub(crate) const GIVEN: [Given; 10] = [
-    Given { name: "tasks", since: 1, keys: &[&["id"], &["file_path"]], columns: TASKS },
-    Given { name: "projects", since: 1, keys: &[&["id"]], columns: PROJECTS },
-    Given { name: "drafts", since: 1, keys: &[&["id"]], columns: DRAFTS },
-    Given { name: "orchestrators", since: 1, keys: &[&["id"]], columns: ORCHESTRATORS },
-    Given { name: "task_history", since: 1, keys: &[&["id"]], columns: HISTORY },
-    Given { name: "roles", since: 10, keys: &[&["name"]], columns: ROLES },
-    Given { name: "flows", since: 11, keys: FLOW_KEYS, columns: FLOWS },
-    Given { name: "messages", since: 13, keys: &[&["id"]], columns: MESSAGES },
-    Given { name: "actions", since: 14, keys: &[&["id"]], columns: ACTIONS },
-    Given { name: "api_keys", since: 17, keys: &[&["key_hash"]], columns: KEYS },
+pub(crate) const SOURCE_TABLES: [SourceTable; 10] = [
+    SourceTable { name: "tasks", since: 1, keys: &[&["id"], &["file_path"]], columns: TASKS },
+    SourceTable { name: "projects", since: 1, keys: &[&["id"]], columns: PROJECTS },
+    SourceTable { name: "drafts", since: 1, keys: &[&["id"]], columns: DRAFTS },
+    SourceTable { name: "orchestrators", since: 1, keys: &[&["id"]], columns: ORCHESTRATORS },
+    SourceTable { name: "task_history", since: 1, keys: &[&["id"]], columns: HISTORY },
+    SourceTable { name: "roles", since: 10, keys: &[&["name"]], columns: ROLES },
+    SourceTable { name: "flows", since: 11, keys: FLOW_KEYS, columns: FLOWS },
+    SourceTable { name: "messages", since: 13, keys: &[&["id"]], columns: MESSAGES },
+    SourceTable { name: "actions", since: 14, keys: &[&["id"]], columns: ACTIONS },
+    SourceTable { name: "api_keys", since: 17, keys: &[&["key_hash"]], columns: KEYS },
 ];
 
 /// A table by its name.
-pub(crate) fn given(name: &str) -> Option<&'static Given> {
-    GIVEN.iter().find(|given| given.name == name)
+pub(crate) fn source_table(name: &str) -> Option<&'static SourceTable> {
+    SOURCE_TABLES.iter().find(|table| table.name == name)
 }
 
 /// The migration that the tables and columns tell of.
 pub(crate) fn level<'a>(has: impl Fn(&str) -> Option<&'a [String]>) -> i64 {
-    let level = |given: &Given| {
-        let found = has(given.name)?;
+    let level = |table: &SourceTable| {
+        let found = has(table.name)?;
         let is_found = |name: &str| found.iter().any(|column| column == name);
-        let columns = given.columns.iter().filter(|(name, _)| is_found(name));
-        Some(columns.map(|(_, since)| *since).fold(given.since, i64::max))
+        let columns = table.columns.iter().filter(|(name, _)| is_found(name));
+        Some(columns.map(|(_, since)| *since).fold(table.since, i64::max))
     };
-    GIVEN.iter().filter_map(level).max().unwrap_or_default()
+    SOURCE_TABLES.iter().filter_map(level).max().unwrap_or_default()
 }
 
 /// The tables that a database of this level must have.
 pub(crate) fn tables_at(level: i64) -> impl Iterator<Item = &'static str> {
-    GIVEN.iter().filter(move |given| given.since <= level).map(|given| given.name)
+    SOURCE_TABLES.iter().filter(move |table| table.since <= level).map(|table| table.name)
 }
 
 /// What a database of this level lacks, and what that means.

@@ -8,59 +8,63 @@
 //!
 //! Rows are read one at a time and handed on at once, so that memory does not grow with the texts.
 
+mod command;
 mod history;
 mod json;
 mod load;
 mod notes;
 mod nouns;
-mod old;
+mod row;
 mod schema;
 mod scopes;
 mod source;
 mod statements;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::{error::Error, path::PathBuf};
 
 use octopoid_store::{copy::Table, engine::Row};
 use thiserror::Error;
 
-pub use crate::{
-    notes::{Group, Note, Notes},
+pub(crate) use self::command::{Args, run};
+use self::{
+    notes::Notes,
     scopes::{RowScope, Scopes},
     source::Source,
 };
 
 /// Where a row goes: its table, how many rows that has in the source, and the row with the table's
 /// columns in their order. An error ends the reading.
-pub type Sink<'a> = dyn FnMut(&'static Table, usize, Row) -> Result<(), Refused> + 'a;
+pub(crate) type Sink<'a> = dyn FnMut(&'static Table, usize, Row) -> Result<(), SinkError> + 'a;
 
 /// Why the receiver of the rows takes no more of them.
-pub type Refused = Box<dyn Error + Send + Sync>;
+pub(crate) type SinkError = Box<dyn Error + Send + Sync>;
 
-/// What was made of a whole database.
+/// How much of a database was imported.
 #[derive(Debug)]
-pub struct Summary {
-    /// What was made of each table.
-    pub tables: Vec<Taken>,
+pub(crate) struct Summary {
+    /// How much of each table was imported.
+    pub(crate) tables: Vec<ImportedTable>,
     /// The highest number that each counted table has ever given away, where the source tells.
-    pub counters: Vec<(&'static str, i64)>,
+    pub(crate) counters: Vec<(&'static str, i64)>,
 }
 
-/// What was made of a table.
+/// How much of a table was imported.
 #[derive(Debug)]
-pub struct Taken {
+pub(crate) struct ImportedTable {
     /// Where it went.
-    pub table: &'static Table,
+    pub(crate) table: &'static Table,
     /// How many rows were handed on.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// How many rows the source's table has; none if this server makes the rows itself.
-    pub of: Option<usize>,
+    pub(crate) source_rows: Option<usize>,
 }
 
 /// Why nothing, or not everything, was made of a database.
 #[derive(Debug, Error)]
-pub enum ImportError {
+pub(crate) enum ImportError {
     /// A statement of the dump fails.
     #[error("the dump cannot be loaded: line {line}: {why}")]
     Load {
@@ -131,7 +135,7 @@ pub enum ImportError {
     Sqlite(String),
     /// The receiver of the rows takes no more.
     #[error(transparent)]
-    Sink(Refused),
+    Sink(SinkError),
     /// The notes cannot be written.
     #[error("cannot write the report: {0}")]
     Report(std::io::Error),
@@ -144,15 +148,15 @@ impl From<rusqlite::Error> for ImportError {
 }
 
 /// Hands on everything that can be made of a database, and notes what is not as it was.
-pub fn take(
+pub(crate) fn convert(
     source: &Source,
     scopes: &Scopes,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
 ) -> Result<Summary, ImportError> {
     source.note_what_is_left(notes)?;
-    let mut tables = nouns::take(source, scopes, notes, sink)?;
-    tables.extend(tasks::take(source, scopes, notes, sink)?);
+    let mut tables = nouns::convert(source, scopes, notes, sink)?;
+    tables.extend(tasks::convert(source, scopes, notes, sink)?);
     scopes.note_unused(notes);
     let counters = source.counters()?;
     notes.finish().map_err(ImportError::Report)?;

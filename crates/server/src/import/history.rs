@@ -9,10 +9,10 @@ use octopoid_store::{
 };
 use rusqlite::types::Value as Cell;
 
-use crate::{
+use crate::import::{
     ImportError, Notes,
     notes::Change,
-    old::{instant, json_change, peek, text},
+    row::{instant, json_change, peek, text},
     source::{Cells, Source},
 };
 
@@ -20,7 +20,7 @@ const TABLE: &str = "task_history";
 
 /// What is known of the events of a task before they are handed on.
 #[derive(Default)]
-struct Told {
+struct EventSummary {
     events: i64,
     /// Whether the last claim was for work, and not for a review.
     is_claimed_for_work: bool,
@@ -28,11 +28,11 @@ struct Told {
 
 /// The events of all tasks.
 pub(crate) struct History {
-    told: HashMap<String, Told>,
+    by_task: HashMap<String, EventSummary>,
 }
 
 /// The task that events are handed on for.
-pub(crate) struct Of {
+pub(crate) struct TaskRef {
     pub(crate) id: String,
     pub(crate) scope: String,
     pub(crate) created_at: i64,
@@ -41,33 +41,33 @@ pub(crate) struct Of {
 /// The tasks that are there.
 pub(crate) trait Tasks {
     /// The task of this id, whose events come next; none if it is not there.
-    fn begin(&mut self, id: &str) -> Option<Of>;
+    fn begin(&mut self, id: &str) -> Option<TaskRef>;
 }
 
 impl History {
     /// Looks through all events.
     pub(crate) fn read(source: &Source) -> Result<Self, ImportError> {
-        let mut told = HashMap::<String, Told>::new();
+        let mut by_task = HashMap::<String, EventSummary>::new();
         source.each(TABLE, "id", &["details", "agent", "timestamp"], |cells| {
             let Some(kind) = kind(&cells) else { return Ok(()) };
-            let task = told.entry(peek(&cells, "task_id").unwrap_or_default()).or_default();
+            let task = by_task.entry(peek(&cells, "task_id").unwrap_or_default()).or_default();
             task.events += 1;
             if kind.ends_with("claimed") {
                 task.is_claimed_for_work = kind == "claimed";
             }
             Ok(())
         })?;
-        Ok(Self { told })
+        Ok(Self { by_task })
     }
 
     /// Whether the last claim of a task was for work, and not for a review.
     pub(crate) fn was_claimed_for_work(&self, task: &str) -> bool {
-        self.told.get(task).is_some_and(|told| told.is_claimed_for_work)
+        self.by_task.get(task).is_some_and(|summary| summary.is_claimed_for_work)
     }
 
     /// How many events a task has here, where the first is its creation.
     pub(crate) fn count(&self, task: &str) -> i64 {
-        self.told.get(task).map_or(0, |told| told.events) + 1
+        self.by_task.get(task).map_or(0, |summary| summary.events) + 1
     }
 }
 
@@ -77,12 +77,12 @@ fn kind(cells: &Cells) -> Option<String> {
 }
 
 /// The event that the first server did not record.
-pub(crate) fn creation(of: &Of) -> Row {
-    row(of, 1, "created", Value::Null, Value::Null, of.created_at)
+pub(crate) fn creation(task: &TaskRef) -> Row {
+    row(task, 1, "created", Value::Null, Value::Null, task.created_at)
 }
 
-fn row(of: &Of, seq: i64, event: &str, agent: Value, details: Value, at: i64) -> Row {
-    let (id, scope) = (of.id.as_str().into(), of.scope.as_str().into());
+fn row(task: &TaskRef, seq: i64, event: &str, agent: Value, details: Value, at: i64) -> Row {
+    let (id, scope) = (task.id.as_str().into(), task.scope.as_str().into());
     let mut row = vec![id, seq.into(), scope, event.into(), agent, details, at.into()];
     // What the first server's events did not have.
     row.resize(table(TABLE).map_or(row.len(), |table| table.columns.len()), Value::Null);
@@ -94,23 +94,23 @@ pub(crate) fn each(
     source: &Source,
     tasks: &mut impl Tasks,
     notes: &mut Notes,
-    mut take: impl FnMut(Row) -> Result<(), ImportError>,
+    mut emit: impl FnMut(Row) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
     let mut id = None;
-    let mut task: Option<Of> = None;
+    let mut task: Option<TaskRef> = None;
     let (mut seq, mut at, mut strays) = (0, 0, 0_usize);
     source.each(TABLE, "CAST(task_id AS TEXT), id", &[], |mut cells| {
-        let its = peek(&cells, "task_id").unwrap_or_default();
-        if id.as_ref() != Some(&its) {
+        let task_id = peek(&cells, "task_id").unwrap_or_default();
+        if id.as_ref() != Some(&task_id) {
             note_strays(id.as_deref(), &mut strays, notes);
-            task = tasks.begin(&its);
-            id = Some(its);
-            if let Some(of) = &task {
-                (seq, at) = (1, of.created_at);
-                take(creation(of))?;
+            task = tasks.begin(&task_id);
+            id = Some(task_id);
+            if let Some(task) = &task {
+                (seq, at) = (1, task.created_at);
+                emit(creation(task))?;
             }
         }
-        let Some(of) = &task else {
+        let Some(task) = &task else {
             strays += 1;
             return Ok(());
         };
@@ -120,11 +120,11 @@ pub(crate) fn each(
             notes.add(TABLE, &key, Change::plain(what));
             return Ok(());
         };
-        let read = instant(cells.get("timestamp").unwrap_or(&Cell::Null));
-        for change in read.changes {
+        let converted = instant(cells.get("timestamp").unwrap_or(&Cell::Null));
+        for change in converted.changes {
             notes.add(TABLE, &key, change.of("timestamp"));
         }
-        match read.value {
+        match converted.value {
             Value::Int(known) => at = known,
             Value::Null | Value::Text(_) => {
                 let what = "timestamp: it has none, and got that of the event before it";
@@ -132,17 +132,17 @@ pub(crate) fn each(
             }
         }
         let mut texts = ["agent", "details"].map(|name| (name, text(cells.take(name))));
-        for (name, read) in &mut texts {
-            for change in std::mem::take(&mut read.changes) {
+        for (name, converted) in &mut texts {
+            for change in std::mem::take(&mut converted.changes) {
                 notes.add(TABLE, &key, change.of(name));
             }
         }
-        let [agent, details] = texts.map(|(_, read)| read.value);
+        let [agent, details] = texts.map(|(_, converted)| converted.value);
         if let Some(change) = json_change("details", &details, false) {
             notes.add(TABLE, &key, change);
         }
         seq += 1;
-        take(row(of, seq, &event, agent, details, at))
+        emit(row(task, seq, &event, agent, details, at))
     })?;
     note_strays(id.as_deref(), &mut strays, notes);
     Ok(())

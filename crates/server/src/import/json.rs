@@ -12,10 +12,10 @@ use rusqlite::{Connection, types::Value as Cell};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use crate::{
+use crate::import::{
     ImportError,
     notes::short,
-    schema::given,
+    schema::source_table,
     source::{quoted, reason},
 };
 
@@ -76,7 +76,7 @@ fn load_file(connection: &Connection, table: &str, path: &Path) -> Result<(), Im
     read.map_err(|error| fails(error.to_string()))?;
     if rows.columns.is_empty() {
         // Nobody can tell the columns of a table without rows, but that there is one.
-        let names = given(table).map(|given| given.columns.iter().map(|(name, _)| *name));
+        let names = source_table(table).map(|known| known.columns.iter().map(|(name, _)| *name));
         let names: Vec<_> = names.into_iter().flatten().map(str::to_owned).collect();
         let names = if names.is_empty() { vec!["nothing".to_owned()] } else { names };
         create(connection, table, &names).map_err(|error| fails(reason(&error)))?;

@@ -14,7 +14,7 @@ pub(crate) struct Statements<R> {
 
 /// A statement.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct ScannedStatement {
     /// Its text, with what stands before it.
     pub(crate) text: Vec<u8>,
     /// The line in which it begins.
@@ -43,7 +43,7 @@ impl<R: BufRead> Statements<R> {
     }
 
     /// The next statement, if there is any. Blanks and comments alone are none.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Found>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<ScannedStatement>> {
         let mut text = Vec::new();
         let mut state = State::Code;
         let mut line = None;
@@ -52,7 +52,7 @@ impl<R: BufRead> Statements<R> {
             if self.input.read_until(b';', &mut text)? == 0 {
                 let is_inside = line.is_some() || !matches!(state, State::Code | State::Line);
                 let line = line.unwrap_or(self.lines + 1);
-                return Ok(is_inside.then_some(Found { text, line, is_whole: false }));
+                return Ok(is_inside.then_some(ScannedStatement { text, line, is_whole: false }));
             }
             self.bytes += (text.len() - from) as u64;
             for byte in &text[from..] {
@@ -65,7 +65,7 @@ impl<R: BufRead> Statements<R> {
             }
             let is_end = text.ends_with(b";") && state == State::Code;
             if let Some(line) = line.filter(|_| is_end && !ends_inside_a_trigger(&text)) {
-                return Ok(Some(Found { text, line, is_whole: true }));
+                return Ok(Some(ScannedStatement { text, line, is_whole: true }));
             }
         }
     }

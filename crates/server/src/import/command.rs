@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::Context;
-use octopoid_import::{ImportError, Notes, Refused, RowScope, Scopes, Source, Summary, Taken};
 use octopoid_store::{
     Store,
     copy::{Progress, Table, text},
@@ -22,6 +21,9 @@ use crate::{
     copy::{empty, left_behind, progress},
     database::Database,
     hidden::Hidden,
+    import::{
+        ImportError, ImportedTable, Notes, RowScope, Scopes, SinkError, Source, Summary, convert,
+    },
     print,
 };
 
@@ -163,12 +165,12 @@ impl Origin {
 
 /// Tells on standard error how much of a file is loaded, at every tenth.
 fn loading(size: u64) -> impl FnMut(u64) {
-    let mut told = 0;
+    let mut reported = 0;
     move |bytes| {
         // What is no file has no size.
         let tenth = (bytes * 10).checked_div(size).unwrap_or_default();
-        if tenth > told {
-            told = tenth;
+        if tenth > reported {
+            reported = tenth;
             let mb = |bytes: u64| bytes.div_ceil(1_000_000);
             let (bytes, size) = (mb(bytes), mb(size));
             let _ = writeln!(std::io::stderr(), "loading: {bytes} of {size} MB");
@@ -224,20 +226,20 @@ impl Work {
 
     fn hand_on(
         mut self,
-        pass: impl FnMut(Batch) -> Result<(), Refused>,
+        pass: impl FnMut(Batch) -> Result<(), SinkError>,
     ) -> Result<(Summary, Notes), ImportError> {
         let mut batches = Batches { batch: None, bytes: 0, pass };
         let summary = {
             let mut sink = |table, of, row| batches.add(table, of, row);
-            octopoid_import::take(&self.source, &self.scopes, &mut self.notes, &mut sink)?
+            convert(&self.source, &self.scopes, &mut self.notes, &mut sink)?
         };
         batches.pass().map_err(ImportError::Sink)?;
         Ok((summary, self.notes))
     }
 }
 
-impl<F: FnMut(Batch) -> Result<(), Refused>> Batches<F> {
-    fn add(&mut self, table: &'static Table, of: usize, row: Row) -> Result<(), Refused> {
+impl<F: FnMut(Batch) -> Result<(), SinkError>> Batches<F> {
+    fn add(&mut self, table: &'static Table, of: usize, row: Row) -> Result<(), SinkError> {
         if self.batch.as_ref().is_some_and(|batch| batch.table.name != table.name) {
             self.pass()?;
         }
@@ -247,7 +249,7 @@ impl<F: FnMut(Batch) -> Result<(), Refused>> Batches<F> {
         if batch.rows.len() == ROWS_MAX || self.bytes > TEXT_MAX { self.pass() } else { Ok(()) }
     }
 
-    fn pass(&mut self) -> Result<(), Refused> {
+    fn pass(&mut self) -> Result<(), SinkError> {
         self.bytes = 0;
         self.batch.take().map_or(Ok(()), &mut self.pass)
     }
@@ -256,8 +258,8 @@ impl<F: FnMut(Batch) -> Result<(), Refused>> Batches<F> {
 /// A line for each table, and those for what is not as it was.
 fn report(summary: &Summary, notes: &Notes) -> String {
     let mut lines = format!("{:<16} {:>10} {:>10}\n", "table", "taken", "of");
-    for Taken { table, rows, of } in &summary.tables {
-        let of = of.map_or("made".to_owned(), |of| of.to_string());
+    for ImportedTable { table, rows, source_rows } in &summary.tables {
+        let of = source_rows.map_or("made".to_owned(), |of| of.to_string());
         let _ = writeln!(lines, "{:<16} {rows:>10} {of:>10}", table.name);
     }
     if notes.groups().is_empty() {

@@ -8,11 +8,11 @@ use std::{
 
 use octopoid_domain::limits::KEY_BYTES_MAX;
 
-use crate::{Notes, notes::Change};
+use crate::import::{Notes, notes::Change};
 
 /// Which scope a row gets that has none.
 #[derive(Debug, Default)]
-pub struct Scopes {
+pub(crate) struct Scopes {
     /// By table and key.
     of: HashMap<(String, String), String>,
     /// Of all others, if they are to get one.
@@ -23,7 +23,7 @@ pub struct Scopes {
 
 /// The scope of one row, as it is written: `projects:PROJ-1=shop`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowScope {
+pub(crate) struct RowScope {
     table: String,
     key: String,
     scope: String,
@@ -31,7 +31,7 @@ pub struct RowScope {
 
 impl Scopes {
     /// Scopes of single rows, and of all others.
-    pub fn new(rows: &[RowScope], others: Option<String>) -> Self {
+    pub(crate) fn new(rows: &[RowScope], others: Option<String>) -> Self {
         let of = rows.iter().map(|row| ((row.table.clone(), row.key.clone()), row.scope.clone()));
         Self { of: of.collect(), others, used: RefCell::default() }
     }
@@ -73,7 +73,7 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
 
 impl Scopes {
     /// Reads the name of a scope, for command lines.
-    pub fn parse_name(text: &str) -> Result<String, String> {
+    pub(crate) fn parse_name(text: &str) -> Result<String, String> {
         parse(text)
     }
 }
@@ -96,7 +96,7 @@ impl FromStr for RowScope {
 #[cfg(test)]
 mod tests {
     use super::{RowScope, Scopes};
-    use crate::Notes;
+    use crate::import::Notes;
 
     #[test]
     fn a_row_gets_its_own_scope_before_that_of_all_others() {
@@ -107,8 +107,8 @@ mod tests {
         assert_eq!(Scopes::new(&rows, None).scope("drafts", "6"), None);
         let mut notes = Notes::default();
         scopes.note_unused(&mut notes);
-        let told = notes.groups()[0].to_string();
-        assert!(told.starts_with("drafts 5: --scope-of names it, but"), "{told}");
+        let report = notes.groups()[0].to_string();
+        assert!(report.starts_with("drafts 5: --scope-of names it, but"), "{report}");
         for text in ["P=shop", "projects:=shop", "songs:1=shop", "projects:P", "projects:P="] {
             assert!(text.parse::<RowScope>().is_err(), "{text}");
         }

@@ -13,29 +13,29 @@ const TEXT_MAX: usize = 200;
 
 /// Something that is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     /// The table in the source.
-    pub table: String,
+    pub(crate) table: String,
     /// The row's key; empty if it is about the whole table.
-    pub key: String,
+    pub(crate) key: String,
     /// What was left out or changed, and why.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Notes of one table that differ in nothing but the row and its values.
 #[derive(Debug)]
-pub struct Group {
+pub(crate) struct Group {
     /// What they have in common.
-    pub kind: String,
+    pub(crate) kind: String,
     /// How many there are.
-    pub count: usize,
+    pub(crate) count: usize,
     /// The first of them.
-    pub first: Vec<Note>,
+    pub(crate) first: Vec<Note>,
 }
 
 /// All notes.
 #[derive(Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     groups: Vec<Group>,
     places: HashMap<(String, String), usize>,
     file: Option<Box<dyn Write + Send>>,
@@ -68,12 +68,12 @@ impl Change {
 
 impl Notes {
     /// Also writes every single note, a line each.
-    pub fn writing_to(file: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn writing_to(file: Box<dyn Write + Send>) -> Self {
         Self { file: Some(file), ..Self::default() }
     }
 
     /// The groups, in the order in which they came up.
-    pub fn groups(&self) -> &[Group] {
+    pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
     }
 
