@@ -46,6 +46,7 @@ fn bind(library: &Path, build: &Path) -> anyhow::Result<()> {
         fs::remove_dir_all(build).with_context(|| format!("emptying {}", build.display()))?;
     }
     let mut bindgen = process::cargo();
-    bindgen.args(["run", "--quiet", "--package", "octopoid-edge-bindgen", "--"]);
+    bindgen.args(["run", "--quiet", "--package", "xtask", "--features", "edge-bindgen"]);
+    bindgen.args(["--bin", "edge-bindgen", "--"]);
     process::run(bindgen.arg(library).arg(build))
 }

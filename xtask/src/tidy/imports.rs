@@ -34,7 +34,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("octopoid-edge", &["octopoid-api", "octopoid-domain", "octopoid-store", "octopoid-store-d1"]),
-    ("octopoid-edge-bindgen", &[]),
     (
         "octopoid-edge-conformance",
         &[

@@ -1,8 +1,10 @@
-//! Makes a Worker of a compiled library: `octopoid-edge-bindgen <library.wasm> <directory>`.
+//! Makes a Worker of a compiled library: `edge-bindgen <library.wasm> <directory>`.
 //!
 //! It is what the command `wasm-bindgen` does, with that command's library. The format between the
 //! two halves of wasm-bindgen changes with every version, and a dependency keeps both halves at the
 //! version in Cargo.lock, where a command that was installed some day would not.
+//!
+//! `cargo xtask edge build` builds and runs it.
 
 use std::env;
 
@@ -12,7 +14,7 @@ use wasm_bindgen_cli_support::Bindgen;
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [library, directory] = &arguments[..] else {
-        bail!("usage: octopoid-edge-bindgen <library.wasm> <directory>");
+        bail!("usage: edge-bindgen <library.wasm> <directory>");
     };
     let mut bindgen = Bindgen::new();
     // The module is handed over by the entry, so nothing is fetched, whoever bundles the files.
