@@ -13,10 +13,10 @@ pub(crate) struct Args {
 /// Builds the server and the load generator in release mode, and runs the latter.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("building in release mode");
-    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-bench"];
+    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-load"];
     process::run(process::cargo().args(build))?;
     output::heading("measuring");
-    let measure = ["run", "--release", "--quiet", "-p", "octopoid-bench", "--"];
+    let measure = ["run", "--release", "--quiet", "-p", "octopoid-load", "--", "bench"];
     let mut command = process::cargo();
     command.args(measure);
     if !args.rest.iter().any(|arg| arg.starts_with("--out")) {

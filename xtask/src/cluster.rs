@@ -2,7 +2,7 @@
 
 use crate::{output, process};
 
-/// Kills servers and their PostgreSQL under load, and looks whether every promise was kept.
+/// Kills servers and their PostgreSQL under load, and checks whether every promise was kept.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Passed on: --servers, --agents, --tasks, --seed for who is killed, --limit in seconds.
@@ -10,12 +10,12 @@ pub(crate) struct Args {
     rest: Vec<String>,
 }
 
-/// Builds the server and the drill, and runs the latter.
+/// Builds the server and the load generator, and runs the latter.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("building");
-    let build = ["build", "-p", "octopoid-server", "-p", "octopoid-drill"];
+    let build = ["build", "-p", "octopoid-server", "-p", "octopoid-load"];
     process::run(process::cargo().args(build))?;
-    output::heading("the drill");
-    let drill = ["run", "--quiet", "-p", "octopoid-drill", "--"];
-    process::run(process::cargo().args(drill).args(&args.rest))
+    output::heading("faults under load");
+    let test = ["run", "--quiet", "-p", "octopoid-load", "--", "cluster"];
+    process::run(process::cargo().args(test).args(&args.rest))
 }

@@ -20,7 +20,7 @@ pub(crate) struct Args {
 /// Fills a database, and copies it with the server's release binary.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("building in release mode");
-    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-bench"];
+    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-load"];
     process::run(process::cargo().args(build))?;
     let release = Workspace::load()?.target.join("release");
     let scratch = Scratch::start(&Options::new(Durability::Full))?;
@@ -29,8 +29,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
     output::heading("filling a database");
     let tasks = args.tasks.to_string();
-    let mut fill = process::at_root(release.join("octopoid-bench"));
-    process::run(fill.args(["--tasks", &tasks, "--fill"]).arg(&first))?;
+    let mut fill = process::at_root(release.join("octopoid-load"));
+    process::run(fill.args(["bench", "--tasks", &tasks, "--fill"]).arg(&first))?;
 
     let url = |file: &Path| format!("sqlite:{}", file.display());
     let there = copy(&release, &url(&first), &scratch.url())?;

@@ -1,4 +1,4 @@
-//! A PostgreSQL cluster of one's own in a temporary folder, for tests, measurements and drills.
+//! A PostgreSQL cluster of one's own in a temporary folder, for tests and measurements.
 //!
 //! [`Scratch::start`] makes a cluster that listens on the loopback interface only, and on a port
 //! that nobody else uses. It is gone when the [`Scratch`] is dropped, and also when the process that
@@ -47,7 +47,7 @@ const SUPERUSER: &str = "postgres";
 /// Whether the cluster keeps what it has confirmed when the machine loses power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// As PostgreSQL comes: each commit waits for the disk. For measurements and drills.
+    /// As PostgreSQL comes: each commit waits for the disk. For measurements and crashes.
     Full,
     /// Nothing waits for the disk, which makes tests fast. What was confirmed still survives the
     /// death of the server's processes.

@@ -22,9 +22,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
     ("octopoid-scratch-postgres", &[]),
-    ("octopoid-drill", &["octopoid-domain", "octopoid-scratch-postgres"]),
     (
-        "octopoid-bench",
+        "octopoid-load",
         &[
             "octopoid-domain",
             "octopoid-scratch-postgres",

@@ -2,13 +2,13 @@
 //! figures say as much about the machine as about the server, ratios do not.
 
 mod http;
-mod load;
 mod measure;
 mod pairs;
 mod postgres;
 mod report;
 mod server;
 mod store;
+mod workload;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,15 +16,15 @@ use std::{
 };
 
 use anyhow::Context;
-use clap::Parser;
 use octopoid_domain::queue;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    measure::{Measured, median, now},
+use self::{
+    measure::{Measured, median},
     report::Report,
     server::Server,
 };
+use crate::{clock::now, server::binary};
 
 /// How many agents call at once, phase by phase.
 const AGENTS: [usize; 4] = [1, 16, 64, 256];
@@ -32,9 +32,9 @@ const AGENTS: [usize; 4] = [1, 16, 64, 256];
 const JUDGED: usize = 64;
 const ROUNDS: usize = 5;
 
-/// Measures the server.
-#[derive(Parser)]
-struct Args {
+/// Measures the server over HTTP, beside its own ceilings.
+#[derive(clap::Args)]
+pub(crate) struct Args {
     /// Seconds that each phase lasts.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -65,8 +65,8 @@ enum Part {
     Postgres,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+/// Measures what the arguments ask for, and writes the report.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(database) = &args.fill {
         return Builder::new_multi_thread().enable_all().build()?.block_on(async {
             let store = store::open(database).await?;
@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
         // One thread makes the load, so that the server has the rest of a small machine.
         load: Builder::new_current_thread().enable_all().build()?,
         direct: Builder::new_multi_thread().enable_all().build()?,
-        binary: server::binary()?,
+        binary: binary()?,
         folder: tempfile::tempdir().context("cannot make a folder for databases")?,
         length: Duration::from_secs(args.seconds),
         tasks: args.tasks,
@@ -118,11 +118,11 @@ impl Bench {
     }
 
     fn live(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {
-        self.load.block_on(load::get(&server.address, "/livez", agents, self.length))
+        self.load.block_on(workload::get(&server.address, "/livez", agents, self.length))
     }
 
     fn lifecycle(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {
-        self.load.block_on(load::lifecycle(&server.address, "bench", agents, self.length))
+        self.load.block_on(workload::lifecycle(&server.address, "bench", agents, self.length))
     }
 
     /// Lifecycles by few and by many agents, on a fresh database.
@@ -168,8 +168,10 @@ impl Bench {
         const TASKS: usize = 20_000;
         report.progress("claim storm");
         let server = self.server(&self.database("storm.db"))?;
-        let created = self.load.block_on(load::fill(&server.address, "storm", TASKS, JUDGED))?;
-        let claimed = self.load.block_on(load::claims(&server.address, "storm", JUDGED, None))?;
+        let created =
+            self.load.block_on(workload::fill(&server.address, "storm", TASKS, JUDGED))?;
+        let claimed =
+            self.load.block_on(workload::claims(&server.address, "storm", JUDGED, None))?;
         anyhow::ensure!(claimed.latencies.count() == TASKS, "not every task was claimed once");
         report.phase("Create 20,000 tasks, 64 agents", created);
         report.phase("Claim storm over them, 64 agents", claimed);
@@ -204,11 +206,13 @@ impl Bench {
         for round in 1..=ROUNDS {
             report.progress(&format!("{figure}, round {round} of {ROUNDS}"));
             // The short queue is refilled, so that it stays about as long.
-            self.load.block_on(load::fill(&few.address, "claim", 500, 16))?;
+            self.load.block_on(workload::fill(&few.address, "claim", 500, 16))?;
             let until = Some(now() + self.length);
-            let mut short = self.load.block_on(load::claims(&few.address, "claim", 1, until))?;
+            let mut short =
+                self.load.block_on(workload::claims(&few.address, "claim", 1, until))?;
             let until = Some(now() + short.elapsed);
-            let mut long = self.load.block_on(load::claims(&many.address, "claim", 1, until))?;
+            let mut long =
+                self.load.block_on(workload::claims(&many.address, "claim", 1, until))?;
             let (short, long) = (short.latencies.quantile_ms(0.5), long.latencies.quantile_ms(0.5));
             report.pair(&format!("{figure}, few waiting and many"), "ms", short, long);
             ratios.push(long / short);
@@ -238,7 +242,7 @@ impl Bench {
             for round in 1..=ROUNDS {
                 report.progress(&format!("{name}, round {round} of {ROUNDS}"));
                 let p50 = |server: &Server| -> anyhow::Result<f64> {
-                    let get = load::get(&server.address, path, 1, self.length / 3);
+                    let get = workload::get(&server.address, path, 1, self.length / 3);
                     Ok(self.load.block_on(get)?.latencies.quantile_ms(0.5))
                 };
                 let (short, long) = (p50(&few)?, p50(&many)?);

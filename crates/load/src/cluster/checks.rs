@@ -1,17 +1,18 @@
-//! Looking everything over at the end: through the API, and into the database.
+//! What is checked at the end: what the API answers, and what is in the database.
 
 use anyhow::{Context as _, ensure};
+use futures_util::future::join_all;
 use octopoid_domain::event::Event;
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-use crate::{
+use super::{
     agent::{SCOPE, Work},
     answers::Reply,
     verdict::judge,
 };
 
-/// How many tasks are looked over at the same time.
+/// How many tasks are checked at the same time.
 const READERS: usize = 8;
 
 /// Each is one number, and what it must be: the number of tasks, or nothing.
@@ -38,7 +39,7 @@ const COUNTS: [(&str, bool, &str); 6] = [
 ];
 
 /// Notes whatever is wrong with the tasks, as their history and each server's lists tell it.
-pub(crate) async fn through_the_api(work: &Work, tasks: usize) -> anyhow::Result<()> {
+pub(crate) async fn check_api(work: &Work, tasks: usize) -> anyhow::Result<()> {
     for server in 0..work.servers.addresses.len() {
         let list = format!("/api/v1/tasks?scope={SCOPE}&queue=done&limit=1");
         let total = ask(work, server, &list).await?["total"].as_u64();
@@ -67,18 +68,18 @@ pub(crate) async fn through_the_api(work: &Work, tasks: usize) -> anyhow::Result
         }
         anyhow::Ok(())
     });
-    crate::all(readers).await.into_iter().collect()
+    join_all(readers).await.into_iter().collect()
 }
 
 async fn ask(work: &Work, server: usize, path: &str) -> anyhow::Result<Value> {
-    match work.servers.ask(server, "look", path, None).await {
+    match work.servers.ask(server, "check", path, None).await {
         Reply::Answered(answer) if answer.status == 200 => Ok(answer.body),
         other => anyhow::bail!("{path} came to {other:?} when nothing was killed any more"),
     }
 }
 
 /// Notes whatever is wrong with the rows themselves.
-pub(crate) async fn into_the_database(work: &Work, url: &str, tasks: usize) -> anyhow::Result<()> {
+pub(crate) async fn check_database(work: &Work, url: &str, tasks: usize) -> anyhow::Result<()> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);
     for (what, is_all, sql) in COUNTS {

@@ -1,4 +1,4 @@
-//! Servers as processes, none of which outlives the drill.
+//! Servers as processes, none of which outlives this program.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::{now, pause};
+use crate::{
+    clock::{now, pause},
+    server::binary,
+};
 
 /// How long a server may take until it is ready. Ten of them start at once.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -122,17 +125,8 @@ pub(crate) fn free_address(from: u16) -> anyhow::Result<String> {
     bail!("no port from {from} to {LAST} is free")
 }
 
-/// The server's binary, beside this program.
-fn binary() -> anyhow::Result<PathBuf> {
-    let binary = std::env::current_exe()?.with_file_name("octopoid-server");
-    if !binary.exists() {
-        bail!("{} is missing: run this through `cargo xtask cluster`", binary.display());
-    }
-    Ok(binary)
-}
-
-/// A shell that kills the servers when the drill itself was killed. Each line that it reads has all
-/// processes to kill; the end of its input comes when the drill has ended.
+/// A shell that kills the servers when this program itself was killed. Each line that it reads has all
+/// processes to kill; the end of its input comes when this program has ended.
 struct Watchdog {
     shell: Child,
     servers: Vec<(usize, u32)>,
@@ -147,7 +141,7 @@ impl Watchdog {
     fn start() -> anyhow::Result<Self> {
         let shell = Command::new("/bin/sh")
             .args(["-c", WATCH])
-            // What ends the drill's whole process group must not end this with it.
+            // What ends the whole process group of this program must not end this with it.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -169,7 +163,7 @@ impl Watchdog {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        // The drill is alive and kills its servers itself.
+        // This program is alive and kills its servers itself.
         let _ = self.shell.kill();
         let _ = self.shell.wait();
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, path::Path};
 
-use crate::measure::{Measured, median};
+use super::measure::{Measured, median};
 
 /// The binary's size that must not be exceeded, in MB.
 const BINARY_MB_MAX: f64 = 20.0;

@@ -1,14 +1,12 @@
-//! What goes wrong in a drill: servers die one after the other, and the database crashes once.
+//! What goes wrong: servers die one after the other, and the database crashes once.
 
 use std::time::Duration;
 
 use octopoid_scratch_postgres::{Mode, Scratch};
 use tokio::sync::watch;
 
-use crate::{
-    pause,
-    process::{Launcher, Server},
-};
+use super::process::{Launcher, Server};
+use crate::clock::pause;
 
 /// How long all servers run between two deaths.
 const CALM: Duration = Duration::from_millis(2500);
@@ -17,9 +15,9 @@ const DEAD: Duration = Duration::from_millis(700);
 /// How long the database stays away, its recovery not counted.
 const DOWN: Duration = Duration::from_secs(2);
 
-/// What has gone wrong so far.
+/// The faults that were injected so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Done {
+pub(crate) struct Faults {
     pub(crate) kills: usize,
     pub(crate) restarts: usize,
 }
@@ -39,43 +37,43 @@ impl Dice {
     }
 }
 
-/// The machinery that is hurt.
-pub(crate) struct Machinery {
+/// The servers and their database, in which faults are injected.
+pub(crate) struct Cluster {
     pub(crate) database: Scratch,
     pub(crate) launcher: Launcher,
     pub(crate) servers: Vec<Server>,
 }
 
-impl Machinery {
-    /// Makes trouble until all tasks are finished, and leaves everything running.
-    pub(crate) async fn suffer(
+impl Cluster {
+    /// Injects faults until all tasks are finished, and leaves everything running.
+    pub(crate) async fn inject_faults(
         &mut self,
         mut dice: Dice,
         tasks: usize,
         mut finished: watch::Receiver<usize>,
         tell: impl Fn(&str),
-    ) -> anyhow::Result<Done> {
-        let mut done = Done::default();
+    ) -> anyhow::Result<Faults> {
+        let mut faults = Faults::default();
         loop {
-            let mark = if done.restarts == 0 { tasks / 2 } else { tasks };
+            let mark = if faults.restarts == 0 { tasks / 2 } else { tasks };
             tokio::select! {
                 reached = finished.wait_for(|finished| *finished >= mark) => reached.map(drop)?,
                 () = pause(CALM) => {}
             }
             let count = *finished.borrow();
-            if done.restarts == 0 && count >= tasks / 2 {
+            if faults.restarts == 0 && count >= tasks / 2 {
                 tell(&format!("{count} of {tasks} done; the database crashes"));
                 self.database.stop(Mode::Immediate)?;
                 pause(DOWN).await;
                 tokio::task::block_in_place(|| self.database.start_again())?;
-                done.restarts += 1;
+                faults.restarts += 1;
             } else if count >= tasks {
-                return Ok(done);
+                return Ok(faults);
             } else {
                 let victim = dice.roll(self.servers.len());
                 tell(&format!("{count} of {tasks} done; server {victim} is killed"));
                 self.kill(victim).await?;
-                done.kills += 1;
+                faults.kills += 1;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use octopoid_domain::event::Event;
 
-/// A write that a server has confirmed. Each write of the drill raises the version by one and
+/// A write that a server has confirmed. Each write of an agent raises the version by one and
 /// leaves one event, so the version is the event's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Acknowledged {

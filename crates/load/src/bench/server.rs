@@ -2,14 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 
-use crate::measure::now;
+use crate::clock::now;
 
 /// A running server; stopped when dropped.
 pub(crate) struct Server {
@@ -78,14 +78,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The release binary, beside this program.
-pub(crate) fn binary() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_exe()?;
-    let binary = here.with_file_name("octopoid-server");
-    if !binary.exists() {
-        bail!("{} is missing: run this through `cargo xtask bench`", binary.display());
-    }
-    Ok(binary)
 }

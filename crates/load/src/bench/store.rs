@@ -13,9 +13,11 @@ use octopoid_domain::{
 use octopoid_store::{Stamp, Store, engine::SharedEngine};
 use octopoid_store_sqlite::{Location, Sqlite};
 
-use crate::{
-    load::new_task,
-    measure::{Latencies, Measured, now, run},
+use crate::clock::now;
+
+use super::{
+    measure::{Latencies, Measured, run},
+    workload::new_task,
 };
 
 /// Any instant will do: nothing here waits for a lease to end.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::now;
+
 /// Latencies of one kind of request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Latencies(Vec<u32>);
@@ -70,11 +72,6 @@ where
         latencies.merge(handle.await??);
     }
     Ok(Measured { latencies, elapsed: start.elapsed() })
-}
-
-#[expect(clippy::disallowed_methods, reason = "measuring time is what this program is for")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }
 
 /// The middle of several figures.

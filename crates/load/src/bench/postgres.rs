@@ -7,12 +7,12 @@ use octopoid_scratch_postgres::{Durability, Options as Cluster, Scratch};
 use octopoid_store::engine::{Engine, Statement, Value};
 use octopoid_store_postgres::{Location, Options, Postgres};
 
-use crate::{
-    Bench, ROUNDS, load,
+use super::{
+    Bench, ROUNDS,
     measure::{Measured, median},
     report::Report,
     server::Server,
-    store,
+    store, workload,
 };
 
 /// How many agents take tasks through their lives.
@@ -92,7 +92,7 @@ fn both(bench: &Bench, first: &Server, second: &Server) -> anyhow::Result<Measur
     let half = |server: &Server| {
         let address = server.address.clone();
         let length = bench.length;
-        async move { load::lifecycle(&address, "bench", AGENTS / 2, length).await }
+        async move { workload::lifecycle(&address, "bench", AGENTS / 2, length).await }
     };
     let (one, two) = (half(first), half(second));
     let (mut one, two) = bench.load.block_on(async {
@@ -149,7 +149,7 @@ fn dead_rows(
     for minute in 1..=minutes.max(2) {
         report.progress(&format!("dead rows, minute {minute} of {minutes}"));
         let length = Duration::from_mins(1);
-        let lives = load::lifecycle(&server.address, "bench", AGENTS, length);
+        let lives = workload::lifecycle(&server.address, "bench", AGENTS, length);
         let measured = bench.load.block_on(lives)?;
         rates.push(measured.rate());
         let (dead, size) = bench.direct.block_on(bloat(&engine))?;

@@ -14,14 +14,14 @@ use octopoid_domain::Task;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{
+use super::{
     answers::{Answer, Reply, Servers},
-    pause,
     verdict::Acknowledged,
 };
+use crate::clock::{now, pause};
 
-/// The tenant of all of the drill's tasks.
-pub(crate) const SCOPE: &str = "drill";
+/// The tenant of all tasks.
+pub(crate) const SCOPE: &str = "cluster";
 /// How long a claim holds.
 const LEASE: Duration = Duration::from_secs(3);
 /// What a 503 asks for.
@@ -154,9 +154,9 @@ impl<'a> Agent<'a> {
 
     /// A task, if there is one. If the answer is lost, the lease will end.
     async fn claim(&mut self) -> Option<Held> {
-        let asked = crate::now();
+        let asked = now();
         let body = json!({
-            "scope": SCOPE, "agent_name": self.name, "orchestrator_id": "drill",
+            "scope": SCOPE, "agent_name": self.name, "orchestrator_id": "cluster",
             "lease_duration_seconds": LEASE.as_secs()
         });
         let reply = self.ask("claim", "/api/v1/tasks/claim", Some(&body)).await;

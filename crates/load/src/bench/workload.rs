@@ -7,10 +7,11 @@ use std::{
 
 use anyhow::ensure;
 
-use crate::{
+use super::{
     http::Connection,
-    measure::{Latencies, Measured, now, run},
+    measure::{Latencies, Measured, run},
 };
+use crate::clock::now;
 
 /// Numbers the tasks of a whole run, so that no id comes twice.
 static TASKS: AtomicU64 = AtomicU64::new(0);

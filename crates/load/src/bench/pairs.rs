@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use anyhow::Context;
 
-use crate::{AGENTS, Bench, JUDGED, ROUNDS, measure::median, server::Server};
+use super::{AGENTS, Bench, JUDGED, ROUNDS, measure::median, server::Server};
 
 /// What one build did in one round.
 struct Figures {
