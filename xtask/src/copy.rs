@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use octopoid_scratch_postgres::{Durability, Options, Scratch};
+use octopoid_testbed::postgres::{Durability, Options, Scratch};
 
 use crate::workspace::Workspace;
 use crate::{output, process};

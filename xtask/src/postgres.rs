@@ -4,12 +4,10 @@ use std::env;
 use std::process::Command;
 
 use anyhow::bail;
-use octopoid_scratch_postgres::{self as scratch, Binaries, Durability, HOW_TO_INSTALL, Options};
+use octopoid_testbed::postgres::{self, Binaries, Durability, HOW_TO_INSTALL, Options};
+use octopoid_testbed::{POSTGRES_VARIABLE as URL, is_ci};
 
-use crate::{output, process};
-
-/// Where tests find a server's URL. Without it they skip what needs a PostgreSQL.
-const URL: &str = "OCTOPOID_TEST_POSTGRES";
+use crate::output;
 
 /// A server for the tests. One that was started for them is stopped when this is dropped.
 pub(crate) struct Postgres {
@@ -18,20 +16,20 @@ pub(crate) struct Postgres {
 }
 
 /// An empty server that is started for one run, and stopped when this is dropped.
-pub(crate) struct Scratch(scratch::Scratch);
+pub(crate) struct Scratch(postgres::Scratch);
 
 impl Scratch {
     /// Starts one for `purpose`. On a machine without a PostgreSQL it says what is skipped, and there
     /// is none; in continuous integration that is an error.
     pub(crate) fn provide(purpose: &str) -> anyhow::Result<Option<Self>> {
         if Binaries::find().is_none() {
-            if process::is_ci() {
+            if is_ci() {
                 bail!("{purpose} needs a PostgreSQL: {HOW_TO_INSTALL}");
             }
             output::skipped(format_args!("{purpose}. {HOW_TO_INSTALL}"));
             return Ok(None);
         }
-        let server = scratch::Scratch::start(&Options::new(Durability::None))?;
+        let server = postgres::Scratch::start(&Options::new(Durability::None))?;
         output::line(format_args!("PostgreSQL: {}, for this run only", server.url()));
         Ok(Some(Self(server)))
     }

@@ -62,11 +62,6 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// Whether this runs where a missing tool must be an error and not a skipped check.
-pub(crate) fn is_ci() -> bool {
-    env::var_os("CI").is_some_and(|value| value == "true" || value == "1")
-}
-
 /// A command as one would type it: the program without its directory, then the arguments.
 fn describe(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());

@@ -4,12 +4,10 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use anyhow::bail;
+use octopoid_testbed::DATABASE_VARIABLE as DATABASE;
 
 use crate::postgres::Postgres;
 use crate::{output, process};
-
-/// Says on which database the tests of [`ANYWHERE`] run. Without it that is SQLite.
-const DATABASE: &str = "OCTOPOID_TEST_DATABASE";
 
 /// The crates whose tests run on any database: those that call a whole server, over HTTP or as a
 /// process, and the store's model, races and stories.

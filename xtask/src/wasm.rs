@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
+use octopoid_testbed::is_ci;
 
 use crate::workspace::Workspace;
 use crate::{output, process, workspace};
@@ -50,7 +51,7 @@ pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
             }
             process::run(&mut cargo)
         }
-        None if process::is_ci() => bail!("no toolchain here has the {TARGET} target"),
+        None if is_ci() => bail!("no toolchain here has the {TARGET} target"),
         None => {
             output::skipped(format_args!("no toolchain here has the {TARGET} target"));
             Ok(())

@@ -6,7 +6,7 @@ use octopoid_store_testkit::{
     World,
     program::{agree, step},
 };
-use octopoid_test_database::{Database, is_postgres};
+use octopoid_testbed::database::{Database, is_postgres};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -130,9 +130,9 @@ impl Server {
         &self.log
     }
 
-    /// The process, to see whether it still runs.
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
+    /// How wrangler ended, if it did.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        self.child.try_wait().context("looking after wrangler")
     }
 
     /// Where the Worker is.

@@ -3,22 +3,18 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, ensure};
+use octopoid_testbed as testbed;
 use serde_json::Value;
 
-use crate::edge;
-use crate::local::{self, free_address};
 use crate::postgres::Scratch;
 use crate::workspace::Workspace;
+use crate::{edge, local};
 
 /// The administrator's key of a server that lives for one run on the loopback interface.
 pub(super) const ADMIN_SECRET: &str = "fuzz-admin-secret";
-
-/// How long the server may take until it answers.
-const START_MAX: Duration = Duration::from_secs(30);
 
 /// A running server. It is stopped when this is dropped.
 pub(super) struct Server {
@@ -32,20 +28,9 @@ pub(super) struct Server {
 /// What runs.
 enum Running {
     /// The binary.
-    Binary(Child),
+    Binary(testbed::Server),
     /// The Worker.
     Worker(edge::Server),
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Running::Binary(child) = &mut self.running {
-            // Its database is thrown away, so it need not end in order. If it has ended by itself,
-            // there is nothing left to do and both calls may fail.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 impl Server {
@@ -80,34 +65,24 @@ impl Server {
         database: &str,
         postgres: Option<Scratch>,
     ) -> anyhow::Result<Self> {
-        let address = free_address()?;
         let log = scratch.join("server.log");
         let output = File::create(&log).context("creating the server's log")?;
-        let child = Command::new(binary)
-            .arg("serve")
-            .args(["--listen", &address.to_string(), "--auth", "open"])
-            .args(["--database", database])
-            .env("API_SECRET_KEY", ADMIN_SECRET)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().context("sharing the server's log")?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("could not start {}", binary.display()))?;
-        let mut server =
-            Self { running: Running::Binary(child), address, log, _postgres: postgres };
-        if let Self { running: Running::Binary(child), log, .. } = &mut server {
-            local::wait_until_it_answers(child, address, START_MAX, "the server", log)?;
-        }
-        Ok(server)
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--auth", "open"]);
+        command.args(["--database", database]).env("API_SECRET_KEY", ADMIN_SECRET);
+        command.stderr(output.try_clone().context("sharing the server's log")?);
+        let server = testbed::Server::start(&mut command, output)
+            .with_context(|| format!("the server's log is {}", log.display()))?;
+        let address = server.address.parse().context("reading where the server listens")?;
+        Ok(Self { running: Running::Binary(server), address, log, _postgres: postgres })
     }
 
     /// How the server ended, if it did.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
-        let child = match &mut self.running {
-            Running::Binary(child) => child,
-            Running::Worker(worker) => worker.child(),
-        };
-        child.try_wait().context("looking after the server")
+        match &mut self.running {
+            Running::Binary(server) => server.process.ended(),
+            Running::Worker(worker) => worker.ended(),
+        }
     }
 
     /// Where the server writes what it has to say.

@@ -17,12 +17,13 @@ use std::{
 
 use anyhow::Context;
 use octopoid_domain::queue;
+use octopoid_testbed::Server;
 use tokio::runtime::{Builder, Runtime};
 
 use self::{
     measure::{Measured, median},
     report::Report,
-    server::Server,
+    server::{cpu_seconds, memory_mb},
 };
 use crate::{clock::now, server::binary};
 
@@ -114,7 +115,7 @@ impl Bench {
     }
 
     fn server(&self, database: &Path) -> anyhow::Result<Server> {
-        Server::start(&self.binary, &format!("sqlite:{}", database.display()))
+        server::start(&self.binary, &format!("sqlite:{}", database.display()))
     }
 
     fn live(&self, server: &Server, agents: usize) -> anyhow::Result<Measured> {
@@ -128,7 +129,7 @@ impl Bench {
     /// Lifecycles by few and by many agents, on a fresh database.
     fn lifecycles(&self, report: &mut Report) -> anyhow::Result<()> {
         let server = self.server(&self.database("lifecycle.db"))?;
-        report.fact("Memory, idle", "MB", server.memory_mb()?.0);
+        report.fact("Memory, idle", "MB", memory_mb(&server)?.0);
         for agents in AGENTS {
             report.progress(&format!("lifecycle, {agents} agents"));
             let live = self.live(&server, agents)?;
@@ -145,13 +146,13 @@ impl Bench {
         let (mut of_router, mut of_store) = (Vec::new(), Vec::new());
         for round in 1..=ROUNDS {
             report.progress(&format!("ceilings, round {round} of {ROUNDS}"));
-            let started = server.cpu_seconds()?;
+            let started = cpu_seconds(&server)?;
             let bare = self.live(&server, JUDGED)?;
-            let between = server.cpu_seconds()?;
+            let between = cpu_seconds(&server)?;
             let direct = self.direct.block_on(store::lifecycle(&store, JUDGED, self.length))?;
-            let resumed = server.cpu_seconds()?;
+            let resumed = cpu_seconds(&server)?;
             let whole = self.lifecycle(&server, JUDGED)?;
-            let ended = server.cpu_seconds()?;
+            let ended = cpu_seconds(&server)?;
             let (live, full) = (bare.rate(), whole.rate());
             let cpu_us = (bare.each_us(between - started), whole.each_us(ended - resumed));
             report.ceiling(live, direct.rate(), full, cpu_us);
@@ -190,7 +191,7 @@ impl Bench {
         report.progress("256 agents on the full table");
         let measured = self.lifecycle(&many, 256)?;
         report.phase("Lifecycle on the full table, 256 agents", measured);
-        report.fact("Memory under that load, peak", "MB", many.memory_mb()?.1);
+        report.fact("Memory under that load, peak", "MB", memory_mb(&many)?.1);
         Ok(())
     }
 

@@ -4,7 +4,11 @@ use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use anyhow::Context;
 
-use super::{AGENTS, Bench, JUDGED, ROUNDS, measure::median, server::Server};
+use super::{
+    AGENTS, Bench, JUDGED, ROUNDS,
+    measure::median,
+    server::{self, cpu_seconds, memory_mb},
+};
 
 /// What one build did in one round.
 struct Figures {
@@ -54,9 +58,9 @@ pub(crate) fn measure(bench: &Bench, other: &Path) -> anyhow::Result<()> {
 fn once(bench: &Bench, binary: &Path, agents: usize) -> anyhow::Result<Figures> {
     let folder = tempfile::tempdir_in(&bench.folder).context("cannot make a folder")?;
     let database = format!("sqlite:{}", folder.path().join("pair.db").display());
-    let server = Server::start(binary, &database)?;
-    let started = server.cpu_seconds()?;
+    let server = server::start(binary, &database)?;
+    let started = cpu_seconds(&server)?;
     let measured = bench.lifecycle(&server, agents)?;
-    let cpu_us = measured.each_us(server.cpu_seconds()? - started);
-    Ok(Figures { rate: measured.rate(), cpu_us, memory_mb: server.memory_mb()?.1 })
+    let cpu_us = measured.each_us(cpu_seconds(&server)? - started);
+    Ok(Figures { rate: measured.rate(), cpu_us, memory_mb: memory_mb(&server)?.1 })
 }

@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use octopoid_scratch_postgres::{Durability, Options as Cluster, Scratch};
 use octopoid_store::engine::{Engine, Statement, Value};
 use octopoid_store_postgres::{Location, Options, Postgres};
+use octopoid_testbed::{
+    Server,
+    postgres::{Durability, Options as Cluster, Scratch},
+};
 
 use super::{
     Bench, ROUNDS,
     measure::{Measured, median},
     report::Report,
-    server::Server,
-    store, workload,
+    server, store, workload,
 };
 
 /// How many agents take tasks through their lives.
@@ -60,8 +62,8 @@ async fn run(engine: &Postgres, statement: Statement) -> anyhow::Result<Vec<Vec<
 fn engines(bench: &Bench, scratch: &Scratch, report: &mut Report) -> anyhow::Result<()> {
     let url = bench.direct.block_on(database(scratch, "lifecycle"))?;
     let sqlite = bench.server(&bench.database("beside-postgres.db"))?;
-    let first = Server::start(&bench.binary, &url)?;
-    let second = Server::start(&bench.binary, &url)?;
+    let first = server::start(&bench.binary, &url)?;
+    let second = server::start(&bench.binary, &url)?;
     let (mut of_sqlite, mut of_one) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         report.progress(&format!("SQLite and PostgreSQL, round {round} of {ROUNDS}"));
@@ -115,7 +117,7 @@ fn waiting(bench: &Bench, scratch: &Scratch, report: &mut Report) -> anyhow::Res
             fill(&url, name, tasks).await?;
             anyhow::Ok(url)
         })?;
-        servers.push(Server::start(&bench.binary, &url)?);
+        servers.push(server::start(&bench.binary, &url)?);
     }
     bench.claims("PostgreSQL: claim p50", &servers[0], &servers[1], report)
 }
@@ -143,7 +145,7 @@ fn dead_rows(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let url = bench.direct.block_on(database(scratch, "bloat"))?;
-    let server = Server::start(&bench.binary, &url)?;
+    let server = server::start(&bench.binary, &url)?;
     let engine = bench.direct.block_on(engine(&url))?;
     let mut rates = Vec::new();
     for minute in 1..=minutes.max(2) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use octopoid_scratch_postgres::{Mode, Scratch};
+use octopoid_testbed::postgres::{Mode, Scratch};
 use tokio::sync::watch;
 
 use super::process::{Launcher, Server};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::join_all;
-use octopoid_scratch_postgres::{Durability, Options, Scratch};
+use octopoid_testbed::postgres::{Durability, Options, Scratch};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{

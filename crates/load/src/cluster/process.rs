@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use octopoid_testbed::Process;
 
 use crate::{
     clock::{now, pause},
@@ -31,11 +32,11 @@ pub(crate) struct Launcher {
     http: reqwest::Client,
 }
 
-/// A server's process. Dropping it kills it, as a power cut would.
+/// A server at an address that stays its own when it is started again.
 pub(crate) struct Server {
     pub(crate) address: String,
     number: usize,
-    child: Child,
+    process: Process,
 }
 
 impl Launcher {
@@ -56,10 +57,9 @@ impl Launcher {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child =
-            command.spawn().with_context(|| format!("cannot start {}", self.binary.display()))?;
-        self.watchdog.watch(number, Some(child.id()))?;
-        Ok(Server { address, number, child })
+        let process = Process::start(&mut command)?;
+        self.watchdog.watch(number, Some(process.id()))?;
+        Ok(Server { address, number, process })
     }
 
     /// Ends a server as a power cut would, as far as a process can tell.
@@ -75,7 +75,7 @@ impl Launcher {
         let start = now();
         let url = format!("http://{}/readyz", server.address);
         while start.elapsed() < START_MAX {
-            if let Some(status) = server.child.try_wait()? {
+            if let Some(status) = server.process.ended()? {
                 let said = self.said(server.number)?;
                 bail!("server {} ended ({status}):\n{said}", server.number);
             }
@@ -101,14 +101,6 @@ impl Launcher {
 
     fn log_path(&self, number: usize) -> PathBuf {
         self.logs.join(format!("server-{number}.log"))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already; whoever waited for it has said so.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use octopoid_domain::{Millis, Task, decide::Request, input::parse_body, task::NewTask};
 use octopoid_store::{Result, Store, StoreError};
 use octopoid_store_testkit::{World, world::SCOPE};
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 

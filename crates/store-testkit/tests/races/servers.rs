@@ -6,7 +6,7 @@ use octopoid_store_testkit::{
     World, audit,
     world::{LEASE, START},
 };
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 use serde_json::json;
 
 use crate::{Arena, at_once};

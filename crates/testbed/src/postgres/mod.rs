@@ -24,7 +24,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
-use crate::{account::Account, watchdog::Watchdog};
+use self::{account::Account, watchdog::Watchdog};
+use crate::skip;
 
 pub use binaries::Binaries;
 
@@ -102,6 +103,16 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// A cluster for tests, or `None` if the machine cannot make one and the test is to be skipped.
+    pub fn for_tests() -> Option<Self> {
+        if Binaries::find().is_none() {
+            skip(HOW_TO_INSTALL);
+            return None;
+        }
+        let options = Options::new(Durability::None);
+        Some(Self::start(&options).expect("a machine with PostgreSQL can make a cluster"))
+    }
+
     /// Makes a cluster and starts it. When this returns, it takes connections.
     pub fn start(options: &Options) -> anyhow::Result<Self> {
         Self::start_on(options, iter::repeat_with(random_port).take(PORTS_TRIED))

@@ -17,10 +17,8 @@ use octopoid_store_postgres::{Options, Postgres};
 use octopoid_store_sqlite::{Location, Sqlite};
 use tempfile::TempDir;
 
-/// The URL of the server that tests may use.
-const SERVER: &str = "OCTOPOID_TEST_POSTGRES";
-/// What the tests run on that do not name an engine: `sqlite`, or `postgres`.
-const KIND: &str = "OCTOPOID_TEST_DATABASE";
+use crate::{DATABASE_VARIABLE as KIND, POSTGRES_VARIABLE as SERVER, skip};
+
 /// How many connections each server of [`Database::shared`] has. The server's own limit is shared
 /// by all tests that run at the same time.
 const FEW: usize = 8;
@@ -137,9 +135,7 @@ pub fn is_postgres() -> bool {
 pub fn server() -> Option<String> {
     let named = env::var(SERVER).ok().filter(|url| !url.is_empty());
     if named.is_none() {
-        let is_ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
-        assert!(!is_ci, "{SERVER} must name a PostgreSQL server");
-        eprintln!("SKIPPED: {SERVER} names no PostgreSQL server (cargo xtask test starts one)");
+        skip(&format!("{SERVER} names no PostgreSQL server (cargo xtask test starts one)"));
     }
     named
 }
