@@ -67,7 +67,8 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
 fn judge(own: &[&str], manifest: &Path, member: &Member) -> Vec<Finding> {
     let name = member.name.as_str();
     let Some((_, allowed)) = MAY_IMPORT.iter().find(|(known, _)| *known == name) else {
-        let what = format!("`{name}` is new: say in xtask/src/tidy/imports.rs what it may import");
+        let what =
+            format!("`{name}` is new: say in tools/xtask/src/tidy/imports.rs what it may import");
         return vec![Finding::file(manifest, what)];
     };
     // Tests may bring what they like: an API is tested with an engine under it.

@@ -88,7 +88,8 @@ pub(crate) fn root() -> PathBuf {
     // binary that was compiled in the other one.
     let own =
         env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&own).parent().expect("xtask lies in the workspace's root").to_owned()
+    let root = Path::new(&own).ancestors().nth(2);
+    root.expect("xtask lies in a folder of the workspace's root").to_owned()
 }
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ mod tests {
     fn cargo_s_answer_is_understood() {
         let workspace = Workspace::load().unwrap();
         let xtask = workspace.members.iter().find(|member| member.name == "xtask").unwrap();
-        assert_eq!(xtask.directory(), workspace.root.join("xtask"));
+        assert_eq!(xtask.directory(), workspace.root.join("tools/xtask"));
         assert!(xtask.dependencies.iter().any(|needed| needed.name == "clap" && !needed.is_dev));
         assert_eq!(workspace.root, root());
     }

@@ -40,7 +40,7 @@ const EDGE: &str = "crates/edge";
 const PROJECT: &str = ".";
 
 /// The directory of the Worker that runs the conformance suite.
-const CONFORMANCE: &str = "crates/edge-conformance";
+const CONFORMANCE: &str = "testing/edge-conformance";
 
 /// Runs all tests of the Worker.
 pub(crate) fn test() -> anyhow::Result<()> {
