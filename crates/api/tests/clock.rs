@@ -16,7 +16,7 @@ use octopoid_store::{
     Engine, EngineError, Store,
     engine::{Rows, SharedEngine, Statement},
 };
-use octopoid_test_database::{Database, is_postgres};
+use octopoid_testbed::database::{Database, is_postgres};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

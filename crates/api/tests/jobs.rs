@@ -6,7 +6,7 @@ use std::sync::Arc;
 use octopoid_api::{App, Host, Settings, jobs::run_jobs};
 use octopoid_domain::{Millis, availability::Availability};
 use octopoid_store::{Sql, Store, engine::Statement};
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 
 /// `?1` is how long their content is.
 macro_rules! lapsed {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use octopoid_store_postgres::Options;
 use octopoid_store_testkit::{Case, World, cases};
-use octopoid_test_database::{Schema, server};
+use octopoid_testbed::database::{Schema, server};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

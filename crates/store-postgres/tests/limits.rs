@@ -10,7 +10,7 @@ use octopoid_store::{
     engine::{Engine, Parameter, Statement},
 };
 use octopoid_store_postgres::{Options, Postgres};
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,

@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
     recording::{Recording, Run},
     usage::{lists_everything, uses_everything},
 };
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 

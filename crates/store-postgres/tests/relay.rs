@@ -11,7 +11,7 @@ use octopoid_store::{
 };
 use octopoid_store_postgres::{Location, Options, Postgres, Relay};
 use octopoid_store_testkit::{World, world::SCOPE};
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::task::JoinHandle;
 
 /// Longer than anything takes on a machine that is busy with something else.

@@ -3,15 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use std::{
-    env, fs,
+    fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use octopoid_scratch_postgres::{Binaries, Durability, HOW_TO_INSTALL, Scratch};
 use octopoid_store::Engine as _;
 use octopoid_store_postgres::{OpenError, Options, Postgres};
+use octopoid_testbed::postgres::Scratch;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -31,14 +31,7 @@ struct Encrypted {
 impl Encrypted {
     /// A cluster, or `None` if the machine cannot make one and the test is to be skipped.
     async fn start() -> Option<Self> {
-        if Binaries::find().is_none() {
-            let is_ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
-            assert!(!is_ci, "{HOW_TO_INSTALL}");
-            eprintln!("SKIPPED: {HOW_TO_INSTALL}");
-            return None;
-        }
-        let cluster = Scratch::start(&octopoid_scratch_postgres::Options::new(Durability::None));
-        let cluster = cluster.unwrap();
+        let cluster = Scratch::for_tests()?;
         let folder = tempfile::tempdir().unwrap();
         let (client, connection) = tokio_postgres::connect(&cluster.url(), NoTls).await.unwrap();
         tokio::spawn(connection);

@@ -20,7 +20,7 @@ use futures_util::{
 use octopoid_api::{App, AuthMode, Host, Settings};
 use octopoid_domain::Millis;
 use octopoid_store::{Engine, Store};
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 

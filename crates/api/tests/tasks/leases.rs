@@ -186,7 +186,7 @@ async fn jobs_run_by_hand_change_nothing_about_the_grace() {
 /// A process that has just started does not know how long there was none.
 #[tokio::test]
 async fn a_server_that_starts_takes_back_only_what_was_over_before() {
-    let database = octopoid_test_database::Database::fresh().await;
+    let database = octopoid_testbed::database::Database::fresh().await;
     let start = || TestApp::over(std::sync::Arc::clone(&database.engine), Settings::default());
     let first = start();
     first.app.store.migrate(first.app.now()).await.unwrap();

@@ -12,7 +12,7 @@ use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, Statement},
 };
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 

@@ -11,7 +11,7 @@ use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, SharedEngine, Statement},
 };
-use octopoid_test_database::Database;
+use octopoid_testbed::database::Database;
 use serde_json::json;
 
 use crate::{

@@ -11,7 +11,10 @@ use octopoid_client::Client;
 use octopoid_store::engine::SharedEngine;
 use octopoid_store_postgres::Options;
 use octopoid_store_sqlite::{Location, Sqlite};
-use octopoid_test_database::{Schema, is_postgres};
+use octopoid_testbed::{
+    address,
+    database::{Schema, is_postgres},
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -89,8 +92,8 @@ impl Disk {
     }
 
     /// A command that serves this database.
-    pub(crate) fn configure(&self, mut command: Command) -> Command {
-        command.args(["--listen", "127.0.0.1:0", "--database", &self.url()]);
+    pub(crate) fn configure(&self, command: Command) -> Command {
+        let mut command = serving(command, &self.url());
         // Many tests run at once, and the database's connections are for all of them.
         command.args(["--db-connections", "4"]);
         command
@@ -101,6 +104,12 @@ impl Disk {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_octopoid-server"));
     command.env_clear().kill_on_drop(true);
+    command
+}
+
+/// The binary, told to serve a database on a port of its own choice.
+pub(crate) fn serving(mut command: Command, database: &str) -> Command {
+    command.args(["--listen", "127.0.0.1:0", "--database", database]);
     command
 }
 
@@ -245,13 +254,6 @@ async fn follow(stream: impl AsyncRead + Unpin, mut take: impl FnMut(String)) {
     while let Ok(Some(line)) = lines.next_line().await {
         take(line);
     }
-}
-
-/// The address in the line that a server prints when it is ready.
-fn address(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("listening on http://")?;
-    let end = rest.find(|c: char| c == '"' || c.is_whitespace()).unwrap_or(rest.len());
-    Some(rest[..end].to_owned())
 }
 
 /// Asks until there is an answer. Nothing else waits by the clock.

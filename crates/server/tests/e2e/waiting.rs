@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use octopoid_test_database::is_postgres;
+use octopoid_testbed::database::is_postgres;
 
 use crate::{
     load::{claim_by, new_task},

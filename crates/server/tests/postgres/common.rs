@@ -1,8 +1,7 @@
 //! Servers on PostgreSQL, and requests whose answers are seen whole.
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
-use octopoid_scratch_postgres::{Binaries, Durability, HOW_TO_INSTALL, Options, Scratch};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,38 +9,20 @@ use tokio::{
 };
 use tokio_postgres::NoTls;
 
-use crate::server::{Server, command, run};
+use crate::server::{Server, command, run, serving};
 
 /// How long an answer may take when the database fails. No test sets a limit that is longer.
 const BOUND: Duration = Duration::from_secs(8);
 
 /// A server on this database, with more arguments.
 pub(crate) async fn serve(database: &str, arguments: &[&str]) -> Server {
-    let mut command = command();
-    command.args(["--listen", "127.0.0.1:0", "--database", database]);
-    Server::start(command.args(arguments)).await
+    Server::start(serving(command(), database).args(arguments)).await
 }
 
 /// Brings a schema up to date, which a server with little patience may not have the time for.
 pub(crate) async fn migrate(database: &str) {
     let ended = run(command().args(["migrate", "--database", database])).await;
     assert!(ended.status.success(), "{}", ended.stderr);
-}
-
-/// A cluster of one's own, or `None` if the machine cannot make one and the test is to be skipped.
-pub(crate) fn scratch() -> Option<Scratch> {
-    if Binaries::find().is_none() {
-        skipped(HOW_TO_INSTALL);
-        return None;
-    }
-    Some(Scratch::start(&Options::new(Durability::None)).unwrap())
-}
-
-/// Says why a test is skipped. In continuous integration that is a failure.
-pub(crate) fn skipped(why: &str) {
-    let is_ci = env::var("CI").is_ok_and(|value| value == "true" || value == "1");
-    assert!(!is_ci, "{why}");
-    eprintln!("SKIPPED: {why}");
 }
 
 /// A connection of the test's own to a database.

@@ -1,9 +1,9 @@
 //! A database that is stopped and comes back.
 
-use octopoid_scratch_postgres::Mode;
+use octopoid_testbed::postgres::{Mode, Scratch};
 
 use crate::{
-    common::{ask, scratch, serve, status},
+    common::{ask, serve, status},
     load::new_task,
     server::{PATIENCE, eventually},
 };
@@ -14,7 +14,7 @@ const CREATE: &str = r#"{"id":"b","file_path":"b.md","branch":"main","scope":"s"
 #[tokio::test]
 async fn a_server_recovers_by_itself_from_a_database_that_was_gone() {
     for mode in [Mode::Fast, Mode::Immediate] {
-        let Some(mut database) = scratch() else { return };
+        let Some(mut database) = Scratch::for_tests() else { return };
         let server = serve(&database.url(), &["--db-connections", "1"]).await;
         let address = &*server.address;
         server.client().create_task(&new_task("a")).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_server_recovers_by_itself_from_a_database_that_was_gone() {
 
 #[tokio::test]
 async fn a_standby_answers_reads_and_takes_no_writes() {
-    let Some(mut database) = scratch() else { return };
+    let Some(mut database) = Scratch::for_tests() else { return };
     let server = serve(&database.url(), &[]).await;
     let address = &*server.address;
     server.client().create_task(&new_task("a")).await.unwrap();

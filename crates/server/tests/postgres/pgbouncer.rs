@@ -7,11 +7,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use octopoid_scratch_postgres::Scratch;
+use octopoid_testbed::{postgres::Scratch, skip};
 use tokio::task::JoinSet;
 
 use crate::{
-    common::{connect, scratch, serve, skipped},
+    common::{connect, serve},
     load::{approval, claim_by, new_task, report},
     server::{PATIENCE, eventually},
 };
@@ -74,9 +74,9 @@ fn program() -> Option<&'static str> {
 #[tokio::test]
 async fn a_lifecycle_passes_through_a_pooler_of_transactions() {
     let Some(program) = program() else {
-        return skipped("there is no PgBouncer; on Debian: `apt-get install pgbouncer`");
+        return skip("there is no PgBouncer; on Debian: `apt-get install pgbouncer`");
     };
-    let Some(cluster) = scratch() else { return };
+    let Some(cluster) = Scratch::for_tests() else { return };
     let pooler = Pooler::start(program, &cluster);
     let is_up = async || tokio_postgres::connect(&pooler.url, tokio_postgres::NoTls).await.ok();
     drop(eventually("PgBouncer takes connections", PATIENCE, is_up).await);

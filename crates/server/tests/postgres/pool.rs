@@ -1,6 +1,6 @@
 //! A server whose connections are all in use.
 
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::task::JoinSet;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Many servers that start at the same moment.
 
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::task::JoinSet;
 
 use crate::{

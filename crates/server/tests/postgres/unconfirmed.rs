@@ -1,6 +1,6 @@
 //! A connection that is lost between a commit and its answer.
 
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 
 use crate::{
     common::{ask, migrate, serve},

@@ -1,6 +1,6 @@
 //! Servers of two versions on one database.
 
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 
 use crate::{
     common::{connect, serve, status},

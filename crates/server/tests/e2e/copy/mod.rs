@@ -10,7 +10,7 @@ use octopoid_store::{
     engine::{Engine, Statement, Value},
 };
 use octopoid_store_sqlite::{Location, Sqlite};
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 
 use crate::{
     load::{approval, claim_by, events, new_task, report},

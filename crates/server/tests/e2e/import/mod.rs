@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use octopoid_client::Client;
 use octopoid_domain::draft::NewDraft;
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::process::Command;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path, process::Stdio};
 
-use octopoid_test_database::Schema;
+use octopoid_testbed::database::Schema;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{dump, import, imports};

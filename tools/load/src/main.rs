@@ -1,0 +1,31 @@
+//! Load for servers: `bench` measures how fast they are, `cluster` whether they keep what they
+//! promise while they are killed.
+
+mod bench;
+mod clock;
+mod cluster;
+mod server;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+
+#[derive(clap::Parser)]
+enum Cli {
+    Bench(bench::Args),
+    Cluster(cluster::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse() {
+        Cli::Bench(args) => bench::run(&args),
+        Cli::Cluster(args) => cluster::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `cargo xtask bench`.
+
+use crate::{output, process};
+
+/// Measures the server over HTTP, beside its own ceilings; writes docs/benchmarks.md.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Passed on: --seconds per phase, --tasks in a full table, --out for another file.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
+}
+
+/// Builds the server and the load generator in release mode, and runs the latter.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    output::heading("building in release mode");
+    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-load"];
+    process::run(process::cargo().args(build))?;
+    output::heading("measuring");
+    let measure = ["run", "--release", "--quiet", "-p", "octopoid-load", "--", "bench"];
+    let mut command = process::cargo();
+    command.args(measure);
+    if !args.rest.iter().any(|arg| arg.starts_with("--out")) {
+        command.args(["--out", "docs/benchmarks.md"]);
+    }
+    process::run(command.args(&args.rest))
+}
