@@ -1,7 +1,7 @@
 //! One structured line in the log for every change of state.
 
 use octopoid_domain::{
-    Task,
+    Task, TaskView,
     limits::{KEY_BYTES_MAX, cut},
 };
 
@@ -11,10 +11,10 @@ use crate::auth::Caller;
 pub(crate) const TARGET: &str = "octopoid::audit";
 
 /// Says what became of a task, and through whom.
-pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, task: &Task) {
+pub(crate) fn task(event: &'static str, caller: &Caller, agent: Option<&str>, task: &TaskView) {
     let key = key_id(caller);
     let agent = agent.map(field);
-    let Task { id, scope, queue, version, .. } = task;
+    let TaskView { id, scope, queue, version, .. } = task;
     let (task_id, scope, queue) = (field(id), field(scope), field(queue));
     tracing::info!(target: TARGET, event, task_id, scope, queue, version, agent, key);
 }

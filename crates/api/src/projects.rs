@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use octopoid_domain::{
-    Task,
+    TaskView,
     project::{NewProject, Project, ProjectPatch},
 };
 use octopoid_store::projects::Filter;
@@ -38,7 +38,7 @@ const TASKS_MAX: i64 = 10_000;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectTasks {
     project_id: String,
-    tasks: Vec<Task>,
+    tasks: Vec<TaskView>,
     /// How many there are; null on a page that starts at a cursor.
     total: Option<i64>,
     /// There, and true, if there are at least `total`: counting was given up.
@@ -48,7 +48,7 @@ pub(crate) struct ProjectTasks {
     next_cursor: Option<String>,
 }
 
-long_field!(ProjectTasks, tasks: Task);
+long_field!(ProjectTasks, tasks: TaskView);
 
 /// What was deleted.
 #[derive(Serialize, ToSchema)]
@@ -139,7 +139,7 @@ pub(crate) async fn list_project_tasks(
     let next = listed.next_cursor.clone();
     let body = ProjectTasks {
         project_id: id,
-        tasks: listed.items,
+        tasks: listed.items.into_iter().map(TaskView::from).collect(),
         total: listed.total,
         total_is_partial: listed.total_is_partial,
         next_cursor: listed.next_cursor,

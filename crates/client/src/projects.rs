@@ -1,7 +1,7 @@
 //! Groups of tasks that share a branch.
 
 use octopoid_domain::{
-    Task,
+    TaskView,
     project::{NewProject, Project},
 };
 use serde_json::Value;
@@ -26,7 +26,7 @@ impl Client {
     }
 
     /// Lists the tasks of a project, the most urgent first. The query may name `limit` and `cursor`.
-    pub async fn list_project_tasks(&self, id: &str, query: Query<'_>) -> Result<Listed<Task>> {
+    pub async fn list_project_tasks(&self, id: &str, query: Query<'_>) -> Result<Listed<TaskView>> {
         self.list("tasks", &path(["projects", id, "tasks"]), query).await
     }
 

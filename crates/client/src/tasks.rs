@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use octopoid_domain::{
-    Task,
+    TaskView,
     event::Event,
     message::Message,
     steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit},
@@ -39,23 +39,23 @@ struct Nothing {
 
 impl Client {
     /// Creates a task.
-    pub async fn create_task(&self, new: &NewTask) -> Result<Task> {
+    pub async fn create_task(&self, new: &NewTask) -> Result<TaskView> {
         self.post(&path(["tasks"]), new).await
     }
 
     /// The task with this id.
-    pub async fn get_task(&self, id: &str) -> Result<Task> {
+    pub async fn get_task(&self, id: &str) -> Result<TaskView> {
         self.get(&path(["tasks", id]), &[]).await
     }
 
     /// Lists tasks. The query may name `queue`, `priority`, `role`, `claimed_by`, `project_id`,
     /// `needs_intervention`, `sort`, `limit`, `offset` and `cursor`.
-    pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<Task>> {
+    pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<TaskView>> {
         self.list("tasks", &path(["tasks"]), query).await
     }
 
     /// Claims the most urgent task that fits, if there is one.
-    pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<Task>> {
+    pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<TaskView>> {
         self.claim(self.with_body(Method::POST, &path(["tasks", "claim"]), request)?).await
     }
 
@@ -65,13 +65,13 @@ impl Client {
         &self,
         request: &ClaimRequest,
         seconds: u64,
-    ) -> Result<Option<Task>> {
+    ) -> Result<Option<TaskView>> {
         let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
         let patience = Duration::from_secs(seconds + ANSWER_SECONDS);
         self.claim(request.header("prefer", format!("wait={seconds}")).timeout(patience)).await
     }
 
-    async fn claim(&self, request: RequestBuilder) -> Result<Option<Task>> {
+    async fn claim(&self, request: RequestBuilder) -> Result<Option<TaskView>> {
         let (status, body) = self.exchange(request).await?;
         if status == 404 && serde_json::from_slice::<Nothing>(&body).is_ok() {
             return Ok(None);
@@ -80,37 +80,42 @@ impl Client {
     }
 
     /// Hands in work.
-    pub async fn submit_task(&self, id: &str, body: &Submit) -> Result<Task> {
+    pub async fn submit_task(&self, id: &str, body: &Submit) -> Result<TaskView> {
         self.post(&path(["tasks", id, "submit"]), body).await
     }
 
     /// Accepts work.
-    pub async fn accept_task(&self, id: &str, body: &Accept) -> Result<Task> {
+    pub async fn accept_task(&self, id: &str, body: &Accept) -> Result<TaskView> {
         self.post(&path(["tasks", id, "accept"]), body).await
     }
 
     /// Rejects work.
-    pub async fn reject_task(&self, id: &str, body: &Reject) -> Result<Task> {
+    pub async fn reject_task(&self, id: &str, body: &Reject) -> Result<TaskView> {
         self.post(&path(["tasks", id, "reject"]), body).await
     }
 
     /// Puts a task back without a verdict.
-    pub async fn requeue_task(&self, id: &str, body: &Requeue) -> Result<Task> {
+    pub async fn requeue_task(&self, id: &str, body: &Requeue) -> Result<TaskView> {
         self.post(&path(["tasks", id, "requeue"]), body).await
     }
 
     /// Moves a task past the rules.
-    pub async fn force_queue_task(&self, id: &str, body: &ForceQueue) -> Result<Task> {
+    pub async fn force_queue_task(&self, id: &str, body: &ForceQueue) -> Result<TaskView> {
         self.post(&path(["tasks", id, "force-queue"]), body).await
     }
 
     /// Reports on a hook.
-    pub async fn complete_hook(&self, id: &str, hook: &str, body: &CompleteHook) -> Result<Task> {
+    pub async fn complete_hook(
+        &self,
+        id: &str,
+        hook: &str,
+        body: &CompleteHook,
+    ) -> Result<TaskView> {
         self.post(&path(["tasks", id, "hooks", hook, "complete"]), body).await
     }
 
     /// Changes the fields that `patch` names; `null` clears.
-    pub async fn update_task(&self, id: &str, patch: &Value) -> Result<Task> {
+    pub async fn update_task(&self, id: &str, patch: &Value) -> Result<TaskView> {
         self.patch(&path(["tasks", id]), patch).await
     }
 

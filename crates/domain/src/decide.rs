@@ -102,7 +102,7 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
     check_holder(&change.task, body, now)?;
     check_version(&change.task, row.step, body.version.value().map(|version| version.0))?;
     let task = &mut change.task;
-    let agent = task.claimed_by.take();
+    let agent = task.claim.by.take();
     row.apply(task, to);
     task.commits_count = Some(commits);
     task.turns_used = Some(turns);
@@ -123,7 +123,7 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
 /// Submitting takes a live lease, and the identity the caller gives must be the holder's.
 fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> {
     let lost = |reason: String| Err(Refusal::LeaseLost { step: Step::Submit, reason });
-    match task.lease_expires_at {
+    match task.claim.expires_at {
         None => return lost("No active lease".to_owned()),
         Some(expires) if expires < now => return lost("Lease has expired".to_owned()),
         Some(_) => {}
@@ -133,7 +133,8 @@ fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> 
 
 /// The identity that a caller gives must be the holder's.
 fn check_identity(task: &Task, step: Step, agent: &Text, machine: &Id) -> Result<(), Refusal> {
-    for (caller, holder) in [(&agent.0, &task.claimed_by), (&machine.0, &task.orchestrator_id)] {
+    for (caller, holder) in [(&agent.0, &task.claim.by), (&machine.0, &task.claim.orchestrator_id)]
+    {
         if caller.is_some() && caller != holder {
             let holder = holder.as_deref().unwrap_or("nobody");
             let reason = format!("Task is claimed by {holder}");
@@ -151,7 +152,7 @@ fn check_reviewer(
     (agent, machine): (&Text, &Id),
     now: Millis,
 ) -> Result<(), Refusal> {
-    let runs = task.lease_expires_at.is_some_and(|end| end >= now);
+    let runs = task.claim.expires_at.is_some_and(|end| end >= now);
     if !(task.is_held() && runs) {
         return Ok(());
     }
@@ -207,7 +208,7 @@ fn reject(
 fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result<(), Refusal> {
     let row = transition(Step::Requeue);
     let to = check_step(row, &change.task, &body.version, rules)?;
-    let mut event = NewEvent::new(Kind::Requeued, change.task.claimed_by.take());
+    let mut event = NewEvent::new(Kind::Requeued, change.task.claim.by.take());
     event.details = body.reason().map(str::to_owned);
     row.apply(&mut change.task, to);
     change.record(event);
@@ -221,7 +222,7 @@ fn release(change: &mut Change) -> Result<(), Refusal> {
     let row = transition(Step::Release);
     let to = row.target(&change.task.queue, None, false);
     check_source(row, &change.task, &to, None)?;
-    let agent = change.task.claimed_by.take();
+    let agent = change.task.claim.by.take();
     let is_review = change.task.queue == to;
     let kind = if is_review { Kind::ReviewReleased } else { Kind::Requeued };
     row.apply(&mut change.task, to);

@@ -19,6 +19,7 @@ use crate::{
     project::{NewProject, Project, check_required},
     refusal::Refusal,
     task::{NewTask, Task},
+    task_view::TaskView,
     time::Millis,
 };
 
@@ -273,7 +274,7 @@ pub struct Promoted {
     /// The draft, linked to what it became.
     pub draft: Draft,
     /// The task it became.
-    pub task: Option<Task>,
+    pub task: Option<TaskView>,
     /// The project it became.
     pub project: Option<Project>,
 }

@@ -31,10 +31,10 @@ pub(crate) fn update(
     // Declaring a task failed takes it from its agent, unless the body says otherwise.
     if patch.queue.value().is_some_and(|queue| queue.0 == queue::FAILED) {
         if patch.claimed_by.is_absent() {
-            task.claimed_by = None;
+            task.claim.by = None;
         }
         if patch.lease_expires_at.is_absent() {
-            task.lease_expires_at = None;
+            task.claim.expires_at = None;
         }
     }
     let work = apply_work(task, patch);
@@ -44,7 +44,7 @@ pub(crate) fn update(
     }
     check_mentions(&work, &rest)?;
     if let Some(end) = patch.lease_expires_at.value() {
-        task.lease_expires_at = Some(lease_end(*end, now));
+        task.claim.expires_at = Some(lease_end(*end, now));
     }
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
@@ -141,9 +141,9 @@ fn apply_work(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
     mentioned([
         ("queue", patch.queue.apply_or(&mut task.queue, String::new())),
         ("blocked_by", patch.blocked_by.apply_flat(&mut task.blocked_by)),
-        ("claimed_by", patch.claimed_by.apply(&mut task.claimed_by)),
-        ("claimed_at", patch.claimed_at.apply(&mut task.claimed_at)),
-        ("lease_expires_at", patch.lease_expires_at.apply(&mut task.lease_expires_at)),
+        ("claimed_by", patch.claimed_by.apply(&mut task.claim.by)),
+        ("claimed_at", patch.claimed_at.apply(&mut task.claim.at)),
+        ("lease_expires_at", patch.lease_expires_at.apply(&mut task.claim.expires_at)),
         ("commits_count", patch.commits_count.apply(&mut task.commits_count)),
         ("turns_used", patch.turns_used.apply(&mut task.turns_used)),
         ("attempt_count", patch.attempt_count.apply(&mut task.attempt_count)),

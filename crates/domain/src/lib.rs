@@ -26,9 +26,11 @@ pub mod role;
 pub mod schema;
 pub mod steps;
 pub mod task;
+mod task_view;
 pub mod time;
 pub mod transition;
 
 pub use refusal::Refusal;
-pub use task::Task;
+pub use task::{Claim, Task};
+pub use task_view::{ClaimedTask, TaskView};
 pub use time::Millis;

@@ -1,6 +1,6 @@
 //! Tasks: the row everyone reads, and the bodies that make and change it.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     queue,
     refusal::Refusal,
-    time::{Millis, seconds, seconds_or_null},
+    time::Millis,
 };
 
 pub use crate::blockers::{blockers, blockers_text};
@@ -44,154 +44,86 @@ pub fn priority(word: String) -> String {
     }
 }
 
-/// A task as it is stored and shown. The names and their order are the first server's.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+/// A task as it is stored. [`TaskView`](crate::TaskView) says what each field means.
+#[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the wire contract")]
+#[expect(missing_docs, reason = "the fields are those of `TaskView`")]
 pub struct Task {
-    /// Chosen by whoever created it.
     pub id: String,
-    /// The path of the task's file on the client, unique in its scope.
     pub file_path: String,
-    /// The state it is in.
     pub queue: String,
-    /// `P0` is the most urgent, `P3` the least; anything else comes last.
     pub priority: Option<String>,
-    /// A size, by convention XS, S, M, L or XL.
     pub complexity: Option<String>,
-    /// The role that may do it.
     pub role: Option<String>,
-    /// The branch the work starts from.
     pub branch: String,
-    /// The ids of unfinished tasks it waits for, joined by commas, or any marker.
     pub blocked_by: Option<String>,
-    /// The agent that holds it.
-    pub claimed_by: Option<String>,
-    /// When it was claimed.
-    #[serde(with = "seconds_or_null")]
-    #[schema(value_type = Option<String>)]
-    pub claimed_at: Option<Millis>,
-    /// Commits made, as the agent reported.
     pub commits_count: Option<i64>,
-    /// Turns used, as the agent reported.
     pub turns_used: Option<i64>,
-    /// How often it was put back without a verdict.
     pub attempt_count: Option<i64>,
-    /// Whether a plan exists.
-    #[serde(with = "bit")]
-    #[schema(value_type = i64)]
     pub has_plan: bool,
-    /// The plan.
     pub plan_id: Option<String>,
-    /// The project it belongs to.
     pub project_id: Option<String>,
-    /// Kept for clients; the server does not act on it.
-    #[serde(with = "bit")]
-    #[schema(value_type = i64)]
     pub auto_accept: bool,
-    /// How often it was rejected.
     pub rejection_count: Option<i64>,
-    /// The pull request's number.
     pub pr_number: Option<i64>,
-    /// The pull request's address.
     pub pr_url: Option<String>,
-    /// Checks, as JSON text.
     pub checks: Option<String>,
-    /// Results of the checks, as JSON text.
     pub check_results: Option<String>,
-    /// Whether the branch must be rebased.
-    #[serde(with = "bit")]
-    #[schema(value_type = i64)]
     pub needs_rebase: bool,
-    /// When a rebase was tried last, as the client wrote it.
     pub last_rebase_attempt_at: Option<String>,
-    /// Where a preview runs.
     pub staging_url: Option<String>,
-    /// When it was submitted last.
-    #[serde(with = "seconds_or_null")]
-    #[schema(value_type = Option<String>)]
     pub submitted_at: Option<Millis>,
-    /// When it was finished.
     pub completed_at: Option<Millis>,
-    /// When it was created.
-    #[serde(with = "seconds")]
-    #[schema(value_type = String)]
     pub created_at: Millis,
-    /// When it was changed last.
-    #[serde(with = "seconds")]
-    #[schema(value_type = String)]
     pub updated_at: Millis,
-    /// The machine of the agent that holds it.
+    pub version: i64,
+    pub needs_breakdown: bool,
+    pub review_round: Option<i64>,
+    pub execution_notes: Option<String>,
+    pub title: Option<String>,
+    pub kind: Option<String>,
+    pub hooks: Option<String>,
+    pub flow: Option<String>,
+    pub flow_overrides: Option<String>,
+    pub scope: String,
+    pub content: Option<String>,
+    pub needs_intervention: bool,
+    /// Who holds it, if anyone does.
+    pub claim: Claim,
+}
+
+/// The hold of an agent on a task. All of it is absent where nobody holds the task; a client that
+/// moves tasks itself may set parts of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// The agent.
+    pub by: Option<String>,
+    /// When it claimed the task.
+    pub at: Option<Millis>,
+    /// The machine of the agent.
     pub orchestrator_id: Option<String>,
     /// When the lease ends.
-    pub lease_expires_at: Option<Millis>,
-    /// Rises by one with every change.
-    pub version: i64,
-    /// Kept for clients; no operation writes it.
-    #[serde(with = "bit")]
-    #[schema(value_type = i64)]
-    pub needs_breakdown: bool,
-    /// Kept for clients; no operation writes it.
-    pub review_round: Option<i64>,
-    /// What the agent noted when it submitted.
-    pub execution_notes: Option<String>,
-    /// A title; the id if none was given.
-    pub title: Option<String>,
-    /// A kind of work, by the team's own convention.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// Hooks, as JSON text: an array of objects with `name` and `status`.
-    pub hooks: Option<String>,
-    /// The flow that says which steps are allowed.
-    pub flow: Option<String>,
-    /// Kept for clients, as JSON text; the server does not act on it.
-    pub flow_overrides: Option<String>,
-    /// The tenant it belongs to.
-    pub scope: String,
-    /// The task's text.
-    pub content: Option<String>,
-    /// Whether the fixer should look at it.
-    #[serde(with = "bit")]
-    #[schema(value_type = i64)]
-    pub needs_intervention: bool,
-    /// The queue in which the present claim was made. It tells a review, which holds the task
-    /// where it is, from a claim whose task was moved on.
-    #[serde(skip)]
-    pub claimed_in: Option<String>,
+    pub expires_at: Option<Millis>,
+    /// The queue in which the claim was made. It tells a review, which holds the task where it is,
+    /// from a claim whose task was moved on.
+    pub queue: Option<String>,
 }
 
 impl Task {
     /// Whether an agent holds the task in the queue it is in: as a worker or as a reviewer.
     pub fn is_held(&self) -> bool {
-        self.claimed_in.as_deref() == Some(&*self.queue) && self.lease_expires_at.is_some()
+        self.claim.queue.as_deref() == Some(&*self.queue) && self.claim.expires_at.is_some()
     }
 
     /// Takes the task away from its holder and lowers the flag for the fixer.
     pub fn clear_claim(&mut self) {
-        self.claimed_by = None;
-        self.claimed_at = None;
-        self.orchestrator_id = None;
-        self.lease_expires_at = None;
-        self.claimed_in = None;
+        self.claim = Claim::default();
         self.needs_intervention = false;
     }
 
     /// The flow whose rules it follows.
     pub fn flow_name(&self) -> &str {
         self.flow.as_deref().unwrap_or(crate::flow::DEFAULT)
-    }
-}
-
-/// The clients assert that task booleans are the numbers 0 and 1.
-mod bit {
-    use super::{Deserialize, Deserializer, Flag, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
-    pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8(u8::from(*flag))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
-        Flag::deserialize(d).map(bool::from)
     }
 }
 

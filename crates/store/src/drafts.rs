@@ -256,7 +256,7 @@ fn promoted(
     project: Option<Project>,
 ) -> Result<Promoted> {
     let draft = draft.ok_or(StoreError::Corrupt("a promoted draft was not linked"))?;
-    Ok(Promoted { draft, task, project })
+    Ok(Promoted { draft, task: task.map(Into::into), project })
 }
 
 /// Adds to a write that a draft is linked to what the write has made of it.

@@ -2,7 +2,7 @@
 
 use const_format::concatcp;
 use octopoid_domain::{
-    Refusal, Task,
+    Claim, Refusal, Task,
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
     limits::{lane, listed, shown, too_many_lanes},
@@ -26,6 +26,14 @@ use crate::{
     write::{Answer, Write},
 };
 
+record!(Claim {
+    by = "claimed_by",
+    at = "claimed_at",
+    orchestrator_id,
+    expires_at = "lease_expires_at",
+    queue = "claimed_in",
+});
+
 record!(Task {
     /// What the statements find out themselves when a task is created.
     Computed {
@@ -45,11 +53,7 @@ record!(Task {
     /// What the state machine changes.
     State {
         queue,
-        claimed_by,
-        claimed_at,
-        orchestrator_id,
-        lease_expires_at,
-        claimed_in,
+        claim: [Claim],
         needs_intervention,
         commits_count,
         turns_used,

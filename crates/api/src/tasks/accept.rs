@@ -1,13 +1,13 @@
-use axum::{Json, extract::State};
-use octopoid_domain::{Task, decide::Request, steps::Accept};
+use axum::extract::State;
+use octopoid_domain::{TaskView, decide::Request, steps::Accept};
 
 use crate::{
     app::App,
-    audit,
     auth::Caller,
     body::Body,
     openapi::{Answer, Problems},
     query::Segment,
+    tasks::make_step,
 };
 
 /// Accept work.
@@ -15,16 +15,14 @@ use crate::{
 /// The task is done, and what waited for it waits no longer.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/accept", tag = "tasks", request_body = Accept,
     params(("id" = String, Path, description = "The task.")),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn accept_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     Body(body): Body<Accept>,
-) -> Answer<Task> {
+) -> Answer<TaskView> {
     let agent = body.accepted_by.0.clone();
     let request = Request::Accept(body);
-    let task = app.store.change_task(&id, caller.within(), &request, app.stamp()).await?;
-    audit::task("task.accepted", &caller, agent.as_deref(), &task);
-    Ok(Json(task))
+    make_step(&app, &caller, &id, &request, "task.accepted", agent.as_deref()).await
 }

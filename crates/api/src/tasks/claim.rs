@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{Either, select};
-use octopoid_domain::{Task, task::ClaimRequest};
+use octopoid_domain::{ClaimedTask, TaskView, task::ClaimRequest};
 use octopoid_store::Watch;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ const REST_MS: u64 = 100;
 /// `Prefer: wait=N` it comes only when nothing has turned up for N seconds, 50 at most.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait for work, N seconds")),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
     caller: Caller,
@@ -68,8 +68,9 @@ pub(crate) async fn claim_task(
         }
     };
     let response = if let Some(task) = claimed {
-        audit::task("task.claimed", &caller, task.claimed_by.as_deref(), &task);
-        Json(task).into_response()
+        let claimed = ClaimedTask::from(task);
+        audit::task("task.claimed", &caller, claimed.0.claimed_by.as_deref(), &claimed.0);
+        Json(claimed).into_response()
     } else {
         let nothing = Nothing { message: "No tasks available" };
         (StatusCode::NOT_FOUND, Json(nothing)).into_response()

@@ -29,6 +29,6 @@ pub(crate) async fn delete_task(
     Segment(id): Segment,
 ) -> Answer<DeletedTask> {
     let task = app.store.delete_task(&id, caller.within(), app.stamp()).await?;
-    audit::task("task.deleted", &caller, None, &task);
+    audit::task("task.deleted", &caller, None, &task.into());
     Ok(Json(DeletedTask { message: "Task deleted", task_id: id }))
 }

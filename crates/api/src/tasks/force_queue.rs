@@ -1,13 +1,13 @@
-use axum::{Json, extract::State};
-use octopoid_domain::{Task, decide::Request, steps::ForceQueue};
+use axum::extract::State;
+use octopoid_domain::{TaskView, decide::Request, steps::ForceQueue};
 
 use crate::{
     app::App,
-    audit,
     auth::Caller,
     body::Body,
     openapi::{Answer, Problems},
     query::Segment,
+    tasks::make_step,
 };
 
 /// Move a task past the rules.
@@ -15,15 +15,13 @@ use crate::{
 /// For operators. The reason is kept in the task's history and as a message.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/force-queue", tag = "tasks", request_body = ForceQueue,
     params(("id" = String, Path, description = "The task.")),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn force_queue_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     Body(body): Body<ForceQueue>,
-) -> Answer<Task> {
+) -> Answer<TaskView> {
     let request = Request::ForceQueue(body);
-    let task = app.store.change_task(&id, caller.within(), &request, app.stamp()).await?;
-    audit::task("task.force_queued", &caller, None, &task);
-    Ok(Json(task))
+    make_step(&app, &caller, &id, &request, "task.force_queued", None).await
 }

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::Task;
+use octopoid_domain::TaskView;
 
 use crate::{
     app::App,
@@ -14,12 +14,13 @@ use crate::{
         ("id" = String, Path, description = "The task."),
         ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
     ),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn get_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     params: Params,
-) -> Answer<Task> {
-    Ok(Json(app.store.get_task(&id, caller.scope(params.get("scope"))).await?))
+) -> Answer<TaskView> {
+    let task = app.store.get_task(&id, caller.scope(params.get("scope"))).await?;
+    Ok(Json(task.into()))
 }

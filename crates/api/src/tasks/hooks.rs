@@ -1,13 +1,13 @@
-use axum::{Json, extract::State};
-use octopoid_domain::{Task, decide::Request, steps::CompleteHook};
+use axum::extract::State;
+use octopoid_domain::{TaskView, decide::Request, steps::CompleteHook};
 
 use crate::{
     app::App,
-    audit,
     auth::Caller,
     body::Body,
     openapi::{Answer, Problems},
     query::Segments,
+    tasks::make_step,
 };
 
 /// Report on a hook.
@@ -19,15 +19,13 @@ use crate::{
         ("id" = String, Path, description = "The task."),
         ("hook" = String, Path, description = "The hook's name."),
     ),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn complete_hook(
     State(app): State<App>,
     caller: Caller,
     Segments([id, hook]): Segments<2>,
     Body(body): Body<CompleteHook>,
-) -> Answer<Task> {
+) -> Answer<TaskView> {
     let request = Request::CompleteHook(hook, body);
-    let task = app.store.change_task(&id, caller.within(), &request, app.stamp()).await?;
-    audit::task("task.hook_completed", &caller, None, &task);
-    Ok(Json(task))
+    make_step(&app, &caller, &id, &request, "task.hook_completed", None).await
 }

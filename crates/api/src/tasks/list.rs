@@ -1,5 +1,5 @@
 use axum::extract::State;
-use octopoid_domain::{Task, task::priority};
+use octopoid_domain::{TaskView, task::priority};
 use octopoid_store::lists::Filter;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,12 +16,12 @@ use crate::{
 /// A stretch of the list of tasks.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskList {
-    tasks: Vec<Task>,
+    tasks: Vec<TaskView>,
     #[serde(flatten)]
     paging: Paging,
 }
 
-long_field!(TaskList, tasks: Task);
+long_field!(TaskList, tasks: TaskView);
 
 /// List tasks.
 ///
@@ -64,5 +64,6 @@ pub(crate) async fn list_tasks(
     let listed = app.store.list_tasks(&filter, &page).await?;
     let next = listed.next_cursor.clone();
     let paging = Paging::of(&listed, &page);
-    Ok(query.answer(TaskList { tasks: listed.items, paging }, next.as_deref()))
+    let tasks = listed.items.into_iter().map(TaskView::from).collect();
+    Ok(query.answer(TaskList { tasks, paging }, next.as_deref()))
 }

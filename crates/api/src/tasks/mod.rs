@@ -14,9 +14,28 @@ pub(crate) mod requeue;
 pub(crate) mod submit;
 pub(crate) mod update;
 
-use axum::routing::{MethodRouter, get};
+use axum::{
+    Json,
+    routing::{MethodRouter, get},
+};
+use octopoid_domain::{TaskView, decide::Request};
 
-use crate::{app::App, query::Segment};
+use crate::{app::App, audit, auth::Caller, openapi::Answer, query::Segment};
+
+/// Takes a step of a task, writes its audit line, and answers with the task as it is then. `agent` is
+/// who the request names.
+async fn make_step(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    request: &Request,
+    event: &'static str,
+    agent: Option<&str>,
+) -> Answer<TaskView> {
+    let task = app.store.change_task(id, caller.within(), request, app.stamp()).await?.into();
+    audit::task(event, caller, agent, &task);
+    Ok(Json(task))
+}
 
 /// The operations on a task whose id is `claim`: only the POST of that path is taken.
 pub(crate) fn called_claim() -> MethodRouter<App> {

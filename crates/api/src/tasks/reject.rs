@@ -1,13 +1,13 @@
-use axum::{Json, extract::State};
-use octopoid_domain::{Task, decide::Request, steps::Reject};
+use axum::extract::State;
+use octopoid_domain::{TaskView, decide::Request, steps::Reject};
 
 use crate::{
     app::App,
-    audit,
     auth::Caller,
     body::Body,
     openapi::{Answer, Problems},
     query::Segment,
+    tasks::make_step,
 };
 
 /// Reject work.
@@ -15,16 +15,14 @@ use crate::{
 /// The task goes back to `incoming`; the reason is kept in its history and as a message.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/reject", tag = "tasks", request_body = Reject,
     params(("id" = String, Path, description = "The task.")),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn reject_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     Body(body): Body<Reject>,
-) -> Answer<Task> {
+) -> Answer<TaskView> {
     let agent = body.rejected_by.0.clone();
     let request = Request::Reject(body);
-    let task = app.store.change_task(&id, caller.within(), &request, app.stamp()).await?;
-    audit::task("task.rejected", &caller, agent.as_deref(), &task);
-    Ok(Json(task))
+    make_step(&app, &caller, &id, &request, "task.rejected", agent.as_deref()).await
 }

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Task, task::TaskPatch};
+use octopoid_domain::{TaskView, task::TaskPatch};
 
 use crate::{
     app::App,
@@ -16,14 +16,15 @@ use crate::{
 /// but `done`. With `version`, the task must not have changed since.
 #[utoipa::path(patch, path = "/api/v1/tasks/{id}", tag = "tasks", request_body = TaskPatch,
     params(("id" = String, Path, description = "The task.")),
-    responses((status = 200, body = Task), Problems))]
+    responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn update_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     Body(patch): Body<TaskPatch>,
-) -> Answer<Task> {
+) -> Answer<TaskView> {
     let task = app.store.update_task(&id, caller.within(), patch, app.stamp()).await?;
+    let task = TaskView::from(task);
     audit::task("task.updated", &caller, task.claimed_by.as_deref(), &task);
     Ok(Json(task))
 }

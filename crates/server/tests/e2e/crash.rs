@@ -6,7 +6,7 @@ use std::{
 };
 
 use octopoid_client::{Client, Error, Result};
-use octopoid_domain::Task;
+use octopoid_domain::TaskView;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
@@ -42,7 +42,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn note(&self, task: &Task) {
+    fn note(&self, task: &TaskView) {
         let stage = stage(task);
         let mut tasks = self.tasks.lock().unwrap();
         let known = tasks.entry(task.id.clone()).or_default();
@@ -60,7 +60,7 @@ impl Ledger {
     }
 }
 
-fn stage(task: &Task) -> usize {
+fn stage(task: &TaskView) -> usize {
     let stage = LIFE.iter().position(|(queue, _)| *queue == task.queue);
     stage.unwrap_or_else(|| panic!("{} is in {}", task.id, task.queue))
 }
@@ -120,7 +120,7 @@ async fn check(client: &Client, acknowledged: &BTreeMap<String, Acknowledged>) {
 }
 
 /// History tells each step of the life once, whether or not it was acknowledged.
-async fn check_history(client: &Client, task: &Task, agent: Option<&str>) {
+async fn check_history(client: &Client, task: &TaskView, agent: Option<&str>) {
     let events = events(client, &task.id).await.unwrap();
     let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).collect();
     let expected: Vec<_> = LIFE[..=stage(task)].iter().map(|(_, event)| *event).collect();

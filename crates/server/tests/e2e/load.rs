@@ -2,7 +2,7 @@
 
 use octopoid_client::{Client, Result};
 use octopoid_domain::{
-    Task,
+    TaskView,
     steps::{Accept, Submit},
     task::{ClaimRequest, LeaseSeconds, NewTask},
 };
@@ -42,7 +42,7 @@ pub(crate) async fn events(client: &Client, id: &str) -> Result<Vec<(String, Opt
 }
 
 /// Every task of the client's scope.
-pub(crate) async fn all_tasks(client: &Client) -> Result<Vec<Task>> {
+pub(crate) async fn all_tasks(client: &Client) -> Result<Vec<TaskView>> {
     let mut tasks = Vec::new();
     loop {
         let offset = tasks.len().to_string();

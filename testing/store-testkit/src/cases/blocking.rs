@@ -260,7 +260,7 @@ async fn a_held_task_that_waits_stays_held(world: &World) -> Verdict {
     world.creates("x").await?;
     world.works_on("a").await?;
     let task = world.patches("a", json!({ "blocked_by": "x" })).await?;
-    ensure!(task.lease_expires_at.is_some(), "its agent keeps it");
+    ensure!(task.claim.expires_at.is_some(), "its agent keeps it");
     world.submits("a").await?;
     let order = world.drains(json!({ "queue": "provisional" })).await?;
     ensure_eq!(order, [""; 0], "but nobody reviews it");

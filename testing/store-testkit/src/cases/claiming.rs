@@ -1,6 +1,6 @@
 //! Which task a claim takes, and what it makes of it.
 
-use octopoid_domain::Task;
+use octopoid_domain::{Claim, Task};
 use serde_json::json;
 
 use crate::{
@@ -89,12 +89,14 @@ async fn a_claim_changes_the_claim_and_nothing_else(world: &World) -> Verdict {
     world.passes(5);
     let expected = Task {
         queue: "claimed".to_owned(),
-        claimed_by: Some(AGENT.to_owned()),
-        orchestrator_id: Some(MACHINE.to_owned()),
-        claimed_at: Some(world.now()),
+        claim: Claim {
+            by: Some(AGENT.to_owned()),
+            orchestrator_id: Some(MACHINE.to_owned()),
+            at: Some(world.now()),
+            expires_at: Some(world.now().plus(LEASE)),
+            queue: Some("claimed".to_owned()),
+        },
         updated_at: world.now(),
-        lease_expires_at: Some(world.now().plus(LEASE)),
-        claimed_in: Some("claimed".to_owned()),
         version: 2,
         ..fresh
     };
@@ -200,7 +202,7 @@ async fn a_lease_lasts_as_long_as_asked_within_bounds(world: &World) -> Verdict 
     ] {
         world.creates(&asked.to_string()).await?;
         let task = world.claims_with(json!({ "lease_duration_seconds": asked }));
-        let expires = task.await?.and_then(|task| task.lease_expires_at);
+        let expires = task.await?.and_then(|task| task.claim.expires_at);
         ensure_eq!(expires, Some(world.now().plus(expected)), "for {asked}");
     }
     let answer = world.claims_with(json!({ "lease_duration_seconds": "abc" }));

@@ -84,7 +84,7 @@ async fn a_task_may_be_created_in_any_queue(world: &World) -> Verdict {
     for queue in ["claimed", "provisional", "done", "failed", "anything"] {
         let task = world.creates_with(queue, json!({ "queue": queue })).await?;
         ensure_eq!(task.queue, queue, "the queue asked for");
-        ensure_eq!(task.lease_expires_at, None, "nobody holds it");
+        ensure_eq!(task.claim.expires_at, None, "nobody holds it");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Drafts and what becomes of them.
 
-use octopoid_domain::draft::Draft;
+use octopoid_domain::{TaskView, draft::Draft};
 use octopoid_store::{Result, drafts::Filter};
 use serde_json::json;
 
@@ -81,7 +81,7 @@ async fn a_draft_becomes_a_task_in_one_step(world: &World) -> Verdict {
         "blocked_by": "other"});
     let promoted = world.promotes(draft.id, body).await?;
     let task = promoted.task.ok_or(Failure::new("no task was made"))?;
-    ensure_eq!(world.store.get_task("t", None).await?, task);
+    ensure_eq!(TaskView::from(world.store.get_task("t", None).await?), task);
     ensure_eq!(task.title.as_deref(), Some("Do it"));
     ensure_eq!(task.content.as_deref(), Some("Do it"));
     ensure_eq!((&*task.scope, task.blocked_by.as_deref()), ("s", Some("other")));

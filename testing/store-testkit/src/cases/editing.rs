@@ -1,6 +1,6 @@
 //! Changing fields.
 
-use octopoid_domain::{Millis, Task};
+use octopoid_domain::{Claim, Millis, Task};
 use serde_json::{Value, json};
 
 use crate::{
@@ -86,9 +86,7 @@ async fn an_edit_takes_every_field_clients_send(world: &World) -> Verdict {
         role: text("r"),
         kind: text("t"),
         branch: "b".to_owned(),
-        claimed_by: text("me"),
-        claimed_at: at(1),
-        lease_expires_at: at(2),
+        claim: Claim { by: text("me"), at: at(1), expires_at: at(2), ..before.claim },
         commits_count: Some(1),
         turns_used: Some(2),
         attempt_count: Some(3),
@@ -192,9 +190,9 @@ async fn an_edit_to_failed_takes_the_task_from_its_agent(world: &World) -> Verdi
     world.works_on("a").await?;
     let task = world.patches("a", json!({ "queue": "failed" })).await?;
     ensure_eq!(task.queue, "failed", "the queue");
-    ensure_eq!(task.claimed_by, None, "no agent");
-    ensure_eq!(task.lease_expires_at, None, "no lease");
-    ensure!(task.claimed_at.is_some(), "when it was claimed is kept");
+    ensure_eq!(task.claim.by, None, "no agent");
+    ensure_eq!(task.claim.expires_at, None, "no lease");
+    ensure!(task.claim.at.is_some(), "when it was claimed is kept");
     Ok(())
 }
 
@@ -202,8 +200,8 @@ async fn an_edit_to_failed_keeps_what_it_mentions(world: &World) -> Verdict {
     world.works_on("a").await?;
     let body = json!({ "queue": "failed", "claimed_by": "culprit" });
     let task = world.patches("a", body).await?;
-    ensure_eq!(task.claimed_by.as_deref(), Some("culprit"), "the agent that was named");
-    ensure_eq!(task.lease_expires_at, None, "but no lease");
+    ensure_eq!(task.claim.by.as_deref(), Some("culprit"), "the agent that was named");
+    ensure_eq!(task.claim.expires_at, None, "but no lease");
     Ok(())
 }
 
@@ -271,8 +269,8 @@ async fn an_edit_of_a_claimed_task_leaves_the_claim_alone(world: &World) -> Verd
     let held = world.works_on("a").await?;
     let task = world.patches("a", json!({ "content": "more", "pr_number": 7 })).await?;
     let claim = |task: &Task| {
-        let by = (task.claimed_by.clone(), task.orchestrator_id.clone());
-        (by, task.claimed_at, task.lease_expires_at)
+        let by = (task.claim.by.clone(), task.claim.orchestrator_id.clone());
+        (by, task.claim.at, task.claim.expires_at)
     };
     ensure_eq!(claim(&task), claim(&held), "the claim");
     let report = json!({ "commits_count": 0, "turns_used": 0, "agent_name": AGENT });

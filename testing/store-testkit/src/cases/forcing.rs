@@ -1,6 +1,6 @@
 //! Moving a task past the rules.
 
-use octopoid_domain::Task;
+use octopoid_domain::{Claim, Task};
 use octopoid_store::engine::Value as Cell;
 use serde_json::{Value, json};
 
@@ -38,11 +38,7 @@ async fn moving_ends_the_claim(world: &World) -> Verdict {
     world.passes(SECOND);
     let expected = Task {
         queue: "backlog".to_owned(),
-        claimed_by: None,
-        claimed_at: None,
-        orchestrator_id: None,
-        lease_expires_at: None,
-        claimed_in: None,
+        claim: Claim::default(),
         needs_intervention: false,
         updated_at: world.now(),
         version: held.version + 1,

@@ -1,6 +1,6 @@
 //! How leases are kept, how they end, and what the reaper does then.
 
-use octopoid_domain::{Millis, Task};
+use octopoid_domain::{Claim, Millis, Task};
 use octopoid_store::lapses::Lapses;
 use serde_json::json;
 
@@ -61,11 +61,7 @@ async fn an_ended_claim_goes_back_to_the_queue(world: &World) -> Verdict {
     ensure_eq!(world.reaps().await?, ["a"], "the reaper takes it back");
     let expected = Task {
         queue: "incoming".to_owned(),
-        claimed_by: None,
-        claimed_at: None,
-        orchestrator_id: None,
-        lease_expires_at: None,
-        claimed_in: None,
+        claim: Claim::default(),
         needs_intervention: false,
         attempt_count: Some(1),
         version: held.version + 1,
@@ -87,7 +83,7 @@ async fn a_released_task_can_be_claimed_by_another(world: &World) -> Verdict {
     ensure_eq!(world.claims().await?, None, "not before the reaper came");
     world.reaps().await?;
     let task = world.claims_with(json!({ "agent_name": "another" })).await?;
-    let holder = task.and_then(|task| task.claimed_by);
+    let holder = task.and_then(|task| task.claim.by);
     ensure_eq!(holder.as_deref(), Some("another"), "the new holder");
     Ok(())
 }
@@ -150,7 +146,7 @@ async fn a_renewed_lease_is_left_alone(world: &World) -> Verdict {
     world.passes(LEASE - 1);
     let longer = world.now().plus(3_600 * SECOND).to_iso();
     let task = world.patches("a", json!({ "lease_expires_at": longer })).await?;
-    ensure_eq!(task.lease_expires_at.map(Millis::to_iso), Some(longer), "the new end");
+    ensure_eq!(task.claim.expires_at.map(Millis::to_iso), Some(longer), "the new end");
     world.passes(3_600 * SECOND);
     ensure_eq!(world.reaps().await?, [""; 0], "the lease still holds");
     world.submits("a").await?;
@@ -165,7 +161,7 @@ async fn a_lease_may_be_renewed_in_any_form_of_time(world: &World) -> Verdict {
         ("2026-11-22 10:00:00", "2026-11-22T10:00:00.000Z"),
     ] {
         let task = world.patches("a", json!({ "lease_expires_at": form })).await?;
-        let end = task.lease_expires_at.map(Millis::to_iso);
+        let end = task.claim.expires_at.map(Millis::to_iso);
         ensure_eq!(end.as_deref(), Some(shown), "for {form}");
     }
     let answer = world.patches("a", json!({ "lease_expires_at": "soon" })).await;
@@ -177,17 +173,17 @@ async fn no_lease_is_longer_than_a_day(world: &World) -> Verdict {
     let longest = Some(world.now().plus(DAY));
     world.creates("a").await?;
     let claimed = world.claims_with(json!({ "lease_duration_seconds": 1e9 })).await?;
-    ensure_eq!(claimed.and_then(|task| task.lease_expires_at), longest, "by a claim");
+    ensure_eq!(claimed.and_then(|task| task.claim.expires_at), longest, "by a claim");
     for end in ["2099-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
         let task = world.patches("a", json!({ "lease_expires_at": end })).await?;
-        ensure_eq!(task.lease_expires_at, longest, "by a renewal until {end}");
+        ensure_eq!(task.claim.expires_at, longest, "by a renewal until {end}");
     }
     let resumed = json!({
         "queue": "claimed", "claimed_by": "me", "lease_expires_at": 253_402_207_199_999_i64,
     });
     world.creates("b").await?;
     let task = world.patches("b", resumed).await?;
-    ensure_eq!(task.lease_expires_at, longest, "by hand");
+    ensure_eq!(task.claim.expires_at, longest, "by hand");
     world.passes(DAY + 1);
     let mut released = world.reaps().await?;
     released.sort();
@@ -199,7 +195,7 @@ async fn a_lease_that_is_set_into_the_past_is_given_up(world: &World) -> Verdict
     world.works_on("a").await?;
     let past = world.now().plus(-SECOND);
     let task = world.patches("a", json!({ "lease_expires_at": past.to_iso() })).await?;
-    ensure_eq!(task.lease_expires_at, Some(past), "as it was said");
+    ensure_eq!(task.claim.expires_at, Some(past), "as it was said");
     ensure_refused!(world.submits("a").await, "lease_lost");
     ensure_eq!(world.reaps().await?, ["a"], "it has ended");
     Ok(())
@@ -208,7 +204,7 @@ async fn a_lease_that_is_set_into_the_past_is_given_up(world: &World) -> Verdict
 async fn a_task_that_was_moved_on_is_left_alone(world: &World) -> Verdict {
     for queue in ["needs_continuation", "provisional", "failed", "incoming"] {
         world.works_on(queue).await?;
-        let lease = world.reads(queue).await?.lease_expires_at.map(Millis::to_iso);
+        let lease = world.reads(queue).await?.claim.expires_at.map(Millis::to_iso);
         let moved = json!({ "queue": queue, "claimed_by": AGENT, "lease_expires_at": lease });
         world.patches(queue, moved).await?;
     }
@@ -276,7 +272,7 @@ async fn a_claimed_task_without_a_lease_is_released_after_a_day(world: &World) -
     released.sort();
     ensure_eq!(released, ["forced", "patched"], "those left alone for a day");
     let task = world.reads("patched").await?;
-    ensure_eq!((&*task.queue, task.claimed_by), ("incoming", None), "back in the queue");
+    ensure_eq!((&*task.queue, task.claim.by), ("incoming", None), "back in the queue");
     world.passes(DAY);
     ensure_eq!(world.reaps().await?, ["created"], "and the other a day later");
     Ok(())
@@ -341,6 +337,6 @@ async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict 
         refused.sort();
         ensure_eq!(refused, ["a", "b", "c", "e"], "each is named once");
     }
-    ensure_eq!(world.reads("a").await?.claimed_by.as_deref(), Some(AGENT), "it stays as it was");
+    ensure_eq!(world.reads("a").await?.claim.by.as_deref(), Some(AGENT), "it stays as it was");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Claims of submitted work, which stay where the work is.
 
-use octopoid_domain::Task;
+use octopoid_domain::{Claim, Task};
 use serde_json::json;
 
 use crate::{
@@ -35,12 +35,14 @@ async fn a_review_claim_leaves_the_task_in_provisional(world: &World) -> Verdict
     let submitted = world.hands_in("a").await?;
     world.passes(SECOND);
     let expected = Task {
-        claimed_by: Some(AGENT.to_owned()),
-        orchestrator_id: Some("machine-1".to_owned()),
-        claimed_at: Some(world.now()),
+        claim: Claim {
+            by: Some(AGENT.to_owned()),
+            orchestrator_id: Some("machine-1".to_owned()),
+            at: Some(world.now()),
+            expires_at: Some(world.now().plus(LEASE)),
+            queue: Some("provisional".to_owned()),
+        },
         updated_at: world.now(),
-        lease_expires_at: Some(world.now().plus(LEASE)),
-        claimed_in: Some("provisional".to_owned()),
         version: submitted.version + 1,
         ..submitted
     };
@@ -80,7 +82,7 @@ async fn a_review_ends_with_the_verdict(world: &World) -> Verdict {
         world.requeues("requeued").await?,
     ];
     for task in ended {
-        let claim = (&task.claimed_by, &task.claimed_at, &task.lease_expires_at);
+        let claim = (&task.claim.by, &task.claim.at, &task.claim.expires_at);
         ensure_eq!(claim, (&None, &None, &None), "nobody holds {} any more", task.id);
     }
     let waiting = world.drains(json!({})).await?;
@@ -95,8 +97,8 @@ async fn a_review_lease_ends_in_place(world: &World) -> Verdict {
     ensure_eq!(world.reaps().await?, ["a"], "the reaper takes it back");
     let task = world.reads("a").await?;
     ensure_eq!(task.queue, "provisional", "the work still waits for a verdict");
-    ensure_eq!(task.claimed_by, None, "nobody holds it");
-    ensure_eq!(task.lease_expires_at, None, "no lease");
+    ensure_eq!(task.claim.by, None, "nobody holds it");
+    ensure_eq!(task.claim.expires_at, None, "no lease");
     ensure_eq!(task.attempt_count, Some(0), "it was no attempt at the work");
     let version = held.map(|task| task.version + 1);
     ensure_eq!(Some(task.version), version, "the version rises");
@@ -123,7 +125,7 @@ async fn a_task_that_its_holder_moved_on_can_be_claimed_at_once(world: &World) -
     for queue in ["needs_continuation", "provisional", "incoming", "polish"] {
         world.works_on(queue).await?;
         let task = world.patches(queue, json!({ "queue": queue })).await?;
-        ensure!(task.lease_expires_at.is_some(), "the old lease is still there");
+        ensure!(task.claim.expires_at.is_some(), "the old lease is still there");
         let order = world.drains(json!({ "queue": queue, "type_filter": queue }));
         ensure_eq!(order.await?, [queue], "it can be claimed from {queue}");
     }
@@ -135,7 +137,7 @@ async fn a_task_that_was_moved_on_and_claimed_is_held_by_the_new_holder(world: &
     world.patches("a", json!({ "queue": "provisional" })).await?;
     let reviewer = json!({ "queue": "provisional", "agent_name": "reviewer" });
     let task = world.claims_with(reviewer.clone()).await?;
-    let holder = task.and_then(|task| task.claimed_by);
+    let holder = task.and_then(|task| task.claim.by);
     ensure_eq!(holder.as_deref(), Some("reviewer"), "the new holder");
     ensure_eq!(world.claims_with(reviewer).await?, None, "and nobody else");
     Ok(())
@@ -171,9 +173,9 @@ async fn a_review_whose_lease_has_ended_can_be_claimed_at_once(world: &World) ->
     ensure_eq!(reviews(world, "second").await?, None, "until its last millisecond");
     world.passes(1);
     let task = reviews(world, "second").await?;
-    let held = task.as_ref().map(|task| (task.claimed_by.as_deref(), task.version));
+    let held = task.as_ref().map(|task| (task.claim.by.as_deref(), task.version));
     ensure_eq!(held, first.map(|version| (Some("second"), version + 1)), "the next reviewer's");
-    let lease = task.as_ref().and_then(|task| task.lease_expires_at);
+    let lease = task.as_ref().and_then(|task| task.claim.expires_at);
     ensure_eq!(lease, Some(world.now().plus(LEASE)), "with a lease of its own");
     let history = world.history("a").await?;
     let told: Vec<_> = history

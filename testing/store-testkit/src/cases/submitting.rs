@@ -1,6 +1,6 @@
 //! Handing in work.
 
-use octopoid_domain::Task;
+use octopoid_domain::{Claim, Task};
 use serde_json::{Value, json};
 
 use crate::{
@@ -32,11 +32,7 @@ async fn handing_in_ends_the_claim_and_asks_for_a_review(world: &World) -> Verdi
     });
     let expected = Task {
         queue: "provisional".to_owned(),
-        claimed_by: None,
-        claimed_at: None,
-        orchestrator_id: None,
-        lease_expires_at: None,
-        claimed_in: None,
+        claim: Claim::default(),
         needs_intervention: false,
         commits_count: Some(3),
         turns_used: Some(42),

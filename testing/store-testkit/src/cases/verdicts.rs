@@ -1,6 +1,6 @@
 //! Accepting, rejecting and putting back, where no flow has a say.
 
-use octopoid_domain::{Millis, Task, decide::Request};
+use octopoid_domain::{Claim, Millis, Task, decide::Request};
 use octopoid_store::engine::Value as Cell;
 use serde_json::{Value, json};
 
@@ -98,11 +98,7 @@ async fn putting_back_counts_an_attempt(world: &World) -> Verdict {
     let task = world.requeues_with("a", json!({ "reason": "laptop closed" })).await?;
     let expected = Task {
         queue: "incoming".to_owned(),
-        claimed_by: None,
-        claimed_at: None,
-        orchestrator_id: None,
-        lease_expires_at: None,
-        claimed_in: None,
+        claim: Claim::default(),
         attempt_count: Some(1),
         updated_at: world.now(),
         version: held.version + 1,

@@ -57,7 +57,7 @@ async fn share_out(arena: &Arena, servers: &[Store], agents: usize, tasks: usize
                 begun.fetch_add(1, Ordering::SeqCst);
                 // An error would be a false conflict: there is a task, or there is none.
                 match server.claim_task(SCOPE, None, &request, world.stamp()).await? {
-                    Some(task) => mine.push((task.id, task.claimed_by)),
+                    Some(task) => mine.push((task.id, task.claim.by)),
                     // This claim is over and took nothing.
                     None => return Ok((mine, begun.fetch_sub(1, Ordering::SeqCst) - 1)),
                 }
@@ -81,7 +81,7 @@ async fn share_out(arena: &Arena, servers: &[Store], agents: usize, tasks: usize
     assert_eq!(holders.len(), tasks, "every task was handed out");
     for (id, holder) in holders {
         let task = world.reads(&id).await.unwrap();
-        assert_eq!((task.queue, task.claimed_by), ("claimed".to_owned(), holder), "{id} is held");
+        assert_eq!((task.queue, task.claim.by), ("claimed".to_owned(), holder), "{id} is held");
         assert_eq!(world.events(&id).await.unwrap(), ["created", "claimed"], "history of {id}");
     }
     audit::check(world).await.unwrap();

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use octopoid_domain::Task;
+use octopoid_domain::TaskView;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -242,7 +242,7 @@ impl<'a> Agent<'a> {
         }
     }
 
-    async fn read(&mut self, id: &str) -> Task {
+    async fn read(&mut self, id: &str) -> TaskView {
         let path = format!("/api/v1/tasks/{id}?scope={SCOPE}");
         loop {
             if let Reply::Answered(answer) = self.ask("read", &path, None).await {
@@ -279,7 +279,7 @@ impl<'a> Agent<'a> {
 }
 
 /// The task in an answer that gives one.
-fn task(answer: &Answer) -> Option<Task> {
+fn task(answer: &Answer) -> Option<TaskView> {
     matches!(answer.status, 200 | 201)
         .then(|| serde_json::from_value(answer.body.clone()).ok())
         .flatten()

@@ -1,0 +1,199 @@
+//! Tasks as clients see them.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::{
+    input::Flag,
+    task::{Claim, Task},
+    time::{Millis, seconds, seconds_or_null},
+};
+
+/// A task as it is shown. The names and their order are the first server's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Task)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of the wire contract")]
+pub struct TaskView {
+    /// Chosen by whoever created it.
+    pub id: String,
+    /// The path of the task's file on the client, unique in its scope.
+    pub file_path: String,
+    /// The state it is in.
+    pub queue: String,
+    /// `P0` is the most urgent, `P3` the least; anything else comes last.
+    pub priority: Option<String>,
+    /// A size, by convention XS, S, M, L or XL.
+    pub complexity: Option<String>,
+    /// The role that may do it.
+    pub role: Option<String>,
+    /// The branch the work starts from.
+    pub branch: String,
+    /// The ids of unfinished tasks it waits for, joined by commas, or any marker.
+    pub blocked_by: Option<String>,
+    /// The agent that holds it.
+    pub claimed_by: Option<String>,
+    /// When it was claimed.
+    #[serde(with = "seconds_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub claimed_at: Option<Millis>,
+    /// Commits made, as the agent reported.
+    pub commits_count: Option<i64>,
+    /// Turns used, as the agent reported.
+    pub turns_used: Option<i64>,
+    /// How often it was put back without a verdict.
+    pub attempt_count: Option<i64>,
+    /// Whether a plan exists.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub has_plan: bool,
+    /// The plan.
+    pub plan_id: Option<String>,
+    /// The project it belongs to.
+    pub project_id: Option<String>,
+    /// Kept for clients; the server does not act on it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub auto_accept: bool,
+    /// How often it was rejected.
+    pub rejection_count: Option<i64>,
+    /// The pull request's number.
+    pub pr_number: Option<i64>,
+    /// The pull request's address.
+    pub pr_url: Option<String>,
+    /// Checks, as JSON text.
+    pub checks: Option<String>,
+    /// Results of the checks, as JSON text.
+    pub check_results: Option<String>,
+    /// Whether the branch must be rebased.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_rebase: bool,
+    /// When a rebase was tried last, as the client wrote it.
+    pub last_rebase_attempt_at: Option<String>,
+    /// Where a preview runs.
+    pub staging_url: Option<String>,
+    /// When it was submitted last.
+    #[serde(with = "seconds_or_null")]
+    #[schema(value_type = Option<String>)]
+    pub submitted_at: Option<Millis>,
+    /// When it was finished.
+    pub completed_at: Option<Millis>,
+    /// When it was created.
+    #[serde(with = "seconds")]
+    #[schema(value_type = String)]
+    pub created_at: Millis,
+    /// When it was changed last.
+    #[serde(with = "seconds")]
+    #[schema(value_type = String)]
+    pub updated_at: Millis,
+    /// The machine of the agent that holds it.
+    pub orchestrator_id: Option<String>,
+    /// When the lease ends.
+    pub lease_expires_at: Option<Millis>,
+    /// Rises by one with every change.
+    pub version: i64,
+    /// Kept for clients; no operation writes it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_breakdown: bool,
+    /// Kept for clients; no operation writes it.
+    pub review_round: Option<i64>,
+    /// What the agent noted when it submitted.
+    pub execution_notes: Option<String>,
+    /// A title; the id if none was given.
+    pub title: Option<String>,
+    /// A kind of work, by the team's own convention.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Hooks, as JSON text: an array of objects with `name` and `status`.
+    pub hooks: Option<String>,
+    /// The flow that says which steps are allowed.
+    pub flow: Option<String>,
+    /// Kept for clients, as JSON text; the server does not act on it.
+    pub flow_overrides: Option<String>,
+    /// The tenant it belongs to.
+    pub scope: String,
+    /// The task's text.
+    pub content: Option<String>,
+    /// Whether the fixer should look at it.
+    #[serde(with = "bit")]
+    #[schema(value_type = i64)]
+    pub needs_intervention: bool,
+}
+
+impl From<Task> for TaskView {
+    fn from(task: Task) -> Self {
+        // In which queue it was claimed is the server's own.
+        let Claim { by, at, orchestrator_id, expires_at, queue: _ } = task.claim;
+        Self {
+            id: task.id,
+            file_path: task.file_path,
+            queue: task.queue,
+            priority: task.priority,
+            complexity: task.complexity,
+            role: task.role,
+            branch: task.branch,
+            blocked_by: task.blocked_by,
+            claimed_by: by,
+            claimed_at: at,
+            commits_count: task.commits_count,
+            turns_used: task.turns_used,
+            attempt_count: task.attempt_count,
+            has_plan: task.has_plan,
+            plan_id: task.plan_id,
+            project_id: task.project_id,
+            auto_accept: task.auto_accept,
+            rejection_count: task.rejection_count,
+            pr_number: task.pr_number,
+            pr_url: task.pr_url,
+            checks: task.checks,
+            check_results: task.check_results,
+            needs_rebase: task.needs_rebase,
+            last_rebase_attempt_at: task.last_rebase_attempt_at,
+            staging_url: task.staging_url,
+            submitted_at: task.submitted_at,
+            completed_at: task.completed_at,
+            created_at: task.created_at,
+            updated_at: task.updated_at,
+            orchestrator_id,
+            lease_expires_at: expires_at,
+            version: task.version,
+            needs_breakdown: task.needs_breakdown,
+            review_round: task.review_round,
+            execution_notes: task.execution_notes,
+            title: task.title,
+            kind: task.kind,
+            hooks: task.hooks,
+            flow: task.flow,
+            flow_overrides: task.flow_overrides,
+            scope: task.scope,
+            content: task.content,
+            needs_intervention: task.needs_intervention,
+        }
+    }
+}
+
+/// The answer to a claim: what only the new holder is shown comes here, and never into a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClaimedTask(pub TaskView);
+
+impl From<Task> for ClaimedTask {
+    fn from(task: Task) -> Self {
+        Self(task.into())
+    }
+}
+
+/// The clients assert that task booleans are the numbers 0 and 1.
+mod bit {
+    use super::{Deserialize, Deserializer, Flag, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+    pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(u8::from(*flag))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
+        Flag::deserialize(d).map(bool::from)
+    }
+}
