@@ -98,8 +98,14 @@ fn routes() -> OpenApiRouter<App> {
 
 /// The whole API.
 pub fn router(app: App) -> Router {
+    router_with(app, |routes| routes)
+}
+
+/// The whole API, and what the host of the API adds to it: further routes, or another fallback than
+/// the 404 of the API. Host names, origins, keys and the memory budget are checked for them too.
+pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> Router {
     let (router, _) = routes().split_for_parts();
-    router
+    let router = router
         .route("/api/v1/tasks/claim", tasks::called_claim())
         .route("/api/v1/roles/register", roles::called_register())
         .route("/openapi.json", get(openapi::get_document))
@@ -107,9 +113,8 @@ pub fn router(app: App) -> Router {
         .route("/docs.css", get(openapi::get_style))
         .route("/docs.js", get(openapi::get_script))
         .fallback(no_endpoint)
-        .method_not_allowed_fallback(no_endpoint)
-        .layer(from_fn_with_state(app.clone(), middleware::run))
-        .with_state(app)
+        .method_not_allowed_fallback(no_endpoint);
+    mount(router).layer(from_fn_with_state(app.clone(), middleware::run)).with_state(app)
 }
 
 async fn no_endpoint(State(app): State<App>) -> Problem {

@@ -97,7 +97,7 @@ async fn ready<'a>(
             let known = client.prepare_typed_cached(&text, &types).await;
             Text::Prepared(known.map_err(|error| Failure::new(&error, Stage::Before))?)
         } else {
-            Text::Plain(text)
+            Text::Plain(text.into_owned())
         };
         ready.push(Some(Query { text, parameters }));
     }

@@ -4,7 +4,12 @@
 //! rewriting two things that every statement writes in the same way: `?1` becomes `$1`, and a list
 //! that comes as one parameter becomes an array. Whatever differs beyond that has a text of its own.
 
-use std::{borrow::Cow, fmt::Write};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt::Write,
+    sync::{LazyLock, PoisonError, RwLock},
+};
 
 /// The text of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +56,14 @@ impl Sql {
     }
 
     /// What PostgreSQL runs, if it runs it at all.
-    pub fn postgres(&self) -> Option<String> {
+    pub fn postgres(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::Same(text) => Some(translated(text)),
-            Self::Made { postgres, .. } => Some(translated(postgres)),
-            Self::Differs { postgres: text, .. } | Self::OnlyPostgres(text) => {
-                Some(translated(text))
+            Self::Same(Cow::Owned(text)) | Self::Made { postgres: text, .. } => {
+                Some(translated(text).into())
             }
+            Self::Same(Cow::Borrowed(text))
+            | Self::Differs { postgres: text, .. }
+            | Self::OnlyPostgres(text) => Some(translated_once(text).into()),
             Self::OnlySqlite(_) => None,
         }
     }
@@ -78,6 +84,20 @@ impl From<String> for Sql {
     fn from(text: String) -> Self {
         Self::Same(Cow::Owned(text))
     }
+}
+
+/// The translation of a constant text, which is made when it is needed first. There are as many as
+/// there are constants, and they live as long.
+fn translated_once(text: &'static str) -> &'static str {
+    // By where the text is, which is looked up faster than what it says.
+    static KNOWN: LazyLock<RwLock<HashMap<(usize, usize), &'static str>>> =
+        LazyLock::new(RwLock::default);
+    let place = (text.as_ptr().addr(), text.len());
+    if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&place) {
+        return known;
+    }
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    known.entry(place).or_insert_with(|| translated(text).leak())
 }
 
 /// Rewrites parameters and lists for PostgreSQL. No text has a question mark for anything else.
@@ -110,7 +130,7 @@ fn translated(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Sql;
+    use super::{Cow, Sql};
 
     #[test]
     fn parameters_are_written_with_a_dollar() {
@@ -129,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_dialect_skips_what_only_the_other_needs() {
-        let texts = |sql: Sql| (sql.sqlite().map(str::to_owned), sql.postgres());
+        let texts =
+            |sql: Sql| (sql.sqlite().map(str::to_owned), sql.postgres().map(Cow::into_owned));
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(texts(Sql::OnlyPostgres("SELECT ?1")), (None, some("SELECT $1")));
         assert_eq!(texts(Sql::OnlySqlite("SELECT ?1")), (some("SELECT ?1"), None));

@@ -147,6 +147,11 @@ impl TestApp {
         Self { router: octopoid_api::router(app.clone()), app, host, database: None, key: None }
     }
 
+    /// The same app, with what its host adds to the routes.
+    pub fn mounting(&self, mount: impl FnOnce(Router<App>) -> Router<App>) -> Self {
+        Self { router: octopoid_api::router_with(self.app.clone(), mount), ..self.clone() }
+    }
+
     /// The same app, called with this bearer token.
     pub fn holding(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }

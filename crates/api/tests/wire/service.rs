@@ -225,3 +225,17 @@ async fn answers_are_json_without_a_charset() {
     let text = app.get("/api/v1/tasks/%C3%A4").await.text;
     assert!(text.contains("\"ä\"") && text.contains("\"ü\""), "{text}");
 }
+
+#[tokio::test]
+async fn a_host_may_add_routes_and_another_fallback() {
+    let app = TestApp::new().await.mounting(|routes| {
+        routes.route("/metrics", axum::routing::get(async || "numbers")).fallback(async || "a page")
+    });
+    assert_eq!(app.get("/metrics").await.text, "numbers");
+    assert_eq!(app.get("/somewhere").await.text, "a page");
+    assert_eq!(app.get("/livez").await.text, "ok");
+    let answer = app.get("/metrics").await;
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff", "it is completed like others");
+    let foreign = with_headers(&app, "GET", "/metrics", &[("origin", "https://evil.example")]);
+    assert_eq!(foreign.await.status, 403, "and guarded like others");
+}
