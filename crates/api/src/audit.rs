@@ -1,9 +1,6 @@
 //! One structured line in the log for every change of state.
 
-use octopoid_domain::{
-    Task, TaskView,
-    limits::{KEY_BYTES_MAX, cut},
-};
+use octopoid_domain::{Task, TaskView, limits::KEY_BYTES_MAX, text::cut};
 
 use crate::auth::Caller;
 

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::join;
-use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, limits::shown};
+use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, text::shown};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

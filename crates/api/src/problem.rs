@@ -9,7 +9,8 @@ use axum::{
 };
 use octopoid_domain::{
     Refusal,
-    limits::{KEY_BYTES_MAX, cut, shown},
+    limits::KEY_BYTES_MAX,
+    text::{cut, shown},
 };
 use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
@@ -295,7 +296,7 @@ mod tests {
         let long = "ü".repeat(35_000_000);
         let problem = Problem::from(Refusal::NotFound(long.clone()));
         assert!(problem.body.error.len() < 4_100, "{}", problem.body.error.len());
-        let step = octopoid_domain::transition::Step::Accept;
+        let step = octopoid_domain::step::Step::Accept;
         let problem = Problem::from(Refusal::WrongState { step, reason: long.clone() });
         assert!(problem.body.details.unwrap()[0].len() < 4_100);
         let problem = Problem::from(Refusal::TaskNotFound { id: long });

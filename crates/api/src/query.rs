@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::request::Parts,
 };
-use octopoid_domain::{Refusal, limits::shown};
+use octopoid_domain::{Refusal, text::shown};
 
 use crate::problem::Problem;
 

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, Instant, JsonText, PatchJson, Prose, Text, instant_text},
-    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
+    limits::{NOTE_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys},
     refusal::Refusal,
+    text::shown,
     time::Millis,
 };
 

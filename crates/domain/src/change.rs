@@ -1,6 +1,6 @@
 //! What a request makes of a task, before it is written.
 
-use crate::{event::NewEvent, refusal::Refusal, task::Task, transition::Step};
+use crate::{event::NewEvent, refusal::Refusal, step::Step, task::Task};
 
 /// A message that a step leaves for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

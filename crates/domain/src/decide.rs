@@ -12,10 +12,11 @@ use crate::{
     input::{Id, PatchCount, Text},
     queue,
     refusal::Refusal,
+    step::Step,
     steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit, is_burnout},
     task::{Task, TaskPatch},
     time::Millis,
-    transition::{Step, Transition, check_source, transition},
+    transition::{Transition, check_source, transition},
 };
 
 /// An step with what the request says about it.

@@ -15,11 +15,12 @@ use crate::{
         INTEGER_MAX, Id, Patch, PatchId, PatchProse, PatchText, Plain, Prose, Text, json_text,
         parse_body,
     },
-    limits::{NOTE_BYTES_MAX, PATH_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys, shown},
+    limits::{Measured, NOTE_BYTES_MAX, PATH_BYTES_MAX, TITLE_BYTES_MAX, check_each, check_keys},
     project::{NewProject, Project, check_required},
     refusal::Refusal,
     task::{NewTask, Task},
     task_view::TaskView,
+    text::shown,
     time::Millis,
 };
 
@@ -87,6 +88,12 @@ impl<'de> Deserialize<'de> for Tags {
 impl From<Tags> for Option<String> {
     fn from(tags: Tags) -> Self {
         tags.0
+    }
+}
+
+impl Measured for Tags {
+    fn measured(&self) -> Option<&str> {
+        self.0.as_deref()
     }
 }
 

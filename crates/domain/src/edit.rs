@@ -9,13 +9,14 @@ use crate::{
     flow::{Rules, check_queue},
     input::{Patch, PatchText},
     json::kept_json,
-    limits::{TITLE_BYTES_MAX, URL_BYTES_MAX, check_each, check_keys, check_lane, shown},
+    limits::{TITLE_BYTES_MAX, URL_BYTES_MAX, check_each, check_keys, check_lane},
     queue,
     refusal::Refusal,
+    step::Step,
     steps::CompleteHook,
     task::{Task, TaskPatch, lease_end, priority},
+    text::shown,
     time::Millis,
-    transition::Step,
 };
 
 /// Applies a partial update.

@@ -9,11 +9,12 @@ use crate::{
     json::kept_json,
     limits::{
         FLOW_BYTES_MAX, FLOW_STATES_MAX, FLOW_TRANSITIONS_MAX, KEY_BYTES_MAX, NOTE_BYTES_MAX,
-        check_bytes, check_each, check_id, check_keys, listed, shown,
+        check_bytes, check_each, check_id, check_keys,
     },
     queue,
     refusal::Refusal,
     schema::AnyJson,
+    text::{listed, shown},
     time::{Millis, seconds},
 };
 

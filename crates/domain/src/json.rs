@@ -8,7 +8,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-use crate::limits::shown;
+use crate::text::shown;
 
 /// Why a request body was refused, in words for its sender.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

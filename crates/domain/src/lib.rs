@@ -24,9 +24,11 @@ pub mod queue;
 pub mod refusal;
 pub mod role;
 pub mod schema;
+pub mod step;
 pub mod steps;
 pub mod task;
 mod task_view;
+pub mod text;
 pub mod time;
 pub mod transition;
 

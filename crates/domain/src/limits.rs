@@ -1,9 +1,7 @@
 //! How long and how many: the one table of what a client may have kept. It is the same on every
 //! engine, so that what one accepts can be copied into any other.
 
-use std::borrow::Cow;
-
-use crate::{input::Patch, refusal::Refusal};
+use crate::{input::Patch, refusal::Refusal, text::shown};
 
 /// Bytes of a name: an id, a scope, a queue, a role, an agent. Most are part of an index key, and
 /// PostgreSQL refuses keys of about 2,700 bytes, which may be made of four names.
@@ -35,40 +33,12 @@ pub const FLOW_TRANSITIONS_MAX: usize = 1000;
 /// Bytes of a flow's states, transitions and child flow: every change of a task reads them.
 pub const FLOW_BYTES_MAX: usize = 64 * 1024;
 
-/// Characters of a text that are shown in an error.
-pub const SHOWN_MAX: usize = 100;
-/// Names that are listed in an error.
-pub const LISTED_MAX: usize = 20;
-
 /// Separates role and type in a task's claim lane, so neither may contain it.
 const LANE_SEPARATOR: char = '\u{1f}';
 
 /// The claim lane of a task that can be claimed, as the database computes it.
 pub fn lane(role: Option<&str>, kind: Option<&str>) -> String {
     format!("{}{LANE_SEPARATOR}{}", role.unwrap_or_default(), kind.unwrap_or_default())
-}
-
-/// The beginning of a text that is at most so many bytes long.
-pub fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
-}
-
-/// What an error shows of a text that a client sent, so that no answer and no log line grows with it.
-pub fn shown(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(SHOWN_MAX) {
-        None => Cow::Borrowed(text),
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-    }
-}
-
-/// What an error lists of names: the first few, and a sign that there are more.
-pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    let mut shown: Vec<_> =
-        names.iter().take(LISTED_MAX).map(|name| shown(name.as_ref())).collect();
-    if names.len() > LISTED_MAX {
-        shown.push("…".into());
-    }
-    shown.join(", ")
 }
 
 /// A field of a body that has a length.
@@ -99,7 +69,6 @@ macro_rules! measured {
     };
 }
 measured!(
-    crate::draft::Tags,
     crate::input::Id,
     crate::input::JsonText,
     crate::input::Plain,
@@ -182,26 +151,7 @@ pub fn too_many_flows() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::{LISTED_MAX, SHOWN_MAX, cut, lane, listed, shown};
-
-    #[test]
-    fn an_error_shows_the_beginning_of_a_long_text() {
-        let fits = "ü".repeat(SHOWN_MAX);
-        assert_eq!(shown(&fits), fits);
-        assert_eq!(shown(&format!("{fits}x")), format!("{fits}…"));
-        assert_eq!(cut("aüb", 2), "a");
-        assert_eq!(cut("aüb", 3), "aü");
-        assert_eq!(cut("aüb", 9), "aüb");
-    }
-
-    #[test]
-    fn an_error_lists_the_first_names() {
-        assert_eq!(listed(&["a", "b"]), "a, b");
-        let many = vec!["n".repeat(1_000); LISTED_MAX + 1];
-        let text = listed(&many);
-        assert!(text.ends_with("…, …"), "{text}");
-        assert!(text.len() < LISTED_MAX * (SHOWN_MAX + 8), "{}", text.len());
-    }
+    use super::lane;
 
     #[test]
     fn a_lane_is_role_and_type() {

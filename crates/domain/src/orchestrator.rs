@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, JsonText, Text},
-    limits::{NOTE_BYTES_MAX, URL_BYTES_MAX, check_each, check_id, check_keys, shown},
+    limits::{NOTE_BYTES_MAX, URL_BYTES_MAX, check_each, check_id, check_keys},
     refusal::Refusal,
+    text::shown,
     time::Millis,
 };
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::{input::BodyError, limits::shown, transition::Step};
+use crate::{input::BodyError, step::Step, text::shown};
 
 /// How many ids of a cycle an answer lists.
 const PATH_MAX: usize = 100;

@@ -6,9 +6,10 @@ use utoipa::ToSchema;
 
 use crate::{
     input::{Id, Instant, JsonText, Patch, PatchCount, Prose, Text, lenient},
-    limits::{NOTE_BYTES_MAX, check_each, check_keys, cut},
+    limits::{NOTE_BYTES_MAX, check_each, check_keys},
     refusal::Refusal,
     schema::AnyJson,
+    text::cut,
 };
 
 /// Turns from which an agent without a commit counts as burnt out.

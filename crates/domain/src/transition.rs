@@ -4,44 +4,7 @@
 //! one statement, is the one step whose condition also stands in SQL, and takes its sources from the
 //! same table.
 
-use crate::{flow::Rules, input::INTEGER_MAX, queue, refusal::Refusal, task::Task};
-
-/// What can be done to a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// An agent takes it.
-    Claim,
-    /// Its agent hands in the work.
-    Submit,
-    /// A reviewer accepts the work.
-    Accept,
-    /// A reviewer rejects the work.
-    Reject,
-    /// Someone puts it back without a verdict.
-    Requeue,
-    /// The reaper takes it from an agent that has gone silent.
-    Release,
-    /// An operator moves it.
-    ForceQueue,
-    /// A client changes fields, the queue perhaps among them.
-    Update,
-}
-
-impl Step {
-    /// The word in the wire's 409 texts.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Self::Claim => "claim",
-            Self::Submit => "submit",
-            Self::Accept => "accept",
-            Self::Reject => "reject",
-            Self::Requeue => "requeue",
-            Self::Release => "release",
-            Self::ForceQueue => "force-queue",
-            Self::Update => "update",
-        }
-    }
-}
+use crate::{flow::Rules, input::INTEGER_MAX, queue, refusal::Refusal, step::Step, task::Task};
 
 /// Which queues a step may start from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

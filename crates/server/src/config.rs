@@ -17,7 +17,7 @@ use crate::{
     database::Database,
     hidden::Hidden,
     import,
-    logging::{BUFFER_BYTES, BUFFER_BYTES_MIN},
+    logging::{BUFFER_BYTES, BUFFER_BYTES_MIN, LogFormat},
 };
 
 /// The coordination server for fleets of coding agents.
@@ -218,14 +218,6 @@ enum Auth {
     Open,
     /// A key is needed for everything under /api/v1.
     Required,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one JSON object a line.
-    Json,
 }
 
 /// All that serving needs to know.

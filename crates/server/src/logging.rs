@@ -10,9 +10,8 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
-
-use crate::config::LogFormat;
 
 /// How long lines are gathered. Short enough that nobody who watches the log notices.
 const GATHER: Duration = Duration::from_millis(20);
@@ -22,6 +21,15 @@ pub(crate) const BUFFER_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) const BUFFER_BYTES_MIN: usize = 64 * 1024;
 /// How long the end of the process waits for the last lines to be written.
 const FLUSH: Duration = Duration::from_secs(2);
+
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
 
 /// Starts logging to standard output. What has been logged is written when the guard is dropped,
 /// unless nobody reads it.

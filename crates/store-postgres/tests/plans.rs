@@ -154,7 +154,7 @@ fn add(issued: &mut BTreeMap<String, Statement>, runs: Vec<Run>) {
         let Some(text) = statement.sql.postgres() else { continue };
         let first = text.split_whitespace().next().unwrap_or_default();
         if ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].contains(&first) {
-            issued.entry(text).or_insert(statement);
+            issued.entry(text.into_owned()).or_insert(statement);
         }
     }
 }

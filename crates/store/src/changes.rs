@@ -8,9 +8,9 @@ use octopoid_domain::{
     decide::{Request, decide},
     event::NewEvent,
     flow::Rules,
-    limits::shown,
     queue,
     task::{TaskPatch, blockers},
+    text::shown,
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use crate::{
     Stamp,
-    copy::Column,
+    columns::Column,
     engine::{Statement, bind},
     record::Layout,
 };

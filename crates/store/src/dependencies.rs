@@ -7,7 +7,7 @@ use octopoid_domain::{Task, task::blockers};
 
 use crate::{
     Stamp,
-    copy::Column,
+    columns::Column,
     engine::{Parameter, Statement, bind},
     journal::into_events,
     locks::Lock,

@@ -10,7 +10,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, StoreError,
-    copy::Column,
+    columns::Column,
     engine::{Statement, bind},
     first,
     journal::Subject,

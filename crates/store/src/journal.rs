@@ -8,7 +8,7 @@ use octopoid_domain::event::{Event, NewEvent};
 
 use crate::{
     Result, Sql, Stamp, Store,
-    copy::Column,
+    columns::Column,
     engine::{Row, Statement, bind},
     lists::{Listed, Listing, Order, Page, Place},
     record::Layout,

@@ -9,6 +9,7 @@ mod availability;
 mod changes;
 mod claims;
 mod clock;
+mod columns;
 pub mod copy;
 mod counts;
 mod cycles;

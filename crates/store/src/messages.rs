@@ -5,13 +5,13 @@ use octopoid_domain::{
     Refusal,
     change::Notice,
     event::{Kind, NewEvent},
-    limits::shown,
     message::Message,
+    text::shown,
 };
 
 use crate::{
     Result, Stamp, Store,
-    copy::Column,
+    columns::Column,
     engine::{Rows, bind},
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Start},

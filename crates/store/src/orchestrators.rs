@@ -9,7 +9,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Sql, Stamp, Store, StoreError, all,
-    copy::Column,
+    columns::Column,
     engine::bind,
     first,
     journal::Subject,

@@ -5,13 +5,13 @@ use octopoid_domain::{
     Refusal, Task,
     event::{Kind, NewEvent},
     input::{Flag, Patch},
-    limits::shown,
     project::{Project, ProjectPatch},
+    text::shown,
 };
 
 use crate::{
     Result, Stamp, Store, StoreError,
-    copy::Column,
+    columns::Column,
     engine::{Statement, bind},
     first,
     journal::Subject,

@@ -6,7 +6,7 @@
 
 use crate::{
     Result,
-    copy::{Column, Kind},
+    columns::{Column, Kind},
     engine::{Parameter, Row, Statement},
     row::RowReader,
 };
@@ -151,7 +151,7 @@ macro_rules! record {
                 $crate::record::join!($(<$part as $crate::record::Columns>::NAMES),+);
             const COUNT: usize = 0 $(+ <$part as $crate::record::Columns>::COUNT)+;
 
-            fn columns() -> Vec<$crate::copy::Column> {
+            fn columns() -> Vec<$crate::columns::Column> {
                 let mut columns = Vec::with_capacity(Self::COUNT);
                 $(columns.extend(<$part as $crate::record::Columns>::columns());)+
                 columns
@@ -183,7 +183,7 @@ macro_rules! columns {
             );
             const COUNT: usize = 0 $(+ $crate::record::count!($($record)?))+;
 
-            fn columns() -> Vec<$crate::copy::Column> {
+            fn columns() -> Vec<$crate::columns::Column> {
                 let mut columns = Vec::with_capacity(Self::COUNT);
                 $($crate::record::describe!($type columns $field $(= $name)? $(: $record)?);)+
                 columns
@@ -232,7 +232,7 @@ macro_rules! describe {
         $columns.extend(<$record as $crate::record::Columns>::columns())
     };
     ($type:ident $columns:ident $field:ident $(= $name:literal)?) => {
-        $columns.push($crate::copy::Column {
+        $columns.push($crate::columns::Column {
             name: $crate::record::name!($field $(= $name)?),
             kind: $crate::record::kind_of(|of: &$type| &of.$field),
         })

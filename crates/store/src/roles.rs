@@ -4,13 +4,13 @@ use const_format::concatcp;
 use octopoid_domain::{
     Refusal,
     event::{Kind, NewEvent},
-    limits::shown,
     role::{Registration, Role},
+    text::shown,
 };
 
 use crate::{
     Result, Sql, Stamp, Store, StoreError, all,
-    copy::Column,
+    columns::Column,
     engine::bind,
     first,
     journal::Subject,

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::{
     StoreError,
-    copy::Kind,
+    columns::Kind,
     engine::{Parameter, Row, Value},
 };
 
@@ -142,16 +142,6 @@ macro_rules! words {
     };
 }
 words!(action::Status, orchestrator::Status);
-
-impl Kind {
-    /// The parameter for a value that is absent.
-    pub(crate) fn null(self) -> Parameter {
-        match self {
-            Self::Int => Parameter::Int(None),
-            Self::Text => Parameter::Text(None),
-        }
-    }
-}
 
 /// The first column of the first row, where a statement returns a single number.
 pub(crate) fn number(rows: Vec<Row>) -> Result<i64, StoreError> {

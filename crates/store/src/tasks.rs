@@ -5,14 +5,15 @@ use octopoid_domain::{
     Claim, Refusal, Task,
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
-    limits::{lane, listed, shown, too_many_lanes},
+    limits::{lane, too_many_lanes},
     queue,
     task::blockers,
+    text::{listed, shown},
 };
 
 use crate::{
     Result, Stamp, Store, StoreError,
-    copy::Column,
+    columns::Column,
     counts,
     cycles::closes_cycle,
     dependencies,
@@ -404,7 +405,8 @@ pub(crate) fn not_found(id: &str) -> StoreError {
 
 #[cfg(test)]
 mod tests {
-    use octopoid_domain::limits::{LANES_MAX, LISTED_MAX};
+    use octopoid_domain::limits::LANES_MAX;
+    use octopoid_domain::text::LISTED_MAX;
 
     #[test]
     fn the_statements_count_as_far_as_the_limits() {

@@ -15,6 +15,7 @@ macro_rules! cases {
     };
 }
 
+pub mod agreement;
 pub mod audit;
 mod cases;
 pub mod model;

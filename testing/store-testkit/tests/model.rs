@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use octopoid_store_testkit::{
-    World,
-    program::{agree, step},
-};
+use octopoid_store_testkit::{World, agreement::agree, program::step};
 use octopoid_testbed::database::{Database, is_postgres};
 use proptest::{
     prelude::*,

@@ -1,5 +1,5 @@
 use axum::{Json, extract::State};
-use octopoid_domain::{Refusal, key::Rotated, limits::shown};
+use octopoid_domain::{Refusal, key::Rotated, text::shown};
 
 use crate::{
     app::App,

@@ -16,7 +16,7 @@ use crate::import::{
     ImportError,
     notes::short,
     schema::source_table,
-    source::{quoted, reason},
+    sql::{quoted, reason},
 };
 
 const COUNTING: &str =

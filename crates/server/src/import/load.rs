@@ -7,7 +7,7 @@ use rusqlite::{Connection, config::DbConfig};
 use crate::import::{
     ImportError,
     notes::{Change, short},
-    source::reason,
+    sql::reason,
     statements::{ScannedStatement, Statements},
 };
 

@@ -18,6 +18,7 @@ mod row;
 mod schema;
 mod scopes;
 mod source;
+mod sql;
 mod statements;
 mod tasks;
 #[cfg(test)]
@@ -143,7 +144,7 @@ pub(crate) enum ImportError {
 
 impl From<rusqlite::Error> for ImportError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(notes::short(&source::reason(&error)))
+        Self::Sqlite(notes::short(&sql::reason(&error)))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::import::{
     ImportError, Notes, json, load,
     notes::{Change, short},
     schema::{BOOKKEEPING, NEWEST, SOURCE_TABLES, lacks, level, source_table, tables_at},
+    sql::quoted,
 };
 
 /// How long another program may have the file locked.
@@ -337,17 +338,4 @@ fn value(cell: ValueRef<'_>) -> Value {
 
 fn is_garbled(cell: ValueRef<'_>) -> bool {
     matches!(cell, ValueRef::Text(bytes) if std::str::from_utf8(bytes).is_err())
-}
-
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// What SQLite says of an error, without the statement's text, which may be as long as the dump.
-pub(crate) fn reason(error: &rusqlite::Error) -> String {
-    match error {
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        other => other.to_string(),
-    }
 }

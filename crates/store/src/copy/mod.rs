@@ -17,8 +17,9 @@ use crate::{
     engine::{Parameter, Row, Value, bind},
 };
 
+pub use crate::columns::{Column, Kind};
 pub use checksum::Checksum;
-pub use tables::{Column, Kind, Table, table, tables};
+pub use tables::{Table, table, tables};
 
 /// The most rows that are read and written at once.
 const PAGE: i64 = 500;

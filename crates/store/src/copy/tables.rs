@@ -4,7 +4,9 @@ use std::{fmt::Write, sync::LazyLock};
 
 use super::CopyError;
 use crate::{
-    Sql, actions, counts, dependencies, drafts,
+    Sql, actions,
+    columns::{Column, Kind},
+    counts, dependencies, drafts,
     engine::{Parameter, Row, Statement, Value},
     flows, journal, keys, messages, orchestrators, projects,
     record::Layout,
@@ -13,34 +15,6 @@ use crate::{
 
 /// The most parameters that a statement has anywhere.
 const PARAMETERS_MAX: usize = 100;
-
-/// What a column holds. PostgreSQL asks for the type of an absent value too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Integers.
-    Int,
-    /// Text.
-    Text,
-}
-
-/// A column of a table. Those that the database computes are none: every engine computes the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-}
-
-impl Column {
-    pub(crate) const fn int(name: &'static str) -> Self {
-        Self { name, kind: Kind::Int }
-    }
-
-    pub(crate) const fn text(name: &'static str) -> Self {
-        Self { name, kind: Kind::Text }
-    }
-}
 
 /// A table of the schema.
 #[derive(Debug)]
