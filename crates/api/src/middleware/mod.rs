@@ -59,7 +59,7 @@ async fn answer(app: &App, request: Request, next: Next) -> (Response, Cors) {
             app.check_clock().await.ok();
         }
         let (in_flight, request) = in_flight::enter(app, request);
-        in_flight.leave(authenticate(app, request, next).await)
+        in_flight.leave(app, authenticate(app, request, next).await)
     };
     (response, cors)
 }
