@@ -45,14 +45,16 @@ impl std::error::Error for Overloaded {}
 
 /// Charges the request's body as its pieces come. They are held until the answer is there, because
 /// what is made of them takes about as much.
-pub(super) fn enter(app: &App, request: Request) -> (InFlight, Request) {
+pub(super) fn enter(app: &App, request: &mut Request) -> InFlight {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     if request.body().size_hint().upper().is_some_and(|length| length <= FREE_BYTES as u64) {
-        return (InFlight { body: None, is_read }, request);
+        return InFlight { body: None, is_read };
     }
     let share = Arc::new(app.budgets.bodies.share());
     let in_flight = InFlight { body: Some(Arc::clone(&share)), is_read };
-    (in_flight, request.map(|body| Body::new(Arriving { body, share, free: FREE_BYTES })))
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = Body::new(Arriving { body, share, free: FREE_BYTES });
+    in_flight
 }
 
 impl InFlight {
