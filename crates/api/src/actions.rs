@@ -1,6 +1,6 @@
 //! Proposals that somebody must approve.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::action::{Action, ActionPatch, EndAction, NewAction, Outcome};
 use octopoid_store::actions::Filter;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::{
     audit,
     auth::Caller,
     body::{Body, OptionalBody},
+    json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::{Answer, Problems},

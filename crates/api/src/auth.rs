@@ -113,12 +113,12 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// Finds out who calls, before routing: an unknown path with a bad key is 401.
-pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Response {
+pub(crate) async fn authenticate(app: &App, mut request: Request, next: Next) -> Response {
     if !is_guarded(request.uri().path()) {
         return next.run(request).await;
     }
-    match admit(app, request).await {
-        Ok((request, unnoted)) => {
+    match admit(app, &mut request).await {
+        Ok(unnoted) => {
             let answer = next.run(request);
             match unnoted.and_then(|key| app.note_use(key)) {
                 Some(noting) => join(answer, noting).await.0,
@@ -134,19 +134,19 @@ pub(crate) async fn authenticate(app: &App, request: Request, next: Next) -> Res
     }
 }
 
-/// The request of a known caller, and the key whose use is to be noted.
-async fn admit(app: &App, mut request: Request) -> Result<(Request, Option<String>), Problem> {
+/// Adds the caller to a request, and returns the key whose use is to be noted.
+async fn admit(app: &App, request: &mut Request) -> Result<Option<String>, Problem> {
     let header = presented(request.headers()).cloned();
     let (caller, unnoted) = identify(app, header.as_ref()).await?;
     if let Some(scope) = caller.within() {
         let query = Params::parse(request.uri().query().unwrap_or_default())?;
         check_scope(scope, query.get("scope"))?;
         if [Method::POST, Method::PATCH, Method::PUT].contains(request.method()) {
-            request = check_body(app, scope, request).await?;
+            check_body(app, scope, request).await?;
         }
     }
     request.extensions_mut().insert(caller);
-    Ok((request, unnoted))
+    Ok(unnoted)
 }
 
 /// The caller, and the key whose use is to be noted.
@@ -213,18 +213,19 @@ fn check_scope(own: &str, named: Option<&str>) -> Result<(), Problem> {
 }
 
 /// Looks at the scope a body names. A body that cannot be read as JSON is the handler's to refuse.
-async fn check_body(app: &App, own: &str, request: Request) -> Result<Request, Problem> {
+async fn check_body(app: &App, own: &str, request: &mut Request) -> Result<(), Problem> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Scoped {
         scope: Text,
     }
-    let (parts, body) = request.into_parts();
-    let bytes = read_body(&parts.headers, body, app).await?;
+    let body = std::mem::take(request.body_mut());
+    let bytes = read_body(request.headers(), body, app).await?;
     if let Ok(body) = octopoid_domain::input::parse_body::<Scoped>(&bytes) {
         check_scope(own, body.scope.0.as_deref())?;
     }
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    *request.body_mut() = Body::from(bytes);
+    Ok(())
 }
 
 #[cfg(test)]

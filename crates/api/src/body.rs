@@ -42,45 +42,53 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
 }
 
 /// The whole body of a request.
-pub(crate) async fn read(request: Request, app: &App) -> Result<Bytes, Problem> {
+pub(crate) fn read(
+    request: Request,
+    app: &App,
+) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
     let (parts, body) = request.into_parts();
-    read_body(&parts.headers, body, app).await
+    read_body(&parts.headers, body, app)
 }
 
 /// The whole body, if it is not longer than the settings allow. What is encoded is refused after it
 /// was read, so that the connection can be used again.
-pub(crate) async fn read_body(
+pub(crate) fn read_body(
     headers: &HeaderMap,
     body: axum::body::Body,
     app: &App,
-) -> Result<Bytes, Problem> {
-    let read = to_bytes(body, app.settings.body_bytes_max).await.map_err(|error| {
-        if is_caused_by::<LengthLimitError>(&error) {
-            return Problem::too_large();
-        }
-        if is_caused_by::<Overloaded>(&error) {
-            return Problem::overloaded();
-        }
-        // The client stopped in the middle, or spoke no HTTP.
-        let text = "The request body could not be read";
-        Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
-    });
-    check_encoding(headers)?;
-    read
-}
-
-/// Refuses a body that a client has compressed: it would be read as JSON that makes no sense, or, if
-/// it may be left out, not at all.
-fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    for header in headers.get_all(header::CONTENT_ENCODING) {
-        let list = String::from_utf8_lossy(header.as_bytes());
-        for encoding in list.split(',').map(str::trim) {
-            if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-                return Err(Problem::unsupported_encoding(encoding));
-            }
+) -> impl Future<Output = Result<Bytes, Problem>> + use<> {
+    let encoding = encoding(headers);
+    let reading = to_bytes(body, app.settings.body_bytes_max);
+    async move {
+        let read = reading.await.map_err(|error| unreadable(&error));
+        match encoding {
+            Some(encoding) => Err(Problem::unsupported_encoding(&encoding)),
+            None => read,
         }
     }
-    Ok(())
+}
+
+fn unreadable(error: &axum::Error) -> Problem {
+    if is_caused_by::<LengthLimitError>(error) {
+        return Problem::too_large();
+    }
+    if is_caused_by::<Overloaded>(error) {
+        return Problem::overloaded();
+    }
+    // The client stopped in the middle, or spoke no HTTP.
+    let text = "The request body could not be read";
+    Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", text)
+}
+
+/// How a client has compressed a body, if it has. Such a body would be read as JSON that makes no
+/// sense, or, if it may be left out, not at all.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(header::CONTENT_ENCODING).iter().find_map(|header| {
+        let list = String::from_utf8_lossy(header.as_bytes());
+        let is_meant =
+            |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
+        list.split(',').map(str::trim).find(is_meant).map(str::to_owned)
+    })
 }
 
 fn is_caused_by<E: Error + 'static>(error: &axum::Error) -> bool {

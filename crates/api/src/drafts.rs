@@ -1,7 +1,6 @@
 //! Ideas that may become tasks or projects.
 
 use axum::{
-    Json,
     extract::{FromRequest, FromRequestParts, Request, State},
     http::{StatusCode, request::Parts},
 };
@@ -15,6 +14,7 @@ use crate::{
     audit,
     auth::Caller,
     body::{self, Body},
+    json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::{Answer, Problems},

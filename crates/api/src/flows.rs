@@ -1,6 +1,6 @@
 //! Which states tasks may be in, and which steps lead on.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::flow::{Flow, NewFlow};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +10,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     list::{ListAnswer, ListQuery},
     listing::long_field,
     openapi::{Answer, Problems},

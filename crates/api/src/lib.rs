@@ -14,6 +14,7 @@ mod clock;
 mod drafts;
 mod flows;
 pub mod jobs;
+mod json;
 mod keys;
 mod list;
 mod listing;

@@ -9,13 +9,12 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use http_body::{Frame, SizeHint};
 use serde::Serialize;
 
-use crate::problem::Problem;
+use crate::{json, problem::Problem};
 
 /// The length of a piece. A list that is not longer is made at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -49,17 +48,15 @@ macro_rules! long_field {
 
 pub(crate) use long_field;
 
-/// Makes the JSON of a list, the same as `axum::Json` would make.
+/// Makes the JSON of a list, the same as [`Json`](crate::json::Json) would make.
 pub(crate) struct Listing<L>(pub(crate) L);
 
 impl<L: List> IntoResponse for Listing<L> {
     fn into_response(self) -> Response {
-        let body = match body(self.0) {
-            Ok(body) => body,
-            Err(error) => return Problem::unwritable(&error).into_response(),
-        };
-        let json = HeaderValue::from_static("application/json");
-        ([(header::CONTENT_TYPE, json)], body).into_response()
+        match body(self.0) {
+            Ok(body) => json::response(body),
+            Err(error) => Problem::unwritable(&error).into_response(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What actors tell each other about a task.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::message::{Message, NewMessage};
 use octopoid_store::{lists::Listed, messages::Filter};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     list::{Linked, ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::Problems,

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use axum::{
-    Json,
     http::header,
     response::{Html, IntoResponse, Response},
 };
@@ -15,7 +14,7 @@ use utoipa::{
     },
 };
 
-use crate::problem;
+use crate::{json::Json, problem};
 
 /// The head of the document.
 #[derive(OpenApi)]

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -15,6 +14,8 @@ use octopoid_domain::{
 use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::json::Json;
 
 /// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that was
 /// forgotten.

@@ -1,6 +1,6 @@
 //! Groups of tasks that share a branch.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::{
     TaskView,
     project::{NewProject, Project, ProjectPatch},
@@ -14,6 +14,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::{Answer, Problems},

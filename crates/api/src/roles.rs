@@ -1,7 +1,6 @@
 //! What agents there are, and where they claim from.
 
 use axum::{
-    Json,
     extract::State,
     routing::{MethodRouter, get},
 };
@@ -17,6 +16,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     list::{ListAnswer, ListQuery},
     listing::long_field,
     openapi::{Answer, Problems},

@@ -1,11 +1,12 @@
 //! What a scheduler asks every few seconds.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::poll::Poll;
 
 use crate::{
     app::App,
     auth::Caller,
+    json::Json,
     openapi::{Answer, Problems},
     query::Params,
 };

@@ -3,7 +3,6 @@
 use std::sync::OnceLock;
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -11,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::{app::App, json::Json};
 
 /// The version of the wire contract. The clients were written against a server of this version.
 pub const WIRE_VERSION: &str = "2.0.0";

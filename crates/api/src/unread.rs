@@ -10,16 +10,19 @@ use std::{
 };
 
 use axum::{
-    Error,
+    BoxError,
     body::{Body, Bytes, HttpBody},
 };
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
 /// Lends a body to the handler of the request. What it drops unread comes back.
-pub fn lend(body: Body) -> (Body, Unread) {
+pub fn lend<B>(body: B) -> (Body, Unread)
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let home = Arc::new(Mutex::new(None));
-    let lent = Lent { body, home: Arc::clone(&home), reading: Reading::Untouched };
+    let lent = Lent { body: Some(body), home: Arc::clone(&home), reading: Reading::Untouched };
     (Body::new(lent), Unread(home))
 }
 
@@ -69,8 +72,12 @@ fn lock(home: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
     home.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Lent {
-    body: Body,
+struct Lent<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    /// There until this is dropped.
+    body: Option<B>,
     home: Arc<Mutex<Option<Left>>>,
     reading: Reading,
 }
@@ -83,15 +90,19 @@ enum Reading {
     Failed,
 }
 
-impl HttpBody for Lent {
+impl<B> HttpBody for Lent<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     type Data = Bytes;
-    type Error = Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = Pin::new(body).poll_frame(context);
         self.reading = match &frame {
             Poll::Ready(None) => Reading::Ended,
             Poll::Ready(Some(Err(_))) => Reading::Failed,
@@ -101,23 +112,25 @@ impl HttpBody for Lent {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
     }
 }
 
-impl Drop for Lent {
+impl<B> Drop for Lent<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     fn drop(&mut self) {
-        let body = std::mem::take(&mut self.body);
-        let left = match self.reading {
-            Reading::Failed => Left::Broken,
-            Reading::Ended => Left::Nothing,
-            _ if body.is_end_stream() => Left::Nothing,
-            Reading::Untouched => Left::Whole(body),
-            Reading::Begun => Left::Rest(body),
+        let left = match (self.reading, self.body.take()) {
+            (Reading::Failed, _) => Left::Broken,
+            (Reading::Ended, _) | (_, None) => Left::Nothing,
+            (_, Some(body)) if body.is_end_stream() => Left::Nothing,
+            (Reading::Untouched, Some(body)) => Left::Whole(Body::new(body)),
+            (Reading::Begun, Some(body)) => Left::Rest(Body::new(body)),
         };
         *lock(&self.home) = Some(left);
     }

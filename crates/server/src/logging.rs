@@ -40,7 +40,7 @@ pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     match format {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
+        LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
     guard

@@ -1,9 +1,10 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 
 use crate::{
     admin::Administrator,
     app::App,
     jobs::{self, Done},
+    json::Json,
     openapi::{Answer, Problems},
 };
 

@@ -1,4 +1,4 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::key::{Issued, Key, NewKey};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,6 +9,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     keys::FreshKey,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,

@@ -17,11 +17,7 @@ use axum::{
 };
 use http_body::{Frame, SizeHint};
 
-use crate::{
-    app::App,
-    budget::{Budget, Share},
-    problem::Problem,
-};
+use crate::{app::App, budget::Share, problem::Problem};
 
 /// Bodies and answers up to this length are not charged, and so never refused: what agents report,
 /// errors, and health.
@@ -29,8 +25,8 @@ const FREE_BYTES: usize = 16 * 1024;
 
 /// What a request and its answer hold.
 pub(super) struct InFlight {
-    answers: Arc<Budget>,
-    body: Arc<Share>,
+    /// What its body is charged to, if that may be long.
+    body: Option<Arc<Share>>,
     /// The request changes nothing, so that its answer can still be refused.
     is_read: bool,
 }
@@ -49,27 +45,29 @@ impl std::error::Error for Overloaded {}
 
 /// Charges the request's body as its pieces come. They are held until the answer is there, because
 /// what is made of them takes about as much.
-pub(super) fn enter(app: &App, request: Request) -> (InFlight, Request) {
+pub(super) fn enter(app: &App, request: &mut Request) -> InFlight {
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
-    let answers = Arc::clone(&app.budgets.answers);
-    let share = Arc::new(app.budgets.bodies.share());
-    let in_flight = InFlight { answers, body: Arc::clone(&share), is_read };
     if request.body().size_hint().upper().is_some_and(|length| length <= FREE_BYTES as u64) {
-        return (in_flight, request);
+        return InFlight { body: None, is_read };
     }
-    (in_flight, request.map(|body| Body::new(Arriving { body, share, free: FREE_BYTES })))
+    let share = Arc::new(app.budgets.bodies.share());
+    let in_flight = InFlight { body: Some(Arc::clone(&share)), is_read };
+    let body = std::mem::take(request.body_mut());
+    *request.body_mut() = Body::new(Arriving { body, share, free: FREE_BYTES });
+    in_flight
 }
 
 impl InFlight {
     /// Charges the answer until it has been written, or makes it a refusal.
-    pub(super) fn leave(self, response: Response) -> Response {
-        let Self { answers, body, is_read } = self;
+    pub(super) fn leave(self, app: &App, response: Response) -> Response {
+        let Self { body, is_read } = self;
         drop(body);
         let length = response.body().size_hint().lower();
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length <= FREE_BYTES {
             return response;
         }
+        let answers = &app.budgets.answers;
         let share = if is_read { answers.reserve(length) } else { Some(answers.hold(length)) };
         match share {
             Some(share) => response.map(|body| Body::new(Leaving { body, share })),

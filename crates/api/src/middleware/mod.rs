@@ -4,7 +4,7 @@
 //! may be held ([`in_flight`]), the time on failures of the server, and the headers of [`cors`] and
 //! [`protect`].
 //!
-//! A further layer is a file here, and a line in [`answer`] or in [`run`].
+//! A further layer is a file here, and a line in [`check`], in [`answer`] or in [`run`].
 
 mod authority;
 mod cors;
@@ -21,7 +21,11 @@ use axum::{
 };
 
 use self::{cors::Cors, origin::Sender};
-use crate::{app::App, auth::authenticate, problem::Undated};
+use crate::{
+    app::App,
+    auth::authenticate,
+    problem::{Problem, Undated},
+};
 
 pub use authority::{Authority, AuthorityError, Origin, OriginError};
 pub(crate) use in_flight::Overloaded;
@@ -29,7 +33,10 @@ pub(crate) use in_flight::Overloaded;
 /// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_page = origin::PAGES.contains(&request.uri().path());
-    let (mut response, cors) = answer(&app, request, next).await;
+    let (mut response, cors) = match check(&app, &request) {
+        Ok(cors) => (answer(&app, request, next).await, cors),
+        Err(problem) => (problem.into_response(), Cors::refused()),
+    };
     if let Some(Undated(problem)) = response.extensions_mut().remove::<Undated>() {
         response = problem.at(app.now().to_iso()).into_response();
     }
@@ -38,28 +45,24 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
     response
 }
 
-async fn answer(app: &App, request: Request, next: Next) -> (Response, Cors) {
-    if let Some(allowed) = &app.settings.allowed_hosts
-        && let Err(problem) = host::check(&request, allowed)
-    {
-        app.refusals.hosts.note(app.now());
-        return (problem.into_response(), Cors::refused());
+/// Refuses a request by the host name that it calls and by the page that sends it.
+fn check(app: &App, request: &Request) -> Result<Cors, Problem> {
+    if let Some(allowed) = &app.settings.allowed_hosts {
+        host::check(request, allowed).inspect_err(|_| app.refusals.hosts.note(app.now()))?;
     }
-    let sender = Sender::of(&request, &app.settings.cors_origins);
-    if let Err(problem) = origin::check(app, &request, sender) {
-        app.refusals.origins.note(app.now());
-        return (problem.into_response(), Cors::refused());
+    let sender = Sender::of(request, &app.settings.cors_origins);
+    origin::check(app, request, sender).inspect_err(|_| app.refusals.origins.note(app.now()))?;
+    Ok(Cors::of(app, request, sender))
+}
+
+async fn answer(app: &App, mut request: Request, next: Next) -> Response {
+    if request.method() == Method::OPTIONS {
+        return cors::preflight(request.headers());
     }
-    let cors = Cors::of(app, &request, sender);
-    let response = if request.method() == Method::OPTIONS {
-        cors::preflight(request.headers())
-    } else {
-        if app.is_clock_doubtful() && request.uri().path().starts_with("/api/v1/") {
-            // Without its database the request fails, and says so itself.
-            app.check_clock().await.ok();
-        }
-        let (in_flight, request) = in_flight::enter(app, request);
-        in_flight.leave(authenticate(app, request, next).await)
-    };
-    (response, cors)
+    if app.is_clock_doubtful() && request.uri().path().starts_with("/api/v1/") {
+        // Without its database the request fails, and says so itself.
+        app.check_clock().await.ok();
+    }
+    let in_flight = in_flight::enter(app, &mut request);
+    in_flight.leave(app, authenticate(app, request, next).await)
 }

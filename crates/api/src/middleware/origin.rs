@@ -7,7 +7,7 @@
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
 use super::{Origin, host};
@@ -17,9 +17,9 @@ use crate::{
     problem::Problem,
 };
 
-const SITE: &str = "sec-fetch-site";
-const MODE: &str = "sec-fetch-mode";
-const DESTINATION: &str = "sec-fetch-dest";
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What is served to navigations, because it shows no data of tenants.
 pub(crate) const PAGES: [&str; 5] = ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json"];
@@ -121,7 +121,7 @@ fn is_visit(request: &Request) -> bool {
 }
 
 /// Whether all values of a header are this one; `None` if there are none.
-fn all_are(headers: &HeaderMap, name: &str, value: &str) -> Option<bool> {
+fn all_are(headers: &HeaderMap, name: HeaderName, value: &str) -> Option<bool> {
     let mut values = headers.get_all(name).iter().peekable();
     values.peek()?;
     Some(values.all(|found| found.as_bytes() == value.as_bytes()))

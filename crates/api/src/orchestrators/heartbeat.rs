@@ -1,9 +1,10 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::orchestrator::{Heartbeat, HeartbeatRequest};
 
 use crate::{
     app::App,
     auth::Caller,
+    json::Json,
     openapi::{Answer, Problems},
     query::Segment,
 };

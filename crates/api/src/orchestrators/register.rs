@@ -1,8 +1,9 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::orchestrator::{Registered, Registration};
 
 use crate::{
-    app::App, audit, auth::Caller, body::Body, keys::FreshKey, openapi::Problems, problem::Problem,
+    app::App, audit, auth::Caller, body::Body, json::Json, keys::FreshKey, openapi::Problems,
+    problem::Problem,
 };
 
 /// Register an orchestrator.

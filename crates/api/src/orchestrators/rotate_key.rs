@@ -1,10 +1,11 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::{Refusal, key::Rotated, text::shown};
 
 use crate::{
     app::App,
     audit,
     auth::Caller,
+    json::Json,
     keys::FreshKey,
     openapi::{Answer, Problems},
     problem::Problem,

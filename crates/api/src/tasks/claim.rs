@@ -1,7 +1,6 @@
 use std::pin::pin;
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -13,8 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App, audit, auth::Caller, body::Body, openapi::Problems, prefer::Wait, problem::Problem,
-    query::missing,
+    app::App, audit, auth::Caller, body::Body, json::Json, openapi::Problems, prefer::Wait,
+    problem::Problem, query::missing,
 };
 
 /// There is nothing to claim. The clients know it by the missing `error`.

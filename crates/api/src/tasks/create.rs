@@ -1,7 +1,9 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use octopoid_domain::{TaskView, task::NewTask};
 
-use crate::{app::App, audit, auth::Caller, body::Body, openapi::Problems, problem::Problem};
+use crate::{
+    app::App, audit, auth::Caller, body::Body, json::Json, openapi::Problems, problem::Problem,
+};
 
 /// Create a task.
 #[utoipa::path(post, path = "/api/v1/tasks", tag = "tasks", request_body = NewTask,

@@ -1,4 +1,4 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -6,6 +6,7 @@ use crate::{
     app::App,
     audit,
     auth::Caller,
+    json::Json,
     openapi::{Answer, Problems},
     query::Segment,
 };

@@ -14,13 +14,10 @@ pub(crate) mod requeue;
 pub(crate) mod submit;
 pub(crate) mod update;
 
-use axum::{
-    Json,
-    routing::{MethodRouter, get},
-};
+use axum::routing::{MethodRouter, get};
 use octopoid_domain::{TaskView, decide::Request};
 
-use crate::{app::App, audit, auth::Caller, openapi::Answer, query::Segment};
+use crate::{app::App, audit, auth::Caller, json::Json, openapi::Answer, query::Segment};
 
 /// Takes a step of a task, writes its audit line, and answers with the task as it is then. `agent` is
 /// who the request names.

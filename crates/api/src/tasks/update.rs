@@ -1,4 +1,4 @@
-use axum::{Json, extract::State};
+use axum::extract::State;
 use octopoid_domain::{TaskView, task::TaskPatch};
 
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    json::Json,
     openapi::{Answer, Problems},
     query::Segment,
 };

@@ -1,5 +1,6 @@
 //! Connections: accepting them, and letting go of clients that dawdle.
 
+mod body;
 mod files;
 mod refusal;
 mod registry;
@@ -16,19 +17,17 @@ use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tokio_io_timeout::TimeoutStream;
-use tower_http::timeout::{RequestBodyDeadline, RequestBodyTimeout};
 
 use self::{
     refusal::Refusals,
     registry::{Member, Registry},
-    service::{Draining, Tracked},
+    service::{Serving, Times},
     stream::{Lingering, Patience},
 };
 
@@ -85,10 +84,8 @@ pub(crate) async fn serve(
     limits: &Limits,
     drain: Duration,
 ) {
-    // Around the router, not on it: there they would be layers of every route.
-    let router = Draining { router, patience: limits.discard };
-    let router = RequestBodyTimeout::new(router, limits.pause);
-    let router = RequestBodyDeadline::new(router, limits.body);
+    let &Limits { pause, body, discard, answer, .. } = limits;
+    let times = Times { pause, body, discard, answer };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER_BYTES);
     let linger = Patience { pause: limits.linger_pause, total: limits.linger };
@@ -100,24 +97,20 @@ pub(crate) async fn serve(
             accepted = accept_one(&listener, &registry, &refusals) => accepted,
             _ = stopping.wait_for(|stopping| *stopping) => break,
         };
-        let member = Arc::new(member);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.unread));
         let stream = Lingering::new(Box::pin(stream), linger, stopping.clone());
-        let (patience, member_of) = (limits.answer, Arc::clone(&member));
-        let service = Tracked { service: router.clone(), member: member_of, patience };
-        let service = TowerToHyperService::new(service);
+        let place = Arc::clone(&member);
+        let service = Serving { router: router.clone(), connection: Arc::clone(&place), times };
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            let ended = tokio::select! {
-                () = member.closed() => Ok(()),
-                ended = connection => ended,
-            };
+        let task = tokio::spawn(async move {
+            let _member = member;
             // A client that breaks off is no concern of ours.
-            if let Err(error) = ended {
+            if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
+        place.set_task(task.abort_handle());
     }
     drop(listener);
     if tokio::time::timeout(drain, open.shutdown()).await.is_err() {

@@ -5,20 +5,21 @@ use std::{
     collections::HashMap,
     io::{self, ErrorKind},
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use rustix::io::Errno;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::AbortHandle};
 
 use super::seldom::Seldom;
 
-/// States below this are of busy connections: how many requests are in flight. Pipelined ones may
-/// overlap, because an answer is in flight until it has been written. States from here on are of
-/// idle connections: the moment at which they became idle.
+/// States below this are of busy connections: how many requests and pieces of answers are in flight.
+/// Pipelined ones may overlap, because an answer is in flight until it has been written. States from
+/// here on are of idle connections: the moment at which they became idle.
 const IDLE: u64 = 1 << 63;
 /// The state of a connection that was told to close.
 const CLOSED: u64 = u64::MAX;
@@ -55,11 +56,15 @@ struct Warnings {
     refused: Seldom,
 }
 
-struct Connection {
+/// An open connection.
+pub(super) struct Connection {
+    registry: Arc<Registry>,
+    id: u64,
     peer: IpAddr,
     /// Below [`IDLE`], from [`IDLE`] on, or [`CLOSED`].
     state: AtomicU64,
-    closed: Notify,
+    /// What serves it, and lets go of it when it is aborted.
+    task: OnceLock<AbortHandle>,
 }
 
 impl Registry {
@@ -126,10 +131,11 @@ impl Registry {
         let id = open.next;
         open.next += 1;
         let state = AtomicU64::new(self.moment.fetch_add(1, Ordering::Relaxed));
-        let connection = Arc::new(Connection { peer, state, closed: Notify::new() });
+        let (registry, task) = (Arc::clone(self), OnceLock::new());
+        let connection = Arc::new(Connection { registry, id, peer, state, task });
         open.connections.insert(id, Arc::clone(&connection));
         *open.peers.entry(peer).or_default() += 1;
-        Entry::Entered(Member { registry: Arc::clone(self), connection, id })
+        Entry::Entered(Member(connection))
     }
 
     /// Closes the longest idle connection: of this address, or of the address with the most
@@ -156,7 +162,7 @@ impl Registry {
                 .is_ok()
             {
                 open.remove(id);
-                connection.closed.notify_one();
+                connection.close();
                 if let Some(times) = self.warnings.closed.allows() {
                     let (connections, peer) = (self.max, connection.peer);
                     tracing::warn!(
@@ -219,21 +225,41 @@ fn peer(address: IpAddr) -> IpAddr {
 }
 
 /// A connection's place among the open ones, until it is dropped.
-pub(super) struct Member {
-    registry: Arc<Registry>,
-    connection: Arc<Connection>,
-    id: u64,
+pub(super) struct Member(Arc<Connection>);
+
+impl Deref for Member {
+    type Target = Arc<Connection>;
+
+    fn deref(&self) -> &Arc<Connection> {
+        &self.0
+    }
 }
 
-impl Member {
-    /// Ends when the connection must make room for another, or was closed.
-    pub(super) async fn closed(&self) {
-        self.connection.closed.notified().await;
+impl Drop for Member {
+    fn drop(&mut self) {
+        let Connection { registry, id, .. } = &*self.0;
+        registry.open().remove(*id);
+        registry.freed.notify_one();
+    }
+}
+
+impl Connection {
+    /// Says which task serves the connection. It ends at once if the connection was told to close
+    /// before this was known.
+    pub(super) fn set_task(&self, task: AbortHandle) {
+        // Nobody closes an idle connection while this is locked.
+        let _open = self.registry.open();
+        let task = self.task.get_or_init(|| task);
+        if self.state.load(Ordering::Relaxed) == CLOSED {
+            task.abort();
+        }
     }
 
     /// Closes the connection, also if it is busy.
     pub(super) fn close(&self) {
-        self.connection.closed.notify_one();
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 
     /// Notes that a request has come. `None` if the connection was told to close just before.
@@ -243,25 +269,32 @@ impl Member {
             IDLE.. => Some(1),
             in_flight => Some(in_flight + 1),
         };
-        let state = &self.connection.state;
-        state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun).ok()?;
+        self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun).ok()?;
         Some(Busy(Arc::clone(self)))
     }
 }
 
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.registry.open().remove(self.id);
-        self.registry.freed.notify_one();
+/// A request in flight, or a piece of its answer; when the last of them is dropped, the connection
+/// is idle.
+pub(super) struct Busy(Arc<Connection>);
+
+impl Busy {
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.0)
     }
 }
 
-/// A request in flight; when the last of them is dropped, the connection is idle.
-pub(super) struct Busy(Arc<Member>);
+impl Clone for Busy {
+    fn clone(&self) -> Self {
+        // This one keeps the connection from becoming idle meanwhile.
+        self.0.state.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let Member { registry, connection, .. } = &*self.0;
+        let Connection { registry, state, .. } = &*self.0;
         let ended = |in_flight| {
             let is_last = in_flight == 1;
             Some(if is_last {
@@ -270,8 +303,7 @@ impl Drop for Busy {
                 in_flight - 1
             })
         };
-        let before = connection.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, ended);
-        if before == Ok(1) {
+        if state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, ended) == Ok(1) {
             registry.freed.notify_one();
         }
     }
@@ -279,21 +311,24 @@ impl Drop for Busy {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Arc, task::Poll};
+    use std::{
+        io,
+        sync::{Arc, atomic::Ordering},
+        task::Poll,
+    };
 
     use futures_util::FutureExt;
     use rustix::io::Errno;
 
-    use super::{Member, Registry, peer};
+    use super::{CLOSED, Member, Registry, peer};
 
     /// A place, a refusal, or neither yet.
-    fn enter(registry: &Arc<Registry>, address: &str) -> Poll<Option<Arc<Member>>> {
+    fn enter(registry: &Arc<Registry>, address: &str) -> Poll<Option<Member>> {
         let address = format!("{address}:1").parse().unwrap();
-        let entered = registry.enter(address).now_or_never();
-        entered.map_or(Poll::Pending, |member| Poll::Ready(member.map(Arc::new)))
+        registry.enter(address).now_or_never().map_or(Poll::Pending, Poll::Ready)
     }
 
-    fn entered(registry: &Arc<Registry>, address: &str) -> Arc<Member> {
+    fn entered(registry: &Arc<Registry>, address: &str) -> Member {
         match enter(registry, address) {
             Poll::Ready(Some(member)) => member,
             other => {
@@ -303,7 +338,7 @@ mod tests {
     }
 
     fn is_closed(member: &Member) -> bool {
-        member.closed().now_or_never().is_some()
+        member.state.load(Ordering::Relaxed) == CLOSED
     }
 
     #[test]
@@ -329,7 +364,7 @@ mod tests {
         let greedy = [(); 3].map(|()| entered(&registry, "10.0.0.2"));
         let _new = entered(&registry, "10.0.0.3");
         assert!(!is_closed(&modest), "it has been idle for longer, but is the only one");
-        assert_eq!(greedy.each_ref().map(|member| is_closed(member)), [true, false, false]);
+        assert_eq!(greedy.each_ref().map(is_closed), [true, false, false]);
     }
 
     #[test]
@@ -362,7 +397,7 @@ mod tests {
     async fn where_all_are_busy_the_next_one_waits() {
         let registry = Registry::new(2);
         let members = [(); 2].map(|()| entered(&registry, "127.0.0.1"));
-        let mut busy = members.each_ref().map(Member::begin);
+        let mut busy = members.each_ref().map(|member| member.begin());
         assert!(enter(&registry, "127.0.0.1").is_pending());
         let waiting = {
             let registry = Arc::clone(&registry);
@@ -378,7 +413,7 @@ mod tests {
     fn one_address_never_has_all_connections() {
         let registry = Registry::new(32);
         let members: Vec<_> = (0..30).map(|_| entered(&registry, "10.0.0.1")).collect();
-        let busy: Vec<_> = members.iter().map(Member::begin).collect();
+        let busy: Vec<_> = members.iter().map(|member| member.begin()).collect();
         assert!(matches!(enter(&registry, "10.0.0.1"), Poll::Ready(None)), "refused");
         let _other = entered(&registry, "10.0.0.2");
         drop(busy);
