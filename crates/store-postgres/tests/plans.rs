@@ -16,9 +16,9 @@ use octopoid_store::{
 use octopoid_store_sqlite::{Location, Sqlite};
 use octopoid_store_testkit::{
     World, cases,
+    every_operation::{lists_everything, uses_everything},
     nouns::Nouns,
     recording::{Recording, Run},
-    usage::{lists_everything, uses_everything},
 };
 use octopoid_testbed::database::Schema;
 use serde_json::Value;

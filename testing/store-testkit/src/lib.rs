@@ -18,12 +18,12 @@ macro_rules! cases {
 pub mod agreement;
 pub mod audit;
 mod cases;
+pub mod every_operation;
 pub mod model;
 pub mod nouns;
 pub mod program;
 pub mod recording;
 mod setting;
-pub mod usage;
 pub mod verdict;
 pub mod world;
 

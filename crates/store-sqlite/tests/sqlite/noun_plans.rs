@@ -8,9 +8,9 @@ use octopoid_store::{
 };
 use octopoid_store_sqlite::{Location, Sqlite};
 use octopoid_store_testkit::{
+    every_operation::{lists_everything, uses_everything},
     nouns::Nouns,
     recording::Recording,
-    usage::{lists_everything, uses_everything},
 };
 
 async fn world() -> (Nouns, Arc<Recording>) {
