@@ -12,6 +12,7 @@ mod edge;
 mod fuzz;
 mod lint;
 mod local;
+mod migration;
 mod openapi;
 mod output;
 mod postgres;
@@ -48,6 +49,7 @@ commands! {
     Lint => lint,
     Tidy => tidy,
     Wasm => wasm,
+    Migration => migration,
     Edge => edge,
     Openapi => openapi,
     Fuzz => fuzz,

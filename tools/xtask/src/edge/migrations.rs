@@ -7,16 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::migration::{DIRECTORY as SOURCE, LIST};
 use crate::{output, workspace};
-
-/// Where the store keeps them.
-const SOURCE: &str = "crates/store/src/migrations";
 
 /// Where wrangler looks for them.
 const TARGET: &str = "crates/edge/migrations";
-
-/// What says of each, from version 1, which servers can work with its result.
-const LIST: &str = "crates/store/src/migrate.rs";
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, \
     applied_at BIGINT NOT NULL, readable_from BIGINT NOT NULL);\n";
@@ -25,7 +20,7 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT
 type Files = BTreeMap<String, String>;
 
 /// Writes the files as they should be.
-pub(super) fn write() -> anyhow::Result<()> {
+pub(crate) fn write() -> anyhow::Result<()> {
     let directory = workspace::root().join(TARGET);
     if directory.exists() {
         fs::remove_dir_all(&directory).with_context(|| format!("emptying {TARGET}"))?;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::workspace::Workspace;
 
-pub(crate) use migrations::is_up_to_date;
+pub(crate) use migrations::{is_up_to_date, write as write_migrations};
 pub(crate) use wrangler::Server;
 
 /// Builds the Worker, runs it on this machine, or tests it.

@@ -7,9 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::Finding;
-
-/// Where they lie.
-const DIRECTORY: &str = "crates/store/src/migrations";
+use crate::migration::DIRECTORY;
 
 /// Backends whose SQL may differ. Such a file stands beside the common one: `0001_tasks.postgres.sql`.
 const DIALECTS: [&str; 2] = ["postgres", "d1"];
@@ -43,12 +41,16 @@ impl<'a> Name<'a> {
         };
         let (number, what) = stem.split_once('_')?;
         let is_number = number.len() == 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         let is_known = dialect.is_none_or(|dialect| DIALECTS.contains(&dialect));
-        let is_well_formed =
-            is_number && !what.is_empty() && what.chars().all(is_plain) && is_known;
+        let is_well_formed = is_number && is_migration_name(what) && is_known;
         is_well_formed.then_some(Self { number: number.parse().ok()?, stem, dialect })
     }
+}
+
+/// Whether this may stand behind a migration's number.
+pub(crate) fn is_migration_name(what: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    !what.is_empty() && what.chars().all(is_plain)
 }
 
 fn judge(names: &[String]) -> Vec<Finding> {

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+pub(crate) use migrations::is_migration_name;
+
 use crate::output;
 use crate::workspace::{Member, Workspace};
 
