@@ -10,38 +10,16 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
-use octopoid_store::{Stamp, Store};
+use octopoid_store::{Stamp, Store, StoreError};
 
 use crate::{
+    authority::{Authority, Origin},
     budget::Budgets,
     clock::Clock,
-    middleware::{Authority, Origin},
+    host::Host,
     refusals::Refusals,
     touches::Touches,
 };
-
-/// The impure values, which only the host may make.
-pub trait Host: Send + Sync + 'static {
-    /// The time of day. People and programs set this clock, so it may jump.
-    fn now(&self) -> Millis;
-
-    /// Milliseconds since a fixed moment, by the monotonic clock: for measuring durations.
-    fn elapsed_ms(&self) -> i64;
-
-    /// Fills bytes that nobody can guess.
-    fn fill_random(&self, bytes: &mut [u8]);
-
-    /// Runs something that no answer waits for, or returns it if this host runs nothing beside its
-    /// requests. Then the request runs it.
-    fn run_aside(&self, work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
-        Some(work)
-    }
-
-    /// Ends after so many milliseconds. A host that is paid for waiting has no such thing.
-    fn pause(&self, _ms: u64) -> Option<BoxFuture<'static, ()>> {
-        None
-    }
-}
 
 /// Who needs a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +144,15 @@ impl Shared {
         self.clock.correct(self.host.now())
     }
 
-    /// The time by the host's own clock.
-    pub(crate) fn host_now(&self) -> Millis {
-        self.host.now()
+    /// Whether the time may be wrong until it is compared with the database's.
+    pub(crate) fn is_clock_doubtful(&self) -> bool {
+        self.clock.is_doubtful(&*self.host)
+    }
+
+    /// Compares the host's clock with the database's, and goes by that from now on.
+    pub(crate) async fn check_clock(&self) -> Result<(), StoreError> {
+        let store = self.settings.shares_database.then_some(&self.store);
+        self.clock.compare(&*self.host, store).await
     }
 
     /// Milliseconds since a fixed moment, by the monotonic clock. Every wait is measured by it.

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::future::join;
+use futures_util::future::{BoxFuture, join};
 use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, text::shown};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -120,7 +120,7 @@ pub(crate) async fn authenticate(app: &App, mut request: Request, next: Next) ->
     match admit(app, &mut request).await {
         Ok(unnoted) => {
             let answer = next.run(request);
-            match unnoted.and_then(|key| app.note_use(key)) {
+            match unnoted.and_then(|key| note_use(app, key)) {
                 Some(noting) => join(answer, noting).await.0,
                 None => answer.await,
             }
@@ -226,6 +226,21 @@ async fn check_body(app: &App, own: &str, request: &mut Request) -> Result<(), P
     }
     *request.body_mut() = Body::from(bytes);
     Ok(())
+}
+
+/// Notes that a key was used, once a minute at most. What is returned must run beside the
+/// request; there is nothing to run if the host does it, or if it is too early.
+fn note_use(app: &App, key: String) -> Option<BoxFuture<'static, ()>> {
+    if !app.touches.is_due(&key, app.elapsed_ms()) {
+        return None;
+    }
+    let own = app.clone();
+    app.run_aside(Box::pin(async move {
+        // The key is good all the same, and a database that takes no writes may still be read.
+        if let Err(error) = own.store.touch_key(&key, own.now()).await {
+            tracing::warn!(%error, key, "could not note the use of a key");
+        }
+    }))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use octopoid_domain::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{app::App, middleware::Overloaded, problem::Problem};
+use crate::{app::App, budget::Overloaded, problem::Problem};
 
 /// A JSON body, whatever its content type says.
 pub(crate) struct Body<T>(pub(crate) T);

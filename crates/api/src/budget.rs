@@ -2,9 +2,12 @@
 //! answers that are being sent. Clients that read slowly hold answers for long, and must not keep
 //! others from sending.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// The two halves of the budget.
@@ -92,6 +95,18 @@ impl Drop for Share {
         self.budget.held.fetch_sub(*self.bytes.get_mut(), Ordering::Relaxed);
     }
 }
+
+/// The budget was used up while the body was being read.
+#[derive(Debug)]
+pub(crate) struct Overloaded;
+
+impl fmt::Display for Overloaded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("too many bytes are in flight")
+    }
+}
+
+impl std::error::Error for Overloaded {}
 
 #[cfg(test)]
 mod tests {

@@ -4,9 +4,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use octopoid_domain::Millis;
-use octopoid_store::StoreError;
+use octopoid_store::{Store, StoreError};
 
-use crate::app::Shared;
+use crate::host::Host;
 
 /// The host's time of day and its monotonic clock advance together. If they differ by more
 /// than this, the clock was set, or the machine has slept.
@@ -37,38 +37,44 @@ impl Clock {
     pub(crate) fn correct(&self, host: Millis) -> Millis {
         host.plus(self.offset_ms.load(Ordering::Relaxed))
     }
-}
 
-impl Shared {
     /// Whether the time may be wrong until it is compared with the database's: it never was, or the
     /// host's clock has jumped since.
-    pub(crate) fn is_clock_doubtful(&self) -> bool {
-        let apart = self.clock.apart_ms.load(Ordering::Relaxed);
-        self.apart_ms().saturating_sub(apart).saturating_abs() > STEP_MS
+    pub(crate) fn is_doubtful(&self, host: &dyn Host) -> bool {
+        let apart = self.apart_ms.load(Ordering::Relaxed);
+        apart_ms(host).saturating_sub(apart).saturating_abs() > STEP_MS
     }
 
-    /// Compares the host's clock with the database's, and goes by that from now on.
-    pub(crate) async fn check_clock(&self) -> Result<(), StoreError> {
-        let (started, apart) = (self.elapsed_ms(), self.apart_ms());
-        let theirs = if self.settings.shares_database { self.store.clock().await? } else { None };
-        let took = self.elapsed_ms().saturating_sub(started);
-        let before = self.clock.offset_ms.load(Ordering::Relaxed);
+    /// Compares the host's clock with that of the database, if others use the database too, and goes
+    /// by that from now on.
+    pub(crate) async fn compare(
+        &self,
+        host: &dyn Host,
+        store: Option<&Store>,
+    ) -> Result<(), StoreError> {
+        let (started, apart) = (host.elapsed_ms(), apart_ms(host));
+        let theirs = match store {
+            Some(store) => store.clock().await?,
+            None => None,
+        };
+        let took = host.elapsed_ms().saturating_sub(started);
+        let before = self.offset_ms.load(Ordering::Relaxed);
         // The database looked at its clock at some moment in between.
         let ours = started.saturating_add(took / 2).saturating_add(apart);
         let offset = theirs.map_or(0, |theirs| theirs.0.saturating_sub(ours));
         if offset.saturating_sub(before).saturating_abs() > took.saturating_add(NOISE_MS) {
-            self.clock.offset_ms.store(offset, Ordering::Relaxed);
+            self.offset_ms.store(offset, Ordering::Relaxed);
             tell(before, offset);
         }
         // What was so before the measuring: a jump meanwhile leaves the result in doubt.
-        self.clock.apart_ms.store(apart, Ordering::Relaxed);
+        self.apart_ms.store(apart, Ordering::Relaxed);
         Ok(())
     }
+}
 
-    /// By how much the time of day is ahead of the monotonic clock.
-    fn apart_ms(&self) -> i64 {
-        self.host_now().0.saturating_sub(self.elapsed_ms())
-    }
+/// By how much the time of day is ahead of the monotonic clock.
+fn apart_ms(host: &dyn Host) -> i64 {
+    host.now().0.saturating_sub(host.elapsed_ms())
 }
 
 fn tell(before: i64, offset: i64) {

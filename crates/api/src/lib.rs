@@ -8,11 +8,13 @@ mod admin;
 pub mod app;
 mod audit;
 pub mod auth;
+mod authority;
 mod body;
 mod budget;
 mod clock;
 mod drafts;
 mod flows;
+mod host;
 pub mod jobs;
 mod json;
 mod keys;
@@ -38,8 +40,9 @@ use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get}
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use app::{App, AuthMode, Host, Settings};
-pub use middleware::{Authority, AuthorityError, Origin, OriginError};
+pub use app::{App, AuthMode, Settings};
+pub use authority::{Authority, AuthorityError, Origin, OriginError};
+pub use host::Host;
 pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;

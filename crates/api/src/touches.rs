@@ -6,10 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use futures_util::future::BoxFuture;
 use octopoid_domain::key::TOUCH_INTERVAL_MS;
-
-use crate::app::App;
 
 /// So many keys are remembered. The oldest is dropped, and its use may be noted sooner.
 const KEYS_MAX: usize = 10_000;
@@ -27,7 +24,7 @@ struct Tried {
 
 impl Touches {
     /// Whether the use of a key is to be noted now. If it is, the next time is a minute later.
-    fn is_due(&self, key: &str, now: i64) -> bool {
+    pub(crate) fn is_due(&self, key: &str, now: i64) -> bool {
         let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tried.times.front().is_some_and(|(at, _)| now - at >= TOUCH_INTERVAL_MS) {
             tried.drop_oldest();
@@ -49,23 +46,6 @@ impl Tried {
         if let Some((_, key)) = self.times.pop_front() {
             self.keys.remove(&key);
         }
-    }
-}
-
-impl App {
-    /// Notes that a key was used, once a minute at most. What is returned must run beside the
-    /// request; there is nothing to run if the host does it, or if it is too early.
-    pub(crate) fn note_use(&self, key: String) -> Option<BoxFuture<'static, ()>> {
-        if !self.touches.is_due(&key, self.elapsed_ms()) {
-            return None;
-        }
-        let app = self.clone();
-        self.run_aside(Box::pin(async move {
-            // The key is good all the same, and a database that takes no writes may still be read.
-            if let Err(error) = app.store.touch_key(&key, app.now()).await {
-                tracing::warn!(%error, key, "could not note the use of a key");
-            }
-        }))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     http::{StatusCode, header},
 };
 
-use super::Authority;
+use crate::authority::Authority;
 use crate::problem::Problem;
 
 const TEXT: &str = "This server is not called by that host name: use localhost or 127.0.0.1, or \

@@ -2,7 +2,6 @@
 //! have been handled or sent.
 
 use std::{
-    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -17,7 +16,11 @@ use axum::{
 };
 use http_body::{Frame, SizeHint};
 
-use crate::{app::App, budget::Share, problem::Problem};
+use crate::{
+    app::App,
+    budget::{Overloaded, Share},
+    problem::Problem,
+};
 
 /// Bodies and answers up to this length are not charged, and so never refused: what agents report,
 /// errors, and health.
@@ -30,18 +33,6 @@ pub(super) struct InFlight {
     /// The request changes nothing, so that its answer can still be refused.
     is_read: bool,
 }
-
-/// The budget was used up while the body was being read.
-#[derive(Debug)]
-pub(crate) struct Overloaded;
-
-impl fmt::Display for Overloaded {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("too many bytes are in flight")
-    }
-}
-
-impl std::error::Error for Overloaded {}
 
 /// Charges the request's body as its pieces come. They are held until the answer is there, because
 /// what is made of them takes about as much.

@@ -6,7 +6,6 @@
 //!
 //! A further layer is a file here, and a line in [`check`], in [`answer`] or in [`run`].
 
-mod authority;
 mod cors;
 mod host;
 mod in_flight;
@@ -26,9 +25,6 @@ use crate::{
     auth::authenticate,
     problem::{Problem, Undated},
 };
-
-pub use authority::{Authority, AuthorityError, Origin, OriginError};
-pub(crate) use in_flight::Overloaded;
 
 /// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -10,10 +10,11 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
 };
 
-use super::{Origin, host};
+use super::host;
 use crate::{
     app::{App, AuthMode},
     auth,
+    authority::Origin,
     problem::Problem,
 };
 
