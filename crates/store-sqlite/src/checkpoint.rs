@@ -20,7 +20,7 @@ use std::{
 use octopoid_store::engine::READ_TIME_MAX;
 use rusqlite::Connection;
 
-use crate::{BUSY_TIMEOUT, files::beside};
+use crate::{BUSY_TIMEOUT, files::beside, reader::now};
 
 /// After so many bytes the thread is asked to look.
 const STEP: u64 = 16 << 20;
@@ -39,6 +39,9 @@ const LONG_PAUSE: Duration = READ_TIME_MAX.saturating_add(Duration::from_secs(1)
 
 /// What a page takes in the log beside itself.
 const FRAME_HEAD: u64 = 24;
+
+/// How long one attempt to finish a checkpoint waits.
+const ATTEMPT: Duration = Duration::from_millis(250);
 
 pub(crate) struct Checkpointer {
     log: Log,
@@ -207,9 +210,20 @@ impl Drop for Checkpointer {
 }
 
 /// Checkpoints, and waits so long for reads that stand in the way.
+///
+/// SQLite waits for the lock of a read mark, even if new readers have moved the mark to the end of
+/// the log meanwhile. Readers that overlap may hold that lock for ever. Each attempt looks at the
+/// marks again, so it takes several short ones instead of a long one.
 fn waiting(writer: &Connection, pause: Duration, mode: &str) -> rusqlite::Result<bool> {
-    writer.busy_timeout(pause)?;
-    let outcome = checkpoint(writer, mode);
+    let start = now();
+    let outcome = loop {
+        let left = pause.saturating_sub(start.elapsed());
+        writer.busy_timeout(left.min(ATTEMPT))?;
+        let outcome = checkpoint(writer, mode);
+        if left.is_zero() || !matches!(outcome, Ok(false)) {
+            break outcome;
+        }
+    };
     writer.busy_timeout(BUSY_TIMEOUT)?;
     outcome
 }

@@ -233,7 +233,7 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a read runs is measured here")]
-fn now() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "how long reads and waits last is measured here")]
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
