@@ -106,7 +106,8 @@ pub fn router(app: App) -> Router {
 }
 
 /// The whole API, and what the host of the API adds to it: further routes, or another fallback than
-/// the 404 of the API. Host names, origins, keys and the memory budget are checked for them too.
+/// the 404 of the API. Host names, origins and the memory budget are checked for them too; keys are
+/// checked under `/api/v1` only.
 pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> Router {
     let (router, _) = routes().split_for_parts();
     let router = router

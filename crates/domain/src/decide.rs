@@ -19,7 +19,7 @@ use crate::{
     transition::{Transition, check_source, transition},
 };
 
-/// An step with what the request says about it.
+/// A step with what the request says about it.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Hand in work.
@@ -68,6 +68,7 @@ impl Request {
         }
     }
 }
+
 /// Decides what a request makes of a task, or why it is refused. `rules` are those of the task's
 /// flow, if it is registered.
 pub fn decide(
@@ -94,6 +95,7 @@ pub fn decide(
     change.task.updated_at = now;
     Ok(change)
 }
+
 fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal> {
     let (commits, turns) = body.counts()?;
     let row = transition(Step::Submit);

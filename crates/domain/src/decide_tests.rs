@@ -154,17 +154,17 @@ fn compare(table: &str, rules: Option<&Rules>) {
 }
 
 #[test]
-fn without_a_flow_every_action_leads_where_the_table_says() {
+fn without_a_flow_every_step_leads_where_the_table_says() {
     compare(WITHOUT_FLOW, None);
 }
 
 #[test]
-fn under_a_flow_every_action_leads_where_the_table_says() {
+fn under_a_flow_every_step_leads_where_the_table_says() {
     compare(WITH_FLOW, Some(&flow()));
 }
 
 #[test]
-fn the_transitions_have_one_row_for_every_action() {
+fn the_transitions_have_one_row_for_every_step() {
     use Step::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
     let steps = TRANSITIONS.map(|transition| transition.step);
     assert_eq!(steps, [Claim, Submit, Accept, Reject, Requeue, Release, ForceQueue, Update]);

@@ -173,7 +173,8 @@ impl From<Task> for TaskView {
     }
 }
 
-/// The answer to a claim: what only the new holder is shown comes here, and never into a list.
+/// The answer to a claim. It has what lists show; a field for the holder alone would stand here, where no
+/// list can show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClaimedTask(pub TaskView);

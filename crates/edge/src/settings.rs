@@ -8,7 +8,7 @@ use octopoid_api::{
 };
 use tracing::Level;
 
-/// Leases that one run of the jobs takes back. Each is two statements, a run has four more, and the
+/// Leases that one run of the jobs takes back. Each is two statements, a run has five more, and the
 /// free plan lets an invocation run fifty.
 const RELEASES_MAX: i64 = 20;
 

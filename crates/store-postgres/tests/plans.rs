@@ -25,7 +25,8 @@ use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// What grows with every task.
-const GROWING: [&str; 4] = ["tasks", "events", "task_blockers", "messages"];
+const GROWING: [&str; 7] =
+    ["tasks", "events", "task_blockers", "messages", "drafts", "projects", "actions"];
 
 /// What may be read from end to end all the same: a part of a statement's text, and why.
 const MAY_PASS_OVER: [(&str, &str); 1] = [(

@@ -47,7 +47,16 @@ fn rows(
     text_left: &mut usize,
 ) -> Result<Rows, Failure> {
     let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
-    let mut prepared = connection.prepare_cached(sql)?;
+    // Texts that were put together for one request are too many to keep.
+    let mut cached;
+    let mut once;
+    let prepared: &mut rusqlite::Statement<'_> = if statement.sql.is_constant() {
+        cached = connection.prepare_cached(sql)?;
+        &mut cached
+    } else {
+        once = connection.prepare(sql)?;
+        &mut once
+    };
     for (index, value) in statement.parameters.iter().enumerate() {
         match value {
             Parameter::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,

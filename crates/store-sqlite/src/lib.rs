@@ -46,7 +46,7 @@ pub use crate::peek::Peek;
 const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 4 * 1024;
-/// More than the operations have texts, so that none is prepared twice.
+/// More than the operations have constant texts, so that none of those is prepared twice.
 const STATEMENTS_MAX: usize = 512;
 
 /// The most queries in one UNION: as many as D1 takes.

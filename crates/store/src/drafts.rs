@@ -9,7 +9,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError,
+    Result, Sql, Stamp, Store, StoreError,
     columns::Column,
     engine::{Statement, bind},
     first,
@@ -55,6 +55,20 @@ const INSERT: &str = concatcp!(
     parameters(2, Contents::COUNT),
     ") RETURNING id"
 );
+
+/// The number of a new draft is known when it has been inserted. PostgreSQL records the event in the
+/// same statement; with a single writer, the next statement finds the draft by the highest number.
+const CREATE: Sql = Sql::Differs {
+    sqlite: INSERT,
+    postgres: concatcp!(
+        "WITH created AS (",
+        INSERT,
+        ", scope, author, created_at), \
+         recorded AS (INSERT INTO events (scope, kind, subject, event, actor, at) \
+         SELECT scope, 'draft', CAST(id AS TEXT), 'created', author, created_at FROM created) \
+         SELECT id FROM created"
+    ),
+};
 
 /// A caller confined to a scope does not see the drafts of others.
 const FIND: &str =
@@ -138,7 +152,7 @@ impl Store {
     /// Creates a draft and returns it with its number.
     pub async fn create_draft(&self, new: Draft, stamp: Stamp) -> Result<Draft> {
         let mut write = Write::new(stamp);
-        let inserted = write.run(binding::<Contents>(bind!(INSERT, stamp.write_id), &new));
+        let inserted = write.run(binding::<Contents>(bind!(CREATE, stamp.write_id), &new));
         let event = NewEvent::new(Kind::Created, Some(new.author.clone()));
         write.record(Subject::NewDraft, &event);
         let id = number(self.commit(write).await?.take(inserted))?;
@@ -180,6 +194,7 @@ impl Store {
     /// Deletes a draft. What was made of it stays.
     pub async fn delete_draft(&self, id: i64, within: Option<&str>, stamp: Stamp) -> Result<()> {
         let mut write = Write::new(stamp);
+        write.hold(Lock::draft(id));
         let marked = write.run(bind!(MARK, id, within, stamp.write_id));
         write.record(Subject::Draft(id), &NewEvent::new(Kind::Deleted, None));
         write.run(bind!(DELETE, id, stamp.write_id));

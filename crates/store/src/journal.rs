@@ -55,7 +55,8 @@ pub(crate) enum Subject<'a> {
     RevokedKeys(&'a str),
 }
 
-/// The head of a statement that records events of tasks: the values are those of `$seq` and so on.
+/// The head of a statement that records events of tasks. The values follow in the order of these
+/// columns.
 macro_rules! into_events {
     () => {
         "INSERT INTO events \
@@ -99,11 +100,13 @@ macro_rules! recording {
 
 const PROJECT: &str = recording!("project", "projects", "id", "id = ?1");
 const DRAFT: &str = recording!("draft", "drafts", "CAST(id AS TEXT)", "id = ?1");
-/// The number of a new draft is the last that was given.
-const NEW_DRAFT: Sql = Sql::Differs {
-    sqlite: recording!("draft", "drafts", "CAST(id AS TEXT)", "id = (SELECT MAX(id) FROM drafts)"),
-    postgres: recording!("draft", "drafts", "CAST(id AS TEXT)", "id = currval('drafts_id_seq')"),
-};
+/// PostgreSQL records this event in the statement that creates the draft.
+const NEW_DRAFT: Sql = Sql::OnlySqlite(recording!(
+    "draft",
+    "drafts",
+    "CAST(id AS TEXT)",
+    "id = (SELECT MAX(id) FROM drafts)"
+));
 const ORCHESTRATOR: &str = recording!("orchestrator", "orchestrators", "id", "id = ?1");
 const ROLES_OF: &str = recording!(
     "role",
@@ -179,7 +182,7 @@ impl Store {
     ) -> Result<Listed<Event>> {
         let mut listing = Listing::new(&OLDEST_FIRST, &(id, within));
         listing.and("subject = ?#", id);
-        // What tells the events of tasks from others, and is in the index.
+        // Only events of tasks have a number; the index has this condition too.
         listing.and_always("seq IS NOT NULL");
         listing.and_if("scope = ?#", within);
         self.list_page(within, &listing, page, event).await

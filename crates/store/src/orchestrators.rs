@@ -105,7 +105,8 @@ macro_rules! record_silence {
     };
 }
 
-/// Where one writes at a time, the events are recorded first, of the same machines.
+/// With a single writer the events are recorded before the update: both statements choose the same
+/// machines.
 const RECORD_SILENCE: Sql =
     Sql::OnlySqlite(record_silence!(concat!("orchestrators WHERE ", silent!())));
 
@@ -273,4 +274,15 @@ impl Store {
 fn taken(id: &str) -> Refusal {
     let text = format!("Orchestrator {id} is already registered by another cluster and machine");
     Refusal::Duplicate(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::event::Kind;
+
+    #[test]
+    fn the_statement_names_the_event_as_the_domain_does() {
+        let text = super::RECORD_SILENCE.sqlite().unwrap();
+        assert!(text.contains(&format!("'{}'", Kind::WentOffline.as_str())), "{text}");
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    /// An update of a table that only marks its rows.
+    /// An update that so far sets only the mark.
     pub(crate) fn of(table: &'static str, stamp: Stamp) -> Self {
         Self {
             text: format!("UPDATE {table} SET write_id = ?1"),

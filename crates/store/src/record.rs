@@ -112,7 +112,7 @@ const fn offset(number: usize) -> usize {
 }
 
 /// What the column of a field holds.
-pub(crate) fn kind_of<R, T: crate::row::Column>(_field: fn(&R) -> &T) -> Kind {
+pub(crate) fn kind_of<R, T: crate::row::Stored>(_field: fn(&R) -> &T) -> Kind {
     T::KIND
 }
 
@@ -252,7 +252,7 @@ pub(crate) use read_field;
 
 macro_rules! bind_field {
     ($parameters:ident, $value:expr) => {
-        $parameters.push($crate::row::Column::bind($value))
+        $parameters.push($crate::row::Stored::bind($value))
     };
     ($parameters:ident, $value:expr, $record:ident) => {
         <$record as $crate::record::Columns>::bind($value, $parameters)

@@ -25,8 +25,16 @@ pub(crate) const TABLE: Layout =
     Layout::of::<Role>("roles", &["name", "scope"]).with(&[Column::int("write_id")]);
 
 /// A caller confined to a scope does not see the orchestrators of others.
-const FIND_ORCHESTRATOR: &str =
-    "SELECT 1 FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)";
+macro_rules! find_orchestrator {
+    ($lock:literal) => {
+        concat!("SELECT 1 FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)", $lock)
+    };
+}
+
+/// Where many write, the row is held, so that the orchestrator does not change its scope before its
+/// roles and their events are written.
+const FIND_ORCHESTRATOR: Sql =
+    Sql::Differs { sqlite: find_orchestrator!(""), postgres: find_orchestrator!(" FOR SHARE") };
 
 /// Whoever registers a role last has it. No orchestrator, no roles.
 macro_rules! register {

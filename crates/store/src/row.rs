@@ -18,14 +18,15 @@ impl RowReader {
     }
 
     /// The next column.
-    pub(crate) fn next<T: Column>(&mut self) -> Result<T, StoreError> {
-        let value = self.0.next().ok_or(StoreError::Corrupt("a row is too short"))?;
-        T::read(value).ok_or(StoreError::Corrupt("a column is of another type than expected"))
+    pub(crate) fn next<T: Stored>(&mut self) -> Result<T, StoreError> {
+        let value = self.0.next().ok_or_else(|| StoreError::Corrupt("a row is too short"))?;
+        T::read(value)
+            .ok_or_else(|| StoreError::Corrupt("a column is of another type than expected"))
     }
 }
 
 /// A type that is kept in a column.
-pub(crate) trait Column: Sized {
+pub(crate) trait Stored: Sized {
     /// What the column holds.
     const KIND: Kind;
 
@@ -36,7 +37,7 @@ pub(crate) trait Column: Sized {
     fn bind(&self) -> Parameter;
 }
 
-impl Column for String {
+impl Stored for String {
     const KIND: Kind = Kind::Text;
 
     fn read(value: Value) -> Option<Self> {
@@ -51,7 +52,7 @@ impl Column for String {
     }
 }
 
-impl Column for i64 {
+impl Stored for i64 {
     const KIND: Kind = Kind::Int;
 
     fn read(value: Value) -> Option<Self> {
@@ -66,7 +67,7 @@ impl Column for i64 {
     }
 }
 
-impl Column for bool {
+impl Stored for bool {
     const KIND: Kind = Kind::Int;
 
     fn read(value: Value) -> Option<Self> {
@@ -78,7 +79,7 @@ impl Column for bool {
     }
 }
 
-impl Column for Millis {
+impl Stored for Millis {
     const KIND: Kind = Kind::Int;
 
     fn read(value: Value) -> Option<Self> {
@@ -90,7 +91,7 @@ impl Column for Millis {
     }
 }
 
-impl<T: Column> Column for Option<T> {
+impl<T: Stored> Stored for Option<T> {
     const KIND: Kind = T::KIND;
 
     fn read(value: Value) -> Option<Self> {
@@ -109,7 +110,7 @@ impl<T: Column> Column for Option<T> {
 }
 
 /// JSON, of which `null` is the absence.
-impl Column for Json {
+impl Stored for Json {
     const KIND: Kind = Kind::Text;
 
     fn read(value: Value) -> Option<Self> {
@@ -128,7 +129,7 @@ impl Column for Json {
 /// Types that are kept as a word.
 macro_rules! words {
     ($($type:ty),+) => {
-        $(impl Column for $type {
+        $(impl Stored for $type {
             const KIND: Kind = Kind::Text;
 
             fn read(value: Value) -> Option<Self> {

@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn what_should_be_json_and_is_not_is_change_of() {
+    fn what_should_be_json_and_is_not_is_reported() {
         let broken = Value::from("[{\"evidence\":\"a\nb\"}]");
         assert!(
             json_change("hooks", &broken, true).unwrap().what.starts_with("hooks: taken as it")

@@ -127,8 +127,8 @@ CREATE TABLE events (
     actor TEXT,
     details TEXT,
     at INTEGER NOT NULL ON CONFLICT FAIL,
-    -- In events of tasks: version and queue after the change. The next task of the same id goes on
-    -- from the version of the last event, so that event stays too.
+    -- In events of tasks: version and queue after the change; imported ones have neither. The next
+    -- task of the same id goes on from the version of the last event, so that event stays too.
     version INTEGER,
     queue TEXT
 );
