@@ -19,9 +19,14 @@ impl RowReader {
 
     /// The next column.
     pub(crate) fn next<T: Stored>(&mut self) -> Result<T, StoreError> {
-        let value = self.0.next().ok_or_else(|| StoreError::Corrupt("a row is too short"))?;
-        T::read(value)
-            .ok_or_else(|| StoreError::Corrupt("a column is of another type than expected"))
+        // No error is made where there is none: a row has many columns.
+        let Some(value) = self.0.next() else {
+            return Err(StoreError::Corrupt("a row is too short"));
+        };
+        match T::read(value) {
+            Some(value) => Ok(value),
+            None => Err(StoreError::Corrupt("a column is of another type than expected")),
+        }
     }
 }
 
