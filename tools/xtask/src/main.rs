@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod cluster;
 mod copy;
+mod coverage;
 mod edge;
 mod fuzz;
 mod lint;
@@ -56,6 +57,7 @@ commands! {
     Bench => bench,
     Cluster => cluster,
     Copy => copy,
+    Coverage => coverage,
     Ci => ci,
 }
 

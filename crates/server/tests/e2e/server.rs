@@ -1,6 +1,7 @@
 //! Servers to test, which are gone when their guard is.
 
 use std::{
+    env,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -22,6 +23,9 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
+
+/// Where `cargo xtask coverage` has binaries write what they ran.
+const PROFILE: &str = "LLVM_PROFILE_FILE";
 
 /// Longer than anything takes on a machine that is busy with something else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,6 +108,8 @@ impl Disk {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_octopoid-server"));
     command.env_clear().kill_on_drop(true);
+    // But for where a binary that was built to measure coverage writes its counts.
+    command.envs(env::var_os(PROFILE).map(|file| (PROFILE, file)));
     command
 }
 

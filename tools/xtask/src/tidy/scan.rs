@@ -31,8 +31,6 @@ pub(super) struct Function {
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) line: usize,
-    /// Whether an exclamation mark follows, as in the call of a macro.
-    pub(super) is_macro: bool,
 }
 
 /// A string literal as it is written, quotes included.
@@ -62,9 +60,8 @@ impl Scan {
                 TokenTree::Group(group) => self.enter(&group.stream()),
                 TokenTree::Literal(literal) => self.keep_string(literal),
                 TokenTree::Ident(ident) => {
-                    let is_macro = is_punct(tokens.get(at + 1), '!');
                     let line = ident.span().start().line;
-                    self.words.push(Word { text: ident.to_string(), line, is_macro });
+                    self.words.push(Word { text: ident.to_string(), line });
                     if ident == "fn" {
                         self.functions.extend(function(&tokens[at..]));
                     }

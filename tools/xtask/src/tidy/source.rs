@@ -20,9 +20,6 @@ const COLUMNS_MAX: usize = 120;
 /// Words that put off work. A gap is an issue in the tracker; a comment that admits one is forgotten.
 const PUT_OFF: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 
-/// Macros that stand for code that was not written.
-const UNWRITTEN: [&str; 2] = ["todo", "unimplemented"];
-
 /// The attribute value that makes code differ between native hosts and WebAssembly. What differs is
 /// passed in by the host, so that one build's tests speak for the others.
 const TARGET_ARCH: &str = "target_arch";
@@ -120,10 +117,6 @@ fn put_off(path: &Path, text: &str, scan: &Scan) -> Vec<Finding> {
 fn words(path: &Path, scan: &Scan) -> Vec<Finding> {
     let mut findings = Vec::new();
     for word in &scan.words {
-        if word.is_macro && UNWRITTEN.contains(&word.text.as_str()) {
-            let what = format!("`{}!` stands for code that is missing", word.text);
-            findings.push(Finding::line(path, word.line, what));
-        }
         if word.text == TARGET_ARCH {
             let what = format!("`{TARGET_ARCH}`: what differs between hosts is passed in by them");
             findings.push(Finding::line(path, word.line, what));
@@ -210,16 +203,6 @@ mod tests {
         assert_eq!(found(&format!("/* ä\n{second} */")).len(), 1);
         assert!(found(&format!("const A: &str = \"ä {first}\"; // ä")).is_empty());
         assert!(found(&format!("// {first}NE is another word.")).is_empty());
-    }
-
-    #[test]
-    fn code_that_was_not_written_is_found() {
-        assert_eq!(
-            found("fn f() { todo!() }"),
-            ["a.rs:1: `todo!` stands for code that is missing"]
-        );
-        assert_eq!(found("fn f() {\n unimplemented!(\"later\") }").len(), 1);
-        assert!(found("fn todo() { todo() }").is_empty());
     }
 
     #[test]
