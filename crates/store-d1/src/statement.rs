@@ -2,14 +2,11 @@
 
 use octopoid_store::{
     EngineError,
-    engine::{Parameter, Statement},
+    engine::{PARAMETERS_MAX, Parameter, Statement},
 };
 use worker::{D1Database, D1PreparedStatement, wasm_bindgen::JsValue};
 
 use crate::failure::engine_error;
-
-/// The most parameters that D1 binds to a statement.
-const PARAMETERS_MAX: usize = 100;
 
 /// JavaScript's numbers are exact below 2^53.
 const INTEGER_MAX: u64 = (1 << 53) - 1;

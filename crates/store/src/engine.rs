@@ -7,9 +7,12 @@ use thiserror::Error;
 
 use crate::Sql;
 
+/// The most parameters of a statement: D1 binds no more.
+pub const PARAMETERS_MAX: usize = 100;
+
 /// The whole of what a backend must do. A batch is all or nothing; its answers come in its order.
 ///
-/// The limits of the narrowest backend hold for every batch: at most 100 parameters a statement, five
+/// The limits of the narrowest backend hold for every batch: [`PARAMETERS_MAX`] a statement, five
 /// queries in one UNION, and integers below 2^53.
 pub trait Engine: Send + Sync + 'static {
     /// Runs statements that change nothing, all on one state of the database. May be served by a

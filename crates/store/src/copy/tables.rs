@@ -7,14 +7,11 @@ use crate::{
     Sql, actions,
     columns::{Column, Kind},
     counts, dependencies, drafts,
-    engine::{Parameter, Row, Statement, Value},
+    engine::{PARAMETERS_MAX, Parameter, Row, Statement, Value},
     flows, journal, keys, messages, orchestrators, projects,
     record::Layout,
     roles, tasks,
 };
-
-/// The most parameters that a statement has anywhere.
-const PARAMETERS_MAX: usize = 100;
 
 /// A table of the schema.
 #[derive(Debug)]
