@@ -1,4 +1,4 @@
-//! Statements on their way in.
+//! Encodes statements.
 
 use octopoid_store::{
     EngineError,
@@ -8,13 +8,13 @@ use worker::{D1Database, D1PreparedStatement, wasm_bindgen::JsValue};
 
 use crate::failure::engine_error;
 
-/// The most parameters that D1 binds to a statement.
+/// D1's maximum number of parameters of a statement.
 const PARAMETERS_MAX: usize = 100;
 
 /// JavaScript's numbers are exact below 2^53.
 const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// A parameter as JavaScript has it.
+/// A parameter as a JavaScript value.
 fn bound(parameter: &Parameter) -> Result<JsValue, EngineError> {
     match parameter {
         Parameter::Int(None) | Parameter::Text(None) => Ok(JsValue::NULL),
@@ -36,7 +36,7 @@ pub(crate) fn prepare(
     }
     let parameters: Vec<JsValue> =
         statement.parameters.iter().map(bound).collect::<Result<_, _>>()?;
-    // Nothing has been asked yet.
+    // Nothing has been sent yet.
     prepared.bind(&parameters).map(Some).map_err(|error| engine_error(&error, false))
 }
 
