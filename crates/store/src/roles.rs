@@ -28,7 +28,7 @@ pub(crate) const TABLE: Layout =
 const FIND_ORCHESTRATOR: &str =
     "SELECT 1 FROM orchestrators WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)";
 
-/// Whoever registers a role last has it. No orchestrator, no roles.
+/// The last registration of a role overwrites it. Without the orchestrator, nothing is written.
 macro_rules! register {
     ($list:literal) => {
         concat!(
@@ -58,7 +58,7 @@ const LIST_OWN: &str = concatcp!(
      AND orchestrator_id = ?1 ORDER BY name LIMIT 10000"
 );
 
-/// By name.
+/// Sorted by name.
 const OF_SCOPE: Order = Order {
     name: "roles",
     columns: Role::NAMES,
