@@ -1,13 +1,13 @@
 //! Hints that there may be something new to claim.
 //!
-//! A hint costs nothing to lose: whoever waits for one also looks from time to time. Within a
-//! process they come at once; between servers on one database they are relayed by whoever can
-//! (see [`Hints::outgoing`]).
+//! A hint may be lost, because waiting claims also poll from time to time. Within a process hints
+//! are delivered immediately; between servers on one database they are relayed (see
+//! [`Hints::outgoing`]).
 //!
-//! Those who wait for the same work are a group: what one of them does not find, the others need
-//! not look for. So a hint wakes one waiter of each group. If it finds something, there may be
-//! more, and the next one is woken; if it goes away before it has looked, another looks in its
-//! place.
+//! Claims that wait for the same work form a group: if one of them finds no task, the others would
+//! not find one either. A hint therefore wakes one waiter of each group. If it finds a task, there
+//! may be more, and the next one is woken. If it is dropped before its query, another one is woken
+//! instead.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -34,7 +34,7 @@ pub struct Hints {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By scope, and in it by what they look for.
+    /// By scope, and within a scope by group.
     groups: HashMap<String, HashMap<String, Group>>,
     /// The number of the next watch.
     next: u64,
@@ -44,24 +44,24 @@ struct Waiting {
 /// Watches for the same work.
 #[derive(Debug, Default)]
 struct Group {
-    /// How many there are, idle or not.
+    /// The number of watches, idle or not.
     watches: usize,
-    /// Those that wait for a hint, the oldest first.
+    /// The watches that wait for a hint, oldest first.
     idle: BTreeMap<u64, oneshot::Sender<Reason>>,
     /// A hint that no claim has followed yet.
     pending: Option<Reason>,
     /// How many rest after a hint that led to nothing. Meanwhile further hints gather.
     resting: usize,
-    /// How many looks have found nothing.
+    /// The number of queries that found nothing.
     looks: u64,
 }
 
-/// Why a waiter is to look.
+/// Why a waiter is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     /// Something has changed in the scope.
     Change,
-    /// Another one of the group has found something, so there may be more.
+    /// Another one of the group has found a task, so there may be more.
     More,
 }
 

@@ -1,4 +1,4 @@
-//! Many connections, bodies that nobody reads, and a log that nobody reads.
+//! Many connections, unread bodies, and an unread log.
 
 use octopoid_client::Client;
 use tokio::{net::TcpStream, task::JoinSet};
