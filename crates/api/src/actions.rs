@@ -19,7 +19,7 @@ use crate::{
     query::{Segment, missing},
 };
 
-/// A stretch of the list of actions.
+/// A page of the list of actions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ActionList {
     actions: Vec<Action>,
@@ -46,16 +46,16 @@ pub(crate) async fn create_action(
 
 /// List actions.
 ///
-/// The newest first; those that have expired are left out.
+/// Newest first, without expired ones.
 #[utoipa::path(get, path = "/api/v1/actions", tag = "actions",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
         ("entity_type" = Option<String>, Query, description = "About this kind of thing."),
         ("entity_id" = Option<String>, Query, description = "About this one."),
         ("status" = Option<String>, Query, description = "With this status."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = ActionList), Problems))]
 pub(crate) async fn list_actions(
@@ -79,10 +79,10 @@ pub(crate) async fn list_actions(
     Ok(query.answer(ActionList { actions: listed.items, paging }, next.as_deref()))
 }
 
-/// Ask for an action to be executed.
+/// Request the execution of an action.
 ///
-/// Only a proposed action that has not expired; of several who ask at once, one succeeds and the
-/// others get a 400 that names the status.
+/// The action must be proposed and not expired. Of concurrent requests, one succeeds and the others
+/// return 400 with the status.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/execute", tag = "actions",
     params(("id" = String, Path, description = "The action.")),
     responses((status = 200, body = Action), Problems))]
@@ -96,9 +96,9 @@ pub(crate) async fn execute_action(
     Ok(Json(action))
 }
 
-/// Change status or result of an action.
+/// Change the status or the result of an action.
 ///
-/// What is completed, failed or expired stays so; its result may still be corrected.
+/// A final status (completed, failed, expired) cannot be changed, but the result can.
 #[utoipa::path(patch, path = "/api/v1/actions/{id}", tag = "actions", request_body = ActionPatch,
     params(("id" = String, Path, description = "The action.")),
     responses((status = 200, body = Action), Problems))]
@@ -113,9 +113,9 @@ pub(crate) async fn update_action(
     Ok(Json(action))
 }
 
-/// Note that an action was done.
+/// Mark an action as completed.
 ///
-/// From any status that is not final. The body may be left out.
+/// Works from any status that is not final. The body is optional.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/complete", tag = "actions",
     request_body = Option<EndAction>,
     params(("id" = String, Path, description = "The action.")),
@@ -132,9 +132,9 @@ pub(crate) async fn complete_action(
     Ok(Json(action))
 }
 
-/// Note that an action was tried in vain.
+/// Mark an action as failed.
 ///
-/// From any status that is not final. The body may be left out.
+/// Works from any status that is not final. The body is optional.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/fail", tag = "actions",
     request_body = Option<EndAction>,
     params(("id" = String, Path, description = "The action.")),

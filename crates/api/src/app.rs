@@ -24,9 +24,9 @@ use crate::{
 /// Who needs a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Nobody; but a key that is presented is checked, and confines its holder to its scope.
+    /// Keys are optional. A key that is sent is checked and limits the request to its scope.
     Open,
-    /// Everybody, on everything under `/api/v1`.
+    /// Every request under `/api/v1` needs a key.
     Required,
 }
 
@@ -35,7 +35,7 @@ pub enum AuthMode {
 pub struct Settings {
     /// Who needs a key.
     pub auth: AuthMode,
-    /// SHA-256 of the administrator's bearer token; without one there is no administrator.
+    /// SHA-256 of the administrator's bearer token; `None` means no administrator.
     pub admin_key_hash: Option<[u8; 32]>,
     /// The origins whose pages may call, beside the server's own. If there are none, pages may call
     /// that come with a key.
@@ -105,7 +105,7 @@ pub struct Shared {
     /// What is in flight.
     pub(crate) budgets: Budgets,
     pub(crate) clock: Clock,
-    /// Which keys' use was noted.
+    /// The keys whose last use was recorded recently.
     pub(crate) touches: Touches,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
@@ -175,8 +175,8 @@ impl Shared {
         self.budgets.held()
     }
 
-    /// Stops handing out work, ends waiting claims, and cancels long reads. The server still accepts
-    /// what agents report.
+    /// Stops handing out work, ends waiting claims, and cancels long reads. The server still
+    /// accepts what agents report.
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
         self.store.stop_reads();
@@ -200,7 +200,7 @@ impl Shared {
         Stamp::new(u64::from_le_bytes(bytes), self.now())
     }
 
-    /// 32 bytes that nobody can guess.
+    /// 32 unpredictable bytes.
     pub fn secret(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         self.host.fill_random(&mut bytes);

@@ -26,7 +26,7 @@ pub const KEY_PREFIX: &str = "oct_";
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody without a key, where none is needed.
+    /// A caller without a key, if keys are optional.
     Anyone,
     /// The holder of a key, confined to its scope.
     Holder {

@@ -16,7 +16,7 @@ enum Host {
     Address(IpAddr),
 }
 
-/// Why a text is no host with or without a port.
+/// Why a text is not a valid host with an optional port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthorityError;
 
@@ -46,7 +46,7 @@ impl FromStr for Authority {
     }
 }
 
-/// User names, paths and blanks are no part of a host.
+/// A host contains no user names, paths or whitespace.
 fn name_or_address(text: &str) -> Result<Host, AuthorityError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let text = text.strip_suffix('.').unwrap_or(text);
@@ -91,14 +91,15 @@ impl Authority {
     }
 }
 
-/// The origin of a web page, as in `https://board.example`. A port that is left out is the scheme's.
+/// The origin of a web page, as in `https://board.example`. A port that is left out is the
+/// scheme's.
 #[derive(Clone, Debug)]
 pub struct Origin {
     scheme: String,
     authority: Authority,
 }
 
-/// Why a text is no origin.
+/// Why a text is not a valid origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OriginError;
 

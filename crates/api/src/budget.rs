@@ -45,7 +45,7 @@ impl Budget {
     }
 
     /// Holds so many bytes if the budget is not used up. The last that finds something left may go
-    /// beyond it, so that what is larger than the whole budget is not refused for ever.
+    /// beyond it, so that a response larger than the whole budget is not always rejected.
     pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Share> {
         let share = self.share();
         share.grow(bytes).then_some(share)

@@ -22,7 +22,7 @@ use crate::{
     query::{Params, Segment},
 };
 
-/// A stretch of the list of drafts.
+/// A page of the list of drafts.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DraftList {
     drafts: Vec<Draft>,
@@ -32,7 +32,7 @@ pub(crate) struct DraftList {
 
 long_field!(DraftList, drafts: Draft);
 
-/// What was deleted.
+/// The deleted object.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedDraft {
     message: String,
@@ -78,18 +78,18 @@ pub(crate) async fn create_draft(
 
 /// List drafts.
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts",
     params(
-        ("scope" = Option<String>, Query, description = "The key's; without a key, all."),
-        ("status" = Option<String>, Query, description = "One or several, separated by commas."),
+        ("scope" = Option<String>, Query, description = "Default: the key's scope; without a key, all scopes."),
+        ("status" = Option<String>, Query, description = "One or more values, separated by commas."),
         ("author" = Option<String>, Query, description = "Written by this person or agent."),
         ("domain" = Option<String>, Query, description = "About this part of the work."),
         ("linked_task_id" = Option<String>, Query, description = "Linked to this task."),
         ("linked_project_id" = Option<String>, Query, description = "Linked to this project."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = DraftList), Problems))]
 pub(crate) async fn list_drafts(
@@ -116,7 +116,7 @@ pub(crate) async fn list_drafts(
 #[utoipa::path(get, path = "/api/v1/drafts/{id}", tag = "drafts",
     params(
         ("id" = i64, Path, description = "The draft."),
-        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+        ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
     ),
     responses((status = 200, body = Draft), Problems))]
 pub(crate) async fn get_draft(
@@ -130,7 +130,7 @@ pub(crate) async fn get_draft(
 
 /// Change fields of a draft.
 ///
-/// Absent fields keep their value, `null` clears.
+/// Absent fields keep their value; `null` clears a field.
 #[utoipa::path(patch, path = "/api/v1/drafts/{id}", tag = "drafts", request_body = DraftPatch,
     params(("id" = i64, Path, description = "The draft.")),
     responses((status = 200, body = Draft), Problems))]
@@ -147,7 +147,7 @@ pub(crate) async fn update_draft(
 
 /// Delete a draft.
 ///
-/// What was made of it stays, and its number is never used again.
+/// The task or project created from it is kept. Its number is never used again.
 #[utoipa::path(delete, path = "/api/v1/drafts/{id}", tag = "drafts",
     params(("id" = i64, Path, description = "The draft.")),
     responses((status = 200, body = DeletedDraft), Problems))]
@@ -161,12 +161,11 @@ pub(crate) async fn delete_draft(
     Ok(Json(DeletedDraft { message: format!("Draft {id} deleted") }))
 }
 
-/// Make a task or a project of a draft.
+/// Promote a draft to a task or a project.
 ///
-/// In one step: what the body describes is created, and the draft is linked to it and becomes
-/// `approved` (it shall be done; `implemented` is left to whoever sees it done). The scope, the
-/// title and a task's content are the draft's if left out. 409 if the draft is linked to a task or
-/// a project already, or if what the body describes exists.
+/// Creates the task or project, links the draft to it and sets the draft's status to `approved`, in
+/// one step. Scope, title and a task's content default to those of the draft. The response is 409
+/// if the draft is already linked to a task or a project, or if the id or path is taken.
 #[utoipa::path(post, path = "/api/v1/drafts/{id}/promote", tag = "drafts",
     request_body = Promotion,
     params(("id" = i64, Path, description = "The draft.")),

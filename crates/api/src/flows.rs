@@ -24,13 +24,13 @@ const LIMIT_MAX: i64 = 1_000;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FlowList {
     flows: Vec<Flow>,
-    /// Asks for the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
 long_field!(FlowList, flows: Flow);
 
-/// What was deleted.
+/// The deleted object.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedFlow {
     message: &'static str,
@@ -40,9 +40,9 @@ pub(crate) struct DeletedFlow {
 
 /// Register a flow.
 ///
-/// From then on it decides which queues its tasks may be in and which steps are allowed.
+/// The flow then determines the valid queues and the allowed transitions of its tasks.
 #[utoipa::path(put, path = "/api/v1/flows/{name}", tag = "flows", request_body = NewFlow,
-    params(("name" = String, Path, description = "The flow; `default` for tasks that name none.")),
+    params(("name" = String, Path, description = "The name of the flow; tasks without a flow use `default`.")),
     responses((status = 200, body = Flow), Problems))]
 pub(crate) async fn put_flow(
     State(app): State<App>,
@@ -60,12 +60,12 @@ pub(crate) async fn put_flow(
 
 /// List flows.
 ///
-/// By name.
+/// Sorted by name.
 #[utoipa::path(get, path = "/api/v1/flows", tag = "flows",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
-        ("limit" = Option<String>, Query, description = "At most 1,000, which is what it is if left out."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<String>, Query, description = "Maximum and default 1,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = FlowList), Problems))]
 pub(crate) async fn list_flows(
@@ -101,7 +101,7 @@ pub(crate) async fn get_flow(
 
 /// Delete a flow.
 ///
-/// Its tasks stay where they are, and no rules bind them any longer.
+/// Its tasks stay in their queues, without restrictions on queues and transitions.
 #[utoipa::path(delete, path = "/api/v1/flows/{name}", tag = "flows",
     params(
         ("name" = String, Path, description = "The flow."),

@@ -11,7 +11,7 @@ pub trait Host: Send + Sync + 'static {
     /// Milliseconds since a fixed moment, by the monotonic clock: for measuring durations.
     fn elapsed_ms(&self) -> i64;
 
-    /// Fills bytes that nobody can guess.
+    /// Fills a buffer with unpredictable bytes.
     fn fill_random(&self, bytes: &mut [u8]);
 
     /// Runs something that no answer waits for, or returns it if this host runs nothing beside its

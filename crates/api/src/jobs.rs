@@ -17,12 +17,12 @@ const PAGE: i64 = 100;
 /// A run that is late by less than half of this is not late: machines are busy at times.
 const PERIOD_MS_MIN: i64 = 1_000;
 
-/// What a run of the jobs did.
+/// The result of a run of the jobs.
 #[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct Done {
-    /// Tasks taken back from agents whose lease had ended.
+    /// The number of tasks with expired leases that were taken back.
     pub tasks_released: usize,
-    /// Orchestrators marked offline because they had gone silent.
+    /// The number of silent orchestrators that were marked offline.
     pub orchestrators_offline: usize,
 }
 
@@ -42,7 +42,7 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     Ok(Done { tasks_released, orchestrators_offline: offline.len() })
 }
 
-/// Notes that the jobs run, and tells what they may go by.
+/// Records the run of the jobs, and returns the resulting availability.
 async fn note_run(app: &App) -> Result<Availability, StoreError> {
     let Settings { lease_grace_ms, jobs_period_ms, .. } = app.settings;
     let was = app.store.availability().await?;
@@ -79,7 +79,7 @@ async fn take_back(app: &App, ended_before: Millis) -> Result<usize, StoreError>
         taken += page.tasks.len();
         let looked_at = page.tasks.len() + page.refused.len();
         left -= i64::try_from(looked_at).unwrap_or(i64::MAX);
-        // A server that is told to stop does not wait for all pages; the next one goes on.
+        // During shutdown the server does not process all pages; the next run continues.
         if page.is_last || app.is_stopping() {
             break;
         }

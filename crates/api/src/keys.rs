@@ -14,7 +14,7 @@ pub(crate) struct FreshKey {
 }
 
 impl FreshKey {
-    /// A key that nobody can guess.
+    /// A random key.
     pub(crate) fn new(app: &App) -> Self {
         let text = format!("{KEY_PREFIX}{}", hex::encode(app.secret()));
         let hash = hex::encode(hash(&text));

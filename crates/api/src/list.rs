@@ -130,18 +130,18 @@ impl<T: List> IntoResponse for Linked<T> {
 /// The answer of a list.
 pub(crate) type ListAnswer<T> = Result<Linked<T>, Problem>;
 
-/// What a list that is read in pages tells beside its items.
+/// The page information of a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Paging {
-    /// How many match in all; null on a page that starts at a cursor.
+    /// The number of matching rows; null on a page that starts at a cursor.
     total: Option<i64>,
     /// Null on a page that starts at a cursor.
     offset: Option<i64>,
     limit: i64,
-    /// There, and true, if at least `total` match: counting was given up.
+    /// Present and true if at least `total` rows match, because counting was stopped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     total_is_partial: bool,
-    /// Asks for the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 

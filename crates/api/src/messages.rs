@@ -22,7 +22,7 @@ use crate::{
 /// So many messages does a thread show.
 const THREAD_MAX: i64 = 10_000;
 
-/// A stretch of the list of messages, in the order they were written.
+/// A page of the list of messages, in the order they were written.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MessageList {
     messages: Vec<Message>,
@@ -34,7 +34,7 @@ long_field!(MessageList, messages: Message);
 
 /// Write a message.
 ///
-/// No task with that id need exist. A message it answers must be of the same scope and task.
+/// The task need not exist. A parent message must have the same scope and task.
 #[utoipa::path(post, path = "/api/v1/messages", tag = "messages", request_body = NewMessage,
     responses((status = 201, body = Message), Problems))]
 pub(crate) async fn create_message(
@@ -51,21 +51,22 @@ pub(crate) async fn create_message(
 
 /// List messages.
 ///
-/// In the order they were written. Without `limit` and `offset` these are the newest 50, and the
-/// next page has those before them; with either, `offset` counts from the oldest. With `thread_id`
-/// they are that message and everything below it, up to 10,000; other filters are ignored, `offset`
-/// too, and `limit` counts beside `cursor` only: an empty `cursor` asks for the first page.
+/// In the order they were written. Without `limit` and `offset`, the list has the newest 50
+/// messages, and the next page the previous ones. With either, `offset` counts from the oldest.
+/// With `thread_id`, the list has that message and all replies below it, up to 10,000; other
+/// filters and `offset` are ignored, and `limit` applies only with `cursor` (an empty `cursor`
+/// requests the first page).
 #[utoipa::path(get, path = "/api/v1/messages", tag = "messages",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
         ("task_id" = Option<String>, Query, description = "About this task."),
-        ("to_actor" = Option<String>, Query, description = "For this reader."),
-        ("type" = Option<String>, Query, description = "Of this kind."),
-        ("unreplied" = Option<String>, Query, description = "`true`: only what nobody answered."),
-        ("thread_id" = Option<String>, Query, description = "The message a thread begins with."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("to_actor" = Option<String>, Query, description = "To this recipient."),
+        ("type" = Option<String>, Query, description = "Of this type."),
+        ("unreplied" = Option<String>, Query, description = "`true`: only messages without a reply."),
+        ("thread_id" = Option<String>, Query, description = "The first message of a thread."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = MessageList), Problems))]
 pub(crate) async fn list_messages(
@@ -93,16 +94,16 @@ pub(crate) async fn list_messages(
     list(&app, &filter, &query).await
 }
 
-/// List the messages about a task.
+/// List the messages of a task.
 ///
-/// In the order they were written, as in the list of all; no such task need exist.
+/// In the order they were written. The task need not exist.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}/messages", tag = "messages",
     params(
         ("id" = String, Path, description = "The task."),
         ("scope" = Option<String>, Query, description = "Required without a key."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = MessageList), Problems))]
 pub(crate) async fn list_task_messages(

@@ -21,7 +21,7 @@ use crate::{json::Json, problem};
 #[openapi(
     info(
         title = "Octopoid server",
-        description = "Hands out work to fleets of coding agents: tasks with leases, reviews, \
+        description = "Coordinates fleets of coding agents: tasks with leases, reviews, \
                        flows, projects, drafts, messages and approvals.",
         license(name = "MIT", identifier = "MIT"),
     ),
@@ -31,13 +31,13 @@ use crate::{json::Json, problem};
         (name = "tasks", description = "The queue: create, claim, submit, review."),
         (name = "orchestrators", description = "The machines that run agents."),
         (name = "projects", description = "Groups of tasks that share a branch."),
-        (name = "drafts", description = "Ideas that may become tasks or projects."),
-        (name = "messages", description = "What actors tell each other about a task."),
-        (name = "actions", description = "Proposals that somebody must approve."),
-        (name = "flows", description = "Which states tasks may be in, and which steps lead on."),
-        (name = "roles", description = "What agents there are, and where they claim from."),
-        (name = "scheduler", description = "What a scheduler asks every few seconds."),
-        (name = "admin", description = "For the holder of the administrator's token."),
+        (name = "drafts", description = "Drafts of tasks or projects."),
+        (name = "messages", description = "Messages between actors about a task."),
+        (name = "actions", description = "Proposals that need approval."),
+        (name = "flows", description = "The states of tasks and the transitions between them."),
+        (name = "roles", description = "The agent roles and the queues they claim from."),
+        (name = "scheduler", description = "Polling for schedulers."),
+        (name = "admin", description = "For the administrator."),
         (name = "service", description = "Health and information."),
     )
 )]
@@ -50,7 +50,7 @@ impl Modify for Security {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", scheme);
-        // A key may be presented everywhere, and is needed nowhere by default.
+        // A key can be sent to every operation, and is optional by default.
         let none = SecurityRequirement::default();
         let key = SecurityRequirement::new("key", Vec::<String>::new());
         document.security = Some(vec![none, key]);
@@ -64,15 +64,15 @@ impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         [
             ("400", "The request is not acceptable as it stands."),
-            ("401", "A key is needed, or the one presented is not valid."),
-            ("403", "The key belongs to another scope, or the web page that asks may not."),
-            ("404", "There is no such thing, or not for this caller."),
-            ("409", "It exists already, or is in a state that does not allow this."),
+            ("401", "The key is missing or invalid."),
+            ("403", "The key belongs to another scope, or the origin is not allowed."),
+            ("404", "The object does not exist, or not in the key's scope."),
+            ("409", "The object already exists, or its state does not allow this."),
             ("413", "The body is too large."),
             ("415", "The body is compressed, or encoded otherwise."),
             (
                 "503",
-                "The server cannot do this now; `code` says why and whether anything was done.",
+                "Temporarily unavailable; `code` has the cause and whether anything was changed.",
             ),
         ]
         .into_iter()
@@ -111,7 +111,7 @@ pub(crate) async fn get_page() -> Html<&'static str> {
     Html(include_str!("docs.html"))
 }
 
-/// The page's style. It is no part of the page, so that the page's policy allows nothing inline.
+/// The page's style, a separate file, so that the page's policy allows nothing inline.
 pub(crate) async fn get_style() -> Response {
     let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
     (kind, include_str!("docs.css")).into_response()

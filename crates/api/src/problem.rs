@@ -17,32 +17,32 @@ use utoipa::ToSchema;
 
 use crate::json::Json;
 
-/// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that was
-/// forgotten.
+/// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that
+/// was forgotten.
 const ERROR_BYTES_MAX: usize = 4096;
 
-/// An error body. `error` is what the first server's clients read, `code` what programs may rely
-/// on; the rest depends on the error.
+/// An error. `error` is for clients of the first server, `code` is stable for programs; other
+/// fields depend on the error.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct Body {
-    /// What is wrong, in words.
+    /// The error text.
     pub error: Cow<'static, str>,
-    /// What is wrong, for programs.
+    /// The error code.
     pub code: &'static str,
-    /// More words: for unknown endpoints and failures of the server.
+    /// Additional text, for unknown endpoints and server errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<&'static str>,
-    /// Why a task is in the wrong state, or which tasks would wait for each other.
+    /// Why a task is in the wrong state, or the tasks of a dependency cycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Vec<String>>,
     /// The task that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
-    /// What to do about it.
+    /// A hint on how to fix the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
-    /// When: for unknown endpoints and failures of the server.
+    /// The time, for unknown endpoints and server errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
 }
@@ -86,12 +86,13 @@ impl Problem {
         problem
     }
 
-    /// The body is longer than the server takes, or would make a row longer than the database keeps.
+    /// The body is longer than the server takes, or would make a row longer than the database
+    /// keeps.
     pub fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Request body is too large")
     }
 
-    /// The body is compressed, or encoded otherwise.
+    /// The `Content-Encoding` of the body is not supported.
     pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
         let text = format!(
             "Content-Encoding \"{}\" is not supported: send the body as it is",
@@ -186,7 +187,7 @@ impl IntoResponse for Problem {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
         let names_encodings = self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let challenge = self.status == StatusCode::UNAUTHORIZED;
-        // Whoever finishes the response dates it.
+        // The code that completes the response sets the timestamp.
         let undated = (self.status.is_server_error() && self.body.timestamp.is_none())
             .then(|| Undated(self.clone()));
         let mut response = (self.status, Json(self.body)).into_response();

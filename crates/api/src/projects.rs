@@ -22,7 +22,7 @@ use crate::{
     query::{Params, Segment},
 };
 
-/// A stretch of the list of projects.
+/// A page of the list of projects.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ProjectList {
     projects: Vec<Project>,
@@ -40,18 +40,18 @@ const TASKS_MAX: i64 = 10_000;
 pub(crate) struct ProjectTasks {
     project_id: String,
     tasks: Vec<TaskView>,
-    /// How many there are; null on a page that starts at a cursor.
+    /// The number of rows; null on a page that starts at a cursor.
     total: Option<i64>,
-    /// There, and true, if there are at least `total`: counting was given up.
+    /// Present and true if there are at least `total` rows, because counting was stopped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     total_is_partial: bool,
-    /// Asks for the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
 long_field!(ProjectTasks, tasks: TaskView);
 
-/// What was deleted.
+/// The deleted object.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedProject {
     message: String,
@@ -74,15 +74,15 @@ pub(crate) async fn create_project(
 
 /// List projects.
 ///
-/// The newest first.
+/// Newest first.
 #[utoipa::path(get, path = "/api/v1/projects", tag = "projects",
     params(
-        ("scope" = Option<String>, Query, description = "The key's; without a key, all."),
+        ("scope" = Option<String>, Query, description = "Default: the key's scope; without a key, all scopes."),
         ("status" = Option<String>, Query, description = "With this status."),
         ("created_by" = Option<String>, Query, description = "Created by this person or agent."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = ProjectList), Problems))]
 pub(crate) async fn list_projects(
@@ -106,7 +106,7 @@ pub(crate) async fn list_projects(
 #[utoipa::path(get, path = "/api/v1/projects/{id}", tag = "projects",
     params(
         ("id" = String, Path, description = "The project."),
-        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+        ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
     ),
     responses((status = 200, body = Project), Problems))]
 pub(crate) async fn get_project(
@@ -120,13 +120,13 @@ pub(crate) async fn get_project(
 
 /// List the tasks of a project.
 ///
-/// All of them, up to 10,000: the most urgent first, and among equals the newest.
+/// Up to 10,000 tasks, by priority, then newest first.
 #[utoipa::path(get, path = "/api/v1/projects/{id}/tasks", tag = "projects",
     params(
         ("id" = String, Path, description = "The project."),
-        ("scope" = Option<String>, Query, description = "Leaves out the tasks of others."),
-        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("scope" = Option<String>, Query, description = "Only tasks of this scope."),
+        ("limit" = Option<String>, Query, description = "Maximum and default 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = ProjectTasks), Problems))]
 pub(crate) async fn list_project_tasks(
@@ -150,7 +150,8 @@ pub(crate) async fn list_project_tasks(
 
 /// Change fields of a project.
 ///
-/// Absent fields keep their value, `null` clears. The status `completed` notes the time.
+/// Absent fields keep their value; `null` clears a field. The status `completed` sets
+/// `completed_at`.
 #[utoipa::path(patch, path = "/api/v1/projects/{id}", tag = "projects", request_body = ProjectPatch,
     params(("id" = String, Path, description = "The project.")),
     responses((status = 200, body = Project), Problems))]
@@ -167,7 +168,7 @@ pub(crate) async fn update_project(
 
 /// Delete a project.
 ///
-/// 409 as long as it has tasks.
+/// The response is 409 while it has tasks.
 #[utoipa::path(delete, path = "/api/v1/projects/{id}", tag = "projects",
     params(("id" = String, Path, description = "The project.")),
     responses((status = 200, body = DeletedProject), Problems))]

@@ -36,7 +36,7 @@ pub(crate) struct RegisteredRoles {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RoleList {
     roles: Vec<Role>,
-    /// Asks for the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -44,8 +44,8 @@ long_field!(RoleList, roles: Role);
 
 /// Register roles.
 ///
-/// They belong to the scope of the orchestrator; a role that is known there is overwritten.
-/// Answers all roles of the orchestrator.
+/// The roles belong to the scope of the orchestrator. An existing role is overwritten. Returns all
+/// roles of the orchestrator.
 #[utoipa::path(post, path = "/api/v1/roles/register", tag = "roles",
     request_body = RolesRegistration,
     responses((status = 200, body = RegisteredRoles), Problems))]
@@ -63,12 +63,12 @@ pub(crate) async fn register_roles(
 
 /// List roles.
 ///
-/// By name.
+/// Sorted by name.
 #[utoipa::path(get, path = "/api/v1/roles", tag = "roles",
     params(
-        ("scope" = Option<String>, Query, description = "The key's, or all, if left out."),
-        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("scope" = Option<String>, Query, description = "Default: the key's scope, or all scopes."),
+        ("limit" = Option<String>, Query, description = "Maximum and default 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = RoleList), Problems))]
 pub(crate) async fn list_roles(
@@ -85,11 +85,12 @@ pub(crate) async fn list_roles(
 
 /// Get a role.
 ///
-/// As its own scope has it; without a key, otherwise as whoever registered it last.
+/// The role of the own scope. Without a key, the most recently registered role if the scope has
+/// none.
 #[utoipa::path(get, path = "/api/v1/roles/{name}", tag = "roles",
     params(
         ("name" = String, Path, description = "The role."),
-        ("scope" = Option<String>, Query, description = "Where to look first."),
+        ("scope" = Option<String>, Query, description = "The scope to search first."),
     ),
     responses((status = 200, body = Role), Problems))]
 pub(crate) async fn get_role(

@@ -11,15 +11,15 @@ use crate::{
     query::Params,
 };
 
-/// Ask whether there is anything to do.
+/// Poll for work.
 ///
-/// Counts the tasks in the queues a scheduler looks at, and names those that wait for review and
-/// the flows of the scope.
+/// Returns the number of tasks in the queues of a scheduler, the tasks in review, and the flows of
+/// the scope.
 #[utoipa::path(get, path = "/api/v1/scheduler/poll", tag = "scheduler",
     params(
-        ("orchestrator_id" = Option<String>, Query, description = "The orchestrator that asks."),
+        ("orchestrator_id" = Option<String>, Query, description = "The orchestrator that polls."),
         ("scope" = Option<String>, Query,
-            description = "The key's, or the orchestrator's, if left out."),
+            description = "Default: the key's or the orchestrator's scope."),
     ),
     responses((status = 200, body = Poll), Problems))]
 pub(crate) async fn poll(State(app): State<App>, caller: Caller, params: Params) -> Answer<Poll> {

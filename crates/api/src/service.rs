@@ -33,7 +33,7 @@ pub(crate) struct Health {
     database: &'static str,
 }
 
-/// Tell whether the server and its database work.
+/// Check the health of the server and its database.
 #[utoipa::path(get, path = "/api/health", tag = "service", responses(
     (status = 200, body = Health), (status = 503, body = Health)))]
 pub(crate) async fn get_health(State(app): State<App>) -> (StatusCode, Json<Health>) {
@@ -53,7 +53,7 @@ pub(crate) async fn get_health(State(app): State<App>) -> (StatusCode, Json<Heal
     (code, Json(health))
 }
 
-/// What the server is.
+/// Information about the server.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Info {
     name: &'static str,
@@ -65,7 +65,7 @@ pub(crate) struct Info {
     endpoints: &'static [String],
 }
 
-/// Tell what the server is and can do.
+/// Get information about the server.
 #[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Info)))]
 pub(crate) async fn get_info() -> Json<Info> {
     Json(Info {
@@ -92,13 +92,13 @@ fn endpoints() -> &'static [String] {
     })
 }
 
-/// Tell that the process runs, whatever its database does.
+/// Liveness probe: the process is running.
 #[utoipa::path(get, path = "/livez", tag = "service", responses((status = 200, body = String)))]
 pub(crate) async fn get_livez() -> &'static str {
     "ok"
 }
 
-/// Tell whether the server should be sent requests.
+/// Readiness probe: the server accepts requests.
 #[utoipa::path(get, path = "/readyz", tag = "service", responses(
     (status = 200, body = String), (status = 503, body = String)))]
 pub(crate) async fn get_readyz(State(app): State<App>) -> Response {

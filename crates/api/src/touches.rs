@@ -1,5 +1,5 @@
-//! When the use of each key was last to be noted. A database that takes no writes is not asked again
-//! with each request.
+//! When the use of each key was last to be noted. A database that takes no writes is not asked
+//! again with each request.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -11,7 +11,7 @@ use octopoid_domain::key::TOUCH_INTERVAL_MS;
 /// So many keys are remembered. The oldest is dropped, and its use may be noted sooner.
 const KEYS_MAX: usize = 10_000;
 
-/// The keys whose use was noted within the last minute, or could not be.
+/// The keys whose last use was recorded within the last minute, or could not be recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Touches(Mutex<Tried>);
 

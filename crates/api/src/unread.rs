@@ -52,7 +52,7 @@ pub struct Unread(Arc<Mutex<Option<Left>>>);
 pub enum Left {
     /// It was read to its end.
     Nothing,
-    /// Nobody asked for any of it.
+    /// Nothing was read.
     Whole(Body),
     /// It was read in part.
     Rest(Body),

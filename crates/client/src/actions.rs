@@ -1,4 +1,4 @@
-//! Proposals that somebody must approve.
+//! Proposals that need approval.
 
 use octopoid_domain::action::{Action, NewAction};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ impl Client {
         self.post(&path(["actions", id, "complete"]), &json!({ "result": result })).await
     }
 
-    /// Says that an action was tried in vain, and why.
+    /// Marks an action as failed, with a result.
     pub async fn fail_action(&self, id: &str, result: &Value) -> Result<Action> {
         self.post(&path(["actions", id, "fail"]), &json!({ "result": result })).await
     }

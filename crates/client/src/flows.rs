@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{Client, Listed, Query, Result, path};
 
 impl Client {
-    /// Registers a flow, or registers it anew.
+    /// Registers or updates a flow.
     pub async fn put_flow(&self, name: &str, flow: &NewFlow) -> Result<Flow> {
         self.put(&path(["flows", name]), flow).await
     }

@@ -2,7 +2,7 @@
 //! operation's name.
 //!
 //! Bodies and answers are the types of `octopoid_domain`; a partial update is plain JSON, because
-//! only JSON tells an absent field from `null`. Nothing is retried: whoever calls knows whether an
+//! only JSON tells an absent field from `null`. Nothing is retried: the caller knows whether an
 //! operation may run twice.
 
 mod actions;
@@ -38,10 +38,10 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.
 /// Parameters of a query, such as `[("queue", "incoming")]`.
 pub type Query<'a> = &'a [(&'a str, &'a str)];
 
-/// A stretch of a list.
+/// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// The stretch.
+    /// The items.
     pub items: Vec<T>,
     /// How many match in all, as far as the server says so; otherwise how many items there are.
     pub total: usize,

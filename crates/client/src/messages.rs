@@ -1,4 +1,4 @@
-//! What actors tell each other about a task.
+//! Messages between actors about a task.
 
 use octopoid_domain::message::{Message, NewMessage};
 

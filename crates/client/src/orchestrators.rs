@@ -15,7 +15,7 @@ impl Client {
         self.post(&path(["orchestrators", "register"]), body).await
     }
 
-    /// Tells that an orchestrator is alive.
+    /// Sends a heartbeat of an orchestrator.
     pub async fn heartbeat(&self, id: &str) -> Result<Heartbeat> {
         self.post(&path(["orchestrators", id, "heartbeat"]), &json!({})).await
     }

@@ -15,21 +15,21 @@ use serde_json::Value;
 
 use crate::{Client, Listed, Query, Result, decode, path};
 
-/// A stretch of a task's history.
+/// A page of a task's history.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct History {
     /// The task.
     pub task_id: String,
     /// The oldest first.
     pub events: Vec<Event>,
-    /// Asks for the next stretch; none at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<String>,
 }
 
 /// How much longer than the wait the answer may take.
 const ANSWER_SECONDS: u64 = 30;
 
-/// The only 404 that is no error: it has a `message` and nothing else.
+/// The only 404 that is not an error: it has only a `message`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {
@@ -67,8 +67,8 @@ impl Client {
         seconds: u64,
     ) -> Result<Option<TaskView>> {
         let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
-        let patience = Duration::from_secs(seconds + ANSWER_SECONDS);
-        self.claim(request.header("prefer", format!("wait={seconds}")).timeout(patience)).await
+        let timeout = Duration::from_secs(seconds + ANSWER_SECONDS);
+        self.claim(request.header("prefer", format!("wait={seconds}")).timeout(timeout)).await
     }
 
     async fn claim(&self, request: RequestBuilder) -> Result<Option<TaskView>> {

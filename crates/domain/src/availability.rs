@@ -1,19 +1,19 @@
-//! When agents could reach the server, as far as the scheduled jobs can tell.
+//! The availability of the server, as recorded by the scheduled jobs.
 //!
-//! Agents cannot renew a lease while the server is stopped, asleep, or without its database. So what
-//! is left to them after a lease has ended (the grace) is counted in time in which the server was
-//! available. The jobs run periodically, and each run notes the time: a run that comes late ends a
-//! gap. The time of a gap does not count.
+//! Agents cannot renew a lease while the server is stopped, suspended, or without its database. The
+//! grace period after a lease has expired therefore counts only time in which the server was
+//! available. The jobs run periodically, and each run records the time: a late run ends a gap. The
+//! time of a gap does not count.
 
 use crate::time::Millis;
 
-/// The most gaps that are remembered.
+/// The maximum number of recorded gaps.
 const GAPS_MAX: usize = 64;
 
 /// The record of the runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Availability {
-    /// When the jobs ran last, if they ever did.
+    /// When the jobs last ran, if ever.
     noted_at: Option<Millis>,
     /// The gaps that still matter, the oldest first, each from its start to its end.
     gaps: Vec<(i64, i64)>,
@@ -25,7 +25,7 @@ impl Availability {
         Self { noted_at: Some(noted_at), gaps: serde_json::from_str(gaps).unwrap_or_default() }
     }
 
-    /// When the jobs ran last, if they ever did.
+    /// When the jobs last ran, if ever.
     pub fn noted_at(&self) -> Option<Millis> {
         self.noted_at
     }
@@ -64,8 +64,8 @@ impl Availability {
     }
 
     /// The instant since which the server had been available for so long, when the jobs ran last.
-    /// What was to happen before it has been waited for long enough, and what was to happen in a gap
-    /// is waited for from the end of the gap.
+    /// What was to happen before it has been waited for long enough, and what was to happen in a
+    /// gap is waited for from the end of the gap.
     pub fn available_for(&self, ms: i64) -> Millis {
         let Some(noted_at) = self.noted_at else { return Millis(0) };
         let (mut at, mut left) = (noted_at.0, ms);

@@ -1,4 +1,4 @@
-//! The list of tasks that a task waits for, and the cycles it must not close.
+//! The list of tasks that a task waits for, and the detection of dependency cycles.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -7,20 +7,20 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Brings a list of blockers to its stored form: no blanks around ids, no id twice.
+/// Normalizes a list of blockers: no whitespace around ids, no duplicates.
 pub fn blockers_text(list: &str) -> Option<String> {
     let ids = blockers(list);
     (!ids.is_empty()).then(|| ids.join(","))
 }
 
-/// The ids in a list of blockers, in the order in which each is named first.
+/// The ids in a list of blockers, without duplicates, in order.
 pub fn blockers(list: &str) -> Vec<&str> {
     let mut seen = HashSet::new();
     let ids = list.split(',').map(str::trim).filter(|id| !id.is_empty());
     ids.filter(|id| seen.insert(*id)).collect()
 }
 
-/// Refuses a list that would make more rows, or longer index keys, than a task may have.
+/// Rejects a list with too many ids, or with ids that are too long for an index key.
 pub(crate) fn check_blockers(list: &str) -> Result<(), Refusal> {
     let ids = blockers(list);
     if ids.len() > BLOCKERS_MAX {
@@ -29,7 +29,7 @@ pub(crate) fn check_blockers(list: &str) -> Result<(), Refusal> {
     ids.iter().try_for_each(|id| check_bytes("blocked_by", Some(id), KEY_BYTES_MAX))
 }
 
-/// A task that waits for itself would wait for ever.
+/// Rejects a task that waits for itself.
 pub(crate) fn check_not_itself(id: &str, blocked_by: Option<&str>) -> Result<(), Refusal> {
     if blockers(blocked_by.unwrap_or_default()).contains(&id) {
         return Err(Refusal::invalid("A task cannot be blocked by itself"));
@@ -37,11 +37,10 @@ pub(crate) fn check_not_itself(id: &str, blocked_by: Option<&str>) -> Result<(),
     Ok(())
 }
 
-/// How many pairs of a waiting task and its blocker are looked at for a cycle.
+/// The maximum number of (task, blocker) pairs examined by the cycle check.
 pub const LINKS_MAX: usize = 1_000;
 
-/// The shortest way on which a task that waits for these blockers would wait for itself. A link is a
-/// waiting task and what it waits for.
+/// The shortest dependency cycle of a task with these blockers. A link is a (task, blocker) pair.
 pub fn cycle(id: &str, blockers: &[&str], links: &[(String, String)]) -> Option<Vec<String>> {
     let mut blockers_of: HashMap<&str, Vec<&str>> = HashMap::new();
     for (waiting, blocker) in links {

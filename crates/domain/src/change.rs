@@ -1,11 +1,11 @@
-//! What a request makes of a task, before it is written.
+//! The change of a task by a request, before it is written.
 
 use crate::{event::NewEvent, refusal::Refusal, step::Step, task::Task};
 
-/// A message that a step leaves for people.
+/// A message that a step creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// Who says it.
+    /// The author.
     pub from_actor: String,
     /// The message's type.
     pub kind: &'static str,
@@ -13,14 +13,14 @@ pub struct Notice {
     pub content: String,
 }
 
-/// What a step makes of a task.
+/// The result of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
     /// The task afterwards.
     pub task: Task,
-    /// What history records, in order.
+    /// The events to record, in order.
     pub events: Vec<NewEvent>,
-    /// A message to leave, if any.
+    /// The message to create, if any.
     pub notice: Option<Notice>,
     /// Whether fields outside the state machine changed, so that the whole row must be written.
     pub is_edit: bool,
@@ -36,7 +36,7 @@ impl Change {
     }
 }
 
-/// Checks the version a caller has named, if it has.
+/// Checks the version in the request, if it has one.
 pub(crate) fn check_version(task: &Task, step: Step, expected: Option<i64>) -> Result<(), Refusal> {
     match expected {
         Some(expected) if expected != task.version => {

@@ -1,6 +1,6 @@
-//! What can be asked of a task, and the pure function that decides it.
+//! The requests that change a task, and the pure function that applies them.
 //!
-//! Every operation that changes one task asks [`decide`].
+//! Every operation that changes one task calls [`decide`].
 
 use serde_json::json;
 
@@ -19,29 +19,29 @@ use crate::{
     transition::{Transition, check_source, transition},
 };
 
-/// A step with what the request says about it.
+/// A step with the fields of its request.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Hand in work.
+    /// Submit work.
     Submit(Submit),
     /// Accept work.
     Accept(Accept),
     /// Reject work.
     Reject(Reject),
-    /// Put back.
+    /// Requeue.
     Requeue(Requeue),
-    /// Take back after the lease has run out.
+    /// Release after the lease has expired.
     Release,
-    /// Move past the rules.
+    /// Move to any queue.
     ForceQueue(ForceQueue),
     /// Change fields.
     Update(Box<TaskPatch>),
-    /// Note a hook's evidence: the hook's name and the report.
+    /// Record a hook's evidence: the hook's name and the report.
     CompleteHook(String, CompleteHook),
 }
 
 impl Request {
-    /// The step this asks for.
+    /// The step of this request.
     pub fn step(&self) -> Step {
         match self {
             Self::Submit(_) => Step::Submit,
@@ -54,8 +54,8 @@ impl Request {
         }
     }
 
-    /// The refusals that need no task. They come before "not found", so a store asks for them
-    /// before it looks for the task; [`decide`] asks again.
+    /// The refusals that do not depend on the task. They take precedence over "not found", so the
+    /// store checks them before it reads the task; [`decide`] checks them again.
     pub fn check(&self) -> Result<(), Refusal> {
         match self {
             Self::Submit(body) => body.counts().map(drop),
@@ -69,7 +69,7 @@ impl Request {
     }
 }
 
-/// Decides what a request makes of a task, or why it is refused. `rules` are those of the task's
+/// Computes the change of a task by a request, or the refusal. `rules` are those of the task's
 /// flow, if it is registered.
 pub fn decide(
     task: &Task,
@@ -123,7 +123,7 @@ fn submit(change: &mut Change, body: &Submit, now: Millis) -> Result<(), Refusal
     Ok(())
 }
 
-/// Submitting takes a live lease, and the identity the caller gives must be the holder's.
+/// Submitting needs an unexpired lease, and the identity in the request must be the holder's.
 fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> {
     let lost = |reason: String| Err(Refusal::LeaseLost { step: Step::Submit, reason });
     match task.claim.expires_at {
@@ -134,7 +134,7 @@ fn check_holder(task: &Task, body: &Submit, now: Millis) -> Result<(), Refusal> 
     check_identity(task, Step::Submit, &body.agent_name, &body.orchestrator_id)
 }
 
-/// The identity that a caller gives must be the holder's.
+/// The identity in the request must be the holder's.
 fn check_identity(task: &Task, step: Step, agent: &Text, machine: &Id) -> Result<(), Refusal> {
     for (caller, holder) in [(&agent.0, &task.claim.by), (&machine.0, &task.claim.orchestrator_id)]
     {
@@ -147,8 +147,8 @@ fn check_identity(task: &Task, step: Step, agent: &Text, machine: &Id) -> Result
     Ok(())
 }
 
-/// A reviewer that says who it is gives no verdict on what is another's to review by now. What
-/// nobody holds, or nobody any more, anyone may judge.
+/// A request with an identity cannot accept or reject a task that another reviewer holds. A task
+/// without an unexpired lease can be accepted or rejected by any caller.
 fn check_reviewer(
     task: &Task,
     step: Step,
@@ -162,7 +162,7 @@ fn check_reviewer(
     check_identity(task, step, agent, machine)
 }
 
-/// Checks a step that a flow may forbid and a version may be named for; returns where it leads.
+/// Checks a step against the flow and the expected version; returns the target queue.
 fn check_step(
     row: &Transition,
     task: &Task,
@@ -218,7 +218,7 @@ fn requeue(change: &mut Change, body: &Requeue, rules: Option<&Rules>) -> Result
     Ok(())
 }
 
-/// The words that history has for a lease that ran out.
+/// The details of the event of an expired lease.
 const LEASE_EXPIRED: &str = "Lease expired";
 
 fn release(change: &mut Change) -> Result<(), Refusal> {

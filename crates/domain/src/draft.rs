@@ -24,32 +24,32 @@ use crate::{
     time::Millis,
 };
 
-/// The status of a draft that names none.
+/// The default status of a draft.
 pub const STATUS_DEFAULT: &str = "idea";
 
-/// The status of a draft that was promoted. Among the conventional ones (idea, draft, review,
-/// approved, implemented, archived) it is the one that says "this shall be done"; `implemented`
-/// would claim that it is done already, and is left to whoever sees the work finished.
+/// The status of a promoted draft. Of the conventional ones (idea, draft, review, approved,
+/// implemented, archived) it means that the work is planned; `implemented` is set by the clients
+/// when the work is done.
 pub const PROMOTED: &str = "approved";
 
-/// A draft as it is stored and shown.
+/// A draft.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Draft {
     /// Numbered by the server; a number is never used again.
     pub id: i64,
-    /// What it is called.
+    /// The title.
     pub title: String,
     /// By convention idea, draft, review, approved, implemented or archived.
     pub status: String,
-    /// Who wrote it.
+    /// The author.
     pub author: String,
-    /// What part of the work it is about.
+    /// The domain of the draft.
     pub domain: Option<String>,
     /// The path of the draft's file on the client.
     pub file_path: Option<String>,
     /// When it was created.
     pub created_at: Millis,
-    /// When it was changed last.
+    /// When it was last changed.
     pub updated_at: Millis,
     /// The task it became or belongs to.
     pub linked_task_id: Option<String>,
@@ -57,7 +57,7 @@ pub struct Draft {
     pub linked_project_id: Option<String>,
     /// Tags, as the text of a JSON array.
     pub tags: Option<String>,
-    /// The tenant it belongs to; none if whoever created it named none.
+    /// The scope; null if it was created without one.
     pub scope: Option<String>,
 }
 
@@ -121,7 +121,7 @@ pub fn parse_id(text: &str) -> Result<i64, Refusal> {
     }
 }
 
-/// There is no draft with this number, or not for this caller.
+/// The draft does not exist, or not in the caller's scope.
 pub fn not_found(id: impl std::fmt::Display) -> Refusal {
     Refusal::NotFound(format!("Draft {id} not found"))
 }
@@ -132,11 +132,11 @@ pub fn not_found(id: impl std::fmt::Display) -> Refusal {
 pub struct NewDraft {
     /// Required.
     pub title: Prose,
-    /// Required: who wrote it.
+    /// Required: the author.
     pub author: Text,
-    /// `idea` if left out.
+    /// Default: `idea`.
     pub status: Text,
-    /// What part of the work it is about.
+    /// The domain of the draft.
     pub domain: Text,
     /// The path of the draft's file on the client.
     pub file_path: Text,
@@ -146,7 +146,7 @@ pub struct NewDraft {
     pub linked_project_id: Id,
     /// Tags.
     pub tags: Tags,
-    /// The key's scope if left out; without a key, none.
+    /// Default: the key's scope; without a key, none.
     pub scope: Text,
 }
 
@@ -237,14 +237,14 @@ impl DraftPatch {
     }
 }
 
-/// The body that promotes a draft: what it becomes, and the fields of that. What the draft knows
-/// already may be left out: the scope, the title, and the content of a task.
+/// The body that promotes a draft: the target, and its fields. The scope, the title, and the
+/// content of a task default to those of the draft.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "to", rename_all = "lowercase")]
 pub enum Promotion {
-    /// It becomes a task.
+    /// Promotion to a task.
     Task(Box<NewTask>),
-    /// It becomes a project.
+    /// Promotion to a project.
     Project(Box<NewProject>),
 }
 
@@ -275,14 +275,14 @@ impl Promotion {
     }
 }
 
-/// What a draft has become, as it was stored. Either the task or the project is there.
+/// The result of a promotion. Either the task or the project is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Promoted {
-    /// The draft, linked to what it became.
+    /// The draft, linked to the task or project.
     pub draft: Draft,
-    /// The task it became.
+    /// The created task.
     pub task: Option<TaskView>,
-    /// The project it became.
+    /// The created project.
     pub project: Option<Project>,
 }
 

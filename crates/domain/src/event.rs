@@ -95,9 +95,9 @@ impl Kind {
 pub struct NewEvent {
     /// What happened.
     pub kind: Kind,
-    /// Who did it, if anyone said.
+    /// The agent or person, if known.
     pub actor: Option<String>,
-    /// A reason in words, or the text of a JSON object.
+    /// A reason as plain text, or a JSON object as text.
     pub details: Option<String>,
 }
 
@@ -115,18 +115,18 @@ impl NewEvent {
     }
 }
 
-/// An event as it is shown.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
-    /// Its number in the task's history, from 1.
+    /// The number of the event in the task's history, from 1.
     pub id: i64,
     /// The task.
     pub task_id: String,
     /// What happened.
     pub event: String,
-    /// Who did it, if anyone said.
+    /// The agent or person, if known.
     pub agent: Option<String>,
-    /// A reason in words, or the text of a JSON object.
+    /// A reason as plain text, or a JSON object as text.
     pub details: Option<String>,
     /// When it happened.
     pub timestamp: Millis,

@@ -21,28 +21,28 @@ use crate::{
 /// The flow of a task that names none.
 pub const DEFAULT: &str = "default";
 
-/// A flow as it is stored and shown.
+/// A flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Flow {
     /// Its name, unique in its scope.
     pub name: String,
-    /// The tenant it belongs to.
+    /// The scope.
     pub scope: String,
     /// The states, as the text of a JSON array.
     pub states: String,
-    /// The transitions, as the text of a JSON array of objects, kept whole for the clients.
+    /// The transitions, as the text of a JSON array of objects, stored unchanged for the clients.
     pub transitions: String,
-    /// When it was registered first.
+    /// When it was first registered.
     #[serde(with = "seconds")]
     #[schema(value_type = String)]
     pub registered_at: Millis,
-    /// When it was registered last.
+    /// When it was last registered.
     #[serde(with = "seconds")]
     #[schema(value_type = String)]
     pub updated_at: Millis,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// The flow of the tasks inside a project, as its author wrote it.
+    /// The flow of the tasks of a project, as written by the author.
     pub child_flow: Value,
 }
 
@@ -50,17 +50,17 @@ pub struct Flow {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewFlow {
-    /// The tenant; with a key, the key's scope if left out.
+    /// The scope. Default: the key's scope.
     pub scope: Text,
-    /// The states: texts, among them the built-in ones.
+    /// The states: strings, including the built-in ones.
     #[schema(value_type = Vec<String>)]
     pub states: Value,
-    /// The transitions: objects with `from` and `to`; other keys are kept.
+    /// The transitions: objects with `from` and `to`. Other keys are stored.
     #[schema(value_type = Vec<std::collections::HashMap<String, AnyJson>>)]
     pub transitions: Value,
-    /// What it is for.
+    /// The description.
     pub description: Prose,
-    /// The flow of the tasks inside a project.
+    /// The flow of the tasks of a project.
     pub child_flow: Value,
 }
 

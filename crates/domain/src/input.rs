@@ -1,13 +1,13 @@
-//! What clients may send for a field, and how it is read.
+//! The types of fields in request bodies, and how they are parsed.
 //!
 //! The first server was written in JavaScript and its clients lean on that: `null`, `""`, `0` and
 //! `false` all mean "not given" ("falsy"), ids may arrive as numbers, booleans as 0 and 1, and a
 //! field that holds JSON may come as JSON or as its text. These types read all of that once, so
 //! that handlers see plain values and everything else is refused while it is being parsed.
 //!
-//! No database may be given a NUL, because PostgreSQL's text cannot hold one. Names ([`Text`], [`Id`])
-//! refuse it; in what people and programs write ([`Prose`]) it becomes U+FFFD, so that a log with a
-//! NUL in it keeps nobody from handing in work.
+//! No database may be given a NUL, because PostgreSQL's text cannot hold one. Names ([`Text`],
+//! [`Id`]) refuse it; in what people and programs write ([`Prose`]) it becomes U+FFFD, so that a
+//! log with a NUL in it does not prevent an agent from submitting its work.
 
 use std::{borrow::Cow, fmt};
 
@@ -408,7 +408,7 @@ fn instant<E: de::Error>(scalar: &Scalar<'_>) -> Result<Millis, E> {
     instant.ok_or_else(|| scalar.refuse("an ISO 8601 date and time"))
 }
 
-/// Reads a field whose value nobody relies on: one of a wrong type counts as left out.
+/// Reads an optional field leniently: a value of a wrong type counts as absent.
 pub(crate) fn lenient<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: DeserializeOwned + Default,

@@ -3,7 +3,8 @@
 //! JavaScript and Python keep text in halves of 16 bits. Text that they cut in the middle of a
 //! character ends in half a surrogate pair, which they write as an escape that names no character.
 //! A worker whose log was cut like that must be able to hand in its work, so each such half is read
-//! as U+FFFD, the replacement character. A byte order mark, which some editors write, is passed over.
+//! as U+FFFD, the replacement character. A byte order mark, which some editors write, is passed
+//! over.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
@@ -29,8 +30,8 @@ pub enum BodyError {
 /// Reads a JSON request body.
 ///
 /// Arrays and plain values count as an object without fields, and the last of duplicate keys wins,
-/// as the first server had it. Halves of surrogate pairs are looked for only in a body that cannot be
-/// read otherwise, so that good requests do not pay for it.
+/// as the first server had it. Halves of surrogate pairs are looked for only in a body that cannot
+/// be read otherwise, so that good requests do not pay for it.
 pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     let body = without_mark(body);
     match parse(body) {
@@ -39,7 +40,7 @@ pub fn parse_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, BodyError> {
     }
 }
 
-/// Reads a JSON request body that may be left out: `null` and what is no JSON say nothing.
+/// Reads an optional JSON request body: `null` and invalid JSON count as absent.
 pub fn parse_optional_body<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, BodyError> {
     match parse_body(body) {
         Err(BodyError::NotJson) => Ok(T::default()),

@@ -15,34 +15,34 @@ use crate::{
 /// add a write to each of its requests.
 pub const TOUCH_INTERVAL_MS: i64 = 60_000;
 
-/// A key as it is stored and shown, which says nothing about its text.
+/// A key, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Key {
-    /// Names the key without giving it away.
+    /// The id, which does not reveal the key.
     pub id: String,
-    /// The tenant its holder acts for.
+    /// The scope.
     pub scope: String,
-    /// What or whom it was issued for.
+    /// The label.
     pub label: Option<String>,
     /// When it was issued.
     pub created_at: Millis,
-    /// When it was used last, give or take a minute.
+    /// When it was last used, accurate to a minute.
     pub last_used_at: Option<Millis>,
-    /// When it ends; never if null.
+    /// When it expires; null means never.
     pub expires_at: Option<Millis>,
-    /// When it was taken back, if it was.
+    /// When it was revoked, if it was.
     pub revoked_at: Option<Millis>,
 }
 
-/// The body with which the administrator issues a key.
+/// The body that issues a key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewKey {
-    /// Required: the tenant its holder will act for.
+    /// Required: the scope.
     pub scope: Text,
-    /// What or whom it is for.
+    /// The label.
     pub label: Prose,
-    /// When it shall end; never if left out.
+    /// When it expires. Default: never.
     pub expires_at: Instant,
 }
 
@@ -51,7 +51,7 @@ pub struct NewKey {
 pub struct Grant {
     /// The tenant.
     pub scope: String,
-    /// What or whom it is for.
+    /// The label.
     pub label: Option<String>,
     /// When it ends.
     pub expires_at: Option<Millis>,
@@ -72,22 +72,22 @@ impl NewKey {
     }
 }
 
-/// The answer that shows a new key, this once.
+/// The response with a new key, which is shown only once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Issued {
-    /// The key's text.
+    /// The value of the key.
     pub api_key: String,
-    /// What is stored of it.
+    /// The stored key.
     #[serde(flatten)]
     pub key: Key,
 }
 
-/// The answer to a rotation.
+/// The response to a rotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rotated {
-    /// The new key's text, shown this once.
+    /// The value of the new key, shown only once.
     pub api_key: String,
-    /// The tenant it is for.
+    /// The scope of the key.
     pub scope: String,
 }
 

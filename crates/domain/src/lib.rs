@@ -1,4 +1,4 @@
-//! The words everyone in Octopoid speaks, and the rules between them.
+//! The types and rules of Octopoid.
 //!
 //! This crate is pure: it does no I/O and reads no clock. Time, ids and randomness come in as
 //! arguments, so every rule can be tested by calling it.

@@ -1,5 +1,5 @@
-//! How long and how many: the one table of what a client may have kept. It is the same on every
-//! engine, so that what one accepts can be copied into any other.
+//! The limits on stored values. They are the same on every engine, so that data can be copied from
+//! one to another.
 
 use crate::{input::Patch, refusal::Refusal, text::shown};
 
@@ -12,8 +12,9 @@ pub const PATH_BYTES_MAX: usize = 1024;
 pub const URL_BYTES_MAX: usize = 2048;
 /// Bytes of a title or a label.
 pub const TITLE_BYTES_MAX: usize = 4096;
-/// Bytes of a reason, a description, and of JSON that comes in lists of machines and drafts. What an
-/// agent reads or writes (contents, notes, messages, hooks, results) is bounded by the body alone.
+/// Bytes of a reason, a description, and of JSON that comes in lists of machines and drafts. What
+/// an agent reads or writes (contents, notes, messages, hooks, results) is bounded by the body
+/// alone.
 pub const NOTE_BYTES_MAX: usize = 64 * 1024;
 /// Ids in a list of blockers, each of which is a row.
 pub const BLOCKERS_MAX: usize = 100;
@@ -21,8 +22,8 @@ pub const BLOCKERS_MAX: usize = 100;
 pub const FILTERS_MAX: usize = 100;
 /// Roles that one request may register: the write must stay short.
 pub const ROLES_MAX: usize = 1000;
-/// Pairs of role and type among the tasks of one queue that can be claimed: a claim looks at the head
-/// of each.
+/// Pairs of role and type among the tasks of one queue that can be claimed: a claim looks at the
+/// head of each.
 pub const LANES_MAX: usize = 1000;
 /// Flows of a scope: a claim from a queue that is not built in reads them all.
 pub const FLOWS_MAX: usize = 100;
@@ -104,8 +105,8 @@ pub(crate) fn check_keys(fields: &[Field<'_>]) -> Result<(), Refusal> {
     check_each(KEY_BYTES_MAX, fields)
 }
 
-/// Refuses an id that no URL reaches, because `.` and `..` in a path mean another path, and one that is
-/// too long for an index key.
+/// Refuses an id that no URL reaches, because `.` and `..` in a path mean another path, and one
+/// that is too long for an index key.
 pub(crate) fn check_id(field: &str, id: &str) -> Result<(), Refusal> {
     if matches!(id, "." | "..") {
         let text = format!("{field} must not be \"{id}\": no URL can name it, choose another");
@@ -114,7 +115,7 @@ pub(crate) fn check_id(field: &str, id: &str) -> Result<(), Refusal> {
     check_bytes(field, Some(id), KEY_BYTES_MAX)
 }
 
-/// Refuses a filter of more entries than a query takes, and entries that are no names.
+/// Rejects a filter with too many entries, and entries that are not valid names.
 pub(crate) fn check_filter(field: &str, entries: &[String]) -> Result<(), Refusal> {
     if entries.len() > FILTERS_MAX {
         return Err(Refusal::invalid(format!(
@@ -132,8 +133,8 @@ pub(crate) fn check_lane(field: &str, text: Option<&str>) -> Result<(), Refusal>
     Ok(())
 }
 
-/// The refusal of a task that would be the first of its role and type in a queue that has as many such
-/// pairs as a claim looks at.
+/// The refusal of a task that would be the first of its role and type in a queue that has as many
+/// such pairs as a claim looks at.
 pub fn too_many_lanes(queue: &str) -> Refusal {
     Refusal::invalid(format!(
         "Too many pairs of role and type wait in queue \"{}\": at most {LANES_MAX}. Use a type that \

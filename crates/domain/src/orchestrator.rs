@@ -11,7 +11,7 @@ use crate::{
     time::Millis,
 };
 
-/// Whether an orchestrator is at work.
+/// The status of an orchestrator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -43,50 +43,50 @@ impl Status {
     }
 }
 
-/// An orchestrator as it is stored and shown. The names and their order are the first server's.
+/// An orchestrator. The names and their order are those of the first server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Orchestrator {
     /// `<cluster>-<machine_id>`.
     pub id: String,
-    /// The group of machines it belongs to.
+    /// The cluster.
     pub cluster: String,
-    /// Its name in the cluster.
+    /// The name of the machine in the cluster.
     pub machine_id: String,
-    /// Its name in the network.
+    /// The host name.
     pub hostname: Option<String>,
-    /// The repository its agents work on; empty if it did not say.
+    /// The repository of its agents; may be empty.
     pub repo_url: String,
-    /// When it registered first.
+    /// When it first registered.
     pub registered_at: Millis,
-    /// When it was heard of last, by the server's clock.
+    /// The last heartbeat, by the server's clock.
     pub last_heartbeat: Millis,
-    /// Whether it is at work.
+    /// The status.
     pub status: Status,
     /// The version of its software.
     pub version: Option<String>,
-    /// What it can do, as JSON text.
+    /// The capabilities, as JSON text.
     pub capabilities: Option<String>,
-    /// The tenant it works for.
+    /// The scope.
     pub scope: String,
 }
 
-/// The body that registers an orchestrator, or registers it anew.
+/// The body that registers or updates an orchestrator.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Registration {
-    /// Required: the group of machines.
+    /// Required: the cluster.
     pub cluster: Id,
     /// Required: the machine's name in its cluster.
     pub machine_id: Id,
-    /// The repository its agents work on.
+    /// The repository of its agents.
     pub repo_url: Text,
     /// Required without a key.
     pub scope: Text,
-    /// Its name in the network.
+    /// The host name.
     pub hostname: Text,
     /// The version of its software.
     pub version: Text,
-    /// What it can do.
+    /// The capabilities.
     pub capabilities: JsonText,
 }
 
@@ -129,35 +129,35 @@ impl Registration {
     }
 }
 
-/// The answer to a registration.
+/// The response to a registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Registered {
-    /// The orchestrator's id, made from its cluster and its machine.
+    /// The orchestrator's id, derived from cluster and machine.
     pub orchestrator_id: String,
-    /// When it registered first.
+    /// When it first registered.
     pub registered_at: Millis,
     /// `active`.
     pub status: Status,
-    /// The first key of the scope, shown this once.
+    /// The first key of the scope, shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub api_key: Option<String>,
 }
 
-/// The body of a heartbeat, which clients of the first server send. It is not read.
+/// The body of a heartbeat, which clients of the first server send. It is ignored.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct HeartbeatRequest {
-    /// The client's time; the server's own counts.
+    /// The client's time, which is ignored.
     pub timestamp: Text,
 }
 
-/// The answer to a heartbeat.
+/// The response to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {
     /// Always true.
     pub success: bool,
-    /// When the server heard it.
+    /// When the server received it.
     pub last_heartbeat: Millis,
 }
 

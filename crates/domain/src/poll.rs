@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The answer to a poll.
+/// The response to a poll.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Poll {
-    /// How many tasks are in the queues a scheduler looks at.
+    /// The number of tasks in the queues of a scheduler.
     pub queue_counts: QueueCounts,
     /// The tasks that wait for review, or are being reviewed.
     pub provisional_tasks: Vec<ProvisionalTask>,
-    /// Whether the orchestrator that asked is registered; false if none was named.
+    /// Whether the polling orchestrator is registered; false if the request has none.
     pub orchestrator_registered: bool,
-    /// The tenant this is about.
+    /// The scope.
     pub scope: String,
-    /// The tenant's flows by name.
+    /// The flows of the scope, by name.
     pub flows: BTreeMap<String, PolledFlow>,
 }
 
-/// How many tasks are in the queues a scheduler looks at.
+/// The number of tasks in the queues of a scheduler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueCounts {
-    /// In `incoming`, the blocked ones too.
+    /// In `incoming`, including blocked tasks.
     pub incoming: i64,
     /// In `claimed`.
     pub claimed: i64,
@@ -31,22 +31,22 @@ pub struct QueueCounts {
     pub provisional: i64,
 }
 
-/// What a scheduler needs to know about a task that waits for review.
+/// The data of a task in review for schedulers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProvisionalTask {
     /// The task.
     pub id: String,
     /// Its hooks, as JSON text.
     pub hooks: Option<String>,
-    /// The pull request's number.
+    /// The number of the pull request.
     pub pr_number: Option<i64>,
     /// The reviewer, if there is one.
     pub claimed_by: Option<String>,
 }
 
-/// What a scheduler needs to know about a flow.
+/// The flow data for schedulers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolledFlow {
-    /// The states: here a real array, unlike in a flow itself.
+    /// The states: here a JSON array, unlike in a flow.
     pub states: Vec<String>,
 }

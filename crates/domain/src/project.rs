@@ -1,4 +1,4 @@
-//! Projects: the row everyone reads, and the bodies that make and change it.
+//! Projects: the row, and the bodies that create and change it.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,36 +17,36 @@ pub const STATUS_DEFAULT: &str = "draft";
 /// The base branch of a project that names none.
 pub const BASE_BRANCH_DEFAULT: &str = "main";
 
-/// A project as it is stored and shown.
+/// A project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Project {
-    /// Chosen by whoever created it.
+    /// Chosen by the client.
     pub id: String,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// What it is about.
+    /// The description.
     pub description: Option<String>,
     /// By convention draft, active, completed or archived, or a state of a flow.
     pub status: String,
-    /// The branch that its tasks start from.
+    /// The base branch of its tasks.
     pub branch: Option<String>,
     /// The branch it is merged into.
     pub base_branch: Option<String>,
-    /// Kept for clients; the server does not act on it.
+    /// Stored for clients; not used by the server.
     pub auto_accept: bool,
     /// When it was created.
     pub created_at: Millis,
-    /// Who created it.
+    /// The creator.
     pub created_by: Option<String>,
     /// When it was completed.
     pub completed_at: Option<Millis>,
-    /// The tenant it belongs to; none if whoever created it named none.
+    /// The scope; null if it was created without one.
     pub scope: Option<String>,
-    /// The pull request's address.
+    /// The URL of the pull request.
     pub pr_url: Option<String>,
-    /// The pull request's number.
+    /// The number of the pull request.
     pub pr_number: Option<i64>,
-    /// The flow it follows.
+    /// The flow.
     pub flow: Option<String>,
 }
 
@@ -58,25 +58,25 @@ pub struct NewProject {
     pub id: Id,
     /// Required.
     pub title: Prose,
-    /// Required: the branch that its tasks start from.
+    /// Required: the base branch of its tasks.
     pub branch: Text,
-    /// What it is about.
+    /// The description.
     pub description: Prose,
-    /// `draft` if left out.
+    /// Default: `draft`.
     pub status: Text,
-    /// `main` if left out.
+    /// Default: `main`.
     pub base_branch: Text,
-    /// Kept for clients.
+    /// Stored for clients; not used by the server.
     pub auto_accept: Flag,
-    /// Who creates it.
+    /// The creator.
     pub created_by: Text,
-    /// The key's scope if left out; without a key, none.
+    /// Default: the key's scope; without a key, none.
     pub scope: Text,
-    /// The pull request's address.
+    /// The URL of the pull request.
     pub pr_url: Text,
-    /// The pull request's number.
+    /// The number of the pull request.
     pub pr_number: PatchCount,
-    /// The flow it follows.
+    /// The flow.
     pub flow: Text,
 }
 

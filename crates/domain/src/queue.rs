@@ -19,7 +19,7 @@ pub const BUILT_IN: [&str; 4] = [INCOMING, CLAIMED, DONE, FAILED];
 /// The queues nothing can be claimed from: work there is held or over.
 pub const NOT_CLAIMABLE: [&str; 3] = [CLAIMED, DONE, FAILED];
 
-/// The queues a task stays in for good; they grow for ever.
+/// The final queues, which grow without bound.
 pub const FINISHED: [&str; 2] = [DONE, FAILED];
 
 /// Whether tasks in this queue are over.

@@ -15,7 +15,7 @@ const PATH_SHOWN_MAX: usize = 8;
 /// the wire contract prescribes.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
-    /// The request is not acceptable as it stands.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(Cow<'static, str>),
     /// A queue name that the flow does not have.
@@ -28,7 +28,7 @@ pub enum Refusal {
         /// The flow's states, joined by ", ".
         states: String,
     },
-    /// A role nobody registered in this scope.
+    /// A role that is not registered in this scope.
     #[error("Unknown role '{role}'. Registered roles: {registered}")]
     UnknownRole {
         /// The name asked for.
@@ -36,13 +36,13 @@ pub enum Refusal {
         /// The registered names, sorted, joined by ", ".
         registered: String,
     },
-    /// There is no such task, or not for this caller.
+    /// The task does not exist, or not in the caller's scope.
     #[error("Task not found")]
     TaskNotFound {
         /// The id asked for.
         id: String,
     },
-    /// There is no such thing, or not for this caller; the text names it.
+    /// The object named in the text does not exist, or not in the caller's scope.
     #[error("{0}")]
     NotFound(String),
     /// The task is not in a state that allows the step.

@@ -12,22 +12,22 @@ use crate::{
     time::{Millis, seconds},
 };
 
-/// A role as it is stored and shown.
+/// A role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Role {
     /// Its name, unique in its scope.
     pub name: String,
-    /// What its agents do.
+    /// The description.
     pub description: Option<String>,
-    /// The queue they claim from.
+    /// The queue to claim from.
     pub claims_from: String,
-    /// The orchestrator that registered it last.
+    /// The orchestrator that last registered it.
     pub orchestrator_id: String,
-    /// When it was registered last.
+    /// When it was last registered.
     #[serde(with = "seconds")]
     #[schema(value_type = String)]
     pub created_at: Millis,
-    /// The tenant it belongs to: that of the orchestrator.
+    /// The scope of the orchestrator.
     pub scope: String,
 }
 
@@ -35,11 +35,11 @@ pub struct Role {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewRole {
-    /// A role without a name is passed over.
+    /// A role without a name is ignored.
     pub name: Text,
-    /// `incoming` if left out.
+    /// Default: `incoming`.
     pub claims_from: Text,
-    /// What its agents do.
+    /// The description.
     pub description: Prose,
 }
 
@@ -100,7 +100,7 @@ impl RolesRegistration {
 }
 
 fn named(index: usize, item: Value) -> Result<Option<Named>, Refusal> {
-    // What is no object has no name either.
+    // A value that is not an object has no name.
     if !item.is_object() {
         return Ok(None);
     }

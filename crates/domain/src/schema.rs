@@ -31,7 +31,7 @@ fn any_object() -> Object {
 impl ToSchema for Text {}
 impl PartialSchema for Text {
     fn schema() -> RefOr<Schema> {
-        of(&[Type::String, Type::Null], "Text; null and the empty text count as left out.").into()
+        of(&[Type::String, Type::Null], "Text; null and the empty string count as absent.").into()
     }
 }
 
@@ -59,8 +59,7 @@ impl PartialSchema for Plain {
 impl ToSchema for Id {}
 impl PartialSchema for Id {
     fn schema() -> RefOr<Schema> {
-        of(&[Type::String, Type::Integer, Type::Null], "An id; a whole number becomes its text.")
-            .into()
+        of(&[Type::String, Type::Integer, Type::Null], "An id; an integer becomes its text.").into()
     }
 }
 
@@ -77,7 +76,7 @@ impl PartialSchema for Flag {
 impl ToSchema for Count {}
 impl PartialSchema for Count {
     fn schema() -> RefOr<Schema> {
-        of(&[Type::Integer, Type::Null], "A whole number from 0; null counts as 0.")
+        of(&[Type::Integer, Type::Null], "A non-negative integer; null is 0.")
             .minimum(Some(0))
             .maximum(Some(INTEGER_MAX))
             .into()
@@ -127,7 +126,7 @@ impl<T: ToSchema> PartialSchema for Patch<T> {
 impl ToSchema for Millis {}
 impl PartialSchema for Millis {
     fn schema() -> RefOr<Schema> {
-        of(&[Type::String], "An instant, in UTC.")
+        of(&[Type::String], "A timestamp, in UTC.")
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
             .into()
     }
@@ -137,7 +136,7 @@ impl ToSchema for Instant {}
 impl PartialSchema for Instant {
     fn schema() -> RefOr<Schema> {
         let types = [Type::String, Type::Integer, Type::Null];
-        of(&types, "An instant as ISO 8601 text or in milliseconds; null and the empty text count as left out.")
+        of(&types, "A timestamp: ISO 8601 text or milliseconds; null and the empty string count as absent.")
             .into()
     }
 }

@@ -17,7 +17,7 @@ pub const BURNOUT_TURNS_IDLE: i64 = 80;
 /// Turns from which any agent counts as burnt out.
 pub const BURNOUT_TURNS: i64 = 100;
 
-/// The body that hands in work.
+/// The body that submits work.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Submit {
@@ -29,13 +29,13 @@ pub struct Submit {
     pub turns_used: PatchCount,
     /// Results of checks.
     pub check_results: JsonText,
-    /// What the agent noted.
+    /// Notes of the agent.
     pub execution_notes: Prose,
-    /// The agent that hands in; 409 if another holds the task.
+    /// The submitting agent. The response is 409 if another agent holds the task.
     pub agent_name: Text,
-    /// The machine that hands in; 409 if another holds the task.
+    /// The submitting orchestrator. The response is 409 if another one holds the task.
     pub orchestrator_id: Id,
-    /// The version the caller has seen; 409 if the task has moved on since.
+    /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
 
@@ -63,15 +63,15 @@ pub fn is_burnout(commits: i64, turns: i64) -> bool {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Accept {
-    /// Required: who accepts.
+    /// Required: the reviewer.
     pub accepted_by: Text,
-    /// When it was finished; now if left out.
+    /// When it was finished. Default: now.
     pub completed_at: Instant,
-    /// The agent that reviewed; 409 if the task is another's to review by now.
+    /// The reviewing agent. The response is 409 if another agent holds the review.
     pub agent_name: Text,
-    /// The machine that reviewed; 409 if the task is another's to review by now.
+    /// The reviewer's orchestrator. The response is 409 if another one holds the review.
     pub orchestrator_id: Id,
-    /// The version the caller has seen; 409 if the task has moved on since.
+    /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
 
@@ -91,13 +91,13 @@ impl Accept {
 pub struct Reject {
     /// Required: the feedback.
     pub reason: Prose,
-    /// Required: who rejects.
+    /// Required: the reviewer.
     pub rejected_by: Text,
-    /// The agent that reviewed; 409 if the task is another's to review by now.
+    /// The reviewing agent. The response is 409 if another agent holds the review.
     pub agent_name: Text,
-    /// The machine that reviewed; 409 if the task is another's to review by now.
+    /// The reviewer's orchestrator. The response is 409 if another one holds the review.
     pub orchestrator_id: Id,
-    /// The version the caller has seen; 409 if the task has moved on since.
+    /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
 
@@ -113,34 +113,34 @@ impl Reject {
     }
 }
 
-/// The optional body that puts a task back without a verdict. The first server did not read it, so
-/// clients may send anything: what cannot be used counts as left out.
+/// The optional body that requeues a task. The first server did not read it, so clients may send
+/// anything: invalid values count as absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Requeue {
-    /// Why.
+    /// The reason.
     #[serde(deserialize_with = "lenient")]
     pub reason: Prose,
-    /// The version the caller has seen; 409 if the task has moved on since.
+    /// The expected version. The response is 409 if the task has a different one.
     #[serde(deserialize_with = "lenient")]
     pub version: PatchCount,
 }
 
 impl Requeue {
-    /// Why, as far as history keeps it: a long reason is cut, because the task must not stay claimed
-    /// for its sake.
+    /// Why, as far as history keeps it: a long reason is cut, because the task must not stay
+    /// claimed for its sake.
     pub fn reason(&self) -> Option<&str> {
         self.reason.0.as_deref().map(|reason| cut(reason, NOTE_BYTES_MAX))
     }
 }
 
-/// The body with which an operator moves a task past the rules.
+/// The body that moves a task to any queue.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ForceQueue {
-    /// Required: where to.
+    /// Required: the queue.
     pub queue: Text,
-    /// Required: why.
+    /// Required: the reason.
     pub reason: Prose,
 }
 
@@ -162,7 +162,7 @@ impl ForceQueue {
 pub struct CompleteHook {
     /// `passed` or `failed`.
     pub status: Id,
-    /// What proves it.
+    /// The evidence.
     #[schema(value_type = AnyJson)]
     pub evidence: Value,
 }

@@ -1,4 +1,4 @@
-//! Tasks: the row everyone reads, and the bodies that make and change it.
+//! Tasks: the row, and the bodies that create and change it.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -102,7 +102,7 @@ pub struct Claim {
     pub at: Option<Millis>,
     /// The machine of the agent.
     pub orchestrator_id: Option<String>,
-    /// When the lease ends.
+    /// When the lease expires.
     pub expires_at: Option<Millis>,
     /// The queue in which the claim was made. It tells a review, which holds the task where it is,
     /// from a claim whose task was moved on.
@@ -135,24 +135,24 @@ pub struct NewTask {
     pub id: Id,
     /// Required; unique in the scope.
     pub file_path: Text,
-    /// Required; the project's branch wins if it has one.
+    /// Required. The project's branch takes precedence.
     pub branch: Text,
     /// Required without a key.
     pub scope: Text,
-    /// The id if left out.
+    /// Default: the id.
     pub title: Prose,
-    /// `incoming` if left out.
+    /// Default: `incoming`.
     pub queue: Text,
-    /// `P2` if left out.
+    /// Default: `P2`.
     pub priority: Text,
-    /// A size.
+    /// The size.
     pub complexity: Text,
-    /// The role that may do it.
+    /// The role required for the task.
     pub role: Text,
-    /// A kind of work.
+    /// The type of the task.
     #[serde(rename = "type")]
     pub kind: Text,
-    /// Ids of tasks to wait for, joined by commas, or any marker.
+    /// Ids of tasks to wait for, separated by commas, or any marker.
     pub blocked_by: Id,
     /// The project it belongs to.
     pub project_id: Id,
@@ -160,11 +160,11 @@ pub struct NewTask {
     pub hooks: JsonText,
     /// Overrides of the flow.
     pub flow_overrides: JsonText,
-    /// The task's text.
+    /// The content of the task.
     pub content: Prose,
-    /// Kept for clients.
+    /// Stored for clients; not used by the server.
     pub auto_accept: Flag,
-    /// `default` if left out.
+    /// Default: `default`.
     pub flow: Text,
 }
 
@@ -271,7 +271,7 @@ pub struct TaskPatch {
     pub content: PatchProse,
     pub needs_intervention: PatchFlag,
     pub execution_notes: PatchProse,
-    /// The version the caller has seen; 409 if the task has moved on since.
+    /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
 
@@ -279,19 +279,19 @@ pub struct TaskPatch {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct ClaimRequest {
-    /// Required: the machine; it need not be registered.
+    /// Required: the orchestrator, which need not be registered.
     pub orchestrator_id: Id,
     /// Required: the agent, which becomes `claimed_by`.
     pub agent_name: Text,
     /// Required without a key.
     pub scope: Text,
-    /// Only tasks of these roles, at most 100; all if empty.
+    /// Only tasks with these roles, at most 100; an empty list does not filter.
     pub role_filter: Texts,
-    /// Only tasks of these types, at most 100; all if empty.
+    /// Only tasks of these types, at most 100; an empty list does not filter.
     pub type_filter: Texts,
-    /// The queue to take from; what the first role claims from, or `incoming`, if left out.
+    /// The queue. Default: the queue of the first role, or `incoming`.
     pub queue: Text,
-    /// 1 to 86400; 300 if left out.
+    /// 1 to 86400, default 300.
     #[schema(value_type = Option<f64>)]
     pub lease_duration_seconds: LeaseSeconds,
 }

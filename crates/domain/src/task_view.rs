@@ -9,26 +9,26 @@ use crate::{
     time::{Millis, seconds, seconds_or_null},
 };
 
-/// A task as it is shown. The names and their order are the first server's.
+/// A task. The names and their order are those of the first server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Task)]
 #[expect(clippy::struct_excessive_bools, reason = "the columns of the wire contract")]
 pub struct TaskView {
-    /// Chosen by whoever created it.
+    /// Chosen by the client.
     pub id: String,
     /// The path of the task's file on the client, unique in its scope.
     pub file_path: String,
-    /// The state it is in.
+    /// The queue.
     pub queue: String,
-    /// `P0` is the most urgent, `P3` the least; anything else comes last.
+    /// `P0` is the most urgent, `P3` the least; other values sort last.
     pub priority: Option<String>,
     /// A size, by convention XS, S, M, L or XL.
     pub complexity: Option<String>,
-    /// The role that may do it.
+    /// The role required for the task.
     pub role: Option<String>,
-    /// The branch the work starts from.
+    /// The base branch.
     pub branch: String,
-    /// The ids of unfinished tasks it waits for, joined by commas, or any marker.
+    /// The ids of unfinished tasks it waits for, separated by commas, or any marker.
     pub blocked_by: Option<String>,
     /// The agent that holds it.
     pub claimed_by: Option<String>,
@@ -36,11 +36,11 @@ pub struct TaskView {
     #[serde(with = "seconds_or_null")]
     #[schema(value_type = Option<String>)]
     pub claimed_at: Option<Millis>,
-    /// Commits made, as the agent reported.
+    /// The number of commits reported by the agent.
     pub commits_count: Option<i64>,
-    /// Turns used, as the agent reported.
+    /// The number of turns reported by the agent.
     pub turns_used: Option<i64>,
-    /// How often it was put back without a verdict.
+    /// The number of attempts: requeues and expired leases.
     pub attempt_count: Option<i64>,
     /// Whether a plan exists.
     #[serde(with = "bit")]
@@ -50,15 +50,15 @@ pub struct TaskView {
     pub plan_id: Option<String>,
     /// The project it belongs to.
     pub project_id: Option<String>,
-    /// Kept for clients; the server does not act on it.
+    /// Stored for clients; not used by the server.
     #[serde(with = "bit")]
     #[schema(value_type = i64)]
     pub auto_accept: bool,
-    /// How often it was rejected.
+    /// The number of rejections.
     pub rejection_count: Option<i64>,
-    /// The pull request's number.
+    /// The number of the pull request.
     pub pr_number: Option<i64>,
-    /// The pull request's address.
+    /// The URL of the pull request.
     pub pr_url: Option<String>,
     /// Checks, as JSON text.
     pub checks: Option<String>,
@@ -68,11 +68,11 @@ pub struct TaskView {
     #[serde(with = "bit")]
     #[schema(value_type = i64)]
     pub needs_rebase: bool,
-    /// When a rebase was tried last, as the client wrote it.
+    /// When a rebase was last attempted, as written by the client.
     pub last_rebase_attempt_at: Option<String>,
-    /// Where a preview runs.
+    /// The URL of a preview.
     pub staging_url: Option<String>,
-    /// When it was submitted last.
+    /// When it was last submitted.
     #[serde(with = "seconds_or_null")]
     #[schema(value_type = Option<String>)]
     pub submitted_at: Option<Millis>,
@@ -82,40 +82,40 @@ pub struct TaskView {
     #[serde(with = "seconds")]
     #[schema(value_type = String)]
     pub created_at: Millis,
-    /// When it was changed last.
+    /// When it was last changed.
     #[serde(with = "seconds")]
     #[schema(value_type = String)]
     pub updated_at: Millis,
-    /// The machine of the agent that holds it.
+    /// The orchestrator of the agent that holds it.
     pub orchestrator_id: Option<String>,
-    /// When the lease ends.
+    /// When the lease expires.
     pub lease_expires_at: Option<Millis>,
-    /// Rises by one with every change.
+    /// Incremented with every change.
     pub version: i64,
-    /// Kept for clients; no operation writes it.
+    /// Stored for clients; no operation writes it.
     #[serde(with = "bit")]
     #[schema(value_type = i64)]
     pub needs_breakdown: bool,
-    /// Kept for clients; no operation writes it.
+    /// Stored for clients; no operation writes it.
     pub review_round: Option<i64>,
-    /// What the agent noted when it submitted.
+    /// Notes of the agent at submission.
     pub execution_notes: Option<String>,
-    /// A title; the id if none was given.
+    /// The title. Default: the id.
     pub title: Option<String>,
-    /// A kind of work, by the team's own convention.
+    /// The type of the task, a convention of the team.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// Hooks, as JSON text: an array of objects with `name` and `status`.
     pub hooks: Option<String>,
-    /// The flow that says which steps are allowed.
+    /// The flow that defines the allowed transitions.
     pub flow: Option<String>,
-    /// Kept for clients, as JSON text; the server does not act on it.
+    /// Stored for clients, as JSON text; not used by the server.
     pub flow_overrides: Option<String>,
-    /// The tenant it belongs to.
+    /// The scope.
     pub scope: String,
-    /// The task's text.
+    /// The content of the task.
     pub content: Option<String>,
-    /// Whether the fixer should look at it.
+    /// Whether the task needs intervention.
     #[serde(with = "bit")]
     #[schema(value_type = i64)]
     pub needs_intervention: bool,

@@ -1,11 +1,11 @@
-//! The one place that reads a clock and makes randomness.
+//! The only place that reads the clock and the random number generator.
 
 use octopoid_api::Host;
 use octopoid_domain::Millis;
 use worker::Date;
 
-/// The Worker's runtime. Its clock stands still while a request computes and goes on when it waits
-/// for the database, which is as exact as leases need.
+/// The Worker's runtime. Its clock advances only while the request waits for I/O, which is precise
+/// enough for leases.
 pub(crate) struct Edge;
 
 impl Host for Edge {
@@ -13,7 +13,7 @@ impl Host for Edge {
         Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// A Worker waits for nothing but its database, and its runtime's clock is set by nobody else.
+    /// A Worker waits only for its database, and the runtime's clock does not jump.
     fn elapsed_ms(&self) -> i64 {
         self.now().0
     }

@@ -1,8 +1,8 @@
-//! The Octopoid coordination server as a Cloudflare Worker: the same router and the same jobs as the
-//! native server's, on a D1 database.
+//! The Octopoid coordination server as a Cloudflare Worker: the same router and the same jobs as
+//! the native server's, on a D1 database.
 //!
-//! A Worker has no moment at which it starts. What every request shares is made by the first one
-//! that an instance serves, and kept as long as the instance lives.
+//! A Worker has no startup phase. The first request of an instance creates the shared state, which
+//! lives as long as the instance.
 
 mod host;
 mod log;
@@ -31,17 +31,17 @@ use crate::{
     settings::{log_level, settings},
 };
 
-/// The name under which the Worker is bound to its database.
+/// The name of the D1 binding.
 const DATABASE: &str = "DB";
 
-/// What an instance keeps from one request to the next.
+/// The state of an instance, shared by its requests.
 struct Server {
     app: App,
     router: Router,
 }
 
-/// The instance's server, which the first request makes. Bindings, variables and secrets are the
-/// same for all requests: a change of one is a deployment, which begins with new instances.
+/// The instance's server, which the first request creates. Bindings, variables and secrets are the
+/// same for all requests: changing one is a deployment, which starts new instances.
 fn server(env: &Env) -> Result<&'static Server> {
     static SERVER: OnceLock<Server> = OnceLock::new();
     if let Some(server) = SERVER.get() {
@@ -56,8 +56,8 @@ fn server(env: &Env) -> Result<&'static Server> {
     Ok(SERVER.get_or_init(|| Server { app, router }))
 }
 
-/// The text of a variable or secret. What is no text in `wrangler.toml` is read as if it were, so that
-/// it is understood or refused, but not passed over.
+/// The text of a variable or secret. Other types in `wrangler.toml` are converted to text, so that
+/// they are validated and not ignored.
 fn variable(env: &Env, name: &str) -> Option<String> {
     let value = Reflect::get(env, &name.into()).ok().filter(|value| !value.is_undefined())?;
     value.as_string().or_else(|| JSON::stringify(&value).ok().map(String::from))
@@ -73,7 +73,7 @@ async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Resp
     answer(response).await
 }
 
-/// The jobs that the native server's timer runs; here a cron trigger does.
+/// The scheduled jobs, run by a cron trigger.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let outcome = match server(&env) {
@@ -85,17 +85,17 @@ async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) 
     }
 }
 
-/// Reads what no handler wanted of a request's body. The local runtime fails the next request on a
-/// connection if a body was left.
+/// Reads the unread rest of a request body. If a body is left unread, the local runtime fails the
+/// next request on the connection.
 async fn read_rest(unread: Unread) {
     if let Left::Whole(rest) | Left::Rest(rest) = unread.left() {
-        // A client that breaks off has nothing more to read.
+        // The error of a client that has disconnected is ignored.
         discard(rest, usize::MAX).await;
     }
 }
 
-/// Hands a response over in one piece: the handlers hold it in one piece too, and a stream would
-/// cost each its length and a round of promises.
+/// Returns a response as one buffer. The handlers hold it as one buffer too, and a stream would
+/// have no `Content-Length` and need more promises.
 async fn answer(response: axum::response::Response) -> Result<Response> {
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();

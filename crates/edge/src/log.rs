@@ -1,5 +1,5 @@
-//! Log lines: one JSON object each on the Worker's console, which Workers Logs takes apart into
-//! fields that can be searched. The platform adds the time and the request.
+//! Log lines: one JSON object each on the Worker's console, which Workers Logs parses into
+//! searchable fields. The platform adds the time and the request.
 
 use std::{fmt, sync::Once};
 
@@ -11,11 +11,11 @@ use tracing::{
 };
 use worker::{console_error, console_log, console_warn};
 
-/// Starts logging what is at least as grave as this, once for each instance.
+/// Starts logging events of at least this level, once for each instance.
 pub(crate) fn start(least: Level) {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
-        // It fails only if somebody else has begun to log, and then lines have a place to go.
+        // This fails only if a subscriber is already set, and then lines are logged there.
         let _ = tracing::subscriber::set_global_default(Console { least });
     });
 }

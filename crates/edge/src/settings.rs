@@ -1,5 +1,5 @@
-//! The settings, from the Worker's variables and secrets. They have the names that the native
-//! server reads from its environment.
+//! The settings, from the Worker's variables and secrets. They have the names of the native
+//! server's environment variables.
 
 use jiff::SignedDuration;
 use octopoid_api::{
@@ -8,22 +8,22 @@ use octopoid_api::{
 };
 use tracing::Level;
 
-/// Leases that one run of the jobs takes back. Each is two statements, a run has five more, and the
-/// free plan lets an invocation run fifty.
+/// The maximum number of leases that one run of the jobs takes back. Each needs two statements, a
+/// run needs five more, and the free plan allows fifty per invocation.
 const RELEASES_MAX: i64 = 20;
 
 /// How often the cron trigger of `wrangler.toml` runs the jobs.
 const JOBS_PERIOD_MS: i64 = 60_000;
 
-/// The longest request body. D1 keeps rows of up to 2,000,000 bytes, and a task's row is mostly what
-/// one request said: it is better to refuse such a request by its length than by D1's error.
+/// The maximum size of a request body. A D1 row is limited to 2,000,000 bytes, and a task's row
+/// consists mostly of one request: rejecting the request is better than D1's error.
 const BODY_BYTES_MAX: usize = 1_900_000;
 
-/// What is in flight, in an instance that has 128 MB for everything.
+/// The memory budget, in an instance with 128 MB.
 const IN_FLIGHT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Reads the settings. Nobody can reach a Worker by accident only, so keys are required unless the
-/// opposite is said; and what is not understood stops every request rather than opening the door.
+/// Reads the settings. A Worker is publicly reachable, so keys are required unless configured
+/// otherwise, and an invalid value fails every request instead of allowing access.
 pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
     let read = |name: &str| read(name).filter(|value| !value.is_empty());
     let admin_key = read("API_SECRET_KEY").as_deref().and_then(AdminKey::read);
@@ -49,7 +49,7 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
     Ok(settings)
 }
 
-/// What is logged: `info` has a line for every change, and `warn` only what went wrong.
+/// The log level: `info` has a line for every change, `warn` only warnings and errors.
 pub(crate) fn log_level(read: impl Fn(&str) -> Option<String>) -> Result<Level, String> {
     match read("OCTOPOID_LOG").as_deref() {
         None | Some("" | "info") => Ok(Level::INFO),
@@ -71,7 +71,7 @@ fn cors_origin(text: &str) -> Result<Origin, String> {
     text.parse().map_err(|error| format!("OCTOPOID_CORS_ORIGIN has \"{text}\": {error}"))
 }
 
-/// Reads `90s`, `2m` or `1h 30m`.
+/// Parses `90s`, `2m` or `1h 30m`.
 fn lease_grace_ms(text: &str) -> Result<i64, String> {
     let grace: SignedDuration =
         text.parse().map_err(|error| format!("OCTOPOID_LEASE_GRACE: {error}"))?;

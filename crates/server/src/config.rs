@@ -32,13 +32,13 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the API. This is what happens without a command.
+    /// Serve the API. This is the default command.
     Serve,
-    /// Bring the database's schema up to date and stop.
+    /// Migrate the database to the latest schema version and exit.
     Migrate,
-    /// Copy everything from one database into another, empty one, and compare the two.
+    /// Copy all data from one database into another, empty one, and compare the two.
     Copy(copy::Args),
-    /// Take over the database of the first server, the one in TypeScript, into an empty database.
+    /// Import the database of the first (TypeScript) server into an empty database.
     Import(import::Args),
     /// Print the OpenAPI document.
     Openapi,
@@ -48,15 +48,15 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Address to listen on. Without it, 127.0.0.1 and the port of PORT, or 8787.
+    /// Address to listen on. Default: 127.0.0.1 with the port in PORT, or 8787.
     #[arg(long, global = true, env = "OCTOPOID_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
     #[arg(long, global = true, env = "PORT", hide = true)]
     port: Option<u16>,
 
-    /// Database: `sqlite:FILE`, `sqlite::memory:` for one that is gone when the server stops, or
-    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` for one that many servers share.
+    /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers).
     #[arg(
         long,
         global = true,
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     )]
     pub(crate) database: Database,
 
-    /// The most connections to a PostgreSQL database that this server holds.
+    /// Maximum number of PostgreSQL connections of this server.
     #[arg(
         long,
         global = true,
@@ -79,8 +79,8 @@ pub(crate) struct Options {
     )]
     db_connections: u16,
 
-    /// Whether statements are prepared on each connection to PostgreSQL. Say false behind a pooler
-    /// that gives each transaction another connection.
+    /// Whether to use prepared statements on PostgreSQL connections. Set to `false` behind a
+    /// transaction-mode pooler.
     #[arg(
         long,
         global = true,
@@ -90,7 +90,7 @@ pub(crate) struct Options {
     )]
     db_prepare: bool,
 
-    /// How long a request waits for one of these connections before it is told to come back.
+    /// How long a request waits for a free PostgreSQL connection before it fails with 503.
     #[arg(
         long,
         global = true,
@@ -101,7 +101,7 @@ pub(crate) struct Options {
     )]
     db_acquire_timeout: Duration,
 
-    /// How long PostgreSQL may take for what a request asks of it.
+    /// Timeout for the statements of one request on PostgreSQL.
     #[arg(
         long,
         global = true,
@@ -112,11 +112,11 @@ pub(crate) struct Options {
     )]
     db_timeout: Duration,
 
-    /// Whether a key is needed. Open by default on a loopback address; must be named on others.
+    /// Whether requests need an API key. Default on a loopback address: `open`. Required on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
     auth: Option<Auth>,
 
-    /// How long a lease that has ended is left to the client's own reaper.
+    /// Grace period: how long after a lease has expired the server takes the task back.
     #[arg(
         long,
         global = true,
@@ -127,7 +127,7 @@ pub(crate) struct Options {
     )]
     lease_grace: Duration,
 
-    /// How often leases that have ended are looked for.
+    /// How often the server checks for expired leases.
     #[arg(
         long,
         global = true,
@@ -138,8 +138,8 @@ pub(crate) struct Options {
     )]
     reap_interval: Duration,
 
-    /// An origin whose pages may call, such as `https://board.example`; may be repeated. If none is
-    /// given, pages of other origins may call with a key.
+    /// Allowed CORS origin, such as `https://board.example`; may be repeated. If none is given,
+    /// pages of other origins may send requests only with a key.
     #[arg(
         long,
         global = true,
@@ -149,8 +149,8 @@ pub(crate) struct Options {
     )]
     cors_origin: Vec<String>,
 
-    /// A host name by which an open server may be called, beside localhost and the loopback
-    /// addresses; may be repeated.
+    /// Host name that an open server accepts in addition to localhost and the loopback addresses;
+    /// may be repeated.
     #[arg(
         long,
         global = true,
@@ -160,7 +160,7 @@ pub(crate) struct Options {
     )]
     allowed_host: Vec<String>,
 
-    /// The longest request body, in bytes.
+    /// Maximum size of a request body, in bytes.
     #[arg(
         long,
         global = true,
@@ -170,8 +170,8 @@ pub(crate) struct Options {
     )]
     body_limit: usize,
 
-    /// How many bytes of request bodies and of answers are held at once. Beyond it, large ones are
-    /// told to try again.
+    /// Maximum total size of request bodies and responses held in memory, in bytes. Beyond it,
+    /// large requests fail with 503.
     #[arg(
         long,
         global = true,
@@ -181,11 +181,11 @@ pub(crate) struct Options {
     )]
     memory_budget: usize,
 
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, global = true, env = "OCTOPOID_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 
-    /// How many bytes of log lines wait for whatever reads them, at least 65536. Further lines are
+    /// Size of the log buffer, in bytes, at least 65536. When it is full, further lines are
     /// dropped.
     #[arg(
         long,
@@ -214,26 +214,26 @@ impl fmt::Debug for Secret {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Auth {
-    /// A key is not needed; one that is presented is checked.
+    /// Requests without a key are accepted. A key that is sent is checked.
     Open,
-    /// A key is needed for everything under /api/v1.
+    /// Every request under /api/v1 needs a key.
     Required,
 }
 
-/// All that serving needs to know.
+/// The validated configuration of `serve`.
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     pub(crate) database: Database,
     pub(crate) pool: Pool,
     pub(crate) reap_interval: Duration,
-    /// Whether the administrator's token can be guessed.
+    /// Whether the administrator's token is so short that it can be guessed.
     pub(crate) has_short_admin_key: bool,
     pub(crate) settings: Settings,
 }
 
 impl Options {
-    /// Puts the options together and refuses what would be unsafe.
+    /// Validates the options and rejects unsafe combinations.
     pub(crate) fn plan(&self) -> anyhow::Result<ServeConfig> {
         let default = SocketAddr::from(([127, 0, 0, 1], self.port.unwrap_or(8787)));
         let listen = self.listen.unwrap_or(default);
@@ -242,8 +242,8 @@ impl Options {
             Some(Auth::Required) => AuthMode::Required,
             None if listen.ip().is_loopback() => AuthMode::Open,
             None => bail!(
-                "{listen} can be reached by others: say --auth required, or --auth open to let \
-                 anyone in"
+                "{listen} is not a loopback address: set --auth required, or --auth open to accept \
+                 requests without a key"
             ),
         };
         let admin_key = self.admin_key.as_ref().and_then(|key| AdminKey::read(&key.0));
@@ -273,28 +273,28 @@ impl Options {
 
     fn cors_origins(&self) -> anyhow::Result<Vec<Origin>> {
         let read = |origin: &str| {
-            origin.parse().with_context(|| format!("--cors-origin {origin:?} cannot be used"))
+            origin.parse().with_context(|| format!("--cors-origin {origin:?} is invalid"))
         };
-        said(&self.cors_origin).map(read).collect()
+        non_empty(&self.cors_origin).map(read).collect()
     }
 
-    /// The host names by which the server may be called. Where a key is needed, a page that is made
-    /// to look like the server's own has none; where others can reach the server, it has names that
-    /// only its operator knows.
+    /// The accepted values of `Host`. With required keys, a page that
+    /// uses DNS rebinding has no key; on a public address, only the operator
+    /// knows the server's names.
     fn allowed_hosts(
         &self,
         auth: AuthMode,
         listen: SocketAddr,
     ) -> anyhow::Result<Option<Vec<Authority>>> {
         let read = |host: &str| {
-            host.parse().with_context(|| format!("--allowed-host {host:?} cannot be used"))
+            host.parse().with_context(|| format!("--allowed-host {host:?} is invalid"))
         };
-        let hosts = said(&self.allowed_host).map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let hosts = non_empty(&self.allowed_host).map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let is_checked = auth == AuthMode::Open && (listen.ip().is_loopback() || !hosts.is_empty());
         Ok(is_checked.then_some(hosts))
     }
 
-    /// How connections to PostgreSQL are used.
+    /// Options of the PostgreSQL connection pool.
     pub(crate) fn pool(&self) -> Pool {
         Pool {
             connections: self.db_connections.into(),
@@ -306,12 +306,12 @@ impl Options {
     }
 }
 
-/// What a list says: a variable that is empty says nothing.
-fn said(list: &[String]) -> impl Iterator<Item = &str> {
+/// The non-empty entries of a list. An empty variable has none.
+fn non_empty(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
-/// Reads `90s`, `2m` or `1h 30m`.
+/// Parses `90s`, `2m` or `1h 30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())

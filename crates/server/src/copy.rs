@@ -1,4 +1,4 @@
-//! `octopoid-server copy`: everything from one database into another.
+//! `octopoid-server copy`: copies all data from one database into another.
 
 use std::{fmt::Write as _, io::Write as _};
 
@@ -14,15 +14,15 @@ use crate::{connect, database::Database, hidden::Hidden, open, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The database to copy. No server may write to it meanwhile.
+    /// Source database. No server may write to it during the copy.
     #[arg(long, value_name = "URL", value_parser = Hidden::<Database>::new())]
     from: Database,
-    /// The database to copy into. It must have no rows; its schema is made or brought up to date.
+    /// Target database. It must be empty. Its schema is created or migrated.
     #[arg(long, value_name = "URL", value_parser = Hidden::<Database>::new())]
     to: Database,
 }
 
-/// Copies, compares, and prints what each table holds.
+/// Copies, compares, and prints rows and checksum of each table.
 pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     let Args { from, to } = args;
     let source =
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     print(&listed(&there))
 }
 
-/// The database that is copied. It is not changed, so its schema must be the newest already.
+/// Opens the source. It is not changed, so it must already have the latest schema.
 async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     if let Database::Sqlite { location: File::File(path), .. } = database {
         ensure!(path.exists(), "there is no such file");
@@ -47,32 +47,32 @@ async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-/// A database that may be filled.
+/// Opens an empty target database.
 pub(crate) async fn empty(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     if matches!(database, Database::Sqlite { location: File::Memory, .. }) {
-        bail!("what is in memory would be gone with the command");
+        bail!("an in-memory database would be lost when the command exits");
     }
     let (store, _) = open(database, pool).await?;
-    // A schema that a newer server made may have tables that this one would leave empty.
+    // The schema of a newer server may have tables that this server would leave empty.
     store.check_newest().await?;
     store.check_empty().await?;
     Ok(store)
 }
 
 pub(crate) fn left_behind(to: &Database) -> String {
-    format!("{to} is not complete: empty it before you try again")
+    format!("{to} is incomplete: empty it before retrying")
 }
 
-/// Tells on standard error how far each table is, at every tenth.
+/// Prints the progress of each table to standard error, at every tenth.
 pub(crate) fn progress(what: &'static str) -> impl FnMut(Progress) {
-    let mut told = ("", 0);
+    let mut reported = ("", 0);
     move |progress| {
         let Progress { table, rows, of } = progress;
         let tenth = (rows * 10).checked_div(of).unwrap_or(10);
-        if told == (table, tenth) {
+        if reported == (table, tenth) {
             return;
         }
-        told = (table, tenth);
+        reported = (table, tenth);
         let _ = writeln!(std::io::stderr(), "{what}: {table}, {rows} of {of} rows");
     }
 }
@@ -84,11 +84,14 @@ fn compare(here: &[Checksum], there: &[Checksum]) -> anyhow::Result<()> {
         let (table, rows, sum) = (here.table, here.rows, &here.sha256);
         let _ = write!(
             differing,
-            "\n  {table}: {rows} rows, {sum}, became {} rows, {}",
+            "\n  {table}: {rows} rows, {sum}; in the copy {} rows, {}",
             there.rows, there.sha256
         );
     }
-    ensure!(differing.is_empty(), "the copy differs; did a server write meanwhile?{differing}");
+    ensure!(
+        differing.is_empty(),
+        "the copy differs, a server may have written to one of the databases:{differing}"
+    );
     Ok(())
 }
 

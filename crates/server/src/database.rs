@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use octopoid_store_postgres::Location as Server;
 use octopoid_store_sqlite::Location as File;
 
-/// What a database's URL names.
+/// A parsed database URL.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     /// An SQLite file, or memory.
@@ -24,11 +24,11 @@ impl FromStr for Database {
         }
         let rest = url
             .strip_prefix("sqlite:")
-            .ok_or_else(|| "the URL begins neither with sqlite: nor with postgres://".to_owned())?;
+            .ok_or_else(|| "the URL must start with sqlite: or postgres://".to_owned())?;
         let location = match rest {
             ":memory:" => File::Memory,
-            "" => return Err("the URL names no file".to_owned()),
-            // sqlite:///absolute/path and sqlite://relative/path are in use as well.
+            "" => return Err("the URL has no file name".to_owned()),
+            // sqlite:///absolute/path and sqlite://relative/path are also accepted.
             file => File::File(PathBuf::from(file.strip_prefix("//").unwrap_or(file))),
         };
         Ok(Self::Sqlite { url: url.to_owned(), location })

@@ -1,5 +1,5 @@
-//! The command line, in words that do not repeat secrets: clap's own show the value that cannot be
-//! used, and a database's URL may have a password in it.
+//! Parses the command line without showing secrets in errors: clap's own errors show the invalid
+//! value, and a database URL may contain a password.
 
 use std::{ffi::OsStr, io::Write as _, marker::PhantomData, process, str::FromStr};
 
@@ -9,7 +9,7 @@ use clap::{
     error::{Error, ErrorKind},
 };
 
-/// Reads a value that is not repeated if it cannot be used.
+/// A value parser that does not show an invalid value in its error.
 pub(crate) struct Hidden<T>(PhantomData<fn() -> T>);
 
 impl<T> Hidden<T> {
@@ -31,13 +31,13 @@ impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser 
         let text = value.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
         text.and_then(str::parse).map_err(|error| {
             let name = arg.map(ToString::to_string).unwrap_or_default();
-            let text = format!("the value of {name} cannot be used: {error}\n");
+            let text = format!("invalid value for {name}: {error}\n");
             Error::raw(ErrorKind::ValueValidation, text).with_cmd(cmd)
         })
     }
 }
 
-/// Reads the command line, or says what is wrong with it and ends the process.
+/// Parses the command line, or prints the error and exits.
 pub(crate) fn parse<T: Parser>() -> T {
     T::try_parse().unwrap_or_else(|error| {
         if !error.use_stderr() {
@@ -48,7 +48,7 @@ pub(crate) fn parse<T: Parser>() -> T {
     })
 }
 
-/// A URL that stands where none belongs may be a database's as well.
+/// Removes URLs from an error text: a misplaced URL may be a database URL with a password.
 fn without_urls(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once("://") {
         Some((before, _)) => format!("{before}://…\n"),

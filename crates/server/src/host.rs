@@ -1,4 +1,4 @@
-//! The one place that reads a clock and makes randomness.
+//! The only place that reads the clock and the random number generator.
 
 use std::{
     sync::OnceLock,
@@ -9,17 +9,17 @@ use futures_util::future::BoxFuture;
 use octopoid_api::Host;
 use octopoid_domain::Millis;
 
-/// The machine the server runs on.
+/// The host system of the server.
 pub(crate) struct System;
 
 impl Host for System {
-    #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
+    #[expect(clippy::disallowed_methods, reason = "all other code gets the time from here")]
     fn now(&self) -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
+    #[expect(clippy::disallowed_methods, reason = "all other code gets the time from here")]
     fn elapsed_ms(&self) -> i64 {
         static START: OnceLock<Instant> = OnceLock::new();
         i64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(i64::MAX)
@@ -35,7 +35,7 @@ impl Host for System {
     }
 
     fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
-        #[expect(clippy::disallowed_methods, reason = "everyone else takes the time from here")]
+        #[expect(clippy::disallowed_methods, reason = "all other code gets the time from here")]
         let pause = tokio::time::sleep(Duration::from_millis(ms));
         Some(Box::pin(pause))
     }

@@ -1,11 +1,11 @@
-//! What the server does unasked: taking work back from agents that have gone silent.
+//! The timer of the scheduled jobs, which take back tasks with expired leases.
 
 use std::time::Duration;
 
 use octopoid_api::{App, jobs::run_jobs};
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-/// Runs the scheduled jobs now and in every period, until `stopping` turns true.
+/// Runs the scheduled jobs now and once per period, until `stopping` is true.
 pub(crate) fn start(
     app: App,
     period: Duration,

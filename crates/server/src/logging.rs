@@ -1,7 +1,7 @@
-//! Log lines, written by a thread of their own so that no request waits for them.
+//! Log lines, written by a separate thread so that no request waits for them.
 //!
-//! A busy server logs a line for nearly every request. Waking a thread and calling the system for
-//! each would cost more than the request's own work, so lines are gathered for a moment and written
+//! A busy server logs a line for nearly every request. A thread wakeup and a system call for each
+//! line would cost more than the request itself, so lines are buffered for a short time and written
 //! together.
 
 use std::{
@@ -13,30 +13,29 @@ use std::{
 use clap::ValueEnum;
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// How long lines are gathered. Short enough that nobody who watches the log notices.
+/// How long lines are buffered. Short enough to be unnoticeable when following the log.
 const GATHER: Duration = Duration::from_millis(20);
-/// Bytes that may wait if the settings do not say otherwise.
+/// The default size of the buffer, in bytes.
 pub(crate) const BUFFER_BYTES: usize = 8 * 1024 * 1024;
-/// The fewest bytes that the settings may allow: any line fits, or nearly any.
+/// The minimum size of the buffer, in bytes: nearly every line fits.
 pub(crate) const BUFFER_BYTES_MIN: usize = 64 * 1024;
-/// How long the end of the process waits for the last lines to be written.
+/// How long shutdown waits for the last lines to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// The form of the lines.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Starts logging to standard output. What has been logged is written when the guard is dropped,
-/// unless nobody reads it.
-/// `RUST_LOG` says what is logged; everything from `info` by default.
+/// Starts logging to standard output. Dropping the guard writes the buffered lines, unless the
+/// reader is blocked. `RUST_LOG` sets the filter; the default is `info`.
 pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
     let lines = Lines::new(bytes_max);
-    let guard = Guard::start(lines.clone(), io::stdout(), FLUSH, tell_dropped);
+    let guard = Guard::start(lines.clone(), io::stdout(), FLUSH, report_dropped);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     match format {
@@ -46,20 +45,20 @@ pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
     guard
 }
 
-fn tell_dropped(lines: u64) {
-    tracing::warn!(lines, "dropped {lines} lines of the log: nobody read them in time");
+fn report_dropped(lines: u64) {
+    tracing::warn!(lines, "dropped {lines} log lines: the reader is too slow");
 }
 
-/// Where lines wait for the writing thread.
+/// The buffer of lines for the writing thread.
 #[derive(Clone)]
 struct Lines(Arc<Shared>);
 
 struct Shared {
-    /// Bytes that may wait. Further lines are dropped and counted: a request that waited for
-    /// whatever reads the log would make the whole server wait.
+    /// The size of the buffer in bytes. Further lines are dropped and counted: a request must not
+    /// wait for the reader of the log.
     bytes_max: usize,
     state: Mutex<State>,
-    /// The first line has come or was dropped, or the guard is gone.
+    /// Notified when the first line arrives or is dropped, or the guard is dropped.
     filled: Condvar,
     /// The thread has ended.
     ended: Condvar,
@@ -68,7 +67,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines that found no room since the waiting ones were taken.
+    /// Lines that were dropped since the buffer was last taken.
     dropped: u64,
     is_over: bool,
     has_ended: bool,
@@ -80,19 +79,19 @@ impl Lines {
         Self(Arc::new(Shared { bytes_max, state: Mutex::default(), filled, ended }))
     }
 
-    /// A line is whole or not there, so a panic elsewhere leaves nothing half done.
+    /// Lines are added as a whole, so a poisoned mutex leaves no partial line.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and takes them, with the number of those that were dropped after them;
-    /// `None` once there are none and will be none.
+    /// Waits for lines and takes them, with the number of lines dropped after them. Returns `None`
+    /// once the guard was dropped and the buffer is empty.
     fn take(&self) -> Option<(Vec<u8>, u64)> {
         let is_quiet =
             |state: &mut State| state.waiting.is_empty() && state.dropped == 0 && !state.is_over;
         let state = self.0.filled.wait_while(self.state(), is_quiet);
         let state = state.unwrap_or_else(PoisonError::into_inner);
-        // The end of the gathering, or of the server, whichever comes first.
+        // Buffers until the time is over, the buffer is half full, or the guard is dropped.
         let half = self.0.bytes_max / 2;
         let gathering = |state: &mut State| !state.is_over && state.waiting.len() < half;
         let waited = self.0.filled.wait_timeout_while(state, GATHER, gathering);
@@ -107,7 +106,7 @@ impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         let (before, after) = (state.waiting.len(), state.waiting.len() + line.len());
-        // A line that is too long even for an empty buffer is dropped as well.
+        // A line that does not fit into an empty buffer is dropped as well.
         if after > self.0.bytes_max {
             state.dropped += 1;
             let wakes = state.dropped == 1;
@@ -140,7 +139,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Keeps the writing thread; dropping it writes what waits, if that is possible in time.
+/// Owns the writing thread. Dropping it writes the buffered lines, up to a timeout.
 pub(crate) struct Guard {
     lines: Lines,
     flush: Duration,
@@ -151,17 +150,17 @@ impl Guard {
         lines: Lines,
         mut output: impl Write + Send + 'static,
         flush: Duration,
-        tell_dropped: impl Fn(u64) + Send + 'static,
+        report_dropped: impl Fn(u64) + Send + 'static,
     ) -> Self {
         let source = lines.clone();
         std::thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || {
                 while let Some((lines, dropped)) = source.take() {
-                    // There is nowhere to say that the log cannot be written.
+                    // A write error of the log cannot be reported anywhere.
                     let _ = output.write_all(&lines).and_then(|()| output.flush());
                     if dropped > 0 {
-                        tell_dropped(dropped);
+                        report_dropped(dropped);
                     }
                 }
                 source.state().has_ended = true;
@@ -178,7 +177,7 @@ impl Drop for Guard {
         state.is_over = true;
         self.lines.0.filled.notify_one();
         let is_writing = |state: &mut State| !state.has_ended;
-        // A thread whose lines nobody reads ends with the process.
+        // A thread that is blocked by the reader ends with the process.
         let _ = self.lines.0.ended.wait_timeout_while(state, self.flush, is_writing);
     }
 }

@@ -1,5 +1,5 @@
-//! The Octopoid coordination server: one binary, one process, its data in an SQLite file
-//! or in a PostgreSQL database that it shares with others of its kind.
+//! The Octopoid coordination server: one binary, one process, with its data in an SQLite file
+//! or in a PostgreSQL database that several servers can share.
 
 mod config;
 mod copy;
@@ -29,12 +29,12 @@ use crate::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long a batch of a migration, a copy or an import may take, or the wait for another server's
-/// migration: an index over a large table is not made, nor its rows counted, in the time that a
-/// request has.
+/// Timeout for one batch of a migration, a copy or an import, and for waiting for another server's
+/// migration. Building an index on a large table, or counting its rows, takes longer than the
+/// timeout of a request.
 const WORK_MAX: Duration = Duration::from_hours(1);
 
-/// The most bytes of an error's text that are shown: it may quote what others have written.
+/// The maximum length of a printed error, in bytes: the text may quote input.
 const ERROR_MAX: usize = 4_000;
 
 fn main() -> ExitCode {
@@ -65,9 +65,11 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 _ => format!("{} migrated from {from} to {to}\n", cli.options.database),
             })
         }
-        Command::Copy(args) => runtime()?.block_on(copy::run(args, patient(&cli.options.pool()))),
+        Command::Copy(args) => {
+            runtime()?.block_on(copy::run(args, with_work_timeouts(&cli.options.pool())))
+        }
         Command::Import(args) => {
-            runtime()?.block_on(import::run(args, patient(&cli.options.pool())))
+            runtime()?.block_on(import::run(args, with_work_timeouts(&cli.options.pool())))
         }
         Command::Openapi => print(octopoid_api::openapi::document()),
         Command::Version => {
@@ -83,12 +85,12 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Time limits for work that is no request, such as migrations and copies.
-fn patient(pool: &Pool) -> Pool {
+/// Timeouts for work other than requests, such as migrations and copies.
+fn with_work_timeouts(pool: &Pool) -> Pool {
     Pool { batch_timeout: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
 }
 
-/// Opens the database as it is. A file that another program has made is refused untouched.
+/// Opens the database without migrating it. A file of another program is rejected unchanged.
 async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     let engine: SharedEngine = match database {
         Database::Sqlite { location, .. } => {
@@ -96,9 +98,10 @@ async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
                 && path.exists()
             {
                 match Store::new(Arc::new(Peek::open(path)?)).check_ours().await {
-                    // What a reader cannot mend, the writer can, or says why not.
+                    // The read-only connection failed. The writer may recover the file, or reports
+                    // why.
                     Err(StoreError::Engine(EngineError::Unavailable(_))) => {}
-                    looked => looked?,
+                    checked => checked?,
                 }
             }
             Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?)
@@ -108,13 +111,13 @@ async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     Ok(Store::new(engine))
 }
 
-/// Opens the database and brings its schema up to date.
+/// Opens the database and migrates it to the latest schema version.
 async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
     let store = connect(database, pool.clone()).await?;
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {
-            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..patient(&pool) };
+            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..with_work_timeouts(&pool) };
             connect(database, pool).await?.migrate(System.now()).await?
         }
     };

@@ -1,4 +1,4 @@
-//! Serving: from the plan to the last answered request.
+//! The `serve` command: from the configuration to a clean shutdown.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,12 @@ use tokio::{
 
 use crate::{config::ServeConfig, database::Database, host::System, jobs, listen};
 
-/// How long requests in flight may take after the signal to stop.
+/// Time for requests in flight to complete after the stop signal.
 const DRAIN: Duration = Duration::from_secs(8);
-/// How long the jobs may take after that. They look at the signal themselves between two writes.
+/// Additional time for the scheduled jobs. They check the signal between two writes.
 const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
-/// Serves until the process is told to stop.
+/// Serves until the process receives a stop signal.
 pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if plan.has_short_admin_key {
         tracing::warn!("{SHORT_ADMIN_KEY}");
@@ -35,7 +35,7 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     let listener = TcpListener::bind(plan.listen)
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
-    let address = listener.local_addr().context("cannot tell the address listened on")?;
+    let address = listener.local_addr().context("cannot determine the listening address")?;
     let app = App::new(store, Arc::new(System), plan.settings);
 
     if let Database::Postgres(server) = &plan.database {
@@ -43,7 +43,7 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     }
     let (stop, stopping) = watch::channel(false);
     let mut jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
-    // Before anyone knows the address, so that whoever does can also stop the server.
+    // Before the address is logged, so that a signal sent after that line is always handled.
     let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
     announce(&app, address, &plan.database.to_string());
     listen::serve(listener, octopoid_api::router(app), stopping, &limits, DRAIN).await;
@@ -51,14 +51,14 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
         ended.context("the scheduled jobs failed")?;
     } else {
-        tracing::warn!("gave up waiting for the scheduled jobs");
+        tracing::warn!("timed out waiting for the scheduled jobs");
         jobs.abort();
     }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Carries hints between this server and the others on its database, as long as the process lives.
+/// Starts the relay of hints between the servers on one database, until the process ends.
 fn relay(server: &Server, app: &App) -> anyhow::Result<()> {
     let mut origin = [0; 8];
     System.fill_random(&mut origin);
@@ -70,8 +70,8 @@ fn relay(server: &Server, app: &App) -> anyhow::Result<()> {
 
 fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
     let keys = match app.settings.auth {
-        AuthMode::Open => "open: no key is needed, one that is presented is checked",
-        AuthMode::Required => "required: everything under /api/v1 needs a key",
+        AuthMode::Open => "open: keys are optional",
+        AuthMode::Required => "required: every request under /api/v1 needs a key",
     };
     let administrator = app.settings.admin_key_hash.is_some();
     tracing::info!(
@@ -83,7 +83,7 @@ fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
     );
 }
 
-/// At the first signal no more work is handed out and the server drains; at the second it is gone.
+/// The first signal stops claims and drains the server. The second exits immediately.
 fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> std::io::Result<JoinHandle<()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -92,7 +92,7 @@ fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> std::io::Result<JoinHa
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: finishing what is in flight");
+        tracing::info!("stopping: completing requests in flight");
         app.stop_claiming();
         let _ = stop.send(true);
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Rows on their way out.
+//! Decodes rows.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 
-/// A row. A batch answers with an object for each, whose keys are the columns' names in the order
-/// in which the statement has them. JavaScript keeps that order as long as no name is a number, and
-/// keeps a column as long as no other has its name: the store's statements see to both.
+/// A row. D1 returns an object for each row, whose keys are the column names in the order of the
+/// statement. JavaScript keeps that order if no name is a number, and keeps all columns if their
+/// names are unique. The store's statements ensure both.
 #[derive(Debug)]
 pub(crate) struct Cells(Row);
 

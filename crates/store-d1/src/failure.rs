@@ -1,15 +1,15 @@
-//! Errors: whose fault they are.
+//! Classifies errors of D1.
 
 use octopoid_store::EngineError;
 use worker::{Error, js_sys};
 
-/// The code in which D1 reports every broken constraint.
+/// D1's code for constraint violations.
 const CONSTRAINT: &str = "SQLITE_CONSTRAINT";
 
-/// SQLite's code for a row or text that is longer than D1 keeps.
+/// SQLite's code for a row or text that exceeds D1's limit.
 const TOO_BIG: &str = "SQLITE_TOOBIG";
 
-/// Codes of SQLite that blame the statement: its text, or what it may not do.
+/// SQLite's codes for invalid or forbidden statements.
 const STATEMENT: [&str; 6] = [
     "SQLITE_ERROR",
     "SQLITE_AUTH",
@@ -19,8 +19,8 @@ const STATEMENT: [&str; 6] = [
     "Wrong number of parameter bindings",
 ];
 
-/// What D1 says when it has not begun with a batch: there is no room in the database or the account,
-/// too much is waiting, or the day's allowance of rows is used up.
+/// Messages of D1 when it has not started a batch: the storage limit of the database or the account
+/// is reached, D1 is overloaded, or the daily quota of rows is exhausted.
 const REFUSED: [&str; 8] = [
     "SQLITE_FULL",
     "overloaded",
@@ -32,10 +32,10 @@ const REFUSED: [&str; 8] = [
     "free tier daily row",
 ];
 
-/// SQLite's code for what cannot be read as it was written.
+/// SQLite's code for a corrupt database.
 const DAMAGED: [&str; 2] = ["SQLITE_CORRUPT", "SQLITE_NOTADB"];
 
-/// An error of the binding, in the store's words.
+/// Converts an error of the binding.
 pub(crate) fn engine_error(error: &Error, is_write: bool) -> EngineError {
     classified(message(error), is_write)
 }
@@ -47,9 +47,9 @@ fn message(error: &Error) -> String {
     }
 }
 
-/// D1 tells its errors apart by words only. Those that blame neither the data nor the statement are
-/// of the moment: an overload, a timeout, a connection that was lost. Unless D1 says that it has not
-/// begun, a write may have been done then.
+/// D1's errors can be distinguished only by their text. Errors that concern neither the data nor
+/// the statement are temporary: an overload, a timeout, a lost connection. A write may then have
+/// been committed, unless D1 reports that it has not started.
 fn classified(message: String, is_write: bool) -> EngineError {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&[CONSTRAINT]) {

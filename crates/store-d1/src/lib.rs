@@ -1,8 +1,8 @@
-//! The engine on Cloudflare D1: a batch of the store is a `batch()` of the binding, which D1 runs in
-//! one transaction.
+//! The engine on Cloudflare D1: a batch of the store is a `batch()` of the binding, which D1 runs
+//! in one transaction.
 //!
-//! D1 has one writer and knows no transaction that stays open, so there is nothing to hold and
-//! nothing to wait for: this crate only translates, and refuses what D1 would not keep exactly.
+//! D1 has one writer and no interactive transactions, so no locks are needed. This crate only
+//! converts values, and rejects those that D1 would not store exactly.
 
 mod cells;
 mod failure;
@@ -19,11 +19,11 @@ use worker::{D1Database, D1Result, send::SendFuture};
 
 use crate::{cells::Cells, failure::engine_error};
 
-/// The most bytes of text that the rows of one read have in all. An instance has 128 MB, and each text
-/// is there several times on its way from D1 to the client.
+/// The maximum total text of the rows of one read, in bytes. An instance has 128 MB, and each text
+/// is copied several times between D1 and the client.
 const TEXT_MAX: usize = 16 << 20;
 
-/// A D1 database, as a Worker is bound to it.
+/// The D1 database of a Worker's binding.
 #[derive(Debug)]
 pub struct D1 {
     database: D1Database,
@@ -37,29 +37,29 @@ struct Counters {
     written: AtomicU64,
 }
 
-/// What D1 counts, and limits or puts on the bill.
+/// The usage counted by D1, which is limited or billed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// Statements that were run.
     pub statements: u64,
-    /// Rows that statements looked at, those of indexes included.
+    /// Rows read, including those of indexes.
     pub read: u64,
-    /// Rows that statements changed, those of indexes included.
+    /// Rows written, including those of indexes.
     pub written: u64,
 }
 
 impl D1 {
-    /// The engine on this binding.
+    /// Creates an engine on this binding.
     pub fn new(database: D1Database) -> Self {
         Self { database, counters: None }
     }
 
-    /// The same, and it keeps what D1 counts. Reading that takes time with every answer.
+    /// Creates an engine that records D1's usage, which takes time with every response.
     pub fn counting(database: D1Database) -> Self {
         Self { database, counters: Some(Counters::default()) }
     }
 
-    /// What D1 has counted since the last time somebody asked.
+    /// The usage since the last call.
     pub fn take_counted(&self) -> Counted {
         let Some(counters) = &self.counters else { return Counted::default() };
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl D1 {
         }
     }
 
-    /// Runs a batch. What D1 is not asked, because another backend alone needs it, answers no rows.
+    /// Runs a batch. Statements that only other engines need return no rows.
     async fn run(&self, batch: Vec<Statement>, is_write: bool) -> Result<Vec<Rows>, EngineError> {
         let mut asked = Vec::with_capacity(batch.len());
         let mut prepared = Vec::with_capacity(batch.len());
@@ -79,24 +79,24 @@ impl D1 {
             asked.push(statement.is_some());
             prepared.extend(statement);
         }
-        // D1 refuses a batch of nothing.
+        // D1 rejects an empty batch.
         if prepared.is_empty() {
             return Ok(asked.iter().map(|_| Rows::new()).collect());
         }
         let results = self.database.batch(prepared).await;
         let results = results.map_err(|error| engine_error(&error, is_write))?;
         let mut results = results.iter();
-        // What was written is told, however long it is.
+        // The result of a write is not limited.
         let mut left = if is_write { usize::MAX } else { TEXT_MAX };
         let mut answer = |is_asked: bool| match is_asked.then(|| results.next()) {
             Some(Some(result)) => self.rows(result, &mut left),
-            Some(None) => Err(EngineError::Statement("D1 left out an answer".to_owned())),
+            Some(None) => Err(EngineError::Statement("D1 returned too few results".to_owned())),
             None => Ok(Rows::new()),
         };
         asked.into_iter().map(&mut answer).collect()
     }
 
-    /// The rows of an answer. `left` is how much text they may have, and becomes what the next may.
+    /// The rows of a result. `left` is the remaining text limit, and is reduced by their text.
     fn rows(&self, result: &D1Result, left: &mut usize) -> Result<Rows, EngineError> {
         if let Some(counters) = &self.counters {
             counters.add(result);
@@ -122,8 +122,8 @@ impl Counters {
     }
 }
 
-// JavaScript's promises must stay on their thread, and a Worker has but one. No other place rests on
-// that.
+// `SendFuture`: JavaScript promises must stay on their thread, and a Worker has only one. No other code
+// relies on that.
 impl Engine for D1 {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
         Box::pin(SendFuture::new(self.run(batch, false)))

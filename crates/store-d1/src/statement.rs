@@ -1,4 +1,4 @@
-//! Statements on their way in.
+//! Encodes statements.
 
 use octopoid_store::{
     EngineError,
@@ -11,7 +11,7 @@ use crate::failure::engine_error;
 /// JavaScript's numbers are exact below 2^53.
 const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// A parameter as JavaScript has it.
+/// A parameter as a JavaScript value.
 fn bound(parameter: &Parameter) -> Result<JsValue, EngineError> {
     match parameter {
         Parameter::Int(None) | Parameter::Text(None) => Ok(JsValue::NULL),
@@ -33,7 +33,7 @@ pub(crate) fn prepare(
     }
     let parameters: Vec<JsValue> =
         statement.parameters.iter().map(bound).collect::<Result<_, _>>()?;
-    // Nothing has been asked yet.
+    // Nothing has been sent yet.
     prepared.bind(&parameters).map(Some).map_err(|error| engine_error(&error, false))
 }
 

@@ -1,5 +1,5 @@
-//! A batch that runs on a connection: how long it may take, and what becomes of it when it takes
-//! longer or its caller goes away.
+//! A batch that runs on a connection: its timeout, and its cancellation on timeout or when its
+//! caller is dropped.
 
 use std::{
     sync::{
@@ -20,13 +20,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Aim, Session, failure::Failure, pipeline};
 
-/// How long a read may go on after its caller has gone. Most end sooner, and leave a connection that
-/// can be used again.
+/// How long a read may continue after its caller was dropped. Most reads end sooner, and their
+/// connection can be reused.
 const READ_GRACE: Duration = Duration::from_millis(100);
-/// How often PostgreSQL is asked to cancel a batch. A cancel request that arrives between two
+/// The number of cancel requests for a batch. A cancel request that arrives between two
 /// statements has no effect.
 const CANCELS: u32 = 2;
-/// How long a cancel request may take, and how long a batch may take to end after it.
+/// The timeout of a cancel request, and of the batch after it.
 const CANCEL_MAX: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Vec<Rows>, Failure>;
@@ -40,9 +40,8 @@ pub(crate) struct Connection {
     _share: OwnedSemaphorePermit,
 }
 
-/// A batch that was started. If it is dropped before its end, a read is cancelled, and a write goes
-/// on as if its caller were still there. Either way the connection counts as used until the batch
-/// has ended.
+/// A running batch. If it is dropped before its end, a read is cancelled, and a write is completed.
+/// In both cases the connection counts as used until the batch has ended.
 pub(crate) struct Execution {
     running: Option<Running>,
     aim: Aim,
@@ -63,8 +62,8 @@ impl Connection {
         self.client.as_ref().expect("it is taken only when this is dropped")
     }
 
-    /// Asks PostgreSQL to cancel what runs on the connection. The connection is closed afterwards:
-    /// the request may arrive late, and would then cancel the next batch.
+    /// Sends a cancel request for the connection. The connection is closed afterwards, because a
+    /// late request would cancel the next batch.
     async fn cancel(&self) {
         self.is_spoilt.store(true, Ordering::Relaxed);
         let token = self.client().cancel_token();
@@ -86,7 +85,7 @@ impl Drop for Connection {
 }
 
 impl Execution {
-    /// Prepares a batch to run on a connection, for at most `limit`.
+    /// Creates a batch for a connection with the timeout `limit`.
     pub(crate) fn new(
         connection: Connection,
         batch: Arc<Vec<Statement>>,
@@ -105,7 +104,7 @@ impl Execution {
         Self { running: Some(Running { answers, connection }), aim, limit }
     }
 
-    /// Runs it. A batch that was cancelled may still have been done; what PostgreSQL says of it is
+    /// Runs the batch. A cancelled batch may still have completed, so PostgreSQL's response decides
     /// the outcome.
     pub(crate) async fn outcome(mut self) -> Outcome {
         let running = self.running.as_mut().expect("only the end takes it");
@@ -117,7 +116,7 @@ impl Execution {
         });
         match (self.aim, outcome) {
             (Aim::Read, Err(Failure::Cancelled(_))) => Err(Failure::Final(EngineError::TooSlow)),
-            // A read leaves nothing to be unsure about.
+            // The outcome of a read does not matter.
             (Aim::Read, Err(Failure::Final(EngineError::Unconfirmed(text)))) => {
                 Err(Failure::Final(EngineError::Unavailable(text)))
             }
@@ -129,7 +128,7 @@ impl Execution {
 impl Drop for Execution {
     fn drop(&mut self) {
         let Some(mut running) = self.running.take() else { return };
-        // Without a runtime the process ends, and its connections with it.
+        // Without a runtime the process is exiting and closes its connections.
         let Ok(runtime) = Handle::try_current() else { return };
         let left = match self.aim {
             Aim::Read => READ_GRACE.min(self.limit),
@@ -140,11 +139,11 @@ impl Drop for Execution {
 }
 
 impl Running {
-    /// Lets it run for so long, and then has it cancelled. `None` if it does not end even so.
+    /// Runs the batch up to a timeout, then cancels it. Returns `None` if it does not end.
     async fn within(&mut self, limit: Duration) -> Option<Outcome> {
         if let Ok(outcome) = timeout(limit, &mut self.answers).await {
             if matches!(outcome, Err(Failure::TooLarge)) {
-                // The rest of the rows is still on its way.
+                // The rest of the rows is still being received.
                 self.connection.cancel().await;
             }
             return Some(outcome);

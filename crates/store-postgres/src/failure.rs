@@ -1,36 +1,36 @@
-//! What went wrong with a batch, and whether anything of it can have been done.
+//! Classifies errors of a batch by whether it may have been committed.
 
 use octopoid_store::EngineError;
 use tokio_postgres::{Error, error::SqlState};
 
-/// How far a batch had come.
+/// The progress of a batch at the time of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Nothing was sent.
     Before,
-    /// All of it was sent, and this is the answer to its beginning.
+    /// Everything was sent, and this is the response to BEGIN.
     Begin,
-    /// All of it was sent, and this is the answer to a statement.
+    /// Everything was sent, and this is the response to a statement.
     Sent,
-    /// All of it was sent, and this is the answer to a statement that is its own transaction.
+    /// Everything was sent, and this is the response to a statement without a transaction block.
     Whole,
-    /// This is the answer to the commit.
+    /// This is the response to COMMIT.
     Commit,
 }
 
-/// Why a batch was not run to its end.
+/// Why a batch failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
-    /// It met another one. Nothing was done, and it may be run again.
+    /// A conflict with another transaction. Nothing was changed, and the batch can be retried.
     Conflict(String),
-    /// It waited too long for a lock. Nothing was done, and it may be run again, but not before
-    /// others had their turn.
+    /// A lock timeout. Nothing was changed, and the batch can be retried after others had access to
+    /// the connection.
     Locked(String),
-    /// PostgreSQL ended it before its commit: it took too long, or was cancelled.
+    /// PostgreSQL ended it before its commit because of a timeout or a cancel request.
     Cancelled(String),
-    /// The answer has more text than allowed.
+    /// The result exceeds the text limit.
     TooLarge,
-    /// The rest.
+    /// All other errors.
     Final(EngineError),
 }
 
@@ -38,14 +38,14 @@ impl Failure {
     pub(crate) fn new(error: &Error, stage: Stage) -> Self {
         let text = described(error);
         let Some(code) = error.code() else {
-            // No answer of the server's: the connection is gone, or the driver has refused.
+            // Not an error of the server: the connection was lost, or the driver has failed.
             return Self::Final(match stage {
                 Stage::Before => EngineError::Unavailable(text),
                 _ if is_lost(error) => EngineError::Unconfirmed(text),
                 _ => EngineError::Statement(text),
             });
         };
-        // The server has said that a statement failed, so what follows it cannot be committed.
+        // The server reported a failed statement, so the transaction cannot be committed.
         let is_met = [&SqlState::T_R_SERIALIZATION_FAILURE, &SqlState::T_R_DEADLOCK_DETECTED];
         if is_met.contains(&code) {
             return Self::Conflict(text);
@@ -62,7 +62,7 @@ impl Failure {
         Self::Final(match &code.code()[..2] {
             "23" => EngineError::Constraint(text),
             _ if is_damage.contains(&code) => EngineError::Damaged(text),
-            // A standby says so here, with a code that elsewhere is a statement's fault.
+            // A standby reports this here, with a code that elsewhere means an invalid statement.
             _ if stage == Stage::Begin => EngineError::Unavailable(text),
             _ if is_server_unable(code) && may_be_committed => EngineError::Unconfirmed(text),
             _ if is_server_unable(code) => EngineError::Unavailable(text),
@@ -83,8 +83,8 @@ impl From<Failure> for EngineError {
     }
 }
 
-/// Whether the fault is the server's state, and not the statement's: it is starting, stopping, full,
-/// a standby, has no connection left, or took too long.
+/// Whether the error is caused by the state of the server, not by the statement: starting,
+/// stopping, disk full, standby, too many connections, timeout.
 fn is_server_unable(code: &SqlState) -> bool {
     // Connection exception, insufficient resources, operator intervention, system error; and a
     // read-only transaction.
@@ -97,7 +97,7 @@ fn is_lost(error: &Error) -> bool {
             .is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
-/// An error with its causes. The driver keeps what the server said in the cause.
+/// An error with its causes. The driver puts the server's message into the cause.
 pub(crate) fn described(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

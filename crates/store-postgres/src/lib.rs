@@ -1,9 +1,9 @@
 //! The engine on PostgreSQL, for many servers on one database.
 //!
-//! A batch is one transaction and is pipelined: everything is sent before an answer is awaited.
-//! Each connection keeps the statements that were prepared on it. A batch that meets another
-//! (a deadlock, a serialisation failure) is run again; one whose connection was lost is not,
-//! because it may have been committed.
+//! A batch is one transaction and is pipelined: everything is sent before a response is awaited.
+//! Each connection caches its prepared statements. A batch that fails because of a conflict (a
+//! deadlock, a serialization failure) is retried. A batch whose connection was lost is not, because
+//! it may have been committed.
 
 mod execution;
 mod failure;
@@ -39,31 +39,31 @@ use crate::{
 pub use location::{Location, LocationError};
 pub use relay::Relay;
 
-/// How often a batch is run that keeps meeting others.
+/// The maximum number of attempts for a batch with conflicts.
 const TRIES: u32 = 10;
-/// The pause before the second try; each further one is up to twice as long.
+/// The pause before the second attempt. Each further pause is up to twice as long.
 const PAUSE: Duration = Duration::from_millis(4);
-/// How long a read may go on when the process is about to end.
+/// How long a read may continue after shutdown has begun.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// How much longer than PostgreSQL itself the engine waits before it gives a batch up: what
-/// PostgreSQL says of a batch is better than not to know.
+/// How much longer than PostgreSQL's own timeout the engine waits for a batch, to receive
+/// PostgreSQL's response instead of an unknown outcome.
 const WRITE_TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 
-/// How the engine uses its database.
+/// Options of the engine.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The most connections at a time.
+    /// The maximum number of connections.
     pub connections: usize,
-    /// Whether statements are prepared. A pooler that gives each transaction another connection may
-    /// not know what was prepared on the last one.
+    /// Whether statements are prepared. Behind a transaction-mode pooler, the next transaction may
+    /// use a connection without the prepared statement.
     pub prepares: bool,
     /// How long a request waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long a batch may take.
+    /// The timeout of a batch.
     pub batch_timeout: Duration,
-    /// How long a read may take, if that is shorter.
+    /// The timeout of a read, if shorter.
     pub read_time_max: Duration,
-    /// How long a batch may wait for a lock before it gives its connection back and tries again.
+    /// How long a batch waits for a lock before it releases its connection and is retried.
     pub lock_wait: Duration,
 }
 
@@ -80,13 +80,13 @@ impl Default for Options {
     }
 }
 
-/// Why there is no engine.
+/// Why an engine could not be created.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Certificates cannot be used.
+    /// Certificates could not be loaded.
     #[error("TLS: {0}")]
     Tls(String),
-    /// The options make no sense.
+    /// The options are invalid.
     #[error("{0}")]
     Options(String),
 }
@@ -94,16 +94,16 @@ pub enum OpenError {
 /// A PostgreSQL database.
 pub struct Postgres {
     connections: Connections,
-    /// The health check's own, so that it waits for nobody.
+    /// The pool of the health check, which must not wait for other requests.
     health: Connections,
     session: Arc<Session>,
     options: Options,
     is_stopping: watch::Sender<bool>,
-    /// Makes pauses differ.
+    /// Input for the jitter of pauses.
     turns: AtomicU64,
 }
 
-/// What to do with a batch.
+/// The kind of a batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Aim {
     Read,
@@ -111,7 +111,7 @@ enum Aim {
 }
 
 impl Postgres {
-    /// An engine on this database. It connects when it is first used.
+    /// Creates an engine. It connects on first use.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
         let session = Arc::new(Session::new(&options));
         let connections = |max| Connections::new(location, &session, max, options.acquire_timeout);
@@ -125,7 +125,7 @@ impl Postgres {
         })
     }
 
-    /// Runs a batch, and again if others were in its way.
+    /// Runs a batch, and retries it after conflicts.
     async fn run(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
         let (batch, start) = (Arc::new(batch), Instant::now());
         let (mut pause, mut retry) = (PAUSE, None);
@@ -137,11 +137,11 @@ impl Postgres {
             if start.elapsed() > self.options.batch_timeout {
                 return Err(failure.into());
             }
-            tracing::debug!(?failure, "running a batch again");
+            tracing::debug!(?failure, "retrying a batch");
             retry = None;
             #[expect(
                 clippy::disallowed_methods,
-                reason = "who comes back at once meets the same batch again"
+                reason = "an immediate retry would meet the same conflict"
             )]
             tokio::time::sleep(self.jittered(pause)).await;
             pause *= 2;
@@ -173,22 +173,22 @@ impl Postgres {
         Execution::new(connection, batch, aim, session, limit).outcome().await
     }
 
-    /// Asks for the database's health.
+    /// Checks the health of the database.
     async fn check(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
         Ok(self.attempt(&self.health, &Arc::new(batch), aim).await?)
     }
 
-    /// Waits until reads have to end because the process does.
+    /// Waits until reads have to end because of a shutdown.
     async fn stopped(&self) {
         let _ = self.is_stopping.subscribe().wait_for(|is_stopping| *is_stopping).await;
-        #[expect(clippy::disallowed_methods, reason = "most reads end by themselves meanwhile")]
+        #[expect(clippy::disallowed_methods, reason = "most reads complete in this time")]
         tokio::time::sleep(STOP_GRACE).await;
     }
 
-    /// Between half of a pause and all of it, so that two batches that met do not meet again.
+    /// Jitter: between half of a pause and all of it, so that two batches do not conflict again.
     fn jittered(&self, pause: Duration) -> Duration {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        // Multiplying by a large odd number spreads what follows in order.
+        // Multiplying by a large odd number spreads consecutive numbers.
         let spread = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
         pause / 2 + pause * u32::try_from(spread).unwrap_or_default() / 2048
     }

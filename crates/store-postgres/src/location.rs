@@ -1,20 +1,19 @@
-//! Which database, and how to connect to it.
+//! Parses the URL of a PostgreSQL database.
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use thiserror::Error;
 use tokio_postgres::config::SslMode;
 
-/// How long connecting may take, unless the URL has a `connect_timeout`.
+/// The connect timeout, unless the URL has a `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(5);
-/// After how long without a sign of life a peer is asked for one, and how long it may fail to give
-/// one.
+/// The idle time before TCP keepalive probes, and how long a peer may leave them unanswered.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A database's URL: `postgres://user:password@host:port/database?sslmode=…`.
 ///
-/// The parameters are those of PostgreSQL's own library, as far as its Rust driver knows them, with
-/// all of its `sslmode`s, and `sslrootcert`.
+/// The parameters are those of libpq that the Rust driver supports, all values of `sslmode`, and
+/// `sslrootcert`.
 #[derive(Clone)]
 pub struct Location {
     pub(crate) config: tokio_postgres::Config,
@@ -24,22 +23,22 @@ pub struct Location {
     shown: String,
 }
 
-/// What `sslmode` asks for. The documentation of PostgreSQL's own library defines them.
+/// The values of `sslmode`, as defined by libpq.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// No encryption.
     Disable,
-    /// Encryption if the server has it.
+    /// Encryption if the server supports it.
     Prefer,
-    /// Encryption, whoever answers.
+    /// Encryption without verification.
     Require,
-    /// Encryption, and a certificate by somebody who is trusted.
+    /// Encryption with a trusted certificate.
     VerifyCa,
-    /// The same, with the server's name in it.
+    /// Encryption with a trusted certificate for the server's host name.
     VerifyFull,
 }
 
-/// Why a URL is no database's.
+/// Why a URL is invalid.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct LocationError(String);
@@ -54,7 +53,7 @@ impl FromStr for Mode {
             "require" => Self::Require,
             "verify-ca" => Self::VerifyCa,
             "verify-full" => Self::VerifyFull,
-            // Not repeated: a password with a question mark in it is read as parameters.
+            // The value is not shown: a password with a question mark is parsed as parameters.
             _ => {
                 let text = "the sslmode is not disable, allow, prefer, require, verify-ca or \
                             verify-full";
@@ -73,19 +72,18 @@ impl FromStr for Location {
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             match parameter.split_once('=') {
                 Some(("sslmode", value)) => mode = value.parse()?,
-                // libpq's word for the certificates that the system trusts.
+                // libpq's name for the system's trust store.
                 Some(("sslrootcert", "system")) => {}
                 Some(("sslrootcert", file)) => root_certificates = Some(PathBuf::from(file)),
                 _ => rest.push(parameter),
             }
         }
         let known = format!("{address}?{}", rest.join("&"));
-        // The driver's own words may repeat the URL, and with it the password.
-        let mut config: tokio_postgres::Config = known
-            .parse()
-            .map_err(|_| LocationError("it is not a PostgreSQL URL the driver can read".into()))?;
+        // The driver's error may contain the URL and the password.
+        let mut config: tokio_postgres::Config =
+            known.parse().map_err(|_| LocationError("it is not a valid PostgreSQL URL".into()))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(LocationError("the URL names no host".to_owned()));
+            return Err(LocationError("the URL has no host".to_owned()));
         }
         config.ssl_mode(match mode {
             Mode::Disable => SslMode::Disable,
@@ -118,7 +116,7 @@ impl fmt::Debug for Location {
     }
 }
 
-/// A URL for the log. A password may stand before the host, with any characters in it, or among the
+/// A URL for the log. A password may be before the host, with any characters in it, or among the
 /// parameters.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return "postgres".to_owned() };
@@ -127,7 +125,7 @@ fn without_password(url: &str) -> String {
         None => (None, rest),
     };
     let place = place.split('?').next().unwrap_or_default();
-    // Where the password ends is not certain, but where it begins is.
+    // The end of the password is ambiguous, but its start is not.
     match credentials.map(|credentials| credentials.split([':', '/', '?']).next()) {
         Some(Some(user)) => format!("{scheme}://{user}@{place}"),
         Some(None) | None => format!("{scheme}://{place}"),
@@ -158,7 +156,7 @@ mod tests {
             let error = read(url).map(|location| location.to_string()).unwrap_err();
             assert!(!error.contains("geheim"), "{error}");
         }
-        // Whatever the driver makes of these.
+        // However the driver parses these.
         for url in [
             "postgres://a:ge?geheim@h/db",
             "postgres://a:ge/geheim@h/db",

@@ -1,4 +1,4 @@
-//! Pipelining: all statements of a batch are sent before the first answer is awaited.
+//! Pipelining: all statements of a batch are sent before the first response is awaited.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
@@ -19,20 +19,20 @@ use crate::{
     values::{Bound, row},
 };
 
-/// A statement that PostgreSQL runs, ready to be sent.
+/// A statement to send.
 struct Query<'a> {
     text: Text,
     parameters: Vec<Bound<'a>>,
 }
 
 enum Text {
-    /// Parsed and planned before, on this connection.
+    /// Already prepared on this connection.
     Prepared(tokio_postgres::Statement),
-    /// Sent as it is.
+    /// Sent as text.
     Plain(String),
 }
 
-/// Runs a batch that changes nothing.
+/// Runs a read-only batch.
 pub(crate) async fn read(
     client: &ClientWrapper,
     batch: &[Statement],
@@ -58,7 +58,7 @@ pub(crate) async fn write(
     execute(client, session.begin_write(statements), ready, usize::MAX).await
 }
 
-/// Fails on a standby, and where an administrator has made transactions read-only.
+/// Fails on a standby, and if transactions are read-only by default.
 async fn check_writable(client: &ClientWrapper) -> Result<(), Failure> {
     let answers = client.simple_query("SHOW transaction_read_only").await;
     let answers = answers.map_err(|error| Failure::new(&error, Stage::Begin))?;
@@ -67,19 +67,19 @@ async fn check_writable(client: &ClientWrapper) -> Result<(), Failure> {
         _ => false,
     };
     if answers.iter().any(is_on) {
-        let text = "it takes no writes: it is a standby, or read-only".to_owned();
+        let text = "the database accepts no writes: it is a standby, or read-only".to_owned();
         return Err(Failure::Final(EngineError::Unavailable(text)));
     }
     Ok(())
 }
 
-/// How many statements PostgreSQL is to run.
+/// The number of statements for PostgreSQL.
 fn count(ready: &[Option<Query<'_>>]) -> usize {
     ready.iter().flatten().count()
 }
 
-/// Prepares what was not yet prepared on this connection. A text that was put together for one
-/// request is not: there are too many of them to keep.
+/// Prepares the statements that are not prepared on this connection yet. Dynamic statements are not
+/// prepared: there are too many of them to cache.
 async fn ready<'a>(
     client: &ClientWrapper,
     batch: &'a [Statement],
@@ -104,8 +104,8 @@ async fn ready<'a>(
     Ok(ready)
 }
 
-/// Sends everything before it waits for anything. So a caller that goes away in between leaves a
-/// transaction that ends by itself.
+/// Sends everything before it waits. If the caller is dropped in between, the transaction still
+/// completes.
 async fn execute(
     client: &ClientWrapper,
     begin: Option<&str>,
@@ -149,10 +149,10 @@ async fn execute(
     Ok(answers)
 }
 
-/// A request that is polled once to be sent, and once more for its answer.
+/// A request that is polled once to send it, and again for its response.
 type Pending<'a, T> = Pin<Box<MaybeDone<BoxFuture<'a, Result<T, Error>>>>>;
 
-/// Sends a request and does not wait for its answer.
+/// Sends a request without waiting for its response.
 async fn sent<'a, T>(
     request: impl Future<Output = Result<T, Error>> + Send + 'a,
 ) -> Pending<'a, T> {

@@ -1,4 +1,4 @@
-//! The connections, and which batches may use how many of them.
+//! The connection pool, with separate limits for reads and writes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,24 +23,24 @@ use crate::{
 
 /// A pool of connections.
 ///
-/// Reads leave a quarter of them for writes, and writes a quarter for reads, so that neither has to
-/// wait when the other is held up.
+/// Reads leave a quarter of the connections for writes, and writes a quarter for reads, so that one
+/// kind does not wait if the other is blocked.
 pub(crate) struct Connections {
     pool: Pool,
     tls: MakeRustlsConnect,
-    /// How many of them reads may use at a time, and how many writes.
+    /// The maximum number of connections for concurrent reads, and for writes.
     pub(crate) share: usize,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
-    /// Batches that waited too long for a lock and are tried again. They are few, so that a row that
-    /// stays locked does not hold up what has nothing to do with it.
+    /// The maximum number of retries after a lock timeout that run concurrently. It is low, so that
+    /// a locked row does not delay unrelated requests.
     retries: Semaphore,
     /// How long to wait for a connection.
     acquire_timeout: Duration,
 }
 
 impl Connections {
-    /// At most so many connections, which are made when they are needed.
+    /// Creates a pool. Connections are opened on demand.
     pub(crate) fn new(
         location: &Location,
         session: &Session,
@@ -61,7 +61,7 @@ impl Connections {
         })
     }
 
-    /// A connection for one batch, as soon as one is free.
+    /// Waits for a free connection for one batch.
     pub(crate) async fn get(&self, aim: Aim) -> Result<Connection, Failure> {
         let start = Instant::now();
         let share = match aim {
@@ -79,8 +79,8 @@ impl Connections {
         Ok(Connection::new(client, self.tls.clone(), share))
     }
 
-    /// The right to try a batch again that waited too long for a lock, or `None` if too many others
-    /// are about to.
+    /// A permit to retry a batch after a lock timeout, or `None` if too many other retries are
+    /// running.
     pub(crate) async fn retry(&self) -> Option<SemaphorePermit<'_>> {
         timeout(self.acquire_timeout, self.retries.acquire()).await.ok()?.ok()
     }
@@ -89,7 +89,7 @@ impl Connections {
 const NONE_FREE: &str = "no connection became free in time";
 const NO_ANSWER: &str = "it did not answer in time";
 
-/// A batch that is not even sent was not done.
+/// A batch that was not sent has changed nothing.
 fn no_connection(error: &PoolError) -> Failure {
     Failure::Final(match error {
         PoolError::Timeout(TimeoutType::Wait) => EngineError::Busy(NONE_FREE.to_owned()),
@@ -125,7 +125,7 @@ fn pool(
                 if settings.is_empty() {
                     return Ok(());
                 }
-                // A pooler lets clients in before it has reached the database.
+                // A pooler accepts clients before it has connected to the database.
                 let told = timeout(limit, client.batch_execute(&settings)).await;
                 told.map_err(|_| HookError::message(NO_ANSWER))?.map_err(HookError::Backend)
             })

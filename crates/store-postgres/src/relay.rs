@@ -1,7 +1,7 @@
-//! Hints between servers, over LISTEN and NOTIFY, on a connection of their own.
+//! Hints between servers, over LISTEN and NOTIFY, on a separate connection.
 //!
-//! Notifications are sent apart from the writes they tell of: in the transaction itself they would
-//! make all commits of the database wait for each other. So one may be lost; nothing depends on it.
+//! Notifications are sent after the write, not in its transaction, where NOTIFY would serialize all
+//! commits of the database. A notification may therefore be lost; nothing depends on it.
 
 use std::{collections::BTreeSet, future::poll_fn, sync::Arc, time::Duration};
 
@@ -12,46 +12,52 @@ use tokio_postgres::{AsyncMessage, Client, Error};
 use crate::{Location, OpenError, failure::described, tls};
 
 const CHANNEL: &str = "octopoid";
-/// A scope is told of at most so often.
+/// The minimum time between two notifications of a scope.
 const GATHER: Duration = Duration::from_millis(20);
-/// The pause before the second attempt to connect; each further one is twice as long, up to a
-/// bound.
+/// The pause before the second attempt to connect. Each further pause is twice as long, up to a
+/// maximum.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// What carries hints between this server and the others on its database.
+/// Relays hints between the servers on one database.
 pub struct Relay {
     location: Location,
     tls: tokio_postgres_rustls::MakeRustlsConnect,
     hints: Arc<Hints>,
-    /// Marks what this server has sent itself.
+    /// Identifies notifications of this server.
     origin: String,
 }
 
 impl Relay {
-    /// A relay for the hints of one store. `origin` is a number that no other server has.
+    /// Creates a relay for the hints of one store. `origin` must be unique for each server.
     pub fn new(location: &Location, hints: Arc<Hints>, origin: u64) -> Result<Self, OpenError> {
         let tls = tls::connector(location.mode, location.root_certificates.as_deref())?;
         Ok(Self { location: location.clone(), tls, hints, origin: format!("{origin:016x}") })
     }
 
-    /// Relays until it is dropped, and connects again whenever the connection is lost.
+    /// Relays until it is dropped, and reconnects when the connection is lost.
     pub async fn run(&self) {
         let mut pause = PAUSE;
         loop {
             match self.connected(&mut pause).await {
-                Ok(()) => tracing::info!("the connection for hints was closed"),
+                Ok(()) => tracing::info!("the connection for hints was closed, will reconnect"),
                 Err(error) => {
-                    tracing::warn!(cause = described(&error), "no hints from other servers");
+                    tracing::warn!(
+                        cause = described(&error),
+                        "no hints from other servers, will reconnect"
+                    );
                 }
             }
-            #[expect(clippy::disallowed_methods, reason = "nothing tells when a server is back")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "there is no notification when a server is back"
+            )]
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    /// Listens and tells for as long as one connection lasts.
+    /// Listens and notifies until the connection is lost.
     async fn connected(&self, pause: &mut Duration) -> Result<(), Error> {
         let (client, mut connection) = self.location.config.connect(self.tls.clone()).await?;
         let receiving = async {
@@ -65,7 +71,7 @@ impl Relay {
         let sending = async {
             client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
             *pause = PAUSE;
-            // Whatever was told before this moment was missed.
+            // Notifications sent before LISTEN were missed.
             self.hints.tell_all_here();
             loop {
                 self.tell(&client, &self.hints.outgoing().await).await?;
@@ -89,7 +95,7 @@ impl Relay {
             let payload = format!("{} {scope}", self.origin);
             client.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await?;
         }
-        #[expect(clippy::disallowed_methods, reason = "more hints may gather meanwhile")]
+        #[expect(clippy::disallowed_methods, reason = "collects hints to send them together")]
         tokio::time::sleep(GATHER).await;
         Ok(())
     }

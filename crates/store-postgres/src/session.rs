@@ -1,17 +1,18 @@
-//! What PostgreSQL is told for each connection, or for each transaction behind a pooler.
+//! Session settings, set for each connection, or for each transaction behind a pooler.
 
 use std::time::Duration;
 
 use crate::Options;
 
-/// Writes see what was committed before each statement; what they decide by, they hold.
+/// Each statement of a write sees what was committed before it. Writes lock the rows they depend
+/// on.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-/// Reads of several statements see one state.
+/// Reads of several statements use one snapshot.
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Plans of prepared statements are made once, for any parameters: every statement finds its rows by
-/// an index, so knowing the parameters makes no plan better. Peers that have vanished are noticed by
-/// keepalives, so that their connections and locks do not stay.
+/// Prepared statements use generic plans: every statement finds its rows by an index, so custom
+/// plans would not be better. Keepalives detect peers that have disappeared, so that their
+/// connections and locks are released.
 const CONNECTION: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("default_transaction_isolation", "'read committed'"),
@@ -20,12 +21,12 @@ const CONNECTION: [(&str, &str); 5] = [
     ("tcp_user_timeout", "30000"),
 ];
 
-/// How transactions begin, and how connections do.
+/// The statements that start connections and transactions.
 pub(crate) struct Session {
-    /// What a new connection is told.
+    /// The settings of a new connection.
     pub(crate) settings: String,
-    /// Whether statements are prepared. Where they are not, a pooler may give each transaction
-    /// another connection, so each transaction brings its settings along.
+    /// Whether statements are prepared. If not, a pooler may use a different connection for each
+    /// transaction, so each transaction sets its settings.
     pub(crate) prepares: bool,
     begin_read: String,
     begin_write: String,
@@ -35,12 +36,12 @@ impl Session {
     pub(crate) fn new(options: &Options) -> Self {
         let (batch_timeout, lock_wait) = (ms(options.batch_timeout), ms(options.lock_wait));
         let limits = [
-            // Where dead rows make a claim look costly, compiling it takes half a second each time,
-            // and running it a fraction of a millisecond.
+            // If dead rows increase the estimated cost of a claim, JIT compilation takes half a
+            // second each time, and the claim itself a fraction of a millisecond.
             ("jit", "off"),
             ("statement_timeout", &batch_timeout),
             ("lock_timeout", &lock_wait),
-            // Only a transaction whose client has vanished is idle: all of it is sent at once.
+            // A transaction is sent at once, so only one whose client has disappeared is idle.
             ("idle_in_transaction_session_timeout", &batch_timeout),
         ];
         if options.prepares {
@@ -61,12 +62,12 @@ impl Session {
         }
     }
 
-    /// How a read of so many statements begins. One that is alone is a transaction by itself.
+    /// The start of a read. A single statement needs no transaction block.
     pub(crate) fn begin_read(&self, statements: usize) -> Option<&str> {
         (statements > 1 || !self.prepares).then_some(&*self.begin_read)
     }
 
-    /// The same for a write.
+    /// The start of a write.
     pub(crate) fn begin_write(&self, statements: usize) -> Option<&str> {
         (statements > 1 || !self.prepares).then_some(&*self.begin_write)
     }
@@ -76,7 +77,7 @@ fn set(command: &str, (name, value): &(&str, &str)) -> String {
     format!("{command} {name} = {value}; ")
 }
 
-/// Milliseconds, as PostgreSQL takes them: zero would mean no limit.
+/// Milliseconds for PostgreSQL, where zero would mean no limit.
 fn ms(duration: Duration) -> String {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).max(1).to_string()
 }

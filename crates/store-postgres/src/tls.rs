@@ -1,4 +1,4 @@
-//! Encryption, as `sslmode` asks for it.
+//! TLS, as configured by `sslmode`.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Mode, OpenError};
 
-/// A connector that checks the server's certificate as far as the mode asks.
+/// A connector that verifies the server's certificate as the mode requires.
 pub(crate) fn connector(
     mode: Mode,
     root_certificates: Option<&Path>,
@@ -42,7 +42,7 @@ pub(crate) fn connector(
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
 }
 
-/// The certificates to trust: those of the file, or else the system's.
+/// The trusted certificates: those of the file, or the system's.
 fn roots(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = file {
@@ -59,17 +59,17 @@ fn roots(file: Option<&Path>) -> Result<RootCertStore, OpenError> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
     if roots.is_empty() {
-        return Err(OpenError::Tls("there is no certificate to trust".to_owned()));
+        return Err(OpenError::Tls("there are no trusted certificates".to_owned()));
     }
     Ok(roots)
 }
 
-/// Checks less than everything, as PostgreSQL defines it: `prefer` and `require` encrypt and believe
-/// whoever answers, `verify-ca` wants a trusted certificate, whatever name is in it.
+/// Verification for the weaker modes, as defined by PostgreSQL: `prefer` and `require` accept any
+/// certificate, `verify-ca` requires a trusted certificate for any name.
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,
-    /// What tells whether a certificate is trusted, if it has to be.
+    /// Verifies that a certificate is trusted, if required.
     chain: Option<Arc<WebPkiServerVerifier>>,
 }
 

@@ -1,16 +1,16 @@
-//! Parameters and columns, as PostgreSQL's protocol has them.
+//! Parameters and columns in PostgreSQL's protocol.
 
 use std::error::Error;
 
 use octopoid_store::engine::{Parameter, Row, Value};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
-/// A parameter on its way out.
+/// An encoded parameter.
 #[derive(Debug)]
 pub(crate) struct Bound<'a>(pub(crate) &'a Parameter);
 
 impl Bound<'_> {
-    /// The type that is declared for it: every number is a BIGINT.
+    /// The declared type: every number is a BIGINT.
     pub(crate) fn declared(&self) -> Type {
         match self.0 {
             Parameter::Int(_) => Type::INT8,
@@ -38,7 +38,7 @@ impl ToSql for Bound<'_> {
     to_sql_checked!();
 }
 
-/// A column on its way in.
+/// A decoded column.
 struct Column(Value);
 
 impl<'a> FromSql<'a> for Column {

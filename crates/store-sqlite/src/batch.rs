@@ -1,4 +1,4 @@
-//! Running the statements of a batch on a connection.
+//! Runs the statements of a batch on a connection.
 
 use octopoid_store::{
     EngineError,
@@ -6,12 +6,12 @@ use octopoid_store::{
 };
 use rusqlite::{Connection, ErrorCode, types::ValueRef};
 
-/// Why a batch was not run to its end.
+/// Why a batch failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// SQLite's reasons.
+    /// An SQLite error.
     Sqlite(rusqlite::Error),
-    /// The rows have more text than allowed.
+    /// The rows exceed the text limit.
     TooLarge,
 }
 
@@ -30,8 +30,8 @@ impl From<Failure> for EngineError {
     }
 }
 
-/// Runs statements in order and collects their rows, which may have `text_max` bytes of text. The
-/// caller holds the transaction.
+/// Runs statements in order and collects their rows, which may have at most `text_max` bytes of
+/// text. The caller holds the transaction.
 pub(crate) fn run(
     connection: &Connection,
     batch: &[Statement],
@@ -84,7 +84,7 @@ fn value(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Int(number),
-        // The schema has neither kind; a file written by others might.
+        // The schema has neither type, but a file written by another program might.
         #[expect(clippy::cast_possible_truncation, reason = "a saturating cast is meant")]
         ValueRef::Real(number) => Value::Int(number as i64),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
@@ -93,7 +93,7 @@ fn value(value: ValueRef<'_>) -> Value {
     }
 }
 
-/// Whose fault an error is.
+/// Classifies an SQLite error.
 fn engine_error(error: &rusqlite::Error) -> EngineError {
     let text = error.to_string();
     match error.sqlite_error_code() {

@@ -1,11 +1,11 @@
-//! Moving what was committed from the write-ahead log into the database file, so that the log stays
-//! short.
+//! Checkpoints: copying committed pages from the write-ahead log (WAL) into the database file, so
+//! that the WAL stays short.
 //!
-//! A thread of its own does it, so that the writer does not wait for the file's sync. Under
-//! constant load that thread never catches up with the end of the log; when the log has grown long
-//! the writer pauses once and finishes the rest, which is little by then. Reads of an old state keep
-//! the log from being restarted. They have a limit of time, and when the log has grown very long the
-//! writer waits for them. After a while without a write the log's file is cut.
+//! A separate thread checkpoints, so that the writer does not wait for the sync of the database
+//! file. Under constant load that thread never reaches the end of the WAL. When the WAL has become
+//! long, the writer pauses and checkpoints the rest, which is short by then. The WAL cannot be
+//! reset while a reader uses an old snapshot. Reads have a timeout, and when the WAL has become
+//! very long, the writer waits for them. After a while without writes the WAL file is truncated.
 
 use std::{
     path::Path,
@@ -22,83 +22,83 @@ use rusqlite::Connection;
 
 use crate::{BUSY_TIMEOUT, files::beside, reader::now};
 
-/// After so many bytes the thread is asked to look.
+/// The thread is signalled each time the WAL has grown by this number of bytes.
 const STEP: u64 = 16 << 20;
-/// A log of so many bytes is finished by the writer itself, and its file is kept at most as long for
-/// the next.
+/// From this size of the WAL the writer completes the checkpoint itself. The file is kept at most
+/// at this size for reuse.
 pub(crate) const LONG: u64 = 48 << 20;
-/// For a log of so many bytes the writer waits until the reads that need it have ended.
+/// From this size of the WAL the writer waits for the reads that use an old snapshot.
 pub(crate) const TOO_LONG: u64 = 128 << 20;
-/// A log of so many bytes is left when nothing is written.
+/// The maximum size of the WAL file while nothing is written.
 pub(crate) const AT_REST_MAX: u64 = 4 << 20;
 
-/// How long the writer waits for short reads to end.
+/// How long the writer waits for short reads.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long it waits for any. Only another program can read longer.
+/// How long the writer waits for all reads. Only another program can read longer.
 const LONG_PAUSE: Duration = READ_TIME_MAX.saturating_add(Duration::from_secs(1));
 
-/// What a page takes in the log beside itself.
+/// The size of the header of a WAL frame.
 const FRAME_HEAD: u64 = 24;
 
 /// How long one attempt to finish a checkpoint waits.
 const ATTEMPT: Duration = Duration::from_millis(250);
 
 pub(crate) struct Checkpointer {
-    log: Log,
+    wal: Wal,
     nudge: Option<flume::Sender<()>>,
-    /// Held by the thread that checkpoints.
-    turn: Arc<Mutex<()>>,
+    /// Held by the thread that is checkpointing.
+    lock: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// How long the log is, in bytes.
-struct Log {
-    /// Where the last commit ended, as SQLite tells.
+/// The size of the WAL, in bytes.
+struct Wal {
+    /// The end of the last commit, as reported by SQLite.
     end: Arc<AtomicU64>,
-    /// Where it ended when the thread was asked last.
-    asked_at: u64,
-    /// From where on the writer finishes the rest.
+    /// The end when the thread was last signalled.
+    signalled_at: u64,
+    /// The size from which the writer completes the checkpoint.
     restart_at: u64,
-    /// At most so long is the file.
+    /// The maximum size that the file may have.
     file: u64,
-    /// Another program reads an old state, and waiting for it was no use.
+    /// Whether another program uses an old snapshot, and waiting for it has timed out.
     is_held: bool,
 }
 
 impl Checkpointer {
-    /// Checkpoints with one connection what another writes to the database at `path`.
+    /// Starts the thread, which checkpoints with `connection` what `writer` writes.
     pub(crate) fn start(
         connection: Connection,
         writer: &mut Connection,
         path: &Path,
     ) -> rusqlite::Result<Self> {
-        let log = Log::of(writer, path)?;
-        // One nudge may wait; more would say nothing new.
+        let wal = Wal::of(writer, path)?;
+        // One pending signal is enough.
         let (nudge, nudges) = flume::bounded(1);
-        let turn = Arc::new(Mutex::new(()));
-        let own = Arc::clone(&turn);
+        let lock = Arc::new(Mutex::new(()));
+        let thread_lock = Arc::clone(&lock);
         let thread = std::thread::Builder::new()
             .name("sqlite-checkpoint".to_owned())
             .spawn(move || {
                 for () in &nudges {
-                    let _turn = own.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _guard = thread_lock.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Err(error) = checkpoint(&connection, "PASSIVE") {
-                        tracing::warn!(%error, "could not checkpoint, will retry");
+                        tracing::warn!(%error, "checkpoint failed, will retry");
                     }
                 }
             })
             .expect("the system starts a few threads");
-        Ok(Self { log, nudge: Some(nudge), turn, thread: Some(thread) })
+        Ok(Self { wal, nudge: Some(nudge), lock, thread: Some(thread) })
     }
 
-    /// Tells that the writer has committed.
+    /// Called after each commit of the writer.
     pub(crate) fn wrote(&mut self, writer: &Connection) {
-        let end = self.log.look();
-        if end < self.log.asked_at + STEP {
+        let end = self.wal.update_end();
+        if end < self.wal.signalled_at + STEP {
             return;
         }
-        self.log.asked_at = end;
-        if end >= self.log.restart_at {
+        self.wal.signalled_at = end;
+        if end >= self.wal.restart_at {
             self.restart(writer, end);
         }
         if let Some(nudge) = &self.nudge {
@@ -106,95 +106,95 @@ impl Checkpointer {
         }
     }
 
-    /// Finishes the checkpoint so that the log is restarted.
+    /// Completes the checkpoint so that the WAL is reset.
     fn restart(&mut self, writer: &Connection, end: u64) {
-        let is_pressing = end >= TOO_LONG && !self.log.is_held;
-        let (turn, pause) = if is_pressing {
-            (Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner)), LONG_PAUSE)
+        let is_pressing = end >= TOO_LONG && !self.wal.is_held;
+        let (lock, pause) = if is_pressing {
+            (Some(self.lock.lock().unwrap_or_else(PoisonError::into_inner)), LONG_PAUSE)
         } else {
-            (self.turn.try_lock().ok(), PAUSE)
+            (self.lock.try_lock().ok(), PAUSE)
         };
-        // The thread is at work: next time it will have left less to do.
-        if turn.is_none() {
+        // The thread is checkpointing: next time there is less to do.
+        if lock.is_none() {
             return;
         }
         match waiting(writer, pause, "RESTART") {
-            Ok(true) => self.log.begin_anew(),
+            Ok(true) => self.wal.reset(),
             Ok(false) => {
-                self.log.put_off(end);
+                self.wal.put_off(end);
                 if is_pressing {
-                    self.log.is_held = true;
+                    self.wal.is_held = true;
                     tracing::warn!(
                         bytes = end,
-                        "another program reads an old state of the database, so its log grows"
+                        "another program holds an old snapshot of the database, so the WAL grows"
                     );
                 }
             }
             Err(error) => {
-                self.log.put_off(end);
-                tracing::warn!(%error, "could not restart the log, will retry");
+                self.wal.put_off(end);
+                tracing::warn!(%error, "could not reset the WAL, will retry");
             }
         }
     }
 
-    /// Whether the log should be made shorter when nothing is written.
+    /// Whether the WAL should be truncated while nothing is written.
     pub(crate) fn is_long_at_rest(&self) -> bool {
-        self.log.file > AT_REST_MAX
+        self.wal.file > AT_REST_MAX
     }
 
-    /// Moves everything into the database file and cuts the log, unless a reader uses an old state
-    /// at this moment.
+    /// Checkpoints all pages and truncates the WAL, unless a reader uses an old snapshot at this
+    /// moment.
     pub(crate) fn shrink(&mut self, writer: &Connection) {
-        let Ok(_turn) = self.turn.try_lock() else { return };
+        let Ok(_guard) = self.lock.try_lock() else { return };
         match waiting(writer, Duration::ZERO, "TRUNCATE") {
             Ok(true) => {
-                self.log.begin_anew();
-                self.log.file = 0;
+                self.wal.reset();
+                self.wal.file = 0;
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "could not shorten the log, will retry"),
+            Err(error) => tracing::warn!(%error, "could not truncate the WAL, will retry"),
         }
     }
 }
 
-impl Log {
+impl Wal {
     fn of(writer: &mut Connection, path: &Path) -> rusqlite::Result<Self> {
         let page: u32 = writer.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let frame = u64::from(page) + FRAME_HEAD;
         let end = Arc::new(AtomicU64::new(0));
-        let told = Arc::clone(&end);
+        let hook_end = Arc::clone(&end);
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
             let pages = u64::try_from(pages).unwrap_or_default();
-            told.store(pages * frame, Ordering::Relaxed);
+            hook_end.store(pages * frame, Ordering::Relaxed);
             Ok(())
         }))?;
-        // What a server that was killed has left.
+        // A WAL file may be left by a server that was killed.
         let file = beside(path, "-wal").metadata().map_or(0, |file| file.len());
-        Ok(Self { end, asked_at: 0, restart_at: LONG, file, is_held: false })
+        Ok(Self { end, signalled_at: 0, restart_at: LONG, file, is_held: false })
     }
 
-    /// Where the log ends now.
-    fn look(&mut self) -> u64 {
+    /// Updates and returns the end of the WAL.
+    fn update_end(&mut self) -> u64 {
         let end = self.end.load(Ordering::Relaxed);
-        // The writer restarts the log by itself when everything was moved and no reader uses it.
-        if end < self.asked_at {
-            self.begin_anew();
+        // SQLite resets the WAL itself when all pages are checkpointed and no reader uses it.
+        if end < self.signalled_at {
+            self.reset();
         }
         self.file = self.file.max(end);
         end
     }
 
-    /// Tries again when the log has grown further, and when it becomes too long at the latest.
+    /// Retries when the WAL has grown further, at the latest when it becomes too long.
     fn put_off(&mut self, end: u64) {
         let later = end + LONG;
         self.restart_at = if end < TOO_LONG { later.min(TOO_LONG) } else { later };
     }
 
-    fn begin_anew(&mut self) {
-        self.asked_at = 0;
+    fn reset(&mut self) {
+        self.signalled_at = 0;
         self.restart_at = LONG;
         self.is_held = false;
-        // Until the next commit tells.
+        // Until the next commit reports it.
         self.end.store(0, Ordering::Relaxed);
     }
 }
@@ -203,17 +203,17 @@ impl Drop for Checkpointer {
     fn drop(&mut self) {
         self.nudge = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its hook already.
+            // A panic of the thread was already reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// Checkpoints, and waits so long for reads that stand in the way.
+/// Checkpoints, and waits at most `pause` for blocking reads.
 ///
-/// SQLite waits for the lock of a read mark, even if new readers have moved the mark to the end of
-/// the log meanwhile. Readers that overlap may hold that lock for ever. Each attempt looks at the
-/// marks again, so it takes several short ones instead of a long one.
+/// SQLite waits for the lock of a read mark even if new readers have moved the mark to the end of the
+/// WAL meanwhile. Overlapping readers can hold that lock forever. Each attempt reads the marks again,
+/// so several short attempts replace a long one.
 fn waiting(writer: &Connection, pause: Duration, mode: &str) -> rusqlite::Result<bool> {
     let start = now();
     let outcome = loop {
@@ -228,7 +228,7 @@ fn waiting(writer: &Connection, pause: Duration, mode: &str) -> rusqlite::Result
     outcome
 }
 
-/// Checkpoints, and tells whether nothing stood in the way.
+/// Checkpoints, and returns whether it was not blocked by a reader.
 fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         Ok(row.get::<_, i64>(0)? == 0)

@@ -1,4 +1,4 @@
-//! The files of a database: found, made, locked, and looked after while they are open.
+//! The files of a database: resolving, creating, locking, and checking them while they are open.
 
 use std::{
     fs::{File, OpenOptions},
@@ -13,15 +13,15 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
 
 use crate::OpenError;
 
-/// Only the user that the server runs as may read what is in the database. SQLite gives its other
-/// files the mode of the database file.
+/// The mode of new files: only the server's user can read them. SQLite creates its other files with
+/// the mode of the database file.
 const MODE: u32 = 0o600;
 
-/// The file itself, without links on the way: so that all who open it look for the same lock.
+/// The path without symbolic links, so that all servers use the same lock file.
 pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Only what exists can be resolved, and SQLite takes an empty file for a new database.
+            // Only existing files can be resolved. SQLite treats an empty file as a new database.
             private().append(true).open(path)?;
             path.canonicalize()
         }
@@ -29,7 +29,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Takes the lock that keeps a second server away from the file, which was asked for as `path`.
+/// Acquires the lock that prevents a second server from opening the file. `path` is for errors.
 pub(crate) fn lock(path: &Path, real: &Path) -> Result<File, OpenError> {
     let name = beside(real, ".lock");
     let file = private().truncate(false).write(true).open(&name);
@@ -41,7 +41,7 @@ pub(crate) fn lock(path: &Path, real: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The file of this database with that ending.
+/// The file of this database with the given suffix.
 pub(crate) fn beside(real: &Path, ending: &str) -> PathBuf {
     let mut name = real.as_os_str().to_owned();
     name.push(ending);
@@ -54,15 +54,15 @@ fn private() -> OpenOptions {
     options
 }
 
-/// The files that SQLite has open, by which a deleted or replaced one is noticed. What is written to
-/// such a file is lost, although SQLite reports no error.
+/// The files that SQLite has open, used to detect a deleted or replaced one. Writes to such a file
+/// are lost, although SQLite reports no error.
 pub(crate) struct Files(Vec<(PathBuf, Identity)>);
 
-/// Device and inode: no other file has the same as long as this one is open.
+/// Device and inode, which are unique while the file is open.
 type Identity = (u64, u64);
 
 impl Files {
-    /// Those of a database that is open: the file, its log, and the index of the log.
+    /// The files of an open database: the file, its WAL, and the WAL index.
     pub(crate) fn of(real: &Path) -> io::Result<Self> {
         let known = ["", "-wal", "-shm"].map(|ending| {
             let path = beside(real, ending);
@@ -72,14 +72,14 @@ impl Files {
         known.into_iter().collect::<io::Result<_>>().map(Self)
     }
 
-    /// Fails if one of them is not where it was.
+    /// Fails if one of them was deleted or replaced.
     pub(crate) fn check(&self) -> Result<(), EngineError> {
         for (path, known) in &self.0 {
             let what = match identity(path) {
                 Ok(found) if found == *known => continue,
                 Ok(_) => "was replaced".to_owned(),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => "was deleted".to_owned(),
-                Err(error) => format!("cannot be looked at ({error})"),
+                Err(error) => format!("cannot be checked ({error})"),
             };
             return Err(EngineError::Unavailable(format!(
                 "{} {what} while the server has it open: put it back, or stop the server and \

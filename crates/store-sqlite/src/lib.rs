@@ -1,8 +1,8 @@
 //! The store's engine on embedded SQLite.
 //!
-//! One thread writes: batches that arrive while a commit is under way share the next one, so that
-//! many callers pay for one sync to disk. Other threads read, each on its own connection. An
-//! answered write survives the death of the process and of the machine.
+//! One thread writes with group commit: batches that arrive during a commit share the next one and
+//! its sync to disk. Other threads read, each on its own connection. An acknowledged write survives
+//! a crash of the process and of the machine.
 
 mod batch;
 mod checkpoint;
@@ -46,31 +46,31 @@ pub use crate::peek::Peek;
 const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Page cache of each reading connection, in KiB.
 const READER_CACHE_KIB: i64 = 4 * 1024;
-/// More than the operations have constant texts, so that none of those is prepared twice.
+/// More than the number of constant statements, so that none of them is prepared twice.
 const STATEMENTS_MAX: usize = 512;
 
-/// The most queries in one UNION: as many as D1 takes.
+/// The maximum number of queries in one UNION, which is D1's limit.
 const UNION_MAX: i32 = 5;
 
-/// How long a statement waits for another program that has the file locked.
+/// How long a statement waits while another program has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a database is.
+/// The location of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// In this file, which is made if it does not exist.
+    /// A file, which is created if it does not exist.
     File(PathBuf),
-    /// In memory, and gone with the engine.
+    /// In memory, until the engine is dropped.
     Memory,
 }
 
 /// Why a database could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Another server has it open. Two would not see each other's wake-ups and page caches.
+    /// Another server has it open. Two servers would not see each other's hints.
     #[error("{0} is in use by another server")]
     InUse(PathBuf),
-    /// The file, or the lock beside it, cannot be used.
+    /// The database file or its lock file cannot be opened.
     #[error("cannot open {path}: {why}")]
     File {
         /// The file.
@@ -85,20 +85,19 @@ type Answer = Result<Vec<Rows>, EngineError>;
 /// An open SQLite database.
 pub struct Sqlite {
     writer: Writer,
-    /// None in memory, where only the writer's connection sees the data.
+    /// `None` in memory, where only the writer's connection sees the data.
     others: Option<Others>,
     stop: Arc<Stop>,
 }
 
-/// What a database on disk has beside the writer.
+/// The other connections of a database on disk.
 struct Others {
     readers: Readers,
-    /// As many as there are reading threads, but for one, so that no more read at once than both
-    /// together.
+    /// One fewer than there are reading threads.
     spare: Spare,
-    /// One thread that other reads cannot take.
+    /// A thread reserved for health checks.
     health: Readers,
-    /// Held for as long as the database is open; the system lets go of it when the process dies.
+    /// Held while the database is open. The operating system releases it when the process ends.
     _lock: File,
 }
 
@@ -108,7 +107,7 @@ impl Sqlite {
         Self::open_with(location, Times::default())
     }
 
-    /// The same with another limit for a read than a server has.
+    /// Opens a database with a different timeout for reads.
     pub fn open_with_limit(
         location: &Location,
         read_time_max: Duration,
@@ -156,7 +155,7 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        // The threads are waited for, and nobody waits for what they read.
+        // The threads are joined, and the results of their reads are not needed.
         self.stop.close();
     }
 }
@@ -173,8 +172,8 @@ impl Engine for Sqlite {
         }
     }
 
-    /// On the caller's thread if a connection is free: a few cached pages are read sooner than
-    /// another thread wakes up.
+    /// On the caller's thread if a connection is free: reading a few cached pages is faster than
+    /// waking another thread.
     fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Answer> {
         match self.others.as_ref().and_then(|others| others.spare.read_here(&batch)) {
             Some(answer) => Box::pin(std::future::ready(answer)),
@@ -204,10 +203,10 @@ impl Engine for Sqlite {
     }
 }
 
-/// Sends a job to a thread and waits for its answer. A write, once sent, is run whether or not the
-/// caller still waits; a read ends when the caller does not.
+/// Sends a job to a thread and waits for its answer. A write that was sent is run even if the
+/// caller has gone; a read is interrupted.
 async fn ask<T>(jobs: &flume::Sender<T>, job: impl FnOnce(oneshot::Sender<Answer>) -> T) -> Answer {
-    let stopped = || EngineError::Unavailable("the database has been closed".to_owned());
+    let stopped = || EngineError::Unavailable("the database is closed".to_owned());
     let (reply, answer) = oneshot::channel();
     jobs.send_async(job(reply)).await.map_err(|_| stopped())?;
     answer.await.map_err(|_| stopped())?
@@ -223,7 +222,7 @@ fn connect(path: &Path, cache_kib: i64) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // Without this, a cached statement is prepared anew whenever a bound value might suggest
+    // Without this, a cached statement is prepared again whenever a bound value might suggest
     // another plan.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // What D1 would refuse fails here too.

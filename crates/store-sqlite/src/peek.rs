@@ -1,4 +1,4 @@
-//! A look at a file before it is opened, which changes nothing in it.
+//! Opens a file read-only to check it before the engine opens it.
 
 use std::{path::Path, sync::Mutex};
 
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{Answer, BUSY_TIMEOUT, OpenError, batch::run, failed};
 
-/// A file that is opened for reading alone. It may be any program's, and others may have it open.
+/// A file opened read-only. It may belong to any program, and others may have it open.
 pub struct Peek(Mutex<Connection>);
 
 impl Peek {
@@ -32,7 +32,7 @@ impl Engine for Peek {
     }
 
     fn write(&self, _: Vec<Statement>) -> BoxFuture<'_, Answer> {
-        let why = "the file was opened for reading alone".to_owned();
+        let why = "the file was opened read-only".to_owned();
         Box::pin(ready(Err(EngineError::Unavailable(why))))
     }
 }

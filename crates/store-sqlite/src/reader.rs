@@ -1,4 +1,4 @@
-//! A connection that reads, and what ends its reads early.
+//! A reading connection, and the interruption of its reads.
 
 use std::{
     sync::{
@@ -20,18 +20,18 @@ use crate::{
     batch::{Failure, run},
 };
 
-/// After so many steps of SQLite's virtual machine it is asked whether the read shall go on: some
-/// ten thousand times a second.
+/// The number of virtual machine instructions between two calls of SQLite's progress handler, which
+/// checks whether to interrupt the read: about ten thousand times a second.
 const STEPS: std::ffi::c_int = 4_096;
 
-/// How long reads may take.
+/// Timeouts for reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
-    /// A read on a thread of the engine.
+    /// For a read on a thread of the engine.
     pub(crate) read: Duration,
-    /// A read on the caller's thread, before a thread of the engine takes it over.
+    /// For a read on the caller's thread, before it is moved to a thread of the engine.
     pub(crate) read_by_key: Duration,
-    /// A read while the server stops, from the moment it was asked for.
+    /// For a read during shutdown, from the time of the request.
     pub(crate) stopping: Duration,
 }
 
@@ -45,12 +45,12 @@ impl Default for Times {
     }
 }
 
-/// What all reads of an engine look at.
+/// The stop flags that all reads of an engine check.
 #[derive(Default)]
 pub(crate) struct Stop {
-    /// Reads that take long end.
+    /// Long reads are interrupted.
     is_stopping: AtomicBool,
-    /// All reads end.
+    /// All reads are interrupted.
     is_closed: AtomicBool,
 }
 
@@ -64,7 +64,7 @@ impl Stop {
     }
 }
 
-/// A read that waits for its turn.
+/// A queued read.
 pub(crate) struct Read {
     batch: Vec<Statement>,
     asked: Instant,
@@ -77,18 +77,18 @@ impl Read {
     }
 }
 
-/// A read that runs.
+/// A running read.
 struct Running {
     asked: Instant,
-    /// When it has taken too long.
+    /// The deadline.
     ends: Instant,
-    /// Who waits for it; none if that is the thread it runs on.
+    /// The waiting caller; `None` if it runs on the caller's thread.
     caller: Option<oneshot::Sender<Answer>>,
-    /// Why it was ended.
+    /// Why it was interrupted.
     ended: Option<End>,
 }
 
-/// Why a read does not go on.
+/// Why a read was interrupted.
 #[derive(Clone, Copy)]
 enum End {
     Gone,
@@ -99,7 +99,7 @@ enum End {
 impl From<End> for EngineError {
     fn from(end: End) -> Self {
         match end {
-            End::Gone => Self::Unavailable("the caller has gone".to_owned()),
+            End::Gone => Self::Unavailable("the caller has disconnected".to_owned()),
             End::Slow => Self::TooSlow,
             End::Stopping => Self::Stopping,
         }
@@ -123,10 +123,10 @@ impl Running {
     }
 }
 
-/// A connection whose reads can be ended.
+/// A connection whose reads can be interrupted.
 pub(crate) struct Reader {
     connection: Connection,
-    /// None while nothing is read: what else the connection does is not ended.
+    /// `None` while no read is running: other work of the connection is not interrupted.
     running: Arc<Mutex<Option<Running>>>,
     stop: Arc<Stop>,
     times: Times,
@@ -160,7 +160,7 @@ impl Reader {
         &mut self.connection
     }
 
-    /// Reads and answers, unless nobody waits for the answer.
+    /// Reads and answers, unless the caller has gone.
     pub(crate) fn serve(&self, read: Read) {
         let Read { batch, asked, reply } = read;
         let ends = now() + self.times.read;
@@ -171,7 +171,7 @@ impl Reader {
         }
     }
 
-    /// Reads on the caller's thread. None if that takes too long for it.
+    /// Reads on the caller's thread. Returns `None` if the read takes too long.
     pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
         let asked = now();
         let ends = asked + self.times.read_by_key;
@@ -182,7 +182,7 @@ impl Reader {
         }
     }
 
-    /// Runs a batch on one state of the database, and returns whom to answer.
+    /// Runs a batch in one snapshot, and returns the result and the caller.
     fn read(
         &self,
         batch: &[Statement],
@@ -212,7 +212,7 @@ impl Reader {
         run(&self.connection, batch, TEXT_MAX)
     }
 
-    /// Lets go of the state that was read.
+    /// Ends the read transaction and releases the snapshot.
     fn end_with(&self, answer: Answer) -> Answer {
         if self.connection.is_autocommit() {
             return answer;
@@ -233,7 +233,7 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long reads and waits last is measured here")]
+#[expect(clippy::disallowed_methods, reason = "measures the duration of reads and waits")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

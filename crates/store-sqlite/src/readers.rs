@@ -1,4 +1,4 @@
-//! The threads that read, each on its own connection.
+//! The reader threads, each with its own connection.
 
 use std::{
     sync::{Mutex, PoisonError, TryLockError},
@@ -12,10 +12,10 @@ use crate::{
     reader::{Read, Reader},
 };
 
-/// The most batches that wait; senders beyond that wait themselves.
+/// The maximum number of queued batches. Further senders wait.
 const QUEUE_MAX: usize = 4096;
 
-/// The reading threads. Dropping them waits for what they are doing.
+/// The reader threads. Dropping them waits for running reads.
 pub(crate) struct Readers {
     jobs: Option<flume::Sender<Read>>,
     threads: Vec<JoinHandle<()>>,
@@ -50,13 +50,13 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // A panic of the thread has been reported by its hook already.
+            // A panic of the thread was already reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// Connections for reads on the caller's own thread.
+/// Connections for reads on the caller's thread.
 pub(crate) struct Spare(Vec<Mutex<Reader>>);
 
 impl Spare {
@@ -64,7 +64,7 @@ impl Spare {
         Self(readers.into_iter().map(Mutex::new).collect())
     }
 
-    /// Reads on the caller's thread, if a connection is free at this moment and the read is short.
+    /// Reads on the caller's thread if a connection is free and the read is short.
     pub(crate) fn read_here(&self, batch: &[Statement]) -> Option<Answer> {
         let free = self.0.iter().find_map(|reader| match reader.try_lock() {
             Ok(reader) => Some(reader),

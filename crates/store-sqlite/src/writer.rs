@@ -1,4 +1,4 @@
-//! The one thread that writes, and its group commit.
+//! The writer thread and its group commit.
 
 use std::{thread::JoinHandle, time::Duration};
 
@@ -18,19 +18,19 @@ use crate::{
     reader::{Read, Reader},
 };
 
-/// The most batches that share a commit.
+/// The maximum number of batches in a commit.
 const GROUP_MAX: usize = 512;
-/// The text from which no further batch joins a group, so that a group does not make the log long.
+/// The total text from which no further batch joins a group, to limit the size of the WAL.
 const GROUP_TEXT_MAX: usize = 8 << 20;
-/// The most batches that wait; senders beyond that wait themselves.
+/// The maximum number of queued batches. Further senders wait.
 const QUEUE_MAX: usize = 4096;
-/// After so much time without a write the log is made short.
+/// The time without writes after which the WAL is truncated.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// A batch that waits for its turn.
+/// A queued batch.
 pub(crate) struct Write {
     batch: Vec<Statement>,
-    /// How many bytes of text its parameters have.
+    /// The number of bytes of text in its parameters.
     text: usize,
     reply: oneshot::Sender<Answer>,
 }
@@ -46,20 +46,20 @@ impl Write {
     }
 }
 
-/// A job for the writing thread.
+/// A job for the writer thread.
 pub(crate) enum Job {
     Write(Write),
-    /// Of a database in memory, which only the writer's connection sees.
+    /// A read of an in-memory database, which only the writer's connection sees.
     Read(Read),
 }
 
-/// The writing thread. Dropping it lets the thread finish what it has and waits for it.
+/// The writer thread. Dropping it completes the queued jobs and joins the thread.
 pub(crate) struct Writer {
     jobs: Option<flume::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What belongs to a database on disk.
+/// The parts that only a database on disk has.
 pub(crate) struct OnDisk {
     pub(crate) checkpointer: Checkpointer,
     pub(crate) files: Files,
@@ -84,13 +84,13 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been reported by its hook already.
+            // A panic of the thread was already reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// What the writing thread has.
+/// The state of the writer thread.
 struct Loop {
     connection: Reader,
     inbox: flume::Receiver<Job>,
@@ -107,14 +107,14 @@ impl Loop {
             if !group.is_empty() {
                 self.finish(&mut group);
             }
-            // Only now: under steady reads the writes before them would never be committed.
+            // Reads are run after the commit; otherwise continuous reads would block the writes.
             if let Some(read) = read {
                 self.connection.serve(read);
             }
         }
     }
 
-    /// Waits for a job, and makes the log short if none comes for a while.
+    /// Waits for a job, and truncates the WAL if none arrives for a while.
     fn next(&mut self) -> Option<Job> {
         loop {
             let Some(disk) = self.disk.as_mut().filter(|disk| disk.checkpointer.is_long_at_rest())
@@ -131,8 +131,7 @@ impl Loop {
         }
     }
 
-    /// Adds this write and those that wait behind it to the group. A read ends the group and is
-    /// returned.
+    /// Adds this write and the queued ones to the group. A read ends the group and is returned.
     fn gather(&self, mut job: Job, group: &mut Vec<Write>) -> Option<Read> {
         let mut text = 0;
         loop {
@@ -150,8 +149,8 @@ impl Loop {
         }
     }
 
-    /// Commits a group and answers it. A reply leaves only after the commit that makes it true.
-    /// A caller that has stopped waiting does not want it.
+    /// Commits a group and answers it. Replies are sent only after the commit. Callers that have
+    /// gone are ignored.
     fn finish(&mut self, group: &mut Vec<Write>) {
         let checked = self.disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
         match checked.and_then(|()| commit(self.connection.connection(), group)) {
@@ -173,11 +172,11 @@ impl Loop {
     }
 }
 
-/// Why a transaction was undone.
+/// Why a transaction was rolled back.
 enum Undone {
-    /// A batch failed. Without it, the others may succeed.
+    /// A batch failed. The others may succeed without it.
     Batch(Failure),
-    /// The transaction itself could not be begun or committed.
+    /// The transaction itself could not be started or committed.
     All(EngineError),
 }
 
@@ -190,9 +189,9 @@ impl From<Undone> for EngineError {
     }
 }
 
-/// Runs a group in one transaction. A batch that fails is a rare bug, so the group is run as it is
-/// first; only if one fails is all of it undone and run again, each batch in a savepoint of its
-/// own, so that the bad one harms no other.
+/// Runs a group in one transaction. A failing batch is a rare bug, so the group is first run
+/// without savepoints. Only if a batch fails, the group is rolled back and run again, each batch in
+/// its own savepoint, so that the failing one does not affect the others.
 fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, EngineError> {
     // What is written came in small pieces, and must not fail because it is large in all.
     let run = |write: &Write| run(connection, &write.batch, usize::MAX);
@@ -204,26 +203,26 @@ fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, Engin
     let alone = |write: &Write| run_alone(connection, write);
     match transaction(connection, || group.iter().map(alone).collect()) {
         Ok(answers) => Ok(answers),
-        // SQLite commits nothing of a transaction that has met a damaged page.
+        // SQLite does not commit a transaction that has read a corrupt page.
         Err(Undone::All(EngineError::Damaged(_))) => {
             let own = |write| transaction(connection, || run(write)).map_err(Into::into);
             Ok(group.iter().map(own).collect())
         }
         Err(Undone::All(error)) => Err(error),
-        // SQLite has given up the transaction by itself: on a full disk, for instance.
+        // SQLite has rolled the transaction back itself, for example on a full disk.
         Err(Undone::Batch(failure)) => {
             Err(EngineError::Unavailable(EngineError::from(failure).to_string()))
         }
     }
 }
 
-/// Commits what `work` does, or nothing.
+/// Runs `work` in a transaction.
 fn transaction<T>(
     connection: &Connection,
     work: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<T, Undone> {
     let unable = |error: rusqlite::Error| Undone::All(EngineError::Unavailable(error.to_string()));
-    // Left over if undoing the last one failed.
+    // A transaction is left open if the last rollback failed.
     undo(connection).map_err(unable)?;
     execute(connection, "BEGIN IMMEDIATE").map_err(unable)?;
     let outcome = match work() {
@@ -240,15 +239,15 @@ fn transaction<T>(
     outcome
 }
 
-/// Rolls back what has been begun.
+/// Rolls back an open transaction.
 fn undo(connection: &Connection) -> rusqlite::Result<()> {
     if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
 }
 
-/// What a commit that failed has done. Without room, the log has no end of the transaction, and
-/// SQLite never writes the end of one that has met a damaged page. After any other error the end
-/// may be there: SQLite takes the transaction back, but would find it in the log if the process
-/// died now.
+/// The outcome of a failed commit. If the disk is full, the WAL has no commit record, and SQLite
+/// never writes one for a transaction that has read a corrupt page. After any other error the
+/// commit record may be in the WAL: SQLite rolls back, but would recover the transaction after a
+/// crash.
 fn commit_error(error: &rusqlite::Error) -> EngineError {
     let text = error.to_string();
     match error.sqlite_error_code() {
@@ -263,7 +262,7 @@ fn commit_error(error: &rusqlite::Error) -> EngineError {
     }
 }
 
-/// Runs one batch, all or nothing. The outer error means that the whole group is lost.
+/// Runs one batch in a savepoint. The outer error means that the whole group has failed.
 fn run_alone(connection: &Connection, write: &Write) -> Result<Answer, Failure> {
     execute(connection, "SAVEPOINT job")?;
     match run(connection, &write.batch, usize::MAX) {

@@ -61,7 +61,7 @@ const FIND: &str = concatcp!(
     " FROM actions WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
 );
 
-/// The newest first.
+/// Newest first.
 const NEWEST_FIRST: Order = Order {
     name: "actions",
     columns: Action::NAMES,
@@ -88,7 +88,7 @@ pub struct Filter {
     pub entity_type: Option<String>,
     /// About this one.
     pub entity_id: Option<String>,
-    /// With this status; nobody checks that there is such a status.
+    /// With this status, which is not validated.
     pub status: Option<String>,
 }
 
@@ -164,7 +164,7 @@ impl Store {
         let wanted = match patch.wanted() {
             Ok(wanted) => wanted.map(Status::as_str),
             Err(refusal) => {
-                // That there is no such action is said first.
+                // A missing action takes precedence.
                 let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
                 first(rows, record::read::<Action>)?.ok_or_else(not_found)?;
                 return Err(refusal.into());
@@ -184,7 +184,7 @@ impl Store {
         self.change_action(id, within, write, updated, Action::why_not_patched).await
     }
 
-    /// Notes how an action ended, whether or not anybody had asked for its execution.
+    /// Records the final status of an action, whether or not its execution was requested.
     pub async fn end_action(
         &self,
         id: &str,

@@ -54,9 +54,9 @@ macro_rules! moving {
 
 const MOVE: &str = moving!("");
 
-/// The same for a task that begins to wait, which must not wait for itself. If another task has begun
-/// to wait for it since it was read (`?9`), nothing is written and it is read again: this statement
-/// would not see what that other one waits for.
+/// The same for a task that begins to wait, which must not wait for itself. If another task has
+/// begun to wait for it since it was read (`?9`), nothing is written and it is read again: this
+/// statement would not see what that other one waits for.
 const MOVE_WAITING: &str = moving!(concat!(
     " AND NOT ",
     closes_cycle!("is_awaited = 1", "?1", "?7", "?8"),
@@ -157,7 +157,7 @@ impl Store {
         Err(Refusal::Race { step: request.step() }.into())
     }
 
-    /// Writes a change. `None` if the task is no longer what it was.
+    /// Writes a change. Returns `None` if the task has changed since it was read.
     async fn write_change(
         &self,
         was: &CurrentTask,
@@ -170,8 +170,8 @@ impl Store {
         if blocks {
             write.hold_all(dependencies::locks(&change.task));
         }
-        // A batch that ends a task goes on to its dependents, and one that edits a dependent goes on
-        // to what it waits for: opposite lock orders would deadlock.
+        // A batch that ends a task goes on to its dependents, and one that edits a dependent goes
+        // on to what it waits for: opposite lock orders would deadlock.
         if was.is_awaited && change.task.queue == queue::DONE {
             write.hold(Lock::task(&was.task.id));
         }

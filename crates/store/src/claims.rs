@@ -22,9 +22,9 @@ use crate::{
     write::{Answer, Write},
 };
 
-/// The lanes of a queue, each found from the one before it, and those of them that fit. They are few
-/// (one for each pair of role and type), so looking at the head of each finds the most urgent task
-/// without passing over tasks that do not fit, however long the queue is.
+/// The lanes of a queue, each found from the one before it, and those of them that fit. They are
+/// few (one for each pair of role and type), so looking at the head of each finds the most urgent
+/// task without passing over tasks that do not fit, however long the queue is.
 macro_rules! lanes {
     ($role:literal, $kind:literal) => {
         concat!(
@@ -62,8 +62,8 @@ macro_rules! sqlite_lanes {
     };
 }
 
-/// The reviews whose lease has ended by `$now`. They are few: some of those that a scope's reviewers
-/// hold. A claim may take them as well.
+/// The reviews whose lease has ended by `$now`. They are few: some of those that a scope's
+/// reviewers hold. A claim may take them as well.
 macro_rules! lapsed {
     ($now:literal) => {
         concat!(
@@ -153,7 +153,7 @@ const TAKE_FREE: &str = concatcp!(
 
 const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
-/// Takes the most urgent review: one that nobody has, or one whose reviewer's lease has ended.
+/// Claims the most urgent review that has no reviewer, or whose reviewer's lease has expired.
 const TAKE_REVIEW: &str = concatcp!(
     candidates!("?8"),
     take_review!(),
@@ -227,8 +227,8 @@ const RECORD: Sql = Sql::OnlySqlite(concat!(
      FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
 ));
 
-/// Where a role claims from: as its own scope has it, or as whoever registered it last. For a caller
-/// who is confined to a scope, other scopes' roles do not exist.
+/// Where a role claims from: as its own scope has it, or as whoever registered it last. For a
+/// caller who is confined to a scope, other scopes' roles do not exist.
 const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
      AND (?3 IS NULL OR scope = ?3) \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";

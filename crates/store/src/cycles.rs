@@ -1,4 +1,4 @@
-//! Tasks that would wait for each other, and so for ever.
+//! Detection of dependency cycles.
 //!
 //! The write itself refuses to close a cycle, and the refusal is explained by looking again. Where
 //! many write, those that begin to wait in one scope do so one after the other (`Lock::waiting`).
@@ -11,8 +11,8 @@ use octopoid_domain::{
 use crate::{Result, Store, all, engine::bind, lists::json, row::RowReader};
 
 /// The pairs of a waiting task and its blocker that are reached from the blockers `$list` in the
-/// scope `$scope`, the near ones first; as many as `LINKS_MAX`. A blocker that is done is none. What
-/// is joined to the scope keeps its index out of the plan: a scope has more pairs than a task.
+/// scope `$scope`, the near ones first; as many as `LINKS_MAX`. A blocker that is done is none.
+/// What is joined to the scope keeps its index out of the plan: a scope has more pairs than a task.
 macro_rules! links {
     ($scope:literal, $list:literal) => {
         concat!(

@@ -108,7 +108,7 @@ macro_rules! waiting {
     };
 }
 
-/// A blocker that is done already is left out; one that nobody knows is a marker and stays.
+/// A done blocker is removed. An unknown id is a marker and is kept.
 const WAIT: Sql = Sql::Differs {
     sqlite: waiting!("json_each(?3)"),
     postgres: waiting!("json_array_elements_text(?3::json) WITH ORDINALITY AS listed (value, key)"),

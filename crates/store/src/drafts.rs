@@ -74,7 +74,7 @@ const CREATE: Sql = Sql::Differs {
 const FIND: &str =
     concatcp!("SELECT ", Draft::NAMES, " FROM drafts WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
-/// The newest first.
+/// Newest first.
 const OF_SCOPE: Order = Order {
     name: "drafts",
     columns: Draft::NAMES,
@@ -86,7 +86,7 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::number("id")], ..OF_SCOPE };
 
-/// Marks a draft before it is deleted, so that what follows in the batch can tell whether it is.
+/// Marks a draft before its deletion, so that later statements of the batch can check the mark.
 const MARK: &str = "UPDATE drafts SET write_id = ?3 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING id";
 
@@ -180,7 +180,7 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Draft> {
         if let Err(refusal) = patch.check() {
-            // That there is no such draft is said first.
+            // A missing draft takes precedence.
             self.get_draft(id, within).await?;
             return Err(refusal.into());
         }

@@ -45,7 +45,7 @@ const PUT: &str = concatcp!(
     Flow::NAMES
 );
 
-/// By name.
+/// Sorted by name.
 const BY_NAME: Order = Order {
     name: "flows",
     columns: Flow::NAMES,
@@ -57,7 +57,7 @@ const BY_NAME: Order = Order {
 
 const FIND: &str = concatcp!("SELECT ", Flow::NAMES, " FROM flows WHERE scope = ?1 AND name = ?2");
 
-/// Marks a flow before it is deleted, so that what follows in the batch can tell whether it is.
+/// Marks a flow before its deletion, so that later statements of the batch can check the mark.
 const MARK: &str = "UPDATE flows SET write_id = ?3 WHERE scope = ?1 AND name = ?2 RETURNING name";
 
 const DELETE: &str = "DELETE FROM flows WHERE scope = ?1 AND name = ?2 AND write_id = ?3";
@@ -67,7 +67,7 @@ fn not_found() -> StoreError {
 }
 
 impl Store {
-    /// Registers a flow, or registers it anew, and returns it as it is stored.
+    /// Registers or updates a flow, and returns the stored one.
     pub async fn put_flow(
         &self,
         scope: &str,

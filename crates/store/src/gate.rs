@@ -85,7 +85,7 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let mut tenants = self.gate.tenants();
         self.share = None;
-        // Only the map itself still has it: nobody of this tenant reads or waits.
+        // Only the map still references it: no request of this tenant reads or waits.
         if tenants.get(self.tenant).is_some_and(|share| Arc::strong_count(share) == 1) {
             tenants.remove(self.tenant);
         }

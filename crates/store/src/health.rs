@@ -1,4 +1,4 @@
-//! What the last batches told about the database, so that readiness can tell it.
+//! The health of the database, derived from the outcome of the last batches, for readiness.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -1,12 +1,13 @@
 //! Hints that there may be something new to claim.
 //!
-//! A hint costs nothing to lose: whoever waits for one also looks from time to time. Within a
-//! process they come at once; between servers on one database they are relayed by whoever can
-//! (see [`Hints::outgoing`]).
+//! A hint may be lost, because waiting claims also poll from time to time. Within a process hints
+//! are delivered immediately; between servers on one database they are relayed (see
+//! [`Hints::outgoing`]).
 //!
-//! Those who wait for the same work are a group: what one of them does not find, the others need not
-//! look for. So a hint wakes one waiter of each group. If it finds something, there may be more, and
-//! the next one is woken; if it goes away before it has looked, another looks in its place.
+//! Claims that wait for the same work form a group: if one of them finds no task, the others would
+//! not find one either. A hint therefore wakes one waiter of each group. If it finds a task, there
+//! may be more, and the next one is woken. If it is dropped before its query, another one is woken
+//! instead.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -22,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::Store;
 
-/// Who waits for work in which scope, and what other servers have not been told.
+/// The waiting claims of each scope, and the hints that were not sent to other servers yet.
 #[derive(Debug, Default)]
 pub struct Hints {
     waiting: Mutex<Waiting>,
@@ -33,7 +34,7 @@ pub struct Hints {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By scope, and in it by what they look for.
+    /// By scope, and within a scope by group.
     groups: HashMap<String, HashMap<String, Group>>,
     /// The number of the next watch.
     next: u64,
@@ -43,24 +44,24 @@ struct Waiting {
 /// Watches for the same work.
 #[derive(Debug, Default)]
 struct Group {
-    /// How many there are, idle or not.
+    /// The number of watches, idle or not.
     watches: usize,
-    /// Those that wait for a hint, the oldest first.
+    /// The watches that wait for a hint, oldest first.
     idle: BTreeMap<u64, oneshot::Sender<Reason>>,
-    /// A hint that nobody has followed yet.
+    /// A hint that no claim has followed yet.
     pending: Option<Reason>,
     /// How many rest after a hint that led to nothing. Meanwhile further hints gather.
     resting: usize,
-    /// How many looks have found nothing.
+    /// The number of queries that found nothing.
     looks: u64,
 }
 
-/// Why a waiter is to look.
+/// Why a waiter is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     /// Something has changed in the scope.
     Change,
-    /// Another one of the group has found something, so there may be more.
+    /// Another one of the group has found a task, so there may be more.
     More,
 }
 
@@ -106,7 +107,7 @@ impl Hints {
         }
     }
 
-    /// Tells that there may be something new in a scope, here and on other servers.
+    /// Sends a hint that there may be new work in a scope, here and to other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
         if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(scope.to_owned())
@@ -115,7 +116,7 @@ impl Hints {
         }
     }
 
-    /// Tells those who wait in this process.
+    /// Wakes the waiting claims of this process.
     pub fn tell_here(&self, scope: &str) {
         let mut waiting = locked(&self.waiting);
         for group in waiting.groups.get_mut(scope).into_iter().flat_map(HashMap::values_mut) {
@@ -123,7 +124,7 @@ impl Hints {
         }
     }
 
-    /// Tells those who wait in this process, whatever they wait for.
+    /// Wakes all waiting claims of this process.
     pub fn tell_all_here(&self) {
         for group in locked(&self.waiting).groups.values_mut().flat_map(HashMap::values_mut) {
             group.tell(Reason::Change);
@@ -185,7 +186,8 @@ impl Group {
 }
 
 impl Watch {
-    /// Waits for a hint that is this one's to follow. A caller that stops waiting for it goes on watching.
+    /// Waits for a hint that is this one's to follow. A caller that stops waiting for it goes on
+    /// watching.
     pub async fn hinted(&mut self) {
         let was = mem::replace(&mut self.state, State::Nothing);
         let Some(receiver) = self.begin_waiting(was) else { return };
@@ -212,7 +214,7 @@ impl Watch {
         (!is_over).then_some(receiver)
     }
 
-    /// Tells that the look that was made found nothing.
+    /// Reports that a claim found nothing.
     pub fn found_nothing(&mut self) {
         let rests = self.state == State::Looking(Some(Reason::Change));
         self.in_group(|group, _| {
@@ -222,8 +224,8 @@ impl Watch {
         self.state = if rests { State::Resting } else { State::Nothing };
     }
 
-    /// Whether it is time to look without a hint: nobody else of the group has looked since this one
-    /// began to wait.
+    /// Whether it is time to look without a hint: nobody else of the group has looked since this
+    /// one began to wait.
     pub fn is_due(&mut self) -> bool {
         if matches!(self.state, State::Looking(_)) {
             // A hint has come at the last moment.
@@ -276,7 +278,8 @@ impl Drop for Watch {
     }
 }
 
-/// A place among those that wait for a hint. When it is given up, a hint that has just come is kept.
+/// A place among those that wait for a hint. When it is given up, a hint that has just come is
+/// kept.
 struct Place<'a> {
     watch: &'a mut Watch,
     receiver: oneshot::Receiver<Reason>,

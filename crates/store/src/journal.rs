@@ -81,7 +81,7 @@ const TASK_DELETED: &str = concat!(
      FROM tasks WHERE id = ?1 AND write_id = ?2"
 );
 
-/// Records an event of each row of a table that meets a condition and bears the write's mark.
+/// Records an event of each row that matches a condition and has the write id.
 macro_rules! recording {
     ($kind:literal, $table:literal, $subject:literal, $condition:literal) => {
         concat!(

@@ -69,7 +69,7 @@ const REVOKE_REPLACED: &str = concat!(
     " AND id <> ?4"
 );
 
-/// Revoking twice keeps the time of the first, and is no change.
+/// Revoking a key again keeps the first time, and is not recorded.
 const REVOKE: &str = concatcp!(
     "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?2), \
      write_id = CASE WHEN revoked_at IS NULL THEN ?3 ELSE write_id END WHERE id = ?1 RETURNING ",
@@ -104,7 +104,7 @@ impl Store {
         first(rows, record::read)
     }
 
-    /// Notes that a key was used, unless that was noted within the last minute.
+    /// Records the use of a key, unless one was recorded within the last minute.
     pub async fn touch_key(&self, id: &str, now: Millis) -> Result<()> {
         let due = now.plus(-TOUCH_INTERVAL_MS);
         self.write([bind!(TOUCH, id, now, due)]).await?;

@@ -117,7 +117,7 @@ impl Store {
         Self { engine: Arc::new(Watched::new(engine)), gate, hints: Arc::default() }
     }
 
-    /// Who waits for work, to be told and to be asked.
+    /// The waiting claims and their hints.
     pub fn hints(&self) -> &Arc<Hints> {
         &self.hints
     }

@@ -88,9 +88,9 @@ pub struct Filter {
     pub scope: String,
     /// About this task.
     pub task_id: Option<String>,
-    /// For this reader.
+    /// To this recipient.
     pub to_actor: Option<String>,
-    /// Of this kind.
+    /// Of this type.
     pub kind: Option<String>,
     /// Only those that no message answers.
     pub is_unreplied: bool,

@@ -69,7 +69,7 @@ const REGISTER: &str = concatcp!(
     Orchestrator::NAMES
 );
 
-/// Only a machine that had fallen silent is marked: a heartbeat is no event.
+/// Only an offline machine is marked: other heartbeats are not events.
 const HEARTBEAT: &str = "UPDATE orchestrators SET last_heartbeat = ?3, \
      write_id = CASE status WHEN 'offline' THEN ?4 ELSE write_id END, \
      status = CASE status WHEN 'offline' THEN 'active' ELSE status END \
@@ -86,8 +86,8 @@ const SET_STATUS: &str = concatcp!(
     Orchestrator::NAMES
 );
 
-/// Machines that have fallen silent, a stretch at a time, so that the write stays short; the next run
-/// takes the rest.
+/// Machines that have fallen silent, a stretch at a time, so that the write stays short; the next
+/// run takes the rest.
 macro_rules! silent {
     () => {
         "id IN (SELECT id FROM orchestrators WHERE status = 'active' AND last_heartbeat < ?1 \
@@ -149,7 +149,7 @@ pub struct Filter {
 pub struct Outcome {
     /// The orchestrator as it is stored now.
     pub orchestrator: Orchestrator,
-    /// Whether nobody knew it before.
+    /// Whether it is new.
     pub is_new: bool,
     /// Whether it was handed its scope's first key.
     pub is_key_issued: bool,
@@ -235,8 +235,8 @@ impl Store {
         first(self.commit(write).await?.take(set), record::read)?.ok_or_else(not_found)
     }
 
-    /// Lists orchestrators. A page is chosen by their ids, because a heartbeat must not move any from
-    /// one page to another; within it, those heard of last come first.
+    /// Lists orchestrators. A page is chosen by their ids, because a heartbeat must not move any
+    /// from one page to another; within it, those heard of last come first.
     pub async fn list_orchestrators(
         &self,
         filter: &Filter,

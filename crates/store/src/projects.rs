@@ -46,8 +46,8 @@ record!(Project {
 pub(crate) const TABLE: Layout = Layout::of::<Project>("projects", &["seq"])
     .with(&[Column::int("seq"), Column::int("write_id")]);
 
-/// Creates a project if its id is free and the draft it is made from, if any, has not been promoted,
-/// as for a task made from a draft.
+/// Creates a project if its id is free and the draft it is made from, if any, has not been
+/// promoted, as for a task made from a draft.
 const INSERT: &str = concatcp!(
     "INSERT INTO projects (write_id, ",
     Project::NAMES,
@@ -64,7 +64,7 @@ const FIND: &str = concatcp!(
     " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
 );
 
-/// The newest first.
+/// Newest first.
 const OF_SCOPE: Order = Order {
     name: "projects",
     columns: Project::NAMES,
@@ -76,7 +76,7 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::number("seq")], ..OF_SCOPE };
 
-/// Marks a project before it is deleted, so that what follows in the batch can tell whether it is.
+/// Marks a project before its deletion, so that later statements of the batch can check the mark.
 const MARK: &str = "UPDATE projects SET write_id = ?3 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
      AND NOT EXISTS (SELECT 1 FROM tasks WHERE project_id = ?1) RETURNING id";
@@ -175,7 +175,7 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Project> {
         if let Err(refusal) = patch.check() {
-            // That there is no such project is said first.
+            // A missing project takes precedence.
             self.get_project(id, within).await?;
             return Err(refusal.into());
         }
@@ -223,7 +223,7 @@ fn updating(id: &str, within: Option<&str>, patch: ProjectPatch, stamp: Stamp) -
     update.set("pr_number", patch.pr_number);
     update.set("flow", patch.flow);
     match patch.completed_at {
-        // Completing a project notes the time, unless it is noted already.
+        // Completing a project sets `completed_at`, unless it is already set.
         Patch::Absent if is_completed => {
             update.set_to("completed_at", "COALESCE(completed_at, ?#)", stamp.now);
         }

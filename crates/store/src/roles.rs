@@ -36,7 +36,7 @@ macro_rules! find_orchestrator {
 const FIND_ORCHESTRATOR: Sql =
     Sql::Differs { sqlite: find_orchestrator!(""), postgres: find_orchestrator!(" FOR SHARE") };
 
-/// Whoever registers a role last has it. No orchestrator, no roles.
+/// The last registration of a role overwrites it. Without the orchestrator, nothing is written.
 macro_rules! register {
     ($list:literal) => {
         concat!(
@@ -66,7 +66,7 @@ const LIST_OWN: &str = concatcp!(
      AND orchestrator_id = ?1 ORDER BY name LIMIT 10000"
 );
 
-/// By name.
+/// Sorted by name.
 const OF_SCOPE: Order = Order {
     name: "roles",
     columns: Role::NAMES,

@@ -104,8 +104,8 @@ pub(crate) const FIND: &str =
 const FIND_FLOW: &str =
     "SELECT name, states, transitions, child_flow FROM flows WHERE scope = ?1 AND name = ?2";
 
-/// The task's project, which must be there. One of another scope is no project of this task's; one of
-/// no scope is for callers whom no key confines (`?6`).
+/// The task's project, which must be there. One of another scope is no project of this task's; one
+/// of no scope is for callers whom no key confines (`?6`).
 const PROJECT: &str = "FROM projects WHERE id = ?3 AND (scope = ?2 OR scope IS NULL AND ?6 = 1)";
 
 /// The first parameter of [`INSERT`] that is a column's.
@@ -174,8 +174,8 @@ const INSERT_FROM_DRAFT: &str = insert!(concat!(
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \
      EXISTS (SELECT 1 FROM tasks WHERE scope = ?2 AND file_path = ?3)";
 
-/// Which of the named roles the scope has, and the first of all it has, for the error that lists them:
-/// one more than that shows.
+/// Which of the named roles the scope has, and the first of all it has, for the error that lists
+/// them: one more than that shows.
 const ROLES: &str = "SELECT name, 1 = 1 FROM roles WHERE scope = ?1 \
      AND name IN (SELECT value FROM json_each(?2)) \
      UNION ALL SELECT * FROM (SELECT name, 1 = 0 FROM roles WHERE scope = ?1 \
@@ -192,7 +192,7 @@ const CROWDED: &str = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM tasks \
      FROM lanes WHERE lanes.lane IS NOT NULL) \
      SELECT lane FROM lanes LIMIT 1001) AS few WHERE lane IS NOT NULL) >= 1000";
 
-/// Marks a task before it is deleted, so that what follows in the batch can tell whether it was.
+/// Marks a task before its deletion, so that later statements of the batch can check the mark.
 const MARK: &str = concatcp!(
     "UPDATE tasks SET write_id = ?3, events = events + 1 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",

@@ -1,8 +1,8 @@
 //! A write: one atomic batch, with everything that belongs to it.
 //!
 //! Every operation that changes something puts a [`Write`] together and commits it. The statements
-//! of the batch mark the rows that they change with the write's number; the events that are recorded
-//! follow the mark, so that what was refused leaves no event.
+//! of the batch mark the rows that they change with the write's number; the events that are
+//! recorded follow the mark, so that what was refused leaves no event.
 
 use octopoid_domain::event::NewEvent;
 
@@ -51,7 +51,7 @@ impl Write {
         Answer(self.statements.len() - 1)
     }
 
-    /// Adds statements whose answers nobody reads.
+    /// Adds statements whose results are not read.
     pub(crate) fn run_all(&mut self, statements: impl IntoIterator<Item = Statement>) {
         self.statements.extend(statements);
     }

@@ -43,7 +43,7 @@ impl Host for Edge {
         Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// A Worker waits for nothing but its database, and its runtime's clock is set by nobody else.
+    /// A Worker waits only for its database, and the runtime's clock does not jump.
     fn elapsed_ms(&self) -> i64 {
         self.now().0
     }

@@ -2,7 +2,7 @@
 
 use worker::{D1Database, Result};
 
-/// D1 keeps tables of its own beside ours; nobody may touch those.
+/// D1 has internal tables, which must not be modified.
 const TABLES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table' \
      AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
 

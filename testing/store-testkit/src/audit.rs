@@ -19,7 +19,7 @@ const MISREPRESENTED: &str = "SELECT id, blocked_by, pairs FROM (SELECT id, bloc
      WHERE task_id = tasks.id) AS pairs FROM tasks) AS shown \
      WHERE COALESCE(blocked_by, '') <> COALESCE(pairs, '')";
 
-/// Waiting that can never end: nobody waits, or for one that is done.
+/// Blockers that never end: of a missing task, or on a done one.
 const STUCK: &str = "SELECT blocker_id, task_id FROM task_blockers WHERE task_id NOT IN (SELECT id FROM tasks) \
      OR blocker_id = task_id OR EXISTS (SELECT 1 FROM tasks WHERE id = blocker_id \
      AND tasks.scope = task_blockers.scope AND queue = 'done')";
@@ -56,9 +56,8 @@ pub async fn check(world: &World) -> Verdict {
     Ok(())
 }
 
-/// A task has a lane exactly when it can be claimed, or could be if nobody held it; the latter share
-/// the lane ''. The reaper looks at a task exactly when it is held, or sits
-/// in `claimed`.
+/// A task has a lane exactly when it can be claimed, or could be if nobody held it; the latter
+/// share the lane ''. The reaper looks at a task exactly when it is held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
     let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority]) =

@@ -1,4 +1,4 @@
-//! Everything that the other nouns' operations do, once, for whoever looks at their statements.
+//! Runs each operation of the other nouns once, for tests that check their statements.
 
 use octopoid_domain::action::Outcome;
 use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects};

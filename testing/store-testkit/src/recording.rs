@@ -34,7 +34,7 @@ impl Recording {
         SharedEngine::clone(&self.inner)
     }
 
-    /// What was run since the last time somebody asked.
+    /// The batches since the last call.
     pub fn take(&self) -> Vec<Run> {
         std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -74,7 +74,7 @@ impl Drop for Schema {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a thread can have a runtime").block_on(execute(&server, &drop));
         });
-        // A schema that is left over harms nobody; the failure that left it has been told.
+        // A leftover schema is harmless; the failure that left it was reported.
         let _ = dropping.join();
     }
 }
@@ -91,8 +91,8 @@ impl Database {
         Self { engine: Arc::new(engine), schema: None, _directory: None }
     }
 
-    /// The same for many at once. On SQLite it is a file, whose readers and whose writer run side by
-    /// side; on PostgreSQL it has few connections, because each of its servers has as many.
+    /// The same for many at once. On SQLite it is a file, whose readers and whose writer run side
+    /// by side; on PostgreSQL it has few connections, because each of its servers has as many.
     pub async fn shared() -> Self {
         if is_postgres() {
             let schema = Schema::fresh().await.expect("who asks for PostgreSQL names a server");
@@ -100,7 +100,7 @@ impl Database {
         }
         let directory = tempfile::tempdir().expect("a directory for the test");
         let engine = Sqlite::open(&Location::File(directory.path().join("octopoid.db")));
-        let engine = Arc::new(engine.expect("nobody else has the file open"));
+        let engine = Arc::new(engine.expect("no other process has the file open"));
         Self { engine, schema: None, _directory: Some(directory) }
     }
 

@@ -1,5 +1,5 @@
 //! What tests and measurements run on: PostgreSQL clusters, empty databases, and servers as
-//! processes. It ships nowhere.
+//! processes. It is not shipped.
 
 #[cfg(feature = "databases")]
 pub mod database;
@@ -11,7 +11,8 @@ pub use server::{Process, Server, address};
 /// The variable with the URL of the PostgreSQL server that tests may use.
 pub const POSTGRES_VARIABLE: &str = "OCTOPOID_TEST_POSTGRES";
 
-/// The variable that says what the tests run on that do not name an engine: `sqlite`, or `postgres`.
+/// The variable that says what the tests run on that do not name an engine: `sqlite`, or
+/// `postgres`.
 pub const DATABASE_VARIABLE: &str = "OCTOPOID_TEST_DATABASE";
 
 /// Whether this runs where what is missing must be an error and not a skipped check.

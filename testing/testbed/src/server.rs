@@ -39,7 +39,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already; whoever waited for it has said so.
+        // It may have ended already, which was reported by the waiting code.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -78,7 +78,7 @@ impl Server {
     }
 }
 
-/// Copies what a server prints until it ends. A server whose output nobody reads would drop lines.
+/// Reads the output of a server until it ends. Otherwise the server would drop log lines.
 fn follow(output: ChildStdout, mut log: impl Write, mut listens: impl FnMut(String)) {
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();

@@ -63,7 +63,7 @@ pub(crate) fn wait_until_it_answers(
     bail!("{name} did not answer in {within:?}; its log is {log}")
 }
 
-/// Asks the system for a port that nobody uses, and gives it back for a server to take.
+/// Gets an unused port from the system, and releases it for a server.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;

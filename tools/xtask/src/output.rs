@@ -1,4 +1,4 @@
-//! Everything that these commands say. They print nowhere else.
+//! All output of these commands.
 #![allow(clippy::print_stdout, reason = "a command line tool answers on its standard output")]
 
 use std::fmt::Display;
@@ -13,7 +13,7 @@ pub(crate) fn heading(text: impl Display) {
     println!("\n==> {text}");
 }
 
-/// Prints that something was left out, loudly enough that nobody takes it for a success.
+/// Prints a visible warning that something was skipped.
 pub(crate) fn skipped(text: impl Display) {
     println!("\n!!! SKIPPED: {text} !!!\n");
 }

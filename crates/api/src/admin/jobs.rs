@@ -10,7 +10,7 @@ use crate::{
 
 /// Run the scheduled jobs now.
 ///
-/// Takes back what dead agents hold and marks silent orchestrators offline.
+/// Takes back tasks with expired leases and marks silent orchestrators as offline.
 #[utoipa::path(post, path = "/api/v1/admin/jobs/run", tag = "admin",
     responses((status = 200, body = Done), Problems))]
 pub(crate) async fn run_jobs(_: Administrator, State(app): State<App>) -> Answer<Done> {

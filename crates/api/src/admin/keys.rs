@@ -18,7 +18,7 @@ use crate::{
     query::Segment,
 };
 
-/// A stretch of the list of keys.
+/// A page of the list of keys.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct KeyList {
     keys: Vec<Key>,
@@ -30,13 +30,13 @@ long_field!(KeyList, keys: Key);
 
 /// List keys.
 ///
-/// By scope, the revoked and expired ones too. The keys' texts are nowhere to be had.
+/// Sorted by scope, including revoked and expired keys. Key values are never returned.
 #[utoipa::path(get, path = "/api/v1/admin/keys", tag = "admin",
     params(
-        ("scope" = Option<String>, Query, description = "All if left out."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("scope" = Option<String>, Query, description = "Default: all."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = KeyList), Problems))]
 pub(crate) async fn list_keys(
@@ -53,7 +53,7 @@ pub(crate) async fn list_keys(
 
 /// Issue a key.
 ///
-/// Beside those the scope has. Its text is in this answer and nowhere else.
+/// The scope keeps its other keys. Only this response contains the value of the new key.
 #[utoipa::path(post, path = "/api/v1/admin/keys", tag = "admin", request_body = NewKey,
     responses((status = 201, body = Issued), Problems))]
 pub(crate) async fn issue_key(
@@ -69,7 +69,7 @@ pub(crate) async fn issue_key(
     Ok((StatusCode::CREATED, Json(Issued { api_key: fresh.text, key })))
 }
 
-/// What was revoked.
+/// The revoked key.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Revoked {
     message: &'static str,
@@ -79,9 +79,9 @@ pub(crate) struct Revoked {
 
 /// Revoke a key.
 ///
-/// Its next use is refused. Revoking it again changes nothing.
+/// Takes effect immediately. Revoking a key again changes nothing.
 #[utoipa::path(delete, path = "/api/v1/admin/keys/{id}", tag = "admin",
-    params(("id" = String, Path, description = "The key's id, as the list has it.")),
+    params(("id" = String, Path, description = "The id of the key.")),
     responses((status = 200, body = Revoked), Problems))]
 pub(crate) async fn revoke_key(
     _: Administrator,

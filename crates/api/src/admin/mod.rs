@@ -18,7 +18,7 @@ impl FromRequestParts<App> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        // A server without an administrator does not tell what it would have for one.
+        // A server without an administrator does not reveal these routes.
         if app.settings.admin_key_hash.is_none() {
             return Err(Problem::no_endpoint(app.now().to_iso()));
         }

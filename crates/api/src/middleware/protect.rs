@@ -1,4 +1,4 @@
-//! Headers that tell browsers what not to do with an answer.
+//! Security headers for browsers.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 

@@ -13,7 +13,7 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/orchestrators/{id}", tag = "orchestrators",
     params(
         ("id" = String, Path, description = "The orchestrator."),
-        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+        ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
     ),
     responses((status = 200, body = Orchestrator), Problems))]
 pub(crate) async fn get_orchestrator(

@@ -11,8 +11,8 @@ use crate::{
 
 /// Send a heartbeat.
 ///
-/// Tells that the orchestrator is alive, and revives it if it was offline. A body is not needed and
-/// not read: the server's clock counts.
+/// Updates the time of the last heartbeat, and changes the status `offline` to `active`. The body
+/// is ignored; the server's clock is used.
 #[utoipa::path(post, path = "/api/v1/orchestrators/{id}/heartbeat", tag = "orchestrators",
     params(("id" = String, Path, description = "The orchestrator.")),
     request_body = Option<HeartbeatRequest>,

@@ -19,9 +19,9 @@ const LIMIT_MAX: i64 = 10_000;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OrchestratorList {
     orchestrators: Vec<Orchestrator>,
-    /// How many match in all; null on a page that starts at a cursor.
+    /// The number of matching rows; null on a page that starts at a cursor.
     total: Option<i64>,
-    /// Asks for the next page; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -29,15 +29,15 @@ long_field!(OrchestratorList, orchestrators: Orchestrator);
 
 /// List orchestrators.
 ///
-/// Those heard of last first. If there are more than `limit`, pages are chosen by id, and each is
-/// in this order.
+/// Most recent heartbeat first. If there are more than `limit`, pages are ordered by id, and each
+/// page in this order.
 #[utoipa::path(get, path = "/api/v1/orchestrators", tag = "orchestrators",
     params(
-        ("scope" = Option<String>, Query, description = "The key's, or all, if left out."),
-        ("cluster" = Option<String>, Query, description = "The group of machines."),
-        ("status" = Option<String>, Query, description = "At most 1,000, separated by commas."),
-        ("limit" = Option<String>, Query, description = "At most 10,000, which is what it is if left out."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("scope" = Option<String>, Query, description = "Default: the key's scope, or all scopes."),
+        ("cluster" = Option<String>, Query, description = "The cluster."),
+        ("status" = Option<String>, Query, description = "At most 1,000 values, separated by commas."),
+        ("limit" = Option<String>, Query, description = "Maximum and default 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = OrchestratorList), Problems))]
 pub(crate) async fn list_orchestrators(

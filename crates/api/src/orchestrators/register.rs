@@ -8,13 +8,13 @@ use crate::{
 
 /// Register an orchestrator.
 ///
-/// Makes it known, or overwrites what is known of it. The first registration of a scope that never
-/// had a key is handed one: keep it, it is not shown again.
+/// Creates the orchestrator or updates its data. The first registration in a scope that never had a
+/// key returns one. It is not shown again.
 #[utoipa::path(post, path = "/api/v1/orchestrators/register", tag = "orchestrators",
     request_body = Registration,
     responses(
-        (status = 200, body = Registered, description = "It was known."),
-        (status = 201, body = Registered, description = "It is new."),
+        (status = 200, body = Registered, description = "The orchestrator was updated."),
+        (status = 201, body = Registered, description = "The orchestrator was created."),
         Problems,
     ))]
 pub(crate) async fn register_orchestrator(

@@ -14,8 +14,8 @@ use crate::{
 
 /// Replace a key.
 ///
-/// The key that was presented ends at once, and the new one has its label and its expiry. The
-/// administrator replaces all keys of the scope by one.
+/// The key of the request is revoked immediately. The new key has its label and expiry. The
+/// administrator's token replaces all keys of the scope with one.
 #[utoipa::path(post, path = "/api/v1/orchestrators/scopes/{scope}/rotate-key",
     tag = "orchestrators",
     params(("scope" = String, Path, description = "The tenant.")),

@@ -13,7 +13,7 @@ use crate::{
 
 /// Change the status of an orchestrator.
 ///
-/// One in `maintenance` stays there whatever its heartbeats say.
+/// Heartbeats do not change the status `maintenance`.
 #[utoipa::path(patch, path = "/api/v1/orchestrators/{id}", tag = "orchestrators",
     request_body = OrchestratorPatch,
     params(("id" = String, Path, description = "The orchestrator.")),

@@ -12,7 +12,7 @@ use crate::{
 
 /// Accept work.
 ///
-/// The task is done, and what waited for it waits no longer.
+/// The task moves to `done`, and tasks that waited for it are unblocked.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/accept", tag = "tasks", request_body = Accept,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

@@ -29,11 +29,11 @@ const REST_MS: u64 = 100;
 
 /// Claim the most urgent task.
 ///
-/// Gives the caller a lease on the most urgent task it may work on. A task in `provisional` stays
-/// there while it is reviewed. Nothing to claim is a 404 with `message` and without `error`; with
-/// `Prefer: wait=N` it comes only when nothing has turned up for N seconds, 50 at most.
+/// Returns the most urgent matching task, with a lease for the caller. A task in `provisional`
+/// stays there during the review. If there is no task, the response is 404 with `message` and
+/// without `error`; with `Prefer: wait=N`, only after N seconds without a task, at most 50.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
-    params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait for work, N seconds")),
+    params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task")),
     responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
@@ -81,7 +81,7 @@ pub(crate) async fn claim_task(
 /// there will be none.
 async fn turns_up(app: &App, watch: &mut Watch, until_ms: i64) -> bool {
     let left_ms = || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
-    // In a busy scope there are more hints than anybody could follow.
+    // In a busy scope there are more hints than claims.
     let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
     rest.await;
     while left_ms() > 0 && !app.is_stopping() {

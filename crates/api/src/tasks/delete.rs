@@ -11,7 +11,7 @@ use crate::{
     query::Segment,
 };
 
-/// What was deleted.
+/// The deleted object.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeletedTask {
     message: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct DeletedTask {
 
 /// Delete a task.
 ///
-/// Its history and its messages stay; tasks that waited for it wait no longer.
+/// Its history and messages are kept. Tasks that waited for it are unblocked.
 #[utoipa::path(delete, path = "/api/v1/tasks/{id}", tag = "tasks",
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = DeletedTask), Problems))]

@@ -10,9 +10,10 @@ use crate::{
     tasks::make_step,
 };
 
-/// Move a task past the rules.
+/// Move a task to any queue.
 ///
-/// For operators. The reason is kept in the task's history and as a message.
+/// For operators: flows are not checked. The reason is recorded in the task's history and as a
+/// message.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/force-queue", tag = "tasks", request_body = ForceQueue,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

@@ -13,7 +13,7 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "tasks",
     params(
         ("id" = String, Path, description = "The task."),
-        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
+        ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
     ),
     responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn get_task(

@@ -13,26 +13,26 @@ use crate::{
     query::Segment,
 };
 
-/// A stretch of a task's history.
+/// A page of a task's history.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct History {
     task_id: String,
     events: Vec<Event>,
-    /// Asks for the next stretch; null at the end.
+    /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
 long_field!(History, events: Event);
 
-/// List what happened to a task.
+/// List the events of a task.
 ///
-/// Oldest first: who did what, when and why. The history of a deleted task stays readable.
+/// Oldest first. The history of a deleted task is kept.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}/history", tag = "tasks",
     params(
         ("id" = String, Path, description = "The task."),
-        ("scope" = Option<String>, Query, description = "404 if it belongs to another."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the stretch before."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
+        ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
     ),
     responses((status = 200, body = History), Problems))]
 pub(crate) async fn list_task_history(

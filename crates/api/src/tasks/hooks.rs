@@ -10,9 +10,9 @@ use crate::{
     tasks::make_step,
 };
 
-/// Report on a hook.
+/// Report the result of a hook.
 ///
-/// Notes status and evidence on the first of the task's hooks with this name.
+/// Sets status and evidence of the first hook of the task with this name.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/hooks/{hook}/complete", tag = "tasks",
     request_body = CompleteHook,
     params(

@@ -13,7 +13,7 @@ use crate::{
     query::missing,
 };
 
-/// A stretch of the list of tasks.
+/// A page of the list of tasks.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskList {
     tasks: Vec<TaskView>,
@@ -25,21 +25,21 @@ long_field!(TaskList, tasks: TaskView);
 
 /// List tasks.
 ///
-/// The newest first, or the most urgent first. A list that filters by more than its queue looks at
-/// 10,000 finished tasks a page at most; `next_cursor` goes on behind them.
+/// Newest first, or by priority. A list that filters by more than `queue` examines at most 10,000
+/// finished tasks per page; `next_cursor` continues after them.
 #[utoipa::path(get, path = "/api/v1/tasks", tag = "tasks",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
-        ("queue" = Option<String>, Query, description = "At most 1,000, separated by commas."),
-        ("priority" = Option<String>, Query, description = "At most 1,000, separated by commas."),
-        ("role" = Option<String>, Query, description = "At most 1,000, separated by commas."),
+        ("queue" = Option<String>, Query, description = "At most 1,000 values, separated by commas."),
+        ("priority" = Option<String>, Query, description = "At most 1,000 values, separated by commas."),
+        ("role" = Option<String>, Query, description = "At most 1,000 values, separated by commas."),
         ("claimed_by" = Option<String>, Query, description = "The agent that holds them."),
         ("project_id" = Option<String>, Query, description = "The project they belong to."),
         ("needs_intervention" = Option<String>, Query, description = "true or false."),
-        ("sort" = Option<String>, Query, description = "`priority` for the most urgent first."),
-        ("limit" = Option<String>, Query, description = "At most 500; 50 if left out."),
-        ("offset" = Option<String>, Query, description = "How many to pass over; at most 10,000."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("sort" = Option<String>, Query, description = "`priority`: most urgent first."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
     responses((status = 200, body = TaskList), Problems))]
 pub(crate) async fn list_tasks(

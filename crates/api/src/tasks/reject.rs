@@ -12,7 +12,7 @@ use crate::{
 
 /// Reject work.
 ///
-/// The task goes back to `incoming`; the reason is kept in its history and as a message.
+/// The task returns to `incoming`. The reason is recorded in its history and as a message.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/reject", tag = "tasks", request_body = Reject,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

@@ -10,9 +10,10 @@ use crate::{
     tasks::make_step,
 };
 
-/// Put a task back.
+/// Requeue a task.
 ///
-/// Without a verdict: it counts as an attempt. The body may be left out.
+/// Returns the task to the queue without accepting or rejecting it, and counts an attempt. The body
+/// is optional.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/requeue", tag = "tasks", request_body = Option<Requeue>,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

@@ -10,9 +10,10 @@ use crate::{
     tasks::make_step,
 };
 
-/// Hand in work.
+/// Submit work.
 ///
-/// The task goes to `provisional` for review, or to `needs_continuation` if the agent ran out of turns.
+/// The task moves to `provisional` for review, or to `needs_continuation` if the agent has used up
+/// its turns.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/submit", tag = "tasks", request_body = Submit,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

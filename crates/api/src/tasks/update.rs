@@ -13,8 +13,8 @@ use crate::{
 
 /// Change fields of a task.
 ///
-/// Absent fields keep their value, `null` clears. The queue may be set to anything the flow has,
-/// but `done`. With `version`, the task must not have changed since.
+/// Absent fields keep their value; `null` clears a field. The queue can be set to any queue of the
+/// flow except `done`. With `version`, the task must have this version.
 #[utoipa::path(patch, path = "/api/v1/tasks/{id}", tag = "tasks", request_body = TaskPatch,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]

@@ -1,4 +1,5 @@
-//! The authorisation sweep: every operation of the OpenAPI document, called by everybody.
+//! The authorisation sweep: every operation of the OpenAPI document, called by every kind of
+//! caller.
 //!
 //! A new operation is swept as soon as it is in the document. If it needs a body, a query or an id
 //! that [`world`] does not know, the owner's request is refused, and the test says where to add it.

@@ -1,4 +1,4 @@
-//! `octopoid-server import`: the database of the first server becomes one of ours.
+//! `octopoid-server import`: imports the database of the first server.
 
 use std::{
     fmt::Write as _,
@@ -35,20 +35,20 @@ const TEXT_MAX: usize = 8 << 20;
 pub(crate) struct Args {
     #[command(flatten)]
     from: Origin,
-    /// Where it goes: the URL of a database without rows, or `d1:FILE` for a new file of statements
-    /// for `wrangler d1 execute --file`, which puts the rows into a migrated D1 database.
+    /// Target: the URL of an empty database, or `d1:FILE` for a new file of SQL statements, which
+    /// `wrangler d1 execute --file` loads into a migrated D1 database.
     #[arg(long, value_name = "URL", value_parser = Hidden::<Destination>::new())]
     to: Destination,
-    /// The scope of one row that has none; may be repeated.
+    /// Assign a scope to one row without a scope; may be repeated.
     #[arg(long, value_name = "TABLE:ID=SCOPE")]
     scope_of: Vec<RowScope>,
-    /// The scope of all other rows that have none.
+    /// Assign a scope to all other rows without a scope.
     #[arg(long, value_name = "SCOPE", value_parser = Scopes::parse_name)]
     scope_for_unscoped: Option<String>,
-    /// Takes an export that lacks tables or its end.
+    /// Accept an incomplete export: missing tables or a missing end.
     #[arg(long)]
     partial: bool,
-    /// A new file for every single line of the report. What is printed has the first of each kind.
+    /// Write the complete report to a new file. Standard output shows the first lines of each kind.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -56,20 +56,20 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Origin {
-    /// What `wrangler d1 export` wrote of the first server's database.
+    /// SQL dump of the first server's database, written by `wrangler d1 export`.
     #[arg(long = "from-d1-dump", value_name = "FILE")]
     d1_dump: Option<PathBuf>,
-    /// A directory with what `wrangler d1 execute --json` printed of each table, as TABLE.json.
+    /// Directory with one TABLE.json for each table, written by `wrangler d1 execute --json`.
     #[arg(long = "from-d1-json", value_name = "DIRECTORY")]
     d1_json: Option<PathBuf>,
-    /// The first server's database as an SQLite file, which is only read.
+    /// SQLite file of the first server. The file is opened read-only.
     #[arg(long = "from-sqlite", value_name = "FILE")]
     sqlite: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
 enum Destination {
-    /// A file of statements.
+    /// A file of SQL statements.
     D1(PathBuf),
     /// A database.
     Database(Database),
@@ -80,36 +80,36 @@ impl FromStr for Destination {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix("d1:") {
-            Some("") => Err("the URL names no file".to_owned()),
+            Some("") => Err("the URL has no file name".to_owned()),
             Some(file) => Ok(Self::D1(file.into())),
             None => text.parse().map(Self::Database),
         }
     }
 }
 
-/// What a database is made of.
+/// The inputs and the report of an import.
 struct Work {
     source: Source,
     scopes: Scopes,
     notes: Notes,
 }
 
-/// Rows of a table to write at once.
+/// Rows of a table that are written together.
 struct Batch {
     table: &'static Table,
-    /// How many rows the table has in all.
+    /// The number of rows in the table.
     of: usize,
     rows: Vec<Row>,
 }
 
-/// Puts rows together, and passes them on when there are enough.
+/// Collects rows and passes them on in batches.
 struct Batches<F> {
     batch: Option<Batch>,
     bytes: usize,
     pass: F,
 }
 
-/// Reads the database, writes what was made of it, and prints what was taken and what was not.
+/// Reads the source, writes the converted rows, and prints the report.
 pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     let source = args.from.open(args.partial)?;
     let scopes = Scopes::new(&args.scope_of, args.scope_for_unscoped.clone());
@@ -145,29 +145,29 @@ impl Origin {
                 let size = file.metadata().map_or(0, |data| data.len());
                 let dump = BufReader::with_capacity(1 << 16, file);
                 Source::of_dump(dump, partial, &mut loading(size))
-                    .with_context(|| format!("cannot take over {shown}"))
+                    .with_context(|| format!("cannot import {shown}"))
             }
             Self { d1_json: Some(path), .. } => {
-                let mut tell = |path: &Path| {
+                let mut report = |path: &Path| {
                     let _ = writeln!(std::io::stderr(), "loading: {}", path.display());
                 };
-                Source::of_json(path, partial, &mut tell)
-                    .with_context(|| format!("cannot take over {}", path.display()))
+                Source::of_json(path, partial, &mut report)
+                    .with_context(|| format!("cannot import {}", path.display()))
             }
             Self { sqlite, .. } => {
                 let path = sqlite.as_deref().unwrap_or(Path::new(""));
                 Source::of_sqlite(path, partial)
-                    .with_context(|| format!("cannot take over {}", path.display()))
+                    .with_context(|| format!("cannot import {}", path.display()))
             }
         }
     }
 }
 
-/// Tells on standard error how much of a file is loaded, at every tenth.
+/// Prints the progress of loading a file to standard error, at every tenth.
 fn loading(size: u64) -> impl FnMut(u64) {
     let mut reported = 0;
     move |bytes| {
-        // What is no file has no size.
+        // Only regular files have a size.
         let tenth = (bytes * 10).checked_div(size).unwrap_or_default();
         if tenth > reported {
             reported = tenth;
@@ -179,20 +179,22 @@ fn loading(size: u64) -> impl FnMut(u64) {
 }
 
 impl Work {
-    /// Puts the rows into a database. They are read on another thread, a few batches ahead.
+    /// Inserts the rows into a database. Another thread reads them a few batches ahead.
     async fn fill(self, target: &Store) -> anyhow::Result<(Summary, Notes)> {
         let (sender, mut batches) = mpsc::channel::<Batch>(2);
         let reading = spawn_blocking(move || {
-            self.hand_on(|batch| Ok(sender.blocking_send(batch).map_err(|_| "it was stopped")?))
+            self.emit_all(|batch| {
+                Ok(sender.blocking_send(batch).map_err(|_| "the import was stopped")?)
+            })
         });
-        let mut tell = progress("importing");
+        let mut report = progress("importing");
         let (mut name, mut done) = ("", 0);
         while let Some(Batch { table, of, rows }) = batches.recv().await {
             done = rows.len() + if name == table.name { done } else { 0 };
             name = table.name;
             target.insert_rows(table, rows).await?;
             let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
-            tell(Progress { table: name, rows: count(done), of: count(of.max(done)) });
+            report(Progress { table: name, rows: count(done), of: count(of.max(done)) });
         }
         let (summary, notes) = reading.await??;
         let mut numbers = target.counters().await?;
@@ -205,11 +207,11 @@ impl Work {
         Ok((summary, notes))
     }
 
-    /// Writes a new file of statements.
+    /// Writes a new file of SQL statements.
     fn write_statements(self, path: &Path) -> anyhow::Result<(Summary, Notes)> {
         let mut file = BufWriter::new(File::create_new(path)?);
         writeln!(file, "{}", text::beginning())?;
-        let (summary, notes) = self.hand_on(|Batch { table, rows, .. }| {
+        let (summary, notes) = self.emit_all(|Batch { table, rows, .. }| {
             let statements = rows.iter().flat_map(|row| text::inserting(table, row));
             for statement in statements {
                 writeln!(file, "{statement}")?;
@@ -224,7 +226,7 @@ impl Work {
         Ok((summary, notes))
     }
 
-    fn hand_on(
+    fn emit_all(
         mut self,
         pass: impl FnMut(Batch) -> Result<(), SinkError>,
     ) -> Result<(Summary, Notes), ImportError> {
@@ -255,15 +257,15 @@ impl<F: FnMut(Batch) -> Result<(), SinkError>> Batches<F> {
     }
 }
 
-/// A line for each table, and those for what is not as it was.
+/// The report: a line for each table, then the notes.
 fn report(summary: &Summary, notes: &Notes) -> String {
-    let mut lines = format!("{:<16} {:>10} {:>10}\n", "table", "taken", "of");
+    let mut lines = format!("{:<16} {:>10} {:>10}\n", "table", "imported", "of");
     for ImportedTable { table, rows, source_rows } in &summary.tables {
-        let of = source_rows.map_or("made".to_owned(), |of| of.to_string());
+        let of = source_rows.map_or("derived".to_owned(), |of| of.to_string());
         let _ = writeln!(lines, "{:<16} {rows:>10} {of:>10}", table.name);
     }
     if notes.groups().is_empty() {
-        lines.push_str("nothing was left out or changed\n");
+        lines.push_str("all rows were imported unchanged\n");
     }
     for group in notes.groups() {
         let _ = write!(lines, "{group}");

@@ -19,10 +19,10 @@ use crate::import::{
 /// The first server's table.
 pub(crate) const TABLE: &str = "task_history";
 
-/// The table that the events go to.
+/// The target table.
 pub(crate) const EVENTS: &str = "events";
 
-/// What is known of the events of a task before they are handed on.
+/// A summary of the events of a task, computed in a first pass.
 #[derive(Default)]
 struct EventSummary {
     events: i64,
@@ -35,21 +35,21 @@ pub(crate) struct History {
     by_task: HashMap<String, EventSummary>,
 }
 
-/// The task that events are handed on for.
+/// The task of the events.
 pub(crate) struct TaskRef {
     pub(crate) id: String,
     pub(crate) scope: String,
     pub(crate) created_at: i64,
 }
 
-/// The tasks that are there.
+/// The imported tasks.
 pub(crate) trait Tasks {
-    /// The task of this id, whose events come next; none if it is not there.
+    /// The task with this id, whose events follow; `None` if it was not imported.
     fn begin(&mut self, id: &str) -> Option<TaskRef>;
 }
 
 impl History {
-    /// Looks through all events.
+    /// Reads all events.
     pub(crate) fn read(source: &Source) -> Result<Self, ImportError> {
         let mut by_task = HashMap::<String, EventSummary>::new();
         source.each(TABLE, "id", &["details", "agent", "timestamp"], |cells| {
@@ -69,13 +69,13 @@ impl History {
         self.by_task.get(task).is_some_and(|summary| summary.is_claimed_for_work)
     }
 
-    /// How many events a task has here, where the first is its creation.
+    /// The number of events of a task, including its creation.
     pub(crate) fn count(&self, task: &str) -> i64 {
         self.by_task.get(task).map_or(0, |summary| summary.events) + 1
     }
 }
 
-/// The event by its name; none if it cannot be taken.
+/// The name of the event; `None` if it is invalid.
 fn kind(cells: &Cells) -> Option<String> {
     peek(cells, "event").filter(|kind| !kind.is_empty() && kind.len() <= KEY_BYTES_MAX)
 }
@@ -85,7 +85,7 @@ pub(crate) fn creation(task: &TaskRef) -> Row {
     row(task, 1, "created", &Value::Null, &Value::Null, task.created_at)
 }
 
-/// A row of the journal without its position, which is its first column.
+/// A journal row. Its position, the first column, is set later.
 fn row(task: &TaskRef, seq: i64, event: &str, agent: &Value, details: &Value, at: i64) -> Row {
     let columns = table(EVENTS).into_iter().flat_map(|table| &table.columns);
     let value = |name| match name {
@@ -103,7 +103,7 @@ fn row(task: &TaskRef, seq: i64, event: &str, agent: &Value, details: &Value, at
     columns.map(|column| value(column.name)).collect()
 }
 
-/// Hands on the events, task by task, each after that task's creation.
+/// Emits the events grouped by task, each group after the creation of the task.
 pub(crate) fn each(
     source: &Source,
     tasks: &mut impl Tasks,
@@ -130,7 +130,7 @@ pub(crate) fn each(
         };
         let key = peek(&cells, "id").unwrap_or_default();
         let Some(event) = kind(&cells) else {
-            let what = "left out: its event has no name, or one that is too long";
+            let what = "skipped: the event name is missing or too long";
             notes.add(TABLE, &key, Change::plain(what));
             return Ok(());
         };
@@ -141,7 +141,7 @@ pub(crate) fn each(
         match converted.value {
             Value::Int(known) => at = known,
             Value::Null | Value::Text(_) => {
-                let what = "timestamp: it has none, and got that of the event before it";
+                let what = "timestamp: missing, set to that of the previous event";
                 notes.add(TABLE, &key, Change::plain(what));
             }
         }
@@ -164,8 +164,8 @@ pub(crate) fn each(
 
 fn note_strays(task: Option<&str>, strays: &mut usize, notes: &mut Notes) {
     if *strays > 0 {
-        let what = format!("left out: {strays} events of a task that is not there");
-        let kind = "left out: events of a task that is not there";
+        let what = format!("skipped: {strays} events of a missing task");
+        let kind = "skipped: events of a missing task";
         notes.add(TABLE, task.unwrap_or_default(), Change::new(kind, what));
     }
     *strays = 0;

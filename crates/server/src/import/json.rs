@@ -1,5 +1,5 @@
-//! What `wrangler d1 execute --json` prints: an array of results, one for each statement. A file
-//! `TABLE.json` has the rows of that table, and so has each `TABLE.<part>.json`.
+//! Loads the output of `wrangler d1 execute --json`: an array of results, one for each statement. A
+//! file `TABLE.json` or `TABLE.<part>.json` has rows of that table.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ use crate::import::{
 const COUNTING: &str =
     "CREATE TABLE counting (number INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE counting;";
 
-/// SQLite's own table of counters, which may be among the files.
+/// SQLite's internal table of counters, which may be among the files.
 const COUNTERS: &str = "sqlite_sequence";
 
 /// Loads all files of a directory.
@@ -31,7 +31,7 @@ pub(crate) fn load(
     directory: &Path,
     progress: &mut dyn FnMut(&Path),
 ) -> Result<(), ImportError> {
-    // SQLite makes its table of counters with the first table that counts.
+    // SQLite creates its table of counters with the first AUTOINCREMENT table.
     connection.execute_batch(COUNTING)?;
     connection.execute_batch("BEGIN")?;
     let mut files = files(directory)?;
@@ -58,7 +58,7 @@ fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>, ImportError> {
         let table = name.split('.').next().unwrap_or_default();
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if table.is_empty() || !table.chars().all(is_word) {
-            let why = "the file is named after no table".to_owned();
+            let why = "the file name is not a table name".to_owned();
             return Err(ImportError::Json { file: path, why });
         }
         files.push((table.to_owned(), path));
@@ -75,7 +75,7 @@ fn load_file(connection: &Connection, table: &str, path: &Path) -> Result<(), Im
     let fails = |why: String| ImportError::Json { file: path.to_owned(), why: short(&why) };
     read.map_err(|error| fails(error.to_string()))?;
     if rows.columns.is_empty() {
-        // Nobody can tell the columns of a table without rows, but that there is one.
+        // An empty file does not contain the columns, so the known ones are used.
         let names = source_table(table).map(|known| known.columns.iter().map(|(name, _)| *name));
         let names: Vec<_> = names.into_iter().flatten().map(str::to_owned).collect();
         let names = if names.is_empty() { vec!["nothing".to_owned()] } else { names };
@@ -93,7 +93,7 @@ fn create(connection: &Connection, table: &str, columns: &[String]) -> rusqlite:
     connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {} ({columns})", quoted(table)))
 }
 
-/// Where the rows of a file go.
+/// Inserts the rows of a file.
 struct Rows<'a> {
     connection: &'a Connection,
     table: &'a str,
@@ -118,7 +118,9 @@ impl Rows<'_> {
             .map(|name| row.shift_remove(name).map_or(Ok(Cell::Null), |value| cell(name, value)))
             .collect::<Result<_, _>>()?;
         if let Some(name) = row.keys().next() {
-            return Err(format!("a row has the column {name:?}, and the first has not"));
+            return Err(format!(
+                "a row has the column {name:?}, which the first row does not have"
+            ));
         }
         let mut insert =
             self.connection.prepare_cached(&self.sql).map_err(|error| reason(&error))?;
@@ -136,13 +138,17 @@ fn cell(name: &str, value: Value) -> Result<Cell, String> {
             Some(number) => Cell::Integer(number),
             None => Cell::Real(number.as_f64().unwrap_or_default()),
         },
-        // A blob is printed as the list of its bytes.
+        // wrangler prints a blob as the list of its bytes.
         Value::Array(list) => {
             let byte = |value: &Value| value.as_u64().and_then(|byte| u8::try_from(byte).ok());
             let bytes: Option<Vec<u8>> = list.iter().map(byte).collect();
-            Cell::Blob(bytes.ok_or_else(|| format!("{name} is a list of other things than bytes"))?)
+            Cell::Blob(
+                bytes.ok_or_else(|| format!("{name} is a list with elements other than bytes"))?,
+            )
         }
-        Value::Object(_) => return Err(format!("{name} is an object, which no column can be")),
+        Value::Object(_) => {
+            return Err(format!("{name} is an object, which is not a valid column value"));
+        }
     })
 }
 
@@ -198,7 +204,7 @@ impl<'de> Visitor<'de> for OneResult<'_, '_> {
                     fields.next_value_seed(ItsRows(self.0))?;
                 }
                 "success" if !fields.next_value::<bool>()? => {
-                    return Err(A::Error::custom("the statement had no success"));
+                    return Err(A::Error::custom("the statement failed"));
                 }
                 "success" => {}
                 _ => drop(fields.next_value::<IgnoredAny>()?),

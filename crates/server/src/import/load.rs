@@ -1,4 +1,4 @@
-//! A dump, loaded statement by statement.
+//! Loads a dump statement by statement.
 
 use std::io::BufRead;
 
@@ -11,22 +11,22 @@ use crate::import::{
     statements::{ScannedStatement, Statements},
 };
 
-/// What the statements of exports do, and of exports that were mended by hand.
+/// The kinds of statements in exports, including manually edited ones.
 enum Kind {
     Run,
-    /// It makes nothing that is read.
+    /// It creates nothing that the import reads.
     Skip,
-    /// It stands at the end of every export.
+    /// It is at the end of every export.
     End,
     Unknown,
 }
 
-/// How a dump was found to be.
+/// Properties of a loaded dump.
 #[derive(Default)]
 pub(crate) struct Loaded {
-    /// Whether it goes on to its last part.
+    /// Whether the last part of the dump was found.
     pub(crate) has_end: bool,
-    /// Statements with texts whose line breaks the export has replaced.
+    /// The number of statements with texts whose line breaks the export has escaped.
     replaced: usize,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn load(
     dump: impl BufRead,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Loaded, ImportError> {
-    // The first server's SQLite took texts in double quotes.
+    // The first server's SQLite accepted string literals in double quotes.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, true)?;
     connection.execute_batch("BEGIN")?;
@@ -64,13 +64,13 @@ fn run(
         return Err(ImportError::CutOff { line: *line });
     }
     let fails = |why: &str| ImportError::Load { line: *line, why: short(why) };
-    let text = std::str::from_utf8(text).map_err(|_| fails("it is no text in UTF-8"))?;
+    let text = std::str::from_utf8(text).map_err(|_| fails("invalid UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
     match kind(text) {
         Kind::Skip => {}
         Kind::End => loaded.has_end = true,
         Kind::Unknown => {
-            return Err(fails(&format!("no export has such a statement: {}", text.trim())));
+            return Err(fails(&format!("unexpected statement in an export: {}", text.trim())));
         }
         Kind::Run => {
             let is_replaced = |mark: &str| text.contains(mark);
@@ -83,8 +83,8 @@ fn run(
     Ok(())
 }
 
-/// What a statement does, by its first words. An export neither attaches files nor changes settings
-/// that matter here.
+/// The kind of a statement, determined by its first words. An export neither attaches files nor
+/// changes relevant settings.
 fn kind(text: &str) -> Kind {
     let mut rest = text.trim_start();
     while let Some(comment) = rest.strip_prefix("--") {
@@ -104,11 +104,11 @@ fn kind(text: &str) -> Kind {
 }
 
 impl Loaded {
-    /// What may have been changed before the dump was read.
+    /// Texts that the export may have changed.
     pub(crate) fn doubts(&self) -> Vec<(&'static str, Change)> {
         let what = format!(
             "{} rows have texts with line breaks, and those that also have a backslash before an n \
-             or r were changed by the export: docs/migrating.md tells how to find them",
+             or r were changed by the export: see docs/migrating.md for how to find them",
             self.replaced
         );
         if self.replaced == 0 { Vec::new() } else { vec![("dump", Change::plain(what))] }

@@ -1,12 +1,12 @@
-//! Reads the database of the first server, and makes rows of this server's schema of it.
+//! Reads the database of the first server and converts it to rows of this server's schema.
 //!
-//! It comes as the text that `wrangler d1 export` writes, as the JSON of `wrangler d1 execute`, or
-//! as an SQLite file. Ids, draft numbers, order, versions and key hashes stay as they are. Instants
-//! become numbers. What this server keeps beside them (who waits for whom, how many tasks are
-//! finished, how many events a task has, in which queue a claim was made) is worked out from the
-//! rows. A row that cannot be taken is left out, and every row that is left out or changed is noted.
+//! The source is the SQL of `wrangler d1 export`, the JSON of `wrangler d1 execute`, or an SQLite
+//! file. Ids, draft numbers, order, versions and key hashes are kept. Timestamps are converted to
+//! milliseconds. Derived data (blockers, counts of finished tasks, the number of events of a task,
+//! the queue of a claim) is computed from the rows. An invalid row is skipped. Every row that is
+//! skipped or changed is reported.
 //!
-//! Rows are read one at a time and handed on at once, so that memory does not grow with the texts.
+//! Rows are read one at a time and passed on immediately, so memory does not grow with the texts.
 
 mod command;
 mod history;
@@ -36,34 +36,34 @@ use self::{
     source::Source,
 };
 
-/// Where a row goes: its table, how many rows that has in the source, and the row with the table's
-/// columns in their order. An error ends the reading.
+/// Receives a row: its table, the number of rows of that table in the source, and the row with the
+/// columns in table order. An error stops the import.
 pub(crate) type Sink<'a> = dyn FnMut(&'static Table, usize, Row) -> Result<(), SinkError> + 'a;
 
-/// Why the receiver of the rows takes no more of them.
+/// An error of the receiver of the rows.
 pub(crate) type SinkError = Box<dyn Error + Send + Sync>;
 
-/// How much of a database was imported.
+/// The result of an import.
 #[derive(Debug)]
 pub(crate) struct Summary {
-    /// How much of each table was imported.
+    /// The tables.
     pub(crate) tables: Vec<ImportedTable>,
-    /// The highest number that each counted table has ever given away, where the source tells.
+    /// The highest number ever used in each table with a counter, if the source has it.
     pub(crate) counters: Vec<(&'static str, i64)>,
 }
 
 /// How much of a table was imported.
 #[derive(Debug)]
 pub(crate) struct ImportedTable {
-    /// Where it went.
+    /// The target table.
     pub(crate) table: &'static Table,
-    /// How many rows were handed on.
+    /// The number of imported rows.
     pub(crate) rows: usize,
-    /// How many rows the source's table has; none if this server makes the rows itself.
+    /// The number of rows in the source table; `None` for derived tables.
     pub(crate) source_rows: Option<usize>,
 }
 
-/// Why nothing, or not everything, was made of a database.
+/// Why an import failed.
 #[derive(Debug, Error)]
 pub(crate) enum ImportError {
     /// A statement of the dump fails.
@@ -76,14 +76,14 @@ pub(crate) enum ImportError {
     },
     /// The dump ends inside a statement.
     #[error(
-        "the dump cannot be loaded: it ends inside the statement that begins in line {line}, so it \
-         was cut off: export again"
+        "the dump cannot be loaded: it ends inside the statement that starts at line {line}: the \
+         dump is truncated, export again"
     )]
     CutOff {
         /// Where the statement begins.
         line: u64,
     },
-    /// A file of JSON is not what `wrangler d1 execute --json` prints.
+    /// A JSON file does not have the format of `wrangler d1 execute --json`.
     #[error("{}: {why}", .file.display())]
     Json {
         /// The file.
@@ -99,31 +99,31 @@ pub(crate) enum ImportError {
         /// Why not.
         why: String,
     },
-    /// It is some other database.
-    #[error("this is no database of the first server: it has no table {0}")]
+    /// The source is the database of another program.
+    #[error("this is not a database of the first server: table {0} is missing")]
     Foreign(&'static str),
-    /// It is a database of this server.
+    /// The source is a database of this server.
     #[error("this is a database of this server, not of the first: use `octopoid-server copy`")]
     Ours,
-    /// Its rows have no scope yet.
+    /// The schema has no scopes yet.
     #[error(
-        "the schema is older than the first server's migration 0009_add_scope, before which no row \
-         had a scope: apply the first server's migrations to its database, give the rows a scope, \
+        "the schema is older than the first server's migration 0009_add_scope, which added scopes: \
+         apply the first server's migrations to its database, give the rows a scope, \
          and export again"
     )]
     Unscoped,
     /// Tables are missing.
     #[error(
-        "the export is not complete: the schema is that of migration {level:04} or later, but \
-         {missing}: export again, or say --partial to take what there is"
+        "the export is incomplete: the schema is that of migration {level:04} or later, but \
+         {missing}: export again, or use --partial to import it anyway"
     )]
     Incomplete {
-        /// The migration that the tables tell of.
+        /// The schema version, derived from the tables.
         level: i64,
         /// What is missing.
         missing: String,
     },
-    /// Two rows have one key.
+    /// Two rows have the same key.
     #[error("the table {table} has several rows for {key}: the export has overlapping parts")]
     Duplicate {
         /// The table.
@@ -131,13 +131,13 @@ pub(crate) enum ImportError {
         /// The key.
         key: String,
     },
-    /// SQLite cannot read it.
+    /// SQLite cannot read the source.
     #[error("the database cannot be read: {0}")]
     Sqlite(String),
-    /// The receiver of the rows takes no more.
+    /// The receiver of the rows has failed.
     #[error(transparent)]
     Sink(SinkError),
-    /// The notes cannot be written.
+    /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Report(std::io::Error),
 }
@@ -148,14 +148,14 @@ impl From<rusqlite::Error> for ImportError {
     }
 }
 
-/// Hands on everything that can be made of a database, and notes what is not as it was.
+/// Converts a database, and reports every change.
 pub(crate) fn convert(
     source: &Source,
     scopes: &Scopes,
     notes: &mut Notes,
     sink: &mut Sink<'_>,
 ) -> Result<Summary, ImportError> {
-    source.note_what_is_left(notes)?;
+    source.note_unsupported(notes)?;
     let mut tables = nouns::convert(source, scopes, notes, sink)?;
     tables.extend(tasks::convert(source, scopes, notes, sink)?);
     scopes.note_unused(notes);

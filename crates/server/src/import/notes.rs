@@ -1,4 +1,4 @@
-//! What is not as it was, in groups, so that a report stays short however large the database is.
+//! The report of an import, in groups, so that it stays short for large databases.
 
 use std::{
     collections::HashMap,
@@ -6,28 +6,28 @@ use std::{
     io::{self, Write},
 };
 
-/// How many notes of a group a report shows.
+/// The number of notes shown for each group.
 const SHOWN: usize = 10;
-/// The most bytes of any text in a note.
+/// The maximum length of a text in a note, in bytes.
 const TEXT_MAX: usize = 200;
 
-/// Something that is not as it was.
+/// A row or value that was skipped or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// The table in the source.
     pub(crate) table: String,
-    /// The row's key; empty if it is about the whole table.
+    /// The row's key; empty if the note applies to the table.
     pub(crate) key: String,
-    /// What was left out or changed, and why.
+    /// What was skipped or changed, and why.
     pub(crate) what: String,
 }
 
-/// Notes of one table that differ in nothing but the row and its values.
+/// Notes of one table that differ only in the row and its values.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// What they have in common.
+    /// The common text.
     pub(crate) kind: String,
-    /// How many there are.
+    /// The number of notes.
     pub(crate) count: usize,
     /// The first of them.
     pub(crate) first: Vec<Note>,
@@ -42,7 +42,7 @@ pub(crate) struct Notes {
     failure: Option<io::Error>,
 }
 
-/// What happened to a row, and what that has in common with what happened to others.
+/// A change of a row: its text, and the common text of its group.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) kind: String,
@@ -50,7 +50,7 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// A change without values of its own.
+    /// A change whose text contains no values.
     pub(crate) fn plain(what: impl Into<String>) -> Self {
         let what = what.into();
         Self { kind: what.clone(), what }
@@ -67,12 +67,12 @@ impl Change {
 }
 
 impl Notes {
-    /// Also writes every single note, a line each.
+    /// Also writes every note to a file, one line each.
     pub(crate) fn writing_to(file: Box<dyn Write + Send>) -> Self {
         Self { file: Some(file), ..Self::default() }
     }
 
-    /// The groups, in the order in which they came up.
+    /// The groups, in order of their first note.
     pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -105,7 +105,7 @@ impl Notes {
     }
 }
 
-/// The beginning of a text, in one line.
+/// The start of a text, in one line.
 pub(crate) fn short(text: &str) -> String {
     let cut = &text[..text.floor_char_boundary(TEXT_MAX)];
     let cut: String = cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -122,7 +122,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// A line for each of the first notes, and one that counts the others.
+/// One line for each of the first notes, and one with the number of further ones.
 impl fmt::Display for Group {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for note in &self.first {
@@ -130,7 +130,7 @@ impl fmt::Display for Group {
         }
         if self.count > self.first.len() {
             let (more, table) = (self.count - self.first.len(), &self.first[0].table);
-            writeln!(formatter, "{table}: {more} more like this ({}): {}", self.count, self.kind)?;
+            writeln!(formatter, "{table}: {more} more ({}): {}", self.count, self.kind)?;
         }
         Ok(())
     }
@@ -150,16 +150,20 @@ mod tests {
     fn a_report_is_short_however_much_is_noted_and_however_long_it_is() {
         let mut notes = Notes::default();
         for number in 0..25 {
-            let what = format!("left out: {} is no time", "x".repeat(1_000_000));
-            notes.add("tasks", &format!("t{number}"), Change::new("left out: it is no time", what));
+            let what = format!("skipped: invalid timestamp `{}`", "x".repeat(1_000_000));
+            notes.add(
+                "tasks",
+                &format!("t{number}"),
+                Change::new("skipped: invalid timestamp", what),
+            );
         }
-        notes.add("roles", "r", Change::plain("it has no scope"));
+        notes.add("roles", "r", Change::plain("no scope"));
         let [tasks, roles] = notes.groups() else { panic!("{notes:?}") };
         let (tasks, roles) = (tasks.to_string(), roles.to_string());
         assert_eq!(tasks.lines().count(), 11);
         assert!(tasks.len() < 4_000, "{tasks}");
-        assert!(tasks.ends_with("\ntasks: 15 more like this (25): left out: it is no time\n"));
-        assert_eq!(roles, "roles r: it has no scope\n");
+        assert!(tasks.ends_with("\ntasks: 15 more (25): skipped: invalid timestamp\n"));
+        assert_eq!(roles, "roles r: no scope\n");
     }
 
     #[test]

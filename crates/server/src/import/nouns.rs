@@ -1,4 +1,4 @@
-//! Everything but tasks and their history: one table of the source is one of ours.
+//! All tables except tasks and their history, which are converted one to one.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::import::{
     source::{Cells, Source},
 };
 
-/// What the rows of one table may look up in others.
+/// Data of other tables that conversions use.
 struct Context<'a> {
     scopes: &'a Scopes,
     /// The scope of each orchestrator.
@@ -22,15 +22,15 @@ struct Context<'a> {
 /// How the rows of a table are converted.
 struct Noun {
     table: &'static str,
-    /// The column that names a row.
+    /// The key column for the report.
     key: &'static str,
-    /// Their order.
+    /// The order of the rows.
     order: &'static str,
-    /// Fills in what the first server did not ask for, or refuses the row.
+    /// Sets defaults for missing values, or rejects the row.
     finish: fn(&mut ImportedRow, &Context<'_>) -> Result<(), Change>,
 }
 
-/// An order by time, whether that was stored as text or as milliseconds.
+/// An order by timestamp, for text and for milliseconds.
 macro_rules! by_time {
     ($column:literal) => {
         concat!(
@@ -114,7 +114,7 @@ impl Noun {
         let has_scope = cells.get("scope").is_some();
         let mut new = ImportedRow::from_cells(table, cells);
         if let Some(cluster) = cluster.filter(|_| !has_scope) {
-            new.changed("scope", format!("its cluster {cluster:?} became its scope"));
+            new.changed("scope", format!("set to the cluster {cluster:?}"));
             new.set("scope", cluster);
         }
         new
@@ -126,10 +126,10 @@ pub(crate) fn number_after(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX - 1) + 1
 }
 
-/// What becomes of rows that the first server showed to everybody because they had no scope.
+/// Reports rows without a scope, which the first server showed in every scope.
 fn note_scope(new: &mut ImportedRow) {
     if new.text("scope").is_none() {
-        let what = "it has none, so no holder of a key sees it: name one with --scope-of or \
+        let what = "missing, so the row is not visible with any key: set it with --scope-of or \
              --scope-for-unscoped";
         new.changed("scope", what);
     }
@@ -148,7 +148,7 @@ fn project(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
 fn draft(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&[])?;
     if new.int("id").is_none() {
-        return Err(Change::plain("it has no id"));
+        return Err(Change::plain("no id"));
     }
     note_scope(new);
     new.default("title", "");
@@ -159,7 +159,7 @@ fn draft(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     // The first server wrote the absence of tags as JSON.
     if new.text("tags") == Some("null") {
         new.clear("tags");
-        new.changed("tags", "the text null became null");
+        new.changed("tags", "changed the text null to null");
     }
     Ok(())
 }
@@ -172,15 +172,15 @@ fn orchestrator(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.default("status", "active");
     let status = new.text("status").unwrap_or_default().to_owned();
     if orchestrator::Status::parse(&status).is_none() {
-        new.changes.push(became("status", &status, "offline"));
+        new.changes.push(replaced_status("status", &status, "offline"));
         new.set("status", "offline");
     }
     Ok(())
 }
 
-fn became(column: &str, found: &str, new: &str) -> Change {
-    let kind = format!("{column}: what is none became {new:?}");
-    Change::new(kind, format!("{column} {found:?} became {new:?}"))
+fn replaced_status(column: &str, found: &str, new: &str) -> Change {
+    let kind = format!("{column}: changed an unknown value to {new:?}");
+    Change::new(kind, format!("{column}: changed {found:?} to {new:?}"))
 }
 
 fn message(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
@@ -201,7 +201,7 @@ fn action(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.default("status", "proposed");
     let status = new.text("status").unwrap_or_default().to_owned();
     if action::Status::parse(&status).is_none() {
-        new.changes.push(became("status", &status, "expired"));
+        new.changes.push(replaced_status("status", &status, "expired"));
         new.set("status", "expired");
     }
     new.instant("proposed_at", &["executed_at"]);
@@ -210,8 +210,8 @@ fn action(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
         match Millis::parse(&end) {
             Some(end) => new.set("expires_at_ms", end.0),
             None => new.changes.push(Change::new(
-                "expires_at: it is no time, so it never expires",
-                format!("expires_at: {end:?} is no time, so it never expires"),
+                "expires_at: invalid timestamp, so the action never expires",
+                format!("expires_at: invalid timestamp `{end:?}`, so the action never expires"),
             )),
         }
     }
@@ -225,7 +225,7 @@ fn flow(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-/// The first server's roles belonged to nobody; ours belong to the scope of the orchestrator that
+/// The first server's roles had no scope. Here they belong to the scope of the orchestrator that
 /// registered them.
 fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
     let orchestrator = new.text("orchestrator_id").unwrap_or_default().to_owned();
@@ -236,8 +236,8 @@ fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
         new.find_scope(context.scopes, &name);
         if new.text("scope").is_none() {
             return Err(Change::new(
-                "nobody knows the scope of its orchestrator",
-                format!("nobody knows the scope of orchestrator {orchestrator:?}"),
+                "unknown scope of its orchestrator",
+                format!("unknown scope of orchestrator {orchestrator:?}"),
             ));
         }
     }
@@ -247,7 +247,7 @@ fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-/// Both servers keep the SHA-256 of a key's whole text, so the keys go on working.
+/// Both servers store the SHA-256 of a key, so the keys remain valid.
 fn key(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["key_hash", "scope"])?;
     new.instant("created_at", &["last_used_at"]);
@@ -255,10 +255,10 @@ fn key(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     let is_hash =
         hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if !is_hash {
-        return Err(Change::plain("its hash is no SHA-256 in lowercase hexadecimal digits"));
+        return Err(Change::plain("key_hash is not a SHA-256 in lowercase hexadecimal digits"));
     }
     let Value::Int(created_at) = new.get("created_at") else { return Ok(()) };
-    // The form of this server's ids. A few digits of a hash give nothing away.
+    // The format of this server's ids. A few digits of a hash do not reveal the key.
     let id = format!("key-{created_at}-{}", &hash[..6]);
     new.set("id", id);
     Ok(())

@@ -1,4 +1,4 @@
-//! One row of the first server, on its way to become one of ours.
+//! Converts one row of the first server to a row of this server.
 
 use octopoid_domain::{
     Millis,
@@ -18,7 +18,7 @@ use crate::import::{
     source::Cells,
 };
 
-/// Columns that are in an index here, or that requests name: their texts have a limit.
+/// Columns that are indexed, or are names in requests: the length of their texts is limited.
 const NAMES: [&str; 25] = [
     "id",
     "scope",
@@ -47,25 +47,25 @@ const NAMES: [&str; 25] = [
     "key_hash",
 ];
 
-/// Columns that are JSON, or nothing.
+/// Columns that contain JSON or null.
 const JSON: [&str; 7] =
     ["hooks", "flow_overrides", "states", "transitions", "capabilities", "tags", "action_data"];
 
-/// Columns that are JSON where they look like it.
+/// Columns that contain JSON if they look like it.
 const PERHAPS_JSON: [&str; 4] = ["checks", "check_results", "metadata", "result"];
 
-/// Columns whose texts are joined by a control character here.
+/// Columns whose texts this server joins with a control character.
 const IN_LANE: [&str; 2] = ["role", "type"];
 
-/// A row that is being made.
+/// A row that is being converted.
 pub(crate) struct ImportedRow {
     pub(crate) table: &'static Table,
     pub(crate) row: Row,
-    /// What is not as it was.
+    /// The changes to report.
     pub(crate) changes: Vec<Change>,
-    /// Texts that are longer than this server's are.
+    /// Texts that exceed this server's limits.
     too_long: Vec<(&'static str, usize)>,
-    /// Columns that the source does not have. That is reported once, and not for each row.
+    /// Columns that the source does not have. They are reported once, not for each row.
     absent: Vec<&'static str>,
 }
 
@@ -77,7 +77,7 @@ fn bytes_max(column: &str) -> usize {
     }
 }
 
-/// That a text is no JSON though it should be: always, or only if it begins like it.
+/// Reports a text that is not valid JSON: always, or only if it starts like JSON.
 pub(crate) fn json_change(column: &str, value: &Value, is_strict: bool) -> Option<Change> {
     let Value::Text(text) = value else { return None };
     let begins = text.trim_start().starts_with(['{', '[']);
@@ -85,7 +85,7 @@ pub(crate) fn json_change(column: &str, value: &Value, is_strict: bool) -> Optio
         return None;
     }
     let error = serde_json::from_str::<IgnoredAny>(text).err()?;
-    let kind = "taken as it is, but it is no valid JSON; an export as SQL may have changed it";
+    let kind = "imported unchanged, but it is not valid JSON; the SQL export may have changed it";
     let what = format!("{kind} ({})", short(&error.to_string()));
     Some(Change::new(kind, what).of(column))
 }
@@ -99,13 +99,13 @@ pub(crate) fn peek(cells: &Cells, name: &str) -> Option<String> {
 }
 
 impl ImportedRow {
-    /// Takes each column that both have under one name. What cannot be read is noted and null.
+    /// Converts the columns that both schemas have. Invalid values become null and are reported.
     pub(crate) fn from_cells(table: &'static Table, mut cells: Cells) -> Self {
         let mut changes = Vec::new();
         let (mut too_long, mut absent) = (Vec::new(), Vec::new());
         let row = table.columns.iter().map(|column| {
             if cells.is_garbled(column.name) {
-                let what = "what is no UTF-8 in it was replaced by U+FFFD";
+                let what = "replaced invalid UTF-8 with U+FFFD";
                 changes.push(Change::plain(what).of(column.name));
             }
             if cells.get(column.name).is_none() {
@@ -123,10 +123,12 @@ impl ImportedRow {
                 if text.len() > bytes_max(column.name) {
                     too_long.push((column.name, text.len()));
                 } else if column.name == "id" && matches!(&**text, "." | "..") {
-                    changes
-                        .push(Change::plain("no URL can name it, so only lists show it").of("id"));
+                    changes.push(
+                        Change::plain("not usable in URLs, so the row is visible in lists only")
+                            .of("id"),
+                    );
                 } else if IN_LANE.contains(&column.name) && text.chars().any(char::is_control) {
-                    let what = "left out: it has a control character";
+                    let what = "skipped: contains a control character";
                     changes.push(Change::plain(what).of(column.name));
                     value = Value::Null;
                 }
@@ -174,19 +176,19 @@ impl ImportedRow {
         self.row[at] = Value::Null;
     }
 
-    /// Notes what became of a column.
+    /// Reports a change of a column.
     pub(crate) fn changed(&mut self, name: &str, what: impl Into<String>) {
         self.changes.push(Change::plain(what).of(name));
     }
 
-    /// Notes what was filled in, unless the source has no such column.
+    /// Reports a default value, unless the source does not have the column.
     fn filled(&mut self, name: &str, what: impl Into<String>) {
         if !self.absent.contains(&name) {
             self.changed(name, what);
         }
     }
 
-    /// Sets what is null, and says so.
+    /// Replaces null with a default, and reports it.
     pub(crate) fn default(&mut self, name: &str, value: impl Into<Value>) {
         if *self.get(name) == Value::Null {
             let value = value.into();
@@ -196,24 +198,24 @@ impl ImportedRow {
                 Value::Null => "null".to_owned(),
             };
             self.set(name, value);
-            self.filled(name, format!("null became {shown}"));
+            self.filled(name, format!("changed null to {shown}"));
         }
     }
 
-    /// Makes these 0 or 1, and says so if one was neither.
+    /// Converts these columns to 0 or 1, and reports other values.
     pub(crate) fn flags(&mut self, names: &[&str]) {
         for name in names {
             let found = self.int(name);
             let flag = i64::from(found.unwrap_or_default() != 0);
             if found != Some(flag) {
                 let found = found.map_or("null".to_owned(), |number| number.to_string());
-                self.filled(name, format!("{found} became {flag}"));
+                self.filled(name, format!("changed {found} to {flag}"));
             }
             self.set(name, flag);
         }
     }
 
-    /// Gives an instant that must be there the first of these that is, or the beginning of time.
+    /// Sets a missing required timestamp to the first of `others` that is set, or to 1970.
     pub(crate) fn instant(&mut self, name: &str, others: &[&str]) {
         if self.int(name).is_some() {
             return;
@@ -221,29 +223,29 @@ impl ImportedRow {
         let other = others.iter().find_map(|other| Some((*other, self.int(other)?)));
         let (from, known) = other.unwrap_or(("1970", 0));
         self.set(name, known);
-        self.filled(name, format!("there is none, and {from} was taken"));
+        self.filled(name, format!("missing, set to {from}"));
     }
 
-    /// Refuses the row if one of these is missing, empty or too long. Other texts that are too long
-    /// are left out.
+    /// Rejects the row if one of these columns is missing, empty or too long. Other texts that are
+    /// too long become null.
     pub(crate) fn need(&mut self, names: &[&str]) -> Result<(), Change> {
         if let Some(name) = names.iter().find(|name| self.text(name).is_none_or(str::is_empty)) {
-            return Err(Change::plain(format!("it has no {name}")));
+            return Err(Change::plain(format!("no {name}")));
         }
         for (name, length) in std::mem::take(&mut self.too_long) {
-            let kind = format!("its {name} is longer than {} bytes", bytes_max(name));
+            let kind = format!("{name} is longer than {} bytes", bytes_max(name));
             let what = format!("{kind}: {length}");
             if names.contains(&name) {
                 return Err(Change::new(kind, what));
             }
             self.clear(name);
-            let change = Change::new(format!("left out: {kind}"), format!("left out: {what}"));
+            let change = Change::new(format!("skipped: {kind}"), format!("skipped: {what}"));
             self.changes.push(change.of(name));
         }
         Ok(())
     }
 
-    /// Gives the row its scope if it has none, as far as there is one for it.
+    /// Sets the configured scope if the row has none.
     pub(crate) fn find_scope(&mut self, scopes: &Scopes, key: &str) {
         if self.text("scope").is_some_and(|scope| !scope.is_empty()) {
             return;
@@ -251,13 +253,13 @@ impl ImportedRow {
         match scopes.scope(self.table.name, key) {
             Some(scope) => {
                 self.set("scope", scope);
-                self.changed("scope", format!("there was none, and it got {scope:?}"));
+                self.changed("scope", format!("missing, set to {scope:?}"));
             }
             None => self.clear("scope"),
         }
     }
 
-    /// Notes everything that is not as it was; if the row is left out, only that.
+    /// Reports the changes of the row, or that it was skipped.
     pub(crate) fn note(
         self,
         key: &str,
@@ -272,8 +274,8 @@ impl ImportedRow {
                 Some(self.row)
             }
             Err(Change { kind, what }) => {
-                let kind = format!("left out: {kind}");
-                notes.add(self.table.name, key, Change::new(kind, format!("left out: {what}")));
+                let kind = format!("skipped: {kind}");
+                notes.add(self.table.name, key, Change::new(kind, format!("skipped: {what}")));
                 None
             }
         }
@@ -294,10 +296,9 @@ fn changed(value: impl Into<Value>, change: Change) -> Converted {
     Converted { value: value.into(), changes: vec![change] }
 }
 
-fn bad(cell: &Cell, why: &str) -> Converted {
+fn bad(cell: &Cell, what: &str) -> Converted {
     let shown = shown(cell);
-    let change =
-        Change::new(format!("left out: it is {why}"), format!("left out: {shown} is {why}"));
+    let change = Change::new(format!("skipped: {what}"), format!("skipped: {what} `{shown}`"));
     Converted { value: Value::Null, changes: vec![change] }
 }
 
@@ -307,28 +308,28 @@ fn is_instant(column: &str) -> bool {
 
 pub(crate) fn text(cell: Cell) -> Converted {
     let number = |text: String| {
-        let what = format!("the number {text} became text");
-        changed(text, Change::new("a number became text", what))
+        let what = format!("changed the number {text} to text");
+        changed(text, Change::new("changed a number to text", what))
     };
     match cell {
         Cell::Null => good(Value::Null),
         Cell::Integer(found) => number(found.to_string()),
         Cell::Real(found) => number(format!("{found:?}")),
         Cell::Text(text) if text.contains('\0') => {
-            let what = "NUL characters were left out";
+            let what = "removed NUL characters";
             changed(text.replace('\0', ""), Change::plain(what))
         }
         Cell::Text(text) => good(text),
         // The first server stored lists of small numbers as they are, whatever the column.
         Cell::Blob(bytes) => {
-            let what = "a list of numbers that was stored as bytes became its JSON text";
+            let what = "changed a list of numbers stored as bytes to JSON text";
             changed(format!("{bytes:?}").replace(' ', ""), Change::plain(what))
         }
     }
 }
 
 fn number(cell: &Cell) -> Converted {
-    const WHY: &str = "no whole number below 2^53";
+    const WHAT: &str = "invalid or too large integer";
     let is_small = |number: &i64| (-INTEGER_MAX..=INTEGER_MAX).contains(number);
     match cell {
         Cell::Null => good(Value::Null),
@@ -341,32 +342,32 @@ fn number(cell: &Cell) -> Converted {
                 "false" => Some(0),
                 text => text.parse().ok().filter(is_small),
             };
-            let Some(found) = found else { return bad(cell, WHY) };
-            let what = format!("the text {} became {found}", shown(cell));
-            changed(found, Change::new("a text became a number", what))
+            let Some(found) = found else { return bad(cell, WHAT) };
+            let what = format!("changed the text {} to {found}", shown(cell));
+            changed(found, Change::new("changed a text to a number", what))
         }
-        Cell::Integer(_) | Cell::Real(_) | Cell::Blob(_) => bad(cell, WHY),
+        Cell::Integer(_) | Cell::Real(_) | Cell::Blob(_) => bad(cell, WHAT),
     }
 }
 
 /// An instant in one of the forms that the first server wrote: `2026-03-02T10:00:00.123Z`, the same
 /// with an offset, `2026-03-02 10:00:00`, or milliseconds since 1970.
 pub(crate) fn instant(cell: &Cell) -> Converted {
-    /// Smaller numbers are years, seconds or the like, which SQLite made numbers of.
+    /// Smaller numbers are years, seconds or the like.
     const FIRST: i64 = 100_000_000_000;
     let as_millis = |ms: i64| {
-        let what = format!("the number {} was taken for milliseconds since 1970", shown(cell));
-        changed(ms, Change::new("a number was taken for milliseconds since 1970", what))
+        let what = format!("read the number {} as milliseconds since 1970", shown(cell));
+        changed(ms, Change::new("read a number as milliseconds since 1970", what))
     };
     let found = match cell {
         Cell::Null => return good(Value::Null),
         Cell::Text(text) if text.is_empty() => {
-            return changed(Value::Null, Change::plain("an empty text became null"));
+            return changed(Value::Null, Change::plain("changed an empty text to null"));
         }
         Cell::Text(text) => {
             let found = Millis::parse(text);
             if let Some(found) = found.filter(|_| is_finer(text)) {
-                let what = "what is below the millisecond was left out";
+                let what = "truncated to milliseconds";
                 return changed(found.0, Change::plain(what));
             }
             found.map(|found| good(found.0))
@@ -383,10 +384,10 @@ pub(crate) fn instant(cell: &Cell) -> Converted {
         }
         Cell::Integer(_) | Cell::Real(_) | Cell::Blob(_) => None,
     };
-    found.unwrap_or_else(|| bad(cell, "no time"))
+    found.unwrap_or_else(|| bad(cell, "invalid timestamp"))
 }
 
-/// Whether a time has digits below the millisecond that say something.
+/// Whether a timestamp has non-zero digits below the millisecond.
 fn is_finer(text: &str) -> bool {
     let Some((_, fraction)) = text.split_once('.') else { return false };
     let digits = fraction.bytes().take_while(u8::is_ascii_digit);
@@ -434,20 +435,20 @@ mod tests {
         for (cell, change) in [
             (
                 Cell::Text("2026-03-02T10:00:00.123456+00:00".to_owned()),
-                "what is below the millisecond was left out",
+                "truncated to milliseconds",
             ),
             (
                 Cell::Integer(1_772_445_600_123),
-                "the number 1772445600123 was taken for milliseconds since 1970",
+                "read the number 1772445600123 as milliseconds since 1970",
             ),
         ] {
             let converted = instant(&cell);
             assert_eq!((&converted.value, change_of(&converted)), (&ms, Some(change)));
         }
         for (cell, change) in [
-            (Cell::Text("soon".to_owned()), "left out: \"soon\" is no time"),
-            (Cell::Integer(2026), "left out: 2026 is no time"),
-            (Cell::Text(String::new()), "an empty text became null"),
+            (Cell::Text("soon".to_owned()), "skipped: invalid timestamp `\"soon\"`"),
+            (Cell::Integer(2026), "skipped: invalid timestamp `2026`"),
+            (Cell::Text(String::new()), "changed an empty text to null"),
         ] {
             let converted = instant(&cell);
             assert_eq!((&converted.value, change_of(&converted)), (&Value::Null, Some(change)));
@@ -460,7 +461,7 @@ mod tests {
         let converted = number(&Cell::Text("true".to_owned()));
         assert_eq!(
             (&converted.value, change_of(&converted)),
-            (&1.into(), Some("the text \"true\" became 1"))
+            (&1.into(), Some("changed the text \"true\" to 1"))
         );
         let converted = number(&Cell::Real(5.0));
         assert_eq!((&converted.value, change_of(&converted)), (&5.into(), None));
@@ -468,25 +469,24 @@ mod tests {
         assert!(change_of(&number(&Cell::Integer(1 << 53))).is_some());
         let converted = text(Cell::Blob(vec![1, 2]));
         assert_eq!(converted.value, Value::from("[1,2]"));
-        assert!(change_of(&converted).unwrap().contains("became its JSON text"));
+        assert!(change_of(&converted).unwrap().contains("to JSON text"));
         let converted = text(Cell::Text("a\0b".to_owned()));
         assert_eq!(
             (&converted.value, change_of(&converted)),
-            (&"ab".into(), Some("NUL characters were left out"))
+            (&"ab".into(), Some("removed NUL characters"))
         );
         let converted = text(Cell::Integer(5));
         assert_eq!(
             (&converted.value, change_of(&converted)),
-            (&"5".into(), Some("the number 5 became text"))
+            (&"5".into(), Some("changed the number 5 to text"))
         );
     }
 
     #[test]
     fn what_should_be_json_and_is_not_is_reported() {
         let broken = Value::from("[{\"evidence\":\"a\nb\"}]");
-        assert!(
-            json_change("hooks", &broken, true).unwrap().what.starts_with("hooks: taken as it")
-        );
+        let change = json_change("hooks", &broken, true).unwrap();
+        assert!(change.what.starts_with("hooks: imported unchanged"));
         assert!(json_change("checks", &broken, false).is_some());
         for (text, is_strict, has_change) in
             [("[1]", true, false), ("", true, false), ("free", false, false), ("free", true, true)]

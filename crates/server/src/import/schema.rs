@@ -1,11 +1,11 @@
-//! The first server's schema, and which of its migrations brought what.
+//! The first server's schema, and the migration that added each table and column.
 
 /// A table of the first server.
 pub(crate) struct SourceTable {
     pub(crate) name: &'static str,
-    /// The migration that made it.
+    /// The migration that created it.
     since: i64,
-    /// Its keys: the columns that tell two rows apart where all is well.
+    /// Its unique keys.
     pub(crate) keys: &'static [&'static [&'static str]],
     /// Its columns, each with the migration that added it.
     pub(crate) columns: &'static [(&'static str, i64)],
@@ -14,10 +14,10 @@ pub(crate) struct SourceTable {
 /// The last of the first server's migrations.
 pub(crate) const NEWEST: i64 = 20;
 
-/// Tables that hold nothing of the server's users.
+/// Tables without user data.
 pub(crate) const BOOKKEEPING: [&str; 2] = ["d1_migrations", "schema_info"];
 
-/// The tables that something is made of.
+/// The tables that are imported.
 pub(crate) const SOURCE_TABLES: [SourceTable; 10] = [
     SourceTable { name: "tasks", since: 1, keys: &[&["id"], &["file_path"]], columns: TASKS },
     SourceTable { name: "projects", since: 1, keys: &[&["id"]], columns: PROJECTS },
@@ -36,7 +36,7 @@ pub(crate) fn source_table(name: &str) -> Option<&'static SourceTable> {
     SOURCE_TABLES.iter().find(|table| table.name == name)
 }
 
-/// The migration that the tables and columns tell of.
+/// The schema version, derived from the tables and columns.
 pub(crate) fn level<'a>(has: impl Fn(&str) -> Option<&'a [String]>) -> i64 {
     let level = |table: &SourceTable| {
         let found = has(table.name)?;
@@ -47,12 +47,12 @@ pub(crate) fn level<'a>(has: impl Fn(&str) -> Option<&'a [String]>) -> i64 {
     SOURCE_TABLES.iter().filter_map(level).max().unwrap_or_default()
 }
 
-/// The tables that a database of this level must have.
+/// The tables of a database with this schema version.
 pub(crate) fn tables_at(level: i64) -> impl Iterator<Item = &'static str> {
     SOURCE_TABLES.iter().filter(move |table| table.since <= level).map(|table| table.name)
 }
 
-/// What a database of this level lacks, and what that means.
+/// What a database with this schema version lacks, and the consequences.
 pub(crate) fn lacks(level: i64) -> impl Iterator<Item = &'static str> {
     const LACKS: [(i64, &str); 8] = [
         (10, "no roles (0010)"),

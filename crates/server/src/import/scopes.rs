@@ -1,4 +1,4 @@
-//! Scopes for rows that the first server kept without one.
+//! Scopes for rows of the first server without a scope.
 
 use std::{
     cell::RefCell,
@@ -10,18 +10,18 @@ use octopoid_domain::limits::KEY_BYTES_MAX;
 
 use crate::import::{Notes, notes::Change};
 
-/// Which scope a row gets that has none.
+/// The scopes assigned to rows without a scope.
 #[derive(Debug, Default)]
 pub(crate) struct Scopes {
     /// By table and key.
     of: HashMap<(String, String), String>,
-    /// Of all others, if they are to get one.
+    /// The scope of all other rows, if set.
     others: Option<String>,
-    /// Those that were asked for.
+    /// The entries that were used.
     used: RefCell<HashSet<(String, String)>>,
 }
 
-/// The scope of one row, as it is written: `projects:PROJ-1=shop`.
+/// The scope of one row, written as `projects:PROJ-1=shop`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowScope {
     table: String,
@@ -45,19 +45,19 @@ impl Scopes {
         named.or(self.others.as_ref()).map(String::as_str)
     }
 
-    /// Notes what was named for nothing.
+    /// Reports unused `--scope-of` entries.
     pub(crate) fn note_unused(&self, notes: &mut Notes) {
         let used = self.used.borrow();
         let mut unused: Vec<_> = self.of.keys().filter(|row| !used.contains(row)).collect();
         unused.sort();
         for (table, key) in unused {
-            let what = "--scope-of names it, but there is no such row without a scope";
+            let what = "--scope-of names this row, but there is no such row without a scope";
             notes.add(table, key, Change::plain(what));
         }
     }
 }
 
-/// Reads the name of a scope.
+/// Parses the name of a scope.
 pub(crate) fn parse(text: &str) -> Result<String, String> {
     match text {
         "" => Err("the scope is empty".to_owned()),
@@ -65,14 +65,14 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
             Err(format!("the scope is too long: at most {KEY_BYTES_MAX} bytes"))
         }
         text if text.chars().any(char::is_control) => {
-            Err("the scope has a control character".to_owned())
+            Err("the scope contains a control character".to_owned())
         }
         text => Ok(text.to_owned()),
     }
 }
 
 impl Scopes {
-    /// Reads the name of a scope, for command lines.
+    /// Parses the name of a scope, for command lines.
     pub(crate) fn parse_name(text: &str) -> Result<String, String> {
         parse(text)
     }
@@ -82,7 +82,7 @@ impl FromStr for RowScope {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORM: &str = "it is written TABLE:ID=SCOPE, such as projects:PROJ-1=shop";
+        const FORM: &str = "the format is TABLE:ID=SCOPE, such as projects:PROJ-1=shop";
         let (row, scope) = text.rsplit_once('=').ok_or(FORM)?;
         let (table, key) = row.split_once(':').ok_or(FORM)?;
         let tables = ["projects", "drafts", "tasks", "messages", "orchestrators", "roles"];
@@ -108,7 +108,7 @@ mod tests {
         let mut notes = Notes::default();
         scopes.note_unused(&mut notes);
         let report = notes.groups()[0].to_string();
-        assert!(report.starts_with("drafts 5: --scope-of names it, but"), "{report}");
+        assert!(report.starts_with("drafts 5: --scope-of names this row, but"), "{report}");
         for text in ["P=shop", "projects:=shop", "songs:1=shop", "projects:P", "projects:P="] {
             assert!(text.parse::<RowScope>().is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! The first server's database, wherever it came from, as an SQLite database that is only read.
+//! The first server's database as a read-only SQLite database, loaded from any supported source.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,16 +20,16 @@ use crate::import::{
     sql::quoted,
 };
 
-/// How long another program may have the file locked.
+/// How long to wait while another program has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
      WHERE t.type = 'table' ORDER BY t.name, c.cid";
 
-/// How far the numbers of drafts had come.
+/// The highest number of a draft.
 const DRAFTS: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'drafts'";
 
-/// The migrations that were applied, by wrangler's own list.
+/// The applied migrations, as recorded by wrangler.
 const MIGRATIONS: &str = "SELECT name FROM d1_migrations";
 
 /// A database of the first server.
@@ -37,7 +37,7 @@ pub(crate) struct Source {
     connection: Connection,
     /// The columns of each table.
     tables: BTreeMap<String, Vec<String>>,
-    /// Things that the way it came by has changed or may have changed.
+    /// Possible changes made by the export.
     doubts: Vec<(&'static str, Change)>,
     level: i64,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Source {
 pub(crate) struct Cells {
     names: Rc<HashMap<String, usize>>,
     values: Vec<Value>,
-    /// Where the text was no UTF-8.
+    /// The columns with invalid UTF-8.
     garbled: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ impl Cells {
         self.names.get(name).map(|at| &self.values[*at])
     }
 
-    /// Whether a text was no UTF-8, so that not all of it is here.
+    /// Whether a text was invalid UTF-8 and had characters replaced.
     pub(crate) fn is_garbled(&self, name: &str) -> bool {
         self.names.get(name).is_some_and(|at| self.garbled.contains(at))
     }
@@ -67,8 +67,8 @@ impl Cells {
 }
 
 impl Source {
-    /// Loads what `wrangler d1 export` wrote, telling after each statement how many bytes have been
-    /// read. What is missing is refused unless it may be `partial`.
+    /// Loads the output of `wrangler d1 export`, and reports the number of bytes read after each
+    /// statement. An incomplete dump is rejected unless `partial` is set.
     pub(crate) fn of_dump(
         dump: impl BufRead,
         partial: bool,
@@ -79,13 +79,13 @@ impl Source {
         let source = Self::over(connection, loaded.doubts())?;
         source.check(partial)?;
         if !loaded.has_end && !partial {
-            let missing = "it ends before its indexes, so it was cut off".to_owned();
+            let missing = "the dump is truncated: it ends before the indexes".to_owned();
             return Err(ImportError::Incomplete { level: source.level, missing });
         }
         Ok(source)
     }
 
-    /// Loads a directory with what `wrangler d1 execute --json` printed of each table.
+    /// Loads a directory with the output of `wrangler d1 execute --json` for each table.
     pub(crate) fn of_json(
         directory: &Path,
         partial: bool,
@@ -98,14 +98,13 @@ impl Source {
         Ok(source)
     }
 
-    /// Opens an SQLite file for reading. What is in a log beside it is read too, and another program
-    /// may go on with it.
+    /// Opens an SQLite file read-only. Its WAL is read too, and other programs may use the file.
     pub(crate) fn of_sqlite(file: &Path, partial: bool) -> Result<Self, ImportError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "temp_store", "FILE")?;
-        // All tables as they are at one moment.
+        // All tables are read in one snapshot.
         connection.execute_batch("BEGIN")?;
         let source = Self::over(connection, Vec::new())?;
         source.check(partial)?;
@@ -130,8 +129,8 @@ impl Source {
         Ok(source)
     }
 
-    /// The last of the migrations that wrangler has noted. A later one than we know tells nothing of
-    /// the tables that we know.
+    /// The last migration recorded by wrangler. Migrations later than the newest known one are
+    /// ignored.
     fn applied(&self) -> Result<i64, ImportError> {
         let mut last = 0;
         if self.has_column("d1_migrations", "name") {
@@ -146,7 +145,7 @@ impl Source {
         Ok(last.min(NEWEST))
     }
 
-    /// Refuses what is no database of the first server, or not a whole one.
+    /// Rejects databases of other programs and incomplete ones.
     fn check(&self, partial: bool) -> Result<(), ImportError> {
         if self.tables.contains_key("schema_versions") {
             return Err(ImportError::Ours);
@@ -159,13 +158,13 @@ impl Source {
         }
         let missing: Vec<_> = tables_at(self.level).filter(|name| !self.has(name)).collect();
         if !missing.is_empty() && !partial {
-            let missing = format!("there is no table {}", missing.join(", "));
+            let missing = format!("missing tables: {}", missing.join(", "));
             return Err(ImportError::Incomplete { level: self.level, missing });
         }
         self.check_keys()
     }
 
-    /// Refuses two rows of one key, which parts of an export that overlap have.
+    /// Rejects duplicate keys, which overlapping parts of an export have.
     fn check_keys(&self) -> Result<(), ImportError> {
         for table in SOURCE_TABLES.iter().filter(|table| self.has(table.name)) {
             let has_all =
@@ -202,7 +201,7 @@ impl Source {
         self.tables.get(table).is_some_and(|columns| columns.iter().any(|name| name == column))
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub(crate) fn count(&self, table: &str) -> Result<usize, ImportError> {
         if !self.has(table) {
             return Ok(0);
@@ -212,8 +211,8 @@ impl Source {
         Ok(usize::try_from(rows).unwrap_or_default())
     }
 
-    /// All rows of a table, one after the other, in an order that SQL can tell; none if there is no
-    /// such table. Only the columns that the first server had are read, and `without` is not.
+    /// Visits all rows of a table in the given SQL order; none if the table does not exist. Reads
+    /// only the columns of the first server's schema, except those in `without`.
     pub(crate) fn each(
         &self,
         table: &'static str,
@@ -249,21 +248,20 @@ impl Source {
         Ok(())
     }
 
-    /// Notes tables and columns that this server has no place for, as far as they hold something,
-    /// and what an older schema lacks.
-    pub(crate) fn note_what_is_left(&self, notes: &mut Notes) -> Result<(), ImportError> {
+    /// Reports unknown tables and columns that hold data, and what an older schema lacks.
+    pub(crate) fn note_unsupported(&self, notes: &mut Notes) -> Result<(), ImportError> {
         for (table, change) in &self.doubts {
             notes.add(table, "", Change::new(change.kind.clone(), change.what.clone()));
         }
         for what in lacks(self.level) {
-            let what = format!("it is of migration {:04}, and has {what}", self.level);
+            let what = format!("schema of migration {:04}: {what}", self.level);
             notes.add("schema", "", Change::plain(what));
         }
         for name in tables_at(self.level).filter(|name| !self.has(name)) {
-            notes.add(name, "", Change::plain("the export does not have this table"));
+            notes.add(name, "", Change::plain("missing in the export"));
         }
         if self.has("api_keys") && self.count("api_keys")? == 0 {
-            let what = "there is no key: each scope gets one when an orchestrator registers";
+            let what = "no keys: each scope gets one when an orchestrator registers";
             notes.add("api_keys", "", Change::plain(what));
         }
         for (table, columns) in &self.tables {
@@ -275,8 +273,7 @@ impl Source {
                 None => {
                     let rows = self.count(table)?;
                     if rows > 0 {
-                        let what =
-                            format!("left out: {rows} rows of a table that this server has not");
+                        let what = format!("skipped: {rows} rows of an unknown table");
                         notes.add(table, "", Change::plain(what));
                     }
                 }
@@ -297,25 +294,23 @@ impl Source {
         let sql = format!("SELECT COUNT(*) FROM {from} WHERE {name} IS NOT NULL");
         let rows: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
         if rows > 0 {
-            let what = format!(
-                "left out: the column {:?}, which this server has not, has a value in {rows} rows",
-                short(column)
-            );
+            let what =
+                format!("skipped: unknown column {:?} with values in {rows} rows", short(column));
             notes.add(table, "", Change::plain(what));
         }
         Ok(())
     }
 
     pub(crate) fn counters(&self) -> Result<Vec<(&'static str, i64)>, ImportError> {
-        // Where nothing counts, SQLite has made no such table.
+        // Without AUTOINCREMENT columns, SQLite does not create this table.
         let Ok(mut statement) = self.connection.prepare(DRAFTS) else { return Ok(Vec::new()) };
         let numbers = statement.query_map([], |row| row.get::<_, i64>(0))?;
         Ok(numbers.map(|number| Ok(("drafts", number?))).collect::<rusqlite::Result<_>>()?)
     }
 }
 
-/// A database of SQLite's own, in a file that is gone with it: an export of any size need not fit
-/// into memory.
+/// A temporary SQLite database on disk, which is deleted when it is closed: an export does not have
+/// to fit into memory.
 fn scratch() -> Result<Connection, ImportError> {
     let connection = Connection::open("")?;
     connection.pragma_update(None, "temp_store", "FILE")?;
@@ -325,7 +320,7 @@ fn scratch() -> Result<Connection, ImportError> {
     Ok(connection)
 }
 
-/// A cell. Text that is no UTF-8 is read as far as it can be.
+/// A cell. Invalid UTF-8 is replaced with U+FFFD.
 fn value(cell: ValueRef<'_>) -> Value {
     match cell {
         ValueRef::Null => Value::Null,

@@ -1,10 +1,10 @@
-//! Names in statements, and errors of SQLite in words.
+//! Quoting of identifiers, and texts of SQLite errors.
 
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What SQLite says of an error, without the statement's text, which may be as long as the dump.
+/// SQLite's error message, without the text of the statement, which may be as long as the dump.
 pub(crate) fn reason(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),

@@ -1,25 +1,25 @@
-//! The statements of a dump, one at a time. Each byte is looked at once, however long a statement
-//! is, and no more than one statement is held.
+//! Splits a dump into statements. Each byte is scanned once, and only one statement is held in
+//! memory.
 
 use std::io::{self, BufRead};
 
 /// Splits a text of SQL.
 pub(crate) struct Statements<R> {
     input: R,
-    /// How many bytes have been read.
+    /// The number of bytes read.
     pub(crate) bytes: u64,
-    /// How many line breaks they have.
+    /// The number of line breaks read.
     lines: u64,
 }
 
 /// A statement.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ScannedStatement {
-    /// Its text, with what stands before it.
+    /// Its text, with preceding whitespace and comments.
     pub(crate) text: Vec<u8>,
     /// The line in which it begins.
     pub(crate) line: u64,
-    /// Whether it ends as a statement does, or the text just stops.
+    /// Whether it ends with a semicolon; otherwise the input was truncated.
     pub(crate) is_whole: bool,
 }
 
@@ -42,7 +42,7 @@ impl<R: BufRead> Statements<R> {
         Self { input, bytes: 0, lines: 0 }
     }
 
-    /// The next statement, if there is any. Blanks and comments alone are none.
+    /// The next statement. Whitespace and comments alone are not a statement.
     pub(crate) fn next(&mut self) -> io::Result<Option<ScannedStatement>> {
         let mut text = Vec::new();
         let mut state = State::Code;
@@ -88,9 +88,9 @@ impl State {
         }
     }
 
-    /// Whether a byte that leads from this state to another belongs to a statement.
+    /// Whether a byte that changes this state to `after` is part of a statement.
     fn begins(self, byte: u8, after: Self) -> bool {
-        /// Blanks, and the mark that some editors put at the beginning of a file.
+        /// Whitespace, and the byte order mark.
         const BLANKS: [u8; 7] = [b' ', b'\t', b'\r', b'\n', 0xEF, 0xBB, 0xBF];
         match (self, after) {
             (_, Self::Quoted(_)) | (Self::Perhaps(_), Self::Code | Self::Perhaps(_)) => true,
@@ -100,7 +100,7 @@ impl State {
     }
 }
 
-/// Whether the semicolon at the end is one between the statements of a trigger.
+/// Whether the semicolon at the end is inside a trigger body.
 fn ends_inside_a_trigger(text: &[u8]) -> bool {
     let head = String::from_utf8_lossy(&text[..text.len().min(200)]).to_ascii_uppercase();
     let mut words = head.split_whitespace();

@@ -1,7 +1,7 @@
-//! Tasks, and what this server keeps beside them.
+//! Tasks and the tables derived from them.
 //!
-//! They are read twice: first without their texts, to learn which there are and who waits for whom,
-//! then row by row, to be handed on.
+//! The tasks are read twice: first without their texts, to compute the blockers, then row by row,
+//! to be emitted.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -30,20 +30,20 @@ const TABLE: &str = "tasks";
 /// The order of creation.
 const ORDER: &str = by_time!("created_at");
 
-/// Texts of tasks that decide nothing.
+/// Text columns that the first pass does not need.
 const TEXTS: [&str; 6] =
     ["content", "hooks", "checks", "check_results", "execution_notes", "flow_overrides"];
 
 /// Finished tasks are counted in this many parts, as the store does.
 const SHARDS: i64 = 16;
 
-/// What is known of all tasks that are imported.
+/// The result of the first pass.
 #[derive(Default)]
 struct TaskIndex {
     tasks: BTreeMap<String, Task>,
-    /// The tasks that others wait for, with their scopes.
+    /// The tasks that block others, with their scopes.
     awaited: HashSet<(String, String)>,
-    /// The pairs of who waits for whom.
+    /// The rows of `task_blockers`.
     pairs: Vec<Row>,
 }
 
@@ -51,13 +51,13 @@ struct Task {
     scope: String,
     created_at: i64,
     is_done: bool,
-    /// As the first server had it; once worked out, as this server has it.
+    /// The first server's value, until it is replaced with this server's.
     blocked_by: Option<String>,
     waiting: Vec<Change>,
     has_history: bool,
 }
 
-/// Converts the tasks, and makes the rows of the tables that follow from them.
+/// Converts the tasks, and emits the rows of the derived tables.
 pub(crate) fn convert(
     source: &Source,
     scopes: &Scopes,
@@ -66,7 +66,7 @@ pub(crate) fn convert(
 ) -> Result<Vec<ImportedTable>, ImportError> {
     let history = History::read(source)?;
     let mut all = survey(source, scopes, &history)?;
-    let (rows, counts) = hand_on(source, scopes, &history, &mut all, notes, sink)?;
+    let (rows, counts) = emit_tasks(source, scopes, &history, &mut all, notes, sink)?;
     let mut tables =
         vec![ImportedTable { table: known(TABLE)?, rows, source_rows: Some(source.count(TABLE)?) }];
     for (name, rows) in
@@ -90,7 +90,7 @@ fn of_text(task: &ImportedRow, name: &str) -> String {
     task.text(name).unwrap_or_default().to_owned()
 }
 
-/// Learns which tasks there are, and works out who waits for whom.
+/// The first pass: reads the tasks and computes their blockers.
 fn survey(source: &Source, scopes: &Scopes, history: &History) -> Result<TaskIndex, ImportError> {
     let table = known(TABLE)?;
     let mut all = TaskIndex::default();
@@ -125,8 +125,8 @@ fn survey(source: &Source, scopes: &Scopes, history: &History) -> Result<TaskInd
 }
 
 impl TaskIndex {
-    /// Makes the pairs of a task and those that it waits for. What is done already keeps no task
-    /// waiting, though the first server let tasks wait for it for ever.
+    /// Creates the (task, blocker) pairs of a task. Done tasks are removed, because the first
+    /// server never unblocked tasks that waited for them.
     fn wait(&mut self, id: &str) {
         let Some(task) = self.tasks.get(id) else { return };
         let (scope, list) = (task.scope.clone(), task.blocked_by.clone().unwrap_or_default());
@@ -135,33 +135,32 @@ impl TaskIndex {
         let names = blockers(&list);
         if list.contains(',') && self.tasks.contains_key(list.as_str()) {
             report(
-                "blocked_by: a task whose id has a comma became a list of ids",
+                "blocked_by: read an id with a comma as a list of ids",
                 format!(
-                    "blocked_by: it waited for the task {list:?}, whose id has a comma, and waits \
-                     now for {}",
+                    "blocked_by: read the task id {list:?}, which has a comma, as a list of ids: {}",
                     names.join(" and ")
                 ),
             );
         } else if names.join(",") != list {
-            let what = "blocked_by: blanks, empty names and repeated ones were left out";
+            let what = "blocked_by: removed whitespace, empty and duplicate ids";
             report(what, what.to_owned());
         }
         let mut kept = Vec::new();
         for blocker in names {
             match self.tasks.get(blocker) {
                 _ if blocker == id => {
-                    let what = "it waits no longer for itself";
+                    let what = "removed the task itself from blocked_by";
                     report(what, what.to_owned());
                     continue;
                 }
                 Some(other) if other.is_done => {
-                    let what = format!("it waits no longer for {blocker}, which is done");
-                    report("it waits no longer for what is done", what);
+                    let what = format!("removed {blocker} from blocked_by because it is done");
+                    report("removed done tasks from blocked_by", what);
                     continue;
                 }
                 Some(other) if other.scope != scope => report(
-                    "it waits for a task of another scope, which will not release it",
-                    format!("it waits for {blocker} of another scope, which will not release it"),
+                    "waits for a task of another scope, which never unblocks it",
+                    format!("waits for {blocker} of another scope, which never unblocks it"),
                 ),
                 Some(_) | None => {}
             }
@@ -178,8 +177,8 @@ impl TaskIndex {
     }
 }
 
-/// Hands on the tasks, and counts those that are finished.
-fn hand_on(
+/// Emits the tasks, and counts the finished ones.
+fn emit_tasks(
     source: &Source,
     scopes: &Scopes,
     history: &History,
@@ -223,7 +222,7 @@ fn hand_on(
     Ok((rows, counts.into_iter().map(row).collect()))
 }
 
-/// Hands on the history of all tasks.
+/// Emits the history of all tasks.
 fn events(
     source: &Source,
     all: &mut TaskIndex,
@@ -256,17 +255,17 @@ impl history::Tasks for BTreeMap<String, Task> {
     }
 }
 
-/// Fills in what a task of ours must have, or refuses it.
+/// Sets defaults for required columns, or rejects the task.
 fn finish(task: &mut ImportedRow, history: &History) -> Result<(), Change> {
     task.need(&["id", "file_path", "queue", "branch", "scope"])?;
     let list = task.text("blocked_by").unwrap_or_default();
     if let Some(id) = blockers(list).into_iter().find(|id| id.len() > KEY_BYTES_MAX) {
-        let kind = format!("its blocked_by names an id of more than {KEY_BYTES_MAX} bytes");
+        let kind = format!("blocked_by contains an id of more than {KEY_BYTES_MAX} bytes");
         let what = format!("{kind}: {}", id.len());
         return Err(Change::new(kind, what));
     }
     if of_text(task, "id").contains(',') {
-        task.changed("id", "it has a comma, so no other task can be told to wait for this one");
+        task.changed("id", "contains a comma, so no other task can wait for this one");
     }
     task.flags(&[
         "has_plan",
@@ -286,7 +285,7 @@ fn finish(task: &mut ImportedRow, history: &History) -> Result<(), Change> {
     Ok(())
 }
 
-/// The first server's leases had no bound. It was set at the last change or before.
+/// Limits the lease, which the first server did not. It was set at or before the last change.
 fn bound_lease(task: &mut ImportedRow) {
     let (Some(end), Some(set)) = (task.int("lease_expires_at"), task.int("updated_at")) else {
         return;
@@ -294,12 +293,12 @@ fn bound_lease(task: &mut ImportedRow) {
     let bounded = lease_end(Millis(end), Millis(set)).0;
     if bounded < end {
         task.set("lease_expires_at", bounded);
-        task.changed("lease_expires_at", "moved to a day after the last change of the task");
+        task.changed("lease_expires_at", "limited to a day after the last change of the task");
     }
 }
 
-/// The queue in which a task is held. A review leaves it where it is; a worker's claim that was
-/// moved on, as clients could, left its marks behind and holds nothing.
+/// The queue in which a task is held. A review does not move the task. A worker's claim on a task
+/// that a client has moved to another queue is not a lease any more.
 fn claimed_in(task: &ImportedRow, history: &History) -> Option<&'static str> {
     task.text("claimed_by")?;
     match task.text("queue")? {

@@ -1,4 +1,4 @@
-//! A request's body, which its client may send slowly, but not too slowly.
+//! Request bodies with timeouts.
 
 use std::{
     error::Error,
@@ -15,13 +15,13 @@ use axum::{
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A body that fails if its client pauses for too long inside of it, or takes too long for all of
-/// it. One timer serves both limits.
+/// A body that fails if its client pauses for too long, or takes too long for the complete
+/// body. One timer serves both timeouts.
 pub(super) struct TimedBody {
     body: Incoming,
     pause: Duration,
     deadline: Instant,
-    /// None unless the next piece is waited for.
+    /// `None` unless the next chunk is awaited.
     wait: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,15 +1,15 @@
-//! Open files: each connection is one.
+//! The limit of open files. Each connection is an open file.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that are not connections of clients: the database's, above all.
+/// Files reserved for other purposes than client connections, mainly the database.
 const OTHER_FILES: u64 = 128;
 
-/// How many connections there may be, at most `wanted`. Raises the number of files that the process
-/// may open as far as the system lets it.
+/// The maximum number of connections, at most `wanted`. Raises the soft limit of open files
+/// to the hard limit.
 pub(crate) fn connections_max(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
-    // Where it cannot be raised, there are just fewer connections.
+    // If it cannot be raised, the server accepts fewer connections.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let files = getrlimit(Resource::Nofile).current;
     let connections = fitting(wanted, files);
@@ -17,13 +17,13 @@ pub(crate) fn connections_max(wanted: usize) -> usize {
         tracing::warn!(
             files,
             connections,
-            "the limit of open files leaves room for {connections} connections only"
+            "the limit of open files allows only {connections} connections"
         );
     }
     connections
 }
 
-/// `wanted`, or what a limit of open files leaves; `None` is no limit.
+/// `wanted`, or fewer if the limit of open files requires it. `None` means unlimited.
 fn fitting(wanted: usize, files: Option<u64>) -> usize {
     let Some(files) = files else {
         return wanted;

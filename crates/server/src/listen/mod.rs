@@ -1,10 +1,10 @@
-//! Connections: accepting them, and letting go of clients that dawdle.
+//! Accepts connections and closes those of slow clients.
 
 mod body;
 mod files;
+mod rate_limit;
 mod refusal;
 mod registry;
-mod seldom;
 mod service;
 mod stream;
 #[cfg(test)]
@@ -28,37 +28,37 @@ use self::{
     refusal::Refusals,
     registry::{Member, Registry},
     service::{Serving, Times},
-    stream::{Lingering, Patience},
+    stream::{LingeringClose, Timeouts},
 };
 
 pub(crate) use files::connections_max;
 
-/// After an error that will not pass by itself at once, such as too many open files.
+/// The pause after a persistent accept error, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest head of a request, and what a connection reads or writes at once. 4,096 clients that
-/// never finish their heads hold so much each.
+/// The maximum size of a request head, and the buffer size of a connection. Each client that never
+/// finishes its head holds this much memory.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// How much clients may ask of the server's patience.
+/// Timeouts and limits for clients.
 pub(crate) struct Limits {
-    /// A client may take so long to send a request's head, also after the answer before it.
+    /// Time to send a request head, counted from the end of the previous response.
     pub(crate) head: Duration,
-    /// A client may pause so long inside a body.
+    /// Maximum pause inside a request body.
     pub(crate) pause: Duration,
-    /// A client may take so long to send a body.
+    /// Time to send a complete request body.
     pub(crate) body: Duration,
-    /// An answer waits so long for the rest of a body that nobody wants.
+    /// Time to discard the unread rest of a request body before the response is sent.
     pub(crate) discard: Duration,
-    /// A client that reads nothing of its answer for so long is let go, and the answer with it.
+    /// Write timeout: the connection is closed if the client reads nothing for this time.
     pub(crate) unread: Duration,
-    /// A client may take so long to read a long answer, however steadily it reads.
+    /// Time to read a complete long response.
     pub(crate) answer: Duration,
-    /// After the last answer the server waits so long for the client to close or to send more.
+    /// Maximum pause of the client during a lingering close.
     pub(crate) linger_pause: Duration,
-    /// The server reads what comes after the last answer for so long.
+    /// Maximum duration of a lingering close.
     pub(crate) linger: Duration,
-    /// Open connections. One more takes the place of the longest idle, or waits until one is.
+    /// Maximum number of open connections. A further one replaces the longest idle one, or waits.
     pub(crate) connections: usize,
 }
 
@@ -75,7 +75,7 @@ pub(crate) const LIMITS: Limits = Limits {
     connections: 4096,
 };
 
-/// Serves connections until `stopping` turns true, then waits for what is in flight, at most
+/// Serves connections until `stopping` is true, then waits for requests in flight, at most
 /// `drain`.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -88,7 +88,7 @@ pub(crate) async fn serve(
     let times = Times { pause, body, discard, answer };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER_BYTES);
-    let linger = Patience { pause: limits.linger_pause, total: limits.linger };
+    let linger = Timeouts { pause: limits.linger_pause, total: limits.linger };
     let open = GracefulShutdown::new();
     let registry = Registry::new(limits.connections);
     let refusals = Refusals::new(limits.linger_pause, stopping.clone());
@@ -99,26 +99,26 @@ pub(crate) async fn serve(
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.unread));
-        let stream = Lingering::new(Box::pin(stream), linger, stopping.clone());
+        let stream = LingeringClose::new(Box::pin(stream), linger, stopping.clone());
         let place = Arc::clone(&member);
         let service = Serving { router: router.clone(), connection: Arc::clone(&place), times };
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         let task = tokio::spawn(async move {
             let _member = member;
-            // A client that breaks off is no concern of ours.
+            // Errors of a client that has disconnected are only logged at debug level.
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection error");
             }
         });
         place.set_task(task.abort_handle());
     }
     drop(listener);
     if tokio::time::timeout(drain, open.shutdown()).await.is_err() {
-        tracing::warn!("gave up waiting for requests in flight");
+        tracing::warn!("timed out waiting for requests in flight");
     }
 }
 
-/// Accepts a connection and finds a place for it.
+/// Accepts a connection and registers it.
 async fn accept_one(
     listener: &TcpListener,
     registry: &Arc<Registry>,
@@ -127,7 +127,7 @@ async fn accept_one(
     loop {
         let (stream, address) = accept(listener, registry).await;
         if let Some(member) = registry.enter(address).await {
-            // Answers are small; waiting to fill a packet would only delay them.
+            // Responses are small; Nagle's algorithm would only delay them.
             let _ = stream.set_nodelay(true);
             return (stream, member);
         }
@@ -143,7 +143,7 @@ async fn accept(listener: &TcpListener, registry: &Registry) -> (TcpStream, Sock
                 if registry.note_accept_error(&error) {
                     #[expect(
                         clippy::disallowed_methods,
-                        reason = "nothing tells when files are free"
+                        reason = "there is no notification of free file descriptors"
                     )]
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }

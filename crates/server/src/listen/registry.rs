@@ -1,4 +1,4 @@
-//! The open connections: how many there are, whose they are, and which of them are idle.
+//! The registry of open connections: their number, their peers, and which of them are idle.
 
 use std::{
     cmp::Reverse,
@@ -15,27 +15,27 @@ use std::{
 use rustix::io::Errno;
 use tokio::{sync::Notify, task::AbortHandle};
 
-use super::seldom::Seldom;
+use super::rate_limit::RateLimit;
 
-/// States below this are of busy connections: how many requests and pieces of answers are in flight.
-/// Pipelined ones may overlap, because an answer is in flight until it has been written. States from
-/// here on are of idle connections: the moment at which they became idle.
+/// States below this value belong to busy connections: the number of requests and response chunks
+/// in flight. Pipelined requests may overlap, because a response is in flight until it has been
+/// written. States from here on belong to idle connections: the moment at which they became idle.
 const IDLE: u64 = 1 << 63;
-/// The state of a connection that was told to close.
+/// The state of a connection that is being closed.
 const CLOSED: u64 = u64::MAX;
 
 /// All open connections.
 pub(super) struct Registry {
-    /// How many there may be.
+    /// The maximum number of connections.
     max: usize,
-    /// How many one address may have. A loopback address may have them all: it stands for every
-    /// program of this machine.
+    /// The maximum number for one address. Loopback addresses have no such limit: they stand for
+    /// every program on this machine.
     peer_max: usize,
     open: Mutex<Open>,
-    /// Counts the moments at which connections became idle, so that the longest idle has the
+    /// A counter of moments at which connections became idle: the longest idle connection has the
     /// lowest number.
     moment: AtomicU64,
-    /// A connection was closed, or became idle.
+    /// Notified when a connection is closed or becomes idle.
     freed: Notify,
     warnings: Warnings,
 }
@@ -43,17 +43,17 @@ pub(super) struct Registry {
 #[derive(Default)]
 struct Open {
     connections: HashMap<u64, Arc<Connection>>,
-    /// How many of them each address has.
+    /// The number of connections of each address.
     peers: HashMap<IpAddr, usize>,
     next: u64,
 }
 
 #[derive(Default)]
 struct Warnings {
-    accept: Seldom,
-    closed: Seldom,
-    full: Seldom,
-    refused: Seldom,
+    accept: RateLimit,
+    closed: RateLimit,
+    full: RateLimit,
+    refused: RateLimit,
 }
 
 /// An open connection.
@@ -63,7 +63,7 @@ pub(super) struct Connection {
     peer: IpAddr,
     /// Below [`IDLE`], from [`IDLE`] on, or [`CLOSED`].
     state: AtomicU64,
-    /// What serves it, and lets go of it when it is aborted.
+    /// The task that serves the connection. Aborting it closes the connection.
     task: OnceLock<AbortHandle>,
 }
 
@@ -79,14 +79,14 @@ impl Registry {
         })
     }
 
-    /// Nothing panics while it is locked.
+    /// Nothing panics while this mutex is locked.
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Finds a place for a connection from this address. At the limit the longest idle connection
-    /// makes room for it; if none is idle, it waits. `None` if the address has as many as it may
-    /// have and all of them are busy.
+    /// Registers a connection from this address. At the limit the longest idle connection is
+    /// closed; if none is idle, the new one waits. Returns `None` if the address has reached its
+    /// limit and all of its connections are busy.
     pub(super) async fn enter(self: &Arc<Self>, address: SocketAddr) -> Option<Member> {
         let peer = peer(address.ip());
         loop {
@@ -98,7 +98,7 @@ impl Registry {
                         let connections = self.peer_max;
                         tracing::warn!(
                             %peer, connections, times,
-                            "refused connections of an address that has too many"
+                            "refused connections of an address with too many connections"
                         );
                     }
                     return None;
@@ -109,7 +109,7 @@ impl Registry {
                         tracing::warn!(
                             connections,
                             times,
-                            "all connections have a request in flight: new ones wait"
+                            "all connections have a request in flight, new connections wait"
                         );
                     }
                     freed.await;
@@ -139,7 +139,7 @@ impl Registry {
     }
 
     /// Closes the longest idle connection: of this address, or of the address with the most
-    /// connections. False if none is idle.
+    /// connections. Returns false if none is idle.
     fn close_idle(&self, open: &mut Open, of: Option<IpAddr>) -> bool {
         loop {
             let Open { connections, peers, .. } = &*open;
@@ -155,7 +155,7 @@ impl Registry {
                 return false;
             };
             let connection = Arc::clone(connection);
-            // A request may have come on it in this very moment.
+            // A request may have arrived on it at the same time.
             if connection
                 .state
                 .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
@@ -167,7 +167,7 @@ impl Registry {
                     let (connections, peer) = (self.max, connection.peer);
                     tracing::warn!(
                         connections, times, %peer,
-                        "closed idle connections to make room for new ones"
+                        "closed idle connections to accept new ones"
                     );
                 }
                 return true;
@@ -175,11 +175,10 @@ impl Registry {
         }
     }
 
-    /// Notes that a connection could not be accepted, and returns whether the next should wait. If
-    /// there are too many open files, or too little memory, the longest idle connection gives up
-    /// its own.
+    /// Logs an accept error, and returns whether the server should pause. If the process is out of
+    /// files or memory, closes the longest idle connection.
     pub(super) fn note_accept_error(&self, error: &io::Error) -> bool {
-        // The client went away while it waited for its turn.
+        // The client disconnected while it was in the listen backlog.
         if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
             return false;
         }
@@ -214,7 +213,7 @@ enum Entry {
     Full,
 }
 
-/// The network that one user has: an address of version 4, or the first half of one of version 6.
+/// The network of one user: an IPv4 address, or the /64 prefix of an IPv6 address.
 fn peer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -224,7 +223,7 @@ fn peer(address: IpAddr) -> IpAddr {
     }
 }
 
-/// A connection's place among the open ones, until it is dropped.
+/// The registration of a connection, which ends on drop.
 pub(super) struct Member(Arc<Connection>);
 
 impl Deref for Member {
@@ -244,10 +243,10 @@ impl Drop for Member {
 }
 
 impl Connection {
-    /// Says which task serves the connection. It ends at once if the connection was told to close
-    /// before this was known.
+    /// Sets the task that serves the connection. The task is aborted immediately if the connection
+    /// was already closed.
     pub(super) fn set_task(&self, task: AbortHandle) {
-        // Nobody closes an idle connection while this is locked.
+        // No idle connection is closed while this is locked.
         let _open = self.registry.open();
         let task = self.task.get_or_init(|| task);
         if self.state.load(Ordering::Relaxed) == CLOSED {
@@ -255,14 +254,14 @@ impl Connection {
         }
     }
 
-    /// Closes the connection, also if it is busy.
+    /// Closes the connection, even if it is busy.
     pub(super) fn close(&self) {
         if let Some(task) = self.task.get() {
             task.abort();
         }
     }
 
-    /// Notes that a request has come. `None` if the connection was told to close just before.
+    /// Marks the start of a request. Returns `None` if the connection is being closed.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Busy> {
         let begun = |state| match state {
             CLOSED => None,
@@ -274,8 +273,8 @@ impl Connection {
     }
 }
 
-/// A request in flight, or a piece of its answer; when the last of them is dropped, the connection
-/// is idle.
+/// A request in flight, or a chunk of its response. When the last of them is dropped, the
+/// connection becomes idle.
 pub(super) struct Busy(Arc<Connection>);
 
 impl Busy {
@@ -286,7 +285,7 @@ impl Busy {
 
 impl Clone for Busy {
     fn clone(&self) -> Self {
-        // This one keeps the connection from becoming idle meanwhile.
+        // `self` keeps the connection from becoming idle meanwhile.
         self.0.state.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(&self.0))
     }

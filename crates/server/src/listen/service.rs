@@ -1,8 +1,8 @@
-//! What stands between a connection and the router: it bounds how long a request's body and a long
-//! answer may take, tells when the connection is idle, and sees to a body that nobody read.
+//! The service between a connection and the router. It limits the time for a request body and for a
+//! long response, tracks whether the connection is idle, and discards unread bodies.
 //!
-//! It is one service and not a layer for each, because every layer would keep a future of its own
-//! on the heap for each request.
+//! It is one service instead of several layers, because each layer would allocate a future for each
+//! request.
 
 use std::{
     convert::Infallible,
@@ -31,22 +31,22 @@ use super::{
     registry::{Busy, Connection},
 };
 
-/// A longer rest of a body is not read only to keep the connection.
+/// The maximum unread rest of a body that is discarded to keep the connection open.
 const DISCARD_BYTES_MAX: usize = 64 * 1024;
 
-/// A longer answer must be read in a limited time: it holds a part of the budget of answers.
+/// Longer responses have a read timeout, because they hold a part of the response budget.
 const SHORT_ANSWER_BYTES: u64 = 16 * 1024;
 
-/// How long the parts of a request may take.
+/// Timeouts for the parts of a request.
 #[derive(Clone, Copy)]
 pub(super) struct Times {
-    /// The client may pause so long inside a body.
+    /// Maximum pause inside a request body.
     pub(super) pause: Duration,
-    /// A body may take so long.
+    /// Time for a complete request body.
     pub(super) body: Duration,
-    /// So long may the rest of a body take that the router has not read.
+    /// Time to discard the unread rest of a body.
     pub(super) discard: Duration,
-    /// So long may the client take to read a long answer.
+    /// Time for the client to read a long response.
     pub(super) answer: Duration,
 }
 
@@ -62,10 +62,10 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response<TrackedBody>, Infallible>>;
 
-    /// Begins a request. The connection is busy from its head to the last byte of its answer.
+    /// Starts a request. The connection is busy from its head to the last byte of the response.
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let Some(busy) = self.connection.begin() else {
-            // The connection is about to be dropped, and this future with it.
+            // The connection is about to be dropped together with this future.
             return Box::pin(std::future::pending());
         };
         let times = self.times;
@@ -77,13 +77,13 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
     }
 }
 
-/// A request that the router answers. All of it is read before the answer leaves, or the connection
-/// is closed after the answer, which says so.
+/// A request in the router. Its body is read completely before the response is sent; otherwise the
+/// response has `Connection: close`.
 struct Answering {
     answer: RouteFuture<Infallible>,
-    /// None if the request has no body.
+    /// `None` if the request has no body.
     unread: Option<Unread>,
-    /// The client may wait with its body for the answer.
+    /// Whether the client may wait for the response before it sends the body.
     expects: bool,
 }
 
@@ -100,14 +100,14 @@ impl Answering {
         Self { answer, unread: Some(unread), expects }
     }
 
-    async fn end(self, patience: Duration) -> Result<Response, Infallible> {
+    async fn end(self, timeout: Duration) -> Result<Response, Infallible> {
         let mut response = self.answer.await?;
         let is_read = match self.unread.map_or(Left::Nothing, Unread::left) {
             Left::Nothing => true,
             Left::Broken => false,
-            // It is told by the answer not to send the body.
+            // A final response tells the client not to send the body.
             Left::Whole(_) if self.expects => false,
-            Left::Whole(rest) | Left::Rest(rest) => discard(rest, patience).await,
+            Left::Whole(rest) | Left::Rest(rest) => discard(rest, timeout).await,
         };
         if !is_read {
             let close = HeaderValue::from_static("close");
@@ -117,55 +117,55 @@ impl Answering {
     }
 }
 
-/// Reads a short rest of a body. False if it is too long, or the client too slow.
-async fn discard(rest: Body, patience: Duration) -> bool {
+/// Discards a short rest of a body. Returns false if it is too long or the client too slow.
+async fn discard(rest: Body, timeout: Duration) -> bool {
     let discarding = octopoid_api::unread::discard(rest, DISCARD_BYTES_MAX);
-    matches!(tokio::time::timeout(patience, discarding).await, Ok(true))
+    matches!(tokio::time::timeout(timeout, discarding).await, Ok(true))
 }
 
-/// Closes the connection after this time, unless what is returned is dropped before.
-fn limit(connection: Arc<Connection>, patience: Duration) -> oneshot::Sender<()> {
+/// Closes the connection after the timeout, unless the returned sender is dropped before.
+fn limit(connection: Arc<Connection>, timeout: Duration) -> oneshot::Sender<()> {
     let (unwritten, written) = oneshot::channel();
     tokio::spawn(async move {
-        if tokio::time::timeout(patience, written).await.is_err() {
-            tracing::debug!("closed a connection whose client takes too long to read an answer");
+        if tokio::time::timeout(timeout, written).await.is_err() {
+            tracing::debug!("closed a connection: timeout while the client reads a response");
             connection.close();
         }
     });
     unwritten
 }
 
-/// An answer's body, whose connection is busy until its last byte has been written.
+/// A response body. Its connection is busy until the last byte has been written.
 pub(super) struct TrackedBody {
     body: Body,
-    /// None once the last piece has it.
+    /// `None` once the last chunk holds it.
     in_flight: Option<InFlight>,
 }
 
-/// What every piece of an answer holds until it has been written.
+/// Held by every chunk of a response until it has been written.
 #[derive(Clone)]
 struct InFlight {
     _busy: Busy,
-    /// Dropped when a long answer has been written.
+    /// Dropped when a long response has been written.
     _written: Option<Arc<oneshot::Sender<()>>>,
 }
 
-/// A piece of an answer that has not been written.
-struct Piece {
+/// A chunk of a response that has not been written yet.
+struct Chunk {
     bytes: Bytes,
     _in_flight: Option<InFlight>,
 }
 
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 impl TrackedBody {
-    fn new(body: Body, busy: Busy, patience: Duration) -> Self {
+    fn new(body: Body, busy: Busy, timeout: Duration) -> Self {
         let is_long = body.size_hint().exact().is_none_or(|length| length > SHORT_ANSWER_BYTES);
-        let written = is_long.then(|| Arc::new(limit(busy.connection(), patience)));
+        let written = is_long.then(|| Arc::new(limit(busy.connection(), timeout)));
         Self { body, in_flight: Some(InFlight { _busy: busy, _written: written }) }
     }
 }
@@ -182,7 +182,7 @@ impl HttpBody for TrackedBody {
         Pin::new(&mut *body).poll_frame(context).map_ok(|frame| {
             frame.map_data(|bytes| {
                 let held = if body.is_end_stream() { in_flight.take() } else { in_flight.clone() };
-                Bytes::from_owner(Piece { bytes, _in_flight: held })
+                Bytes::from_owner(Chunk { bytes, _in_flight: held })
             })
         })
     }

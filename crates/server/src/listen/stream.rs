@@ -1,4 +1,5 @@
-//! The socket of a connection, which is closed so that the client can read its last answer.
+//! The socket of a connection, with a lingering close so that the client can read the last
+//! response.
 
 use std::{
     io::{self, IoSlice},
@@ -13,40 +14,41 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How long the server waits for more of what a client still sends, and for all of it.
+/// How long the server reads from a client after its last response: between two reads, and in
+/// total.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     pub(super) pause: Duration,
     pub(super) total: Duration,
 }
 
-/// A stream that lingers.
+/// A stream with a lingering close.
 ///
-/// A socket that is closed while unread bytes arrive makes the system reset the connection, and a
-/// reset takes an answer away that the client has not read yet. So after its last answer the server
-/// says that it will send no more, and then reads and discards until the client closes
-/// ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112#section-9.6)), but not for long, and not
-/// while it is stopping.
-pub(super) struct Lingering<S> {
+/// If a socket is closed while unread bytes arrive, the operating system resets the connection, and
+/// the client may lose a response that it has not read yet. After the last response the server
+/// therefore shuts down the write side, and reads and discards until the client closes
+/// ([RFC 9112](https://www.rfc-editor.org/rfc/rfc9112#section-9.6)), a timeout expires, or the
+/// server stops.
+pub(super) struct LingeringClose<S> {
     stream: S,
-    patience: Patience,
+    timeouts: Timeouts,
     stopping: watch::Receiver<bool>,
     end: Option<End>,
 }
 
-/// The end of a connection to which nothing is written any more.
+/// The state of a connection after its write side was shut down.
 struct End {
     pause: Pin<Box<Sleep>>,
     deadline: Instant,
 }
 
-impl<S> Lingering<S> {
-    pub(super) fn new(stream: S, patience: Patience, stopping: watch::Receiver<bool>) -> Self {
-        Self { stream, patience, stopping, end: None }
+impl<S> LingeringClose<S> {
+    pub(super) fn new(stream: S, timeouts: Timeouts, stopping: watch::Receiver<bool>) -> Self {
+        Self { stream, timeouts, stopping, end: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,7 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -82,14 +84,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, patience, stopping, end } = &mut *self;
+        let Self { stream, timeouts, stopping, end } = &mut *self;
         let end = if let Some(end) = end {
             end
         } else {
             ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
             let now = Instant::now();
-            let pause = Box::pin(sleep_until(now + patience.pause));
-            end.insert(End { pause, deadline: now + patience.total })
+            let pause = Box::pin(sleep_until(now + timeouts.pause));
+            end.insert(End { pause, deadline: now + timeouts.total })
         };
         let mut discarded = [0; 4096];
         loop {
@@ -99,14 +101,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
             let mut buffer = ReadBuf::new(&mut discarded);
             match Pin::new(&mut *stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    let next = (Instant::now() + patience.pause).min(end.deadline);
+                    let next = (Instant::now() + timeouts.pause).min(end.deadline);
                     end.pause.as_mut().reset(next);
                 }
                 // The client has closed as well.
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => return end.pause.as_mut().poll(context).map(Ok),
             }
-            // A client that sends without a pause would otherwise be read for ever.
+            // Otherwise a client that sends continuously would be read forever.
             if Instant::now() >= end.deadline {
                 return Poll::Ready(Ok(()));
             }

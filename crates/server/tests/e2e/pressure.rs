@@ -1,4 +1,4 @@
-//! Many connections, bodies that nobody reads, and a log that nobody reads.
+//! Many connections, unread bodies, and an unread log.
 
 use octopoid_client::Client;
 use tokio::{net::TcpStream, task::JoinSet};
@@ -22,10 +22,10 @@ async fn idle_connections_do_not_keep_others_out() {
     let disk = Disk::new().await;
     let mut server = Server::start(&mut disk.configure(limited_command("-n 256"))).await;
     let printed = server.printed().join("\n");
-    assert!(printed.contains("leaves room for 128 connections only"), "{printed}");
+    assert!(printed.contains("allows only 128 connections"), "{printed}");
     let _idle = idle_connections(&server, 200).await;
     server.client().create_task(&new_task("a")).await.unwrap();
-    server.prints("closed idle connections to make room").await;
+    server.prints("closed idle connections to accept new ones").await;
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn the_soft_limit_of_open_files_is_raised() {
     let _idle = idle_connections(&server, 200).await;
     server.client().health().await.unwrap();
     let printed = server.printed().join("\n");
-    assert!(printed.contains("leaves room for 896 connections only"), "{printed}");
+    assert!(printed.contains("allows only 896 connections"), "{printed}");
     assert!(!printed.contains("closed idle connections"), "{printed}");
 }
 

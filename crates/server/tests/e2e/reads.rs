@@ -91,7 +91,7 @@ async fn the_server_stops_although_lists_take_for_ever() {
     server.terminate().await;
     let ended = server.ends(Duration::from_secs(20)).await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(!ended.stdout.contains("gave up waiting"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("timed out waiting"), "{}", ended.stdout);
     for connection in &mut asking {
         let answer = connection.rest(PATIENCE).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");

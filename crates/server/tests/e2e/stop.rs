@@ -67,7 +67,7 @@ async fn a_client_that_dawdles_does_not_hold_up_the_end() {
     server.prints("stopping").await;
     let ended = server.ends(TEN_SECONDS).await;
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("gave up waiting"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("timed out waiting"), "{}", ended.stdout);
 }
 
 #[tokio::test]

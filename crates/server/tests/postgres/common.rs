@@ -53,7 +53,7 @@ impl Answer {
     }
 }
 
-/// Asks, and waits no longer for the answer than anybody should have to.
+/// Sends a request with a timeout.
 pub(crate) async fn ask(address: &str, method: &str, path: &str, body: &str) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.unwrap();

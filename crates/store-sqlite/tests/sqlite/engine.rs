@@ -216,7 +216,7 @@ async fn writes_that_nobody_waits_for_do_not_fill_the_queue_for_ever() {
     assert!((4_000..=40_002).contains(&notes), "{notes} notes: those that were taken");
 }
 
-/// The log is not truncated but begun anew: once more was written than it is long, that has happened.
+/// The WAL is reset, not truncated: this has happened once more was written than its size.
 #[tokio::test]
 async fn a_long_history_of_writes_is_checkpointed_and_kept() {
     /// A page of the database, which one note fills.
@@ -232,7 +232,7 @@ async fn a_long_history_of_writes_is_checkpointed_and_kept() {
         u64::try_from(written).is_ok_and(|pages| pages * PAGE > log)
     };
     while !is_begun_anew(written - 4 * GROUP) {
-        assert!(written < 150 * GROUP, "the log was never begun anew");
+        assert!(written < 150 * GROUP, "the WAL was never reset");
         let notes = (written..written + GROUP)
             .map(|id| engine.write(vec![statement(ADD, vec![id.into(), text.as_str().into()])]));
         assert!(join_all(notes).await.iter().all(Result::is_ok), "a write failed");

@@ -1,4 +1,4 @@
-//! What tells whether two databases hold the same.
+//! Checksums to compare two databases.
 
 use sha2::{Digest, Sha256};
 

@@ -45,7 +45,7 @@ pub enum CopyError {
     Table {
         /// The table.
         table: &'static str,
-        /// Why.
+        /// The reason.
         why: EngineError,
     },
     /// Rows may only be put where there are none.

@@ -4,7 +4,7 @@
 //! the last row of the page before it, which its cursor names. A cursor neither repeats nor skips a
 //! row that stays where it is, whatever is added and deleted meanwhile.
 //!
-//! * `query.rs`: a list that is one stretch of one index, which most are.
+//! * `query.rs`: lists that are one range of one index, which most are.
 //! * `tasks.rs`: the lists of tasks, which are put together from several stretches.
 //! * `cursor.rs`: what a cursor says.
 
@@ -27,7 +27,7 @@ pub(crate) use tasks::Tasks;
 /// read by cursor.
 pub const OFFSET_MAX: i64 = 10_000;
 
-/// A stretch of a list.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// At most so many rows.

@@ -1,4 +1,4 @@
-//! A list that is a stretch of one index: conditions, an order, and a page.
+//! A list that is a range of one index: conditions, an order, and a page.
 
 use std::fmt::Debug;
 
@@ -37,7 +37,7 @@ impl Place {
 
 /// A list before it is filtered.
 pub(crate) struct Order {
-    /// The name by which cursors tell it from others.
+    /// The name that identifies the list in cursors.
     pub(crate) name: &'static str,
     /// The columns that are read.
     pub(crate) columns: &'static str,
@@ -98,7 +98,7 @@ impl Listing {
         self.cursor.has(cursor)
     }
 
-    /// Counts the rows that meet the conditions.
+    /// Counts the rows that match the conditions.
     fn count(&self) -> Statement {
         Statement {
             sql: format!("SELECT COUNT(*) FROM {}{}", self.order.table, self.conditions).into(),
@@ -106,7 +106,7 @@ impl Listing {
         }
     }
 
-    /// The rows of a page and one more, which tells that there are more. Their key stands last.
+    /// The rows of a page and one more, to detect the end. Their key is the last column.
     fn page(&self, page: &Page) -> Result<Statement> {
         let Order { columns, table, places, is_descending, .. } = self.order;
         let texts: Vec<_> = places.iter().map(|place| place.is_text).collect();

@@ -6,7 +6,7 @@ const RANK: i64 = 1 << 44;
 /// The order of a list of tasks. A task's place in it is a number, and the list goes up.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
-    /// The newest first.
+    /// Newest first.
     Newest,
     /// The most urgent first, then the oldest.
     UrgentOldest,

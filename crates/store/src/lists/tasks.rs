@@ -266,7 +266,7 @@ impl Tasks {
         format!("{} ORDER BY {} LIMIT {limit}", union(walks.collect()), sort.order())
     }
 
-    /// The tasks that are looked at: one more than may be, which tells that there are more.
+    /// The tasks to examine: one more than the limit, to detect the end.
     fn looked(&self, dialect: Dialect) -> String {
         self.walked(dialect, &format!(", {LOOKED_AT}"), &(LOOK_MAX + 1).to_string())
     }
@@ -305,7 +305,7 @@ impl Tasks {
         Some(self.statement(Sql::made(text(Dialect::Sqlite), text(Dialect::Postgres)), &[]))
     }
 
-    /// The rows of a page and one more, which tells that there are more. Their place stands last.
+    /// The rows of a page and one more, to detect the end. Their position is the last column.
     fn page(&self, page: &Page) -> Statement {
         let own = [page.limit + 1, page.offset(), page.limit + 1 + page.offset()];
         let next = self.parameters.len() + 1;

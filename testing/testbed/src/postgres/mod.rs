@@ -1,8 +1,8 @@
 //! A PostgreSQL cluster of one's own in a temporary folder, for tests and measurements.
 //!
 //! [`Scratch::start`] makes a cluster that listens on the loopback interface only, and on a port
-//! that nobody else uses. It is gone when the [`Scratch`] is dropped, and also when the process that
-//! holds it is killed. Nothing of it is shared with a PostgreSQL that the machine runs anyway.
+//! that nobody else uses. It is gone when the [`Scratch`] is dropped, and also when the process
+//! that holds it is killed. Nothing of it is shared with a PostgreSQL that the machine runs anyway.
 
 mod account;
 mod binaries;
@@ -29,7 +29,7 @@ use crate::skip;
 
 pub use binaries::Binaries;
 
-/// What to tell somebody whose machine has no PostgreSQL server.
+/// The message if PostgreSQL is not installed.
 pub const HOW_TO_INSTALL: &str =
     "PostgreSQL 13 or newer is needed, with its server; on Debian: `apt-get install postgresql`";
 
@@ -42,7 +42,7 @@ const STOP_MAX: Duration = Duration::from_mins(1);
 /// Ports are tried at random. With even every second one taken, this many suffice.
 const PORTS_TRIED: usize = 20;
 
-/// The database's superuser, whoever runs the programs.
+/// The database's superuser, independent of the operating system user.
 const SUPERUSER: &str = "postgres";
 
 /// Whether the cluster keeps what it has confirmed when the machine loses power.
@@ -127,7 +127,7 @@ impl Scratch {
                 return Ok(scratch);
             }
         }
-        bail!("PostgreSQL did not start: every port that was tried belongs to somebody else")
+        bail!("PostgreSQL did not start: all tried ports are in use")
     }
 
     /// Makes the folder and the cluster in it.
@@ -192,7 +192,7 @@ impl Scratch {
     /// Starts the server that [`Scratch::stop`] has stopped, with its data and on its port.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         ensure!(self.server.is_none(), "PostgreSQL runs already");
-        ensure!(self.launch()?, "somebody else took the port {} meanwhile", self.port);
+        ensure!(self.launch()?, "another process took the port {} meanwhile", self.port);
         Ok(())
     }
 
@@ -301,7 +301,7 @@ fn wait_until(
 ) -> anyhow::Result<()> {
     let start = Instant::now();
     while !has_happened()? {
-        ensure!(start.elapsed() < limit, "waited {limit:?} until {what}, in vain");
+        ensure!(start.elapsed() < limit, "timed out after {limit:?}: {what}");
         thread::sleep(Duration::from_millis(10));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{io, path::Path, process::Command};
 use anyhow::Context;
 use octopoid_testbed::Server;
 
-/// Starts a server's binary on a database. Somebody reads its log, as somebody does in production.
+/// Starts a server's binary on a database. Its log is read, as in production.
 pub(crate) fn start(binary: &Path, database: &str) -> anyhow::Result<Server> {
     let mut command = Command::new(binary);
     command.args(["--listen", "127.0.0.1:0", "--database", database]);

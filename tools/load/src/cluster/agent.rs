@@ -1,5 +1,5 @@
-//! Agents as they are in the field: each takes tasks through their life, goes to another server when
-//! one is gone, and looks at the task when an answer was lost.
+//! Agents as they are in the field: each takes tasks through their life, goes to another server
+//! when one is gone, and looks at the task when an answer was lost.
 
 use std::{
     collections::HashMap,
@@ -193,7 +193,7 @@ impl<'a> Agent<'a> {
         match self.write("accept", &path, &body, held, version, "done").await {
             Written::Yes => self.work.finished.send_modify(|finished| *finished += 1),
             // Only who has handed a task in accepts it here.
-            Written::NotOurs => self.broken(format!("{} was accepted by somebody else", held.id)),
+            Written::NotOurs => self.broken(format!("{} was accepted by another agent", held.id)),
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use reqwest::{Method, Response, header::RETRY_AFTER};
 use serde_json::Value;
 
-/// The longest that a server may keep anybody waiting: its patience with the database, and some.
+/// The timeout of a request: more than the server's own timeout for the database.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How many broken promises are kept in words. What breaks once often breaks everywhere.
 const BROKEN_MAX: usize = 50;
@@ -28,7 +28,7 @@ pub(crate) enum Reply {
     Answered(Answer),
     /// It was not done, and may be asked again.
     NotDone,
-    /// Nobody knows whether it was done.
+    /// The outcome is unknown.
     Unsure,
     /// The server could not be called, so nothing was done.
     Gone,

@@ -1,6 +1,6 @@
 //! A test of many servers on one PostgreSQL: agents take tasks through their life while servers
 //! are killed and the database crashes. At the end every promise is checked: each task was done
-//! exactly once, nothing was held twice, and nobody got an answer that is not documented.
+//! exactly once, nothing was held twice, and every response is documented.
 
 mod agent;
 mod answers;
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     limit: u64,
 }
 
-/// Runs the test until it ends or is told to.
+/// Runs the test until it ends or is stopped.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -104,7 +104,7 @@ impl Launcher {
     }
 }
 
-/// An address on which nobody listens. The port is below those that systems give to outgoing
+/// An unused address. The port is below those that systems give to outgoing
 /// connections, so that it stays free while its server is dead.
 pub(crate) fn free_address(from: u16) -> anyhow::Result<String> {
     const LAST: u16 = 32_000;
@@ -117,8 +117,8 @@ pub(crate) fn free_address(from: u16) -> anyhow::Result<String> {
     bail!("no port from {from} to {LAST} is free")
 }
 
-/// A shell that kills the servers when this program itself was killed. Each line that it reads has all
-/// processes to kill; the end of its input comes when this program has ended.
+/// A shell that kills the servers when this program itself was killed. Each line that it reads has
+/// all processes to kill; the end of its input comes when this program has ended.
 struct Watchdog {
     shell: Child,
     servers: Vec<(usize, u32)>,

@@ -60,7 +60,7 @@ fn made() -> anyhow::Result<Files> {
     Ok(numbered.map(|(versions, (name, text))| (name, noted(versions, &text))).collect())
 }
 
-/// A migration with its note. The database's clock dates it, because nobody else is there to.
+/// A migration with its version entry, which is dated by the database's clock.
 fn noted((version, readable_from): (usize, usize), text: &str) -> String {
     let create = if version == 1 { CREATE } else { "" };
     format!(

@@ -15,7 +15,7 @@ pub(super) fn install() -> anyhow::Result<()> {
     process::run(process::at_root("npm").args(["ci", "--no-audit", "--no-fund"]))
 }
 
-/// The installed wrangler, run in a directory of the repository. It asks nothing and tells nobody.
+/// The installed wrangler, run in a directory of the repository. Without prompts and telemetry.
 pub(super) fn wrangler(directory: &str) -> Command {
     let mut wrangler = process::at_root(workspace::root().join("node_modules/.bin/wrangler"));
     wrangler.current_dir(workspace::root().join(directory));

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use crate::{output, process};
 
-/// One version for everybody: a new one may find what an old one did not.
+/// A pinned version: a new one may find what an old one did not.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// Returns the path of the program, after installing it if need be.

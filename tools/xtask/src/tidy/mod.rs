@@ -24,7 +24,7 @@ use crate::workspace::{Member, Workspace};
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {}
 
-/// Directories whose files nobody here wrote.
+/// Directories with third-party or generated files.
 const NOT_OURS: [&str; 2] = ["target", "node_modules"];
 
 /// One broken rule.

@@ -77,7 +77,10 @@ fn schemas_since_the_ninth_migration_are_taken_and_what_they_lack_is_told() {
         ] {
             assert_eq!(is_reported(text), level < since, "{level}: {text}\n{:#?}", imported.report);
         }
-        assert_eq!(is_reported("flows f: scope: its cluster \"prod\""), (11..19).contains(&level));
+        assert_eq!(
+            is_reported("flows f: scope: set to the cluster \"prod\""),
+            (11..19).contains(&level)
+        );
     }
 }
 
@@ -101,8 +104,7 @@ fn a_dump_that_was_cut_after_any_statement_is_refused() {
         let partial = Source::of_dump(cut.as_bytes(), true, &mut |_| ()).unwrap();
         let imported = import_source(&partial, &Scopes::default());
         assert_eq!(imported.column("tasks", "id").len(), usize::from(count > 1), "{count}");
-        let is_reported =
-            imported.report.contains(&"api_keys: the export does not have this table".to_owned());
+        let is_reported = imported.report.contains(&"api_keys: missing in the export".to_owned());
         assert_eq!(is_reported, (1..statements.len() - 1).contains(&count), "{count}");
     }
     // The export of SQLite's own program ends otherwise.
@@ -115,7 +117,7 @@ fn a_dump_that_was_cut_inside_a_text_is_refused_with_a_short_error() {
     let whole = dump(20, &task("t", ",content", &format!(",'{}'", "word; ".repeat(500_000))));
     for cut in [&whole[..whole.len() / 2], &whole[..whole.len() - 20]] {
         let error = load(cut).err().unwrap().to_string();
-        assert!(error.contains("it was cut off"), "{}", error.len());
+        assert!(error.contains("truncated"), "{}", error.len());
         assert!(error.len() < 200, "{}", error.len());
     }
     let broken = whole.replace("'incoming'", "'incoming' 'incoming'");
@@ -128,7 +130,7 @@ fn a_dump_that_was_cut_inside_a_text_is_refused_with_a_short_error() {
 fn a_dump_does_nothing_but_what_exports_do() {
     for statement in ["ATTACH '/tmp/x' AS x;", "VACUUM INTO '/tmp/x';", "SELECT 1;"] {
         let error = load(&dump(20, statement)).err().unwrap().to_string();
-        assert!(error.contains("no export has such a statement"), "{error}");
+        assert!(error.contains("unexpected statement in an export"), "{error}");
     }
     let error = load("CREATE TABLE songs (title);").err().unwrap();
     assert!(matches!(error, ImportError::Foreign("tasks")), "{error}");
@@ -167,18 +169,18 @@ fn rows_without_a_scope_are_told_and_get_the_one_that_is_named() {
         + &task("t", ",scope", ",''");
     let source = load(&dump(20, &rows)).unwrap();
     let imported = import_source(&source, &Scopes::default());
-    let what = "it has none, so no holder of a key sees it: name one with --scope-of or \
+    let what = "missing, so the row is not visible with any key: set it with --scope-of or \
          --scope-for-unscoped";
     imported.reports(&format!("projects p: scope: {what}"));
     imported.reports(&format!("drafts 5: scope: {what}"));
-    imported.reports("tasks t: left out: it has no scope");
+    imported.reports("tasks t: skipped: no scope");
     assert_eq!(imported.column("projects", "scope"), [Value::Null]);
 
     let scopes = Scopes::new(&["drafts:5=mine".parse().unwrap()], Some("rest".to_owned()));
     let imported = import_source(&source, &scopes);
-    imported.reports("projects p: scope: there was none, and it got \"rest\"");
-    imported.reports("drafts 5: scope: there was none, and it got \"mine\"");
-    imported.reports("tasks t: scope: there was none, and it got \"rest\"");
+    imported.reports("projects p: scope: missing, set to \"rest\"");
+    imported.reports("drafts 5: scope: missing, set to \"mine\"");
+    imported.reports("tasks t: scope: missing, set to \"rest\"");
     for (table, scope) in
         [("projects", "rest"), ("drafts", "mine"), ("tasks", "rest"), ("events", "rest")]
     {
@@ -205,8 +207,8 @@ fn tasks_are_in_the_order_of_their_creation_and_all_have_a_history() {
     let mut tasks = imported.column("events", "subject");
     tasks.sort_by_key(|id| format!("{id:?}"));
     assert_eq!(tasks, ["a".into(), "b".into(), "b".into(), "c".into()]);
-    imported.reports("task_history gone: left out: 1 events of a task that is not there");
-    imported.reports("task_history 7: left out: its event has no name, or one that is too long");
+    imported.reports("task_history gone: skipped: 1 events of a missing task");
+    imported.reports("task_history 7: skipped: the event name is missing or too long");
     let history = imported.summary.tables.last().unwrap();
     assert_eq!((history.table.name, history.rows, history.source_rows), ("events", 4, Some(3)));
 }

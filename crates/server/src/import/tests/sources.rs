@@ -93,9 +93,12 @@ fn files_of_json_that_are_not_what_wrangler_prints_are_refused_by_name() {
     for (text, why) in [
         ("{}".to_owned(), "the array of results"),
         ("[{\"success\":true}]".to_owned(), "missing field `results`"),
-        ("[{\"results\":[],\"success\":false}]".to_owned(), "the statement had no success"),
+        ("[{\"results\":[],\"success\":false}]".to_owned(), "the statement failed"),
         ("[{\"results\":[{\"id\":{}}]}]".to_owned(), "id is an object"),
-        ("[{\"results\":[{\"id\":\"a\"},{\"other\":1}]}]".to_owned(), "the first has not"),
+        (
+            "[{\"results\":[{\"id\":\"a\"},{\"other\":1}]}]".to_owned(),
+            "the first row does not have",
+        ),
         (format!("[{{\"results\":[{{\"id\":\"{long}"), "EOF while parsing"),
     ] {
         write(&directory, "tasks.json", &text);
@@ -106,7 +109,7 @@ fn files_of_json_that_are_not_what_wrangler_prints_are_refused_by_name() {
     write(&directory, "tasks.json", "[{\"results\":[],\"success\":true}]");
     write(&directory, "no table.json", "[]");
     let error = json(&directory, false).err().unwrap().to_string();
-    assert!(error.contains("named after no table"), "{error}");
+    assert!(error.contains("not a table name"), "{error}");
 }
 
 #[test]
@@ -114,7 +117,7 @@ fn json_without_a_table_or_with_parts_that_overlap_is_refused() {
     let directory = empty_files();
     fs::remove_file(directory.path().join("api_keys.json")).unwrap();
     let error = json(&directory, false).err().unwrap().to_string();
-    assert!(error.contains("there is no table api_keys"), "{error}");
+    assert!(error.contains("missing tables: api_keys"), "{error}");
     json(&directory, true).unwrap();
     let rows = format!(r#"[{{"results":[{}],"success":true}}]"#, as_json("a", "x"));
     write(&directory, "tasks.1.json", &rows);
@@ -159,7 +162,7 @@ fn other_files_are_refused_as_a_source() {
     fs::remove_file(&file).unwrap();
     let database = Connection::open(&file).unwrap();
     database.execute_batch("CREATE TABLE songs (title)").unwrap();
-    assert!(refused().contains("it has no table tasks"), "{}", refused());
+    assert!(refused().contains("table tasks is missing"), "{}", refused());
     database.execute_batch("CREATE TABLE schema_versions (version)").unwrap();
     assert!(refused().contains("use `octopoid-server copy`"), "{}", refused());
 }

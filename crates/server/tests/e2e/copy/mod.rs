@@ -186,7 +186,7 @@ async fn a_source_that_cannot_be_copied_is_refused() {
         .unwrap();
     refuses(&first.url(), &second.url(), "use a newer server").await;
     assert!(!second.file().exists(), "a target was made for nothing");
-    refuses(&filled().await.url(), "sqlite::memory:", "would be gone with the command").await;
+    refuses(&filled().await.url(), "sqlite::memory:", "would be lost when the command exits").await;
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn a_copy_that_fails_in_the_middle_says_what_it_leaves() {
     let mut row = rows::of(roles, 1_000).pop().unwrap();
     row[2] = Value::Text("a\0b".to_owned());
     store(&first).insert_rows(roles, vec![row]).await.unwrap();
-    refuses(&first.url(), &schema.url(), "is not complete: empty it before you try again").await;
+    refuses(&first.url(), &schema.url(), "is incomplete: empty it before retrying").await;
     let why = "an import or a copy into the database has not finished";
     refuses(&first.url(), &schema.url(), why).await;
     refuses(&schema.url(), &first.url(), why).await;

@@ -121,23 +121,23 @@ async fn the_first_servers_clients_go_on_with_a_file() {
     for line in [
         "tasks                    12         13\n",
         "events                   21         10\n",
-        "task_blockers             3       made\n",
-        "tasks t-nowhere: left out: it has no scope\n",
-        "tasks t-odd: lease_expires_at: left out: 2026 is no time\n",
-        "tasks t-odd: turns_used: left out: \"abc\" is no whole number below 2^53\n",
-        "tasks t-stuck: it waits no longer for t-done, which is done\n",
-        "drafts 5: scope: it has none, so no holder of a key sees it: name one with --scope-of or \
+        "task_blockers             3    derived\n",
+        "tasks t-nowhere: skipped: no scope\n",
+        "tasks t-odd: lease_expires_at: skipped: invalid timestamp `2026`\n",
+        "tasks t-odd: turns_used: skipped: invalid or too large integer `\"abc\"`\n",
+        "tasks t-stuck: removed t-done from blocked_by because it is done\n",
+        "drafts 5: scope: missing, so the row is not visible with any key: set it with --scope-of or \
          --scope-for-unscoped\n",
-        "drafts 5: tags: the text null became null\n",
-        "tasks t-first: checks: a list of numbers that was stored as bytes became its JSON text\n",
-        "tasks t-review: lease_expires_at: what is below the millisecond was left out\n",
-        "tasks t-waits: blocked_by: blanks, empty names and repeated ones were left out\n",
+        "drafts 5: tags: changed the text null to null\n",
+        "tasks t-first: checks: changed a list of numbers stored as bytes to JSON text\n",
+        "tasks t-review: lease_expires_at: truncated to milliseconds\n",
+        "tasks t-waits: blocked_by: removed whitespace, empty and duplicate ids\n",
         "dump: 1 rows have texts with line breaks, and those that also have a backslash",
-        "task_history t-gone: left out: 1 events of a task that is not there\n",
-        "roles lost: left out: nobody knows the scope of orchestrator \"nobody\"\n",
-        "orchestrators prod-box2: status \"banana\" became \"offline\"\n",
-        "orchestrators prod-box2: last_heartbeat: left out: \"not a time\" is no time\n",
-        "agents: left out: 1 rows of a table that this server has not\n",
+        "task_history t-gone: skipped: 1 events of a missing task\n",
+        "roles lost: skipped: unknown scope of orchestrator \"nobody\"\n",
+        "orchestrators prod-box2: status: changed \"banana\" to \"offline\"\n",
+        "orchestrators prod-box2: last_heartbeat: skipped: invalid timestamp `\"not a time\"`\n",
+        "agents: skipped: 1 rows of an unknown table\n",
     ] {
         assert!(told.contains(line), "{line}{told}");
     }
@@ -188,8 +188,8 @@ async fn the_first_servers_clients_go_on_with_its_file_and_rows_get_the_scopes_t
     assert!(ended.status.success(), "{}", ended.stderr);
     let all = std::fs::read_to_string(all).unwrap();
     for line in [
-        "drafts 5: scope: there was none, and it got \"shop\"\n",
-        "tasks t-nowhere: scope: there was none, and it got \"rest\"\n",
+        "drafts 5: scope: missing, set to \"shop\"\n",
+        "tasks t-nowhere: scope: missing, set to \"rest\"\n",
     ] {
         assert!(ended.stdout.contains(line) && all.contains(line), "{line}{}", ended.stdout);
     }

@@ -50,16 +50,13 @@ async fn a_target_with_rows_or_a_dump_of_something_else_is_refused() {
     let cut = format!("{}'{}", upto("'t-first'"), "a; ".repeat(1_000_000));
     let free = Disk::of_file();
     for (text, why) in [
-        ("CREATE TABLE songs (title TEXT);".to_owned(), "it has no table tasks"),
-        (cut, "it was cut off"),
+        ("CREATE TABLE songs (title TEXT);".to_owned(), "table tasks is missing"),
+        (cut, "truncated"),
         ("CREATE TABLE tasks (id); INSERT INTO x;".to_owned(), "cannot be loaded: line 1: "),
-        (
-            upto("CREATE TABLE api_keys"),
-            "there is no table api_keys: export again, or say --partial",
-        ),
-        (upto("DELETE FROM sqlite_sequence"), "it ends before its indexes, so it was cut off"),
+        (upto("CREATE TABLE api_keys"), "missing tables: api_keys: export again, or use --partial"),
+        (upto("DELETE FROM sqlite_sequence"), "the dump is truncated: it ends before the indexes"),
         ("CREATE TABLE tasks (id);".to_owned(), "0009_add_scope"),
-        ("ATTACH 'x.db' AS x;".to_owned(), "no export has such a statement"),
+        ("ATTACH 'x.db' AS x;".to_owned(), "unexpected statement in an export"),
     ] {
         let file = free.path().join("other.sql");
         fs::write(&file, text).unwrap();
@@ -79,7 +76,7 @@ async fn a_partial_dump_is_taken_where_that_is_asked_for() {
     command.args(["import", "--partial", "--to", &disk.url(), "--from-d1-dump"]);
     let ended = run(command.arg(file)).await;
     assert!(ended.status.success(), "{}", ended.stderr);
-    assert!(ended.stdout.contains("api_keys: the export does not have this table\n"));
+    assert!(ended.stdout.contains("api_keys: missing in the export\n"));
 }
 
 #[tokio::test]
@@ -201,7 +198,7 @@ async fn the_progress_of_a_large_dump_is_told_and_its_report_is_short() {
     assert!(ended.status.success(), "{}", ended.stderr);
     let told = |text: &str| ended.stderr.lines().filter(|line| line.starts_with(text)).count();
     assert_eq!((told("loading: "), told("importing: tasks, ")), (10, 3), "{}", ended.stderr);
-    let more = "tasks: 1490 more like this (1500): version: null became 1\n";
+    let more = "tasks: 1490 more (1500): version: changed null to 1\n";
     assert!(ended.stdout.contains(more), "{}", ended.stdout);
     assert!(ended.stdout.len() < 20_000, "{} bytes", ended.stdout.len());
     disk.serve().await.client().create_task(&new_task("a")).await.unwrap();

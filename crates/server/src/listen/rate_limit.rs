@@ -1,4 +1,4 @@
-//! Warnings about what clients do, which must not fill the log.
+//! Rate limiting for warnings that clients can cause, so that they do not fill the log.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,12 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
-/// One warning of a kind is logged in this time.
+/// The minimum time between two warnings of a kind.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Decides which warnings of a kind are logged.
+/// Limits the rate of warnings of one kind.
 #[derive(Default)]
-pub(super) struct Seldom(Mutex<State>);
+pub(super) struct RateLimit(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -20,8 +20,8 @@ struct State {
     times: u64,
 }
 
-impl Seldom {
-    /// How often it happened since the last warning, if it is time for the next.
+impl RateLimit {
+    /// The number of occurrences since the last warning, if another one may be logged.
     pub(super) fn allows(&self) -> Option<u64> {
         self.allows_at(Instant::now())
     }
@@ -41,11 +41,11 @@ impl Seldom {
 mod tests {
     use tokio::time::Instant;
 
-    use super::{INTERVAL, Seldom};
+    use super::{INTERVAL, RateLimit};
 
     #[test]
     fn what_is_not_logged_is_counted() {
-        let (warnings, start) = (Seldom::default(), Instant::now());
+        let (warnings, start) = (RateLimit::default(), Instant::now());
         assert_eq!([(); 3].map(|()| warnings.allows_at(start)), [Some(1), None, None]);
         let later = start + INTERVAL;
         assert_eq!([(); 2].map(|()| warnings.allows_at(later)), [Some(3), None]);
