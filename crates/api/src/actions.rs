@@ -1,4 +1,4 @@
-//! Proposals that somebody must approve.
+//! Actions: proposals that a person approves.
 
 use axum::{extract::State, http::StatusCode};
 use octopoid_domain::action::{Action, ActionPatch, EndAction, NewAction, Outcome};

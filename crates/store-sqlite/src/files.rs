@@ -94,8 +94,8 @@ impl Files {
 /// Which file is at this path now.
 ///
 /// Only that is asked for where the system lets us. Linux from 6.13 on gives a write a time of its
-/// own if somebody has asked for the file's times since the last one, and the next sync then writes
-/// the inode as well. Before every commit, that would make the sync of the log take half as long again.
+/// own if the file's times were read since the last one, and the next sync then writes the inode as
+/// well. Before every commit, that would make the sync of the WAL take half as long again.
 fn identity(path: &Path) -> io::Result<Identity> {
     #[cfg(target_os = "linux")]
     if let Ok(found) = statx(CWD, path, AtFlags::empty(), StatxFlags::INO) {

@@ -227,8 +227,8 @@ const RECORD: Sql = Sql::OnlySqlite(concat!(
      FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
 ));
 
-/// Where a role claims from: as its own scope has it, or as whoever registered it last. For a
-/// caller who is confined to a scope, other scopes' roles do not exist.
+/// The queue that a role claims from: as registered in its own scope, or else the last registration
+/// in any. A caller that is confined to a scope sees the roles of that scope only.
 const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
      AND (?3 IS NULL OR scope = ?3) \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";

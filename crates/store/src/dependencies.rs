@@ -90,8 +90,9 @@ macro_rules! awaiting {
     };
 }
 
-/// Tells unfinished blockers that somebody waits, so that whoever finishes them looks for it. Where
-/// many write, those that know are written too: the row is held until the pair is there to be seen.
+/// Marks unfinished blockers as awaited, so that the write that finishes them looks for dependents.
+/// With concurrent writers, marked ones are written too: that locks the row until the pair is
+/// committed.
 const AWAIT: Sql =
     Sql::Differs { sqlite: awaiting!("AND is_awaited = 0 "), postgres: awaiting!("") };
 

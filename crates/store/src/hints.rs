@@ -140,8 +140,8 @@ impl Hints {
         }
     }
 
-    /// Waits for scopes that other servers should hear of, and takes them. Once somebody has asked,
-    /// they are gathered, each once.
+    /// Waits for scopes to announce to other servers, and takes them. From the first call on they are
+    /// collected, each once.
     pub async fn outgoing(&self) -> BTreeSet<String> {
         self.is_relayed.store(true, Ordering::Relaxed);
         loop {

@@ -160,7 +160,7 @@ fn not_found() -> StoreError {
 }
 
 impl Store {
-    /// Registers an orchestrator, or registers it anew, and hands out the key with this hash if its
+    /// Registers an orchestrator, for the first time or again, and hands out the key with this hash if its
     /// scope never had one. `within` confines the caller to a scope.
     pub async fn register_orchestrator(
         &self,

@@ -78,8 +78,8 @@ const OF_SCOPE: Order = Order {
 
 const OF_ALL: Order = Order { places: &[Place::text("name"), Place::text("scope")], ..OF_SCOPE };
 
-/// As its own scope has it, or as whoever registered it last: clients register a role in one scope
-/// and claim with it in another.
+/// As registered in its own scope, or else the last registration in any: clients register a role in
+/// one scope and claim with it in another.
 const FIND: &str = concatcp!(
     "SELECT ",
     Role::NAMES,

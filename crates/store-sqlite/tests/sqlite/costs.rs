@@ -81,7 +81,7 @@ async fn the_life_of_a_task_writes_no_more_than_it_did() {
     }
 }
 
-/// The most that each operation may write. Raising a number here is raising somebody's bill.
+/// The most that each operation may write. Raising a number here raises the bill of every D1 user.
 #[tokio::test]
 async fn no_operation_writes_more_than_it_did() {
     let mut metered = Metered::new().await;

@@ -1,8 +1,8 @@
 //! Moving everything from one database to another, whatever engines they are on.
 //!
-//! Rows go as they are, internal columns too, in pages in the order of their keys. Nothing is held
-//! open meanwhile, so whoever copies stops the servers first; the checksums at the end tell if
-//! somebody wrote all the same. [`Store::begin_filling`] marks the target meanwhile, so that no
+//! Rows go as they are, internal columns too, in pages in the order of their keys. No
+//! transaction stays open meanwhile, so the servers must be stopped first; the checksums at the end
+//! show whether the source was written all the same. [`Store::begin_filling`] marks the target meanwhile, so that no
 //! server works with half a database; a copy that fails leaves the mark.
 
 mod checksum;

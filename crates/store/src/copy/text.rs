@@ -1,5 +1,5 @@
-//! Rows as text in SQLite's dialect, for databases that take files of statements. Their schema is
-//! made by whoever migrates them.
+//! Rows as text in SQLite's dialect, for databases that take files of statements. Their own tools
+//! migrate them.
 //!
 //! No statement is longer than 100,000 bytes, which is what the edge database takes: long texts are
 //! put in piece by piece.

@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
         bail!("usage: edge-bindgen <library.wasm> <directory>");
     };
     let mut bindgen = Bindgen::new();
-    // The module is handed over by the entry, so nothing is fetched, whoever bundles the files.
+    // The entry passes the module, so nothing is fetched, whichever tool bundles the files.
     bindgen.web(true).context("choosing the target")?.omit_default_module_path(true);
     // A panic leaves the instance's memory as it was in the middle of something. With both of these,
     // the next request begins again with fresh memory.
