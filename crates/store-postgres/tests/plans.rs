@@ -64,6 +64,12 @@ INSERT INTO messages (id, task_id, from_actor, to_actor, type, content, created_
     parent_message_id)
 SELECT 'm' || seq, id, 'a', CASE WHEN seq % 2 = 0 THEN 'human' END, 'info', repeat('x', 500), seq, scope,
     CASE WHEN seq % 3 = 0 THEN 'm' || seq - 1 END FROM tasks;
+INSERT INTO projects (id, title, status, auto_accept, created_at, scope)
+SELECT 'project-' || seq, id, 'draft', 0, seq, scope FROM tasks;
+INSERT INTO drafts (title, status, author, created_at, updated_at, scope)
+SELECT id, 'idea', 'human', seq, seq, scope FROM tasks;
+INSERT INTO actions (id, entity_type, entity_id, action_type, label, status, proposed_by, proposed_at, scope)
+SELECT 'act-' || seq, 'task', id, 'other', 'l', 'proposed', 'p', seq, scope FROM tasks;
 ANALYZE";
 
 /// A connection to a database that is full, and the schema that it is in.
@@ -180,6 +186,14 @@ fn passed_over(plan: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// Only a caller that no key confines can list the drafts or projects of all scopes. Their pages are
+/// read in the order of the primary key, and counting them reads all.
+fn is_list_of_all_scopes(text: &str) -> bool {
+    let is_list = text.starts_with("SELECT COUNT(*)") || text.contains(" ORDER BY ");
+    let is_of_noun = text.contains(" FROM drafts") || text.contains(" FROM projects");
+    text.starts_with("SELECT") && is_list && is_of_noun && !text.contains("scope = ")
+}
+
 #[tokio::test]
 async fn no_statement_passes_over_a_table_that_grows() {
     let Some(full) = Full::new().await else { return };
@@ -187,7 +201,8 @@ async fn no_statement_passes_over_a_table_that_grows() {
     assert!(issued.len() > 100, "only {} statements were recorded", issued.len());
     let mut wrong = Vec::new();
     for (text, statement) in &issued {
-        let may_pass_over = MAY_PASS_OVER.iter().any(|(part, _)| text.contains(part));
+        let may_pass_over = MAY_PASS_OVER.iter().any(|(part, _)| text.contains(part))
+            || is_list_of_all_scopes(text);
         // Only a text that is prepared once may be planned without its parameters.
         let modes = ["force_custom_plan", "force_generic_plan"];
         for mode in &modes[..if statement.sql.is_constant() { 2 } else { 1 }] {
