@@ -76,14 +76,14 @@ impl Store {
     pub(crate) async fn write_holding(
         &self,
         mut locks: Vec<Lock>,
-        batch: Vec<Statement>,
+        mut batch: Vec<Statement>,
     ) -> Result<Vec<Rows>> {
         locks.sort();
         locks.dedup();
-        let first = locks.len();
-        let mut whole: Vec<_> = locks.into_iter().map(Lock::statement).collect();
-        whole.extend(batch);
-        let mut answers = self.engine.write(whole).await?;
-        Ok(answers.split_off(first.min(answers.len())))
+        let held = locks.len();
+        batch.splice(..0, locks.into_iter().map(Lock::statement));
+        let mut answers = self.engine.write(batch).await?;
+        answers.drain(..held.min(answers.len()));
+        Ok(answers)
     }
 }
