@@ -2,7 +2,7 @@
 
 use std::borrow::Cow::Borrowed;
 
-use super::CopyError;
+use super::{CopyError, tables::analyzing};
 use crate::{
     Sql, Store,
     engine::{Rows, Value, bind},
@@ -71,12 +71,6 @@ const COUNTERS: [Counter; 6] = [
     identity!("actions", "seq"),
 ];
 
-/// Until it has looked at the rows, PostgreSQL plans as if there were hardly any.
-const LOOK_OVER: Sql = Sql::OnlyPostgres(
-    "ANALYZE projects, drafts, tasks, task_blockers, finished_counts, events, \
-     orchestrators, messages, actions, flows, roles, api_keys",
-);
-
 impl Store {
     /// The highest number that each counted table has given away, as far as the database knows.
     pub async fn counters(&self) -> Result<Vec<(&'static str, i64)>, CopyError> {
@@ -95,7 +89,7 @@ impl Store {
             batch.extend(texts.map(|sql| bind!(sql.clone(), *number)));
         }
         self.engine.write(batch).await?;
-        self.engine.write(vec![bind!(LOOK_OVER)]).await?;
+        self.engine.write(vec![analyzing()]).await?;
         Ok(())
     }
 }

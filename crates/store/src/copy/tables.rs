@@ -49,6 +49,16 @@ const LAYOUTS: [Layout; 12] = [
 /// The texts are made of these constants once, and are as constant as they are.
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| LAYOUTS.iter().map(Table::new).collect());
 
+static ANALYZE: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name).collect();
+    format!("ANALYZE {}", names.join(", "))
+});
+
+/// Updates the statistics of all tables. Until then PostgreSQL plans as if they were almost empty.
+pub(super) fn analyzing() -> Statement {
+    Statement { sql: Sql::OnlyPostgres(&ANALYZE), parameters: Vec::new() }
+}
+
 /// All tables of the schema, but the one that tells its version, and the one that tells when its
 /// servers were available: the server that opens the copy was not, until then.
 pub fn tables() -> &'static [Table] {
