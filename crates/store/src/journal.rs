@@ -9,7 +9,7 @@ use octopoid_domain::event::{Event, NewEvent};
 use crate::{
     Result, Sql, Stamp, Store,
     columns::Column,
-    engine::{Row, Statement, bind},
+    engine::{Parameter, Row, Statement, bind},
     lists::{Listed, Listing, Order, Page, Place},
     record::Layout,
     row::RowReader,
@@ -133,38 +133,41 @@ const OLDEST_FIRST: Order = Order {
 
 /// Records an event of what the write has changed by now.
 pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) -> Statement {
-    let kind = event.kind.as_str();
-    let about = |sql: &'static str, id: &str| {
-        bind!(sql, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
-    };
     match subject {
         Subject::Task(id) => of_task(id, event, 0, stamp),
-        Subject::Project(id) => about(PROJECT, id),
-        Subject::Draft(id) => {
-            bind!(DRAFT, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
-        }
-        Subject::NewDraft => {
-            let none = None::<i64>;
-            bind!(NEW_DRAFT, none, stamp.write_id, kind, &event.actor, &event.details, stamp.now)
-        }
-        Subject::Orchestrator(id) => about(ORCHESTRATOR, id),
-        Subject::RolesOf(orchestrator) => about(ROLES_OF, orchestrator),
+        Subject::Project(id) => about(PROJECT, id, event, stamp),
+        Subject::Draft(id) => about(DRAFT, id, event, stamp),
+        Subject::NewDraft => about(NEW_DRAFT, None::<i64>, event, stamp),
+        Subject::Orchestrator(id) => about(ORCHESTRATOR, id, event, stamp),
+        Subject::RolesOf(orchestrator) => about(ROLES_OF, orchestrator, event, stamp),
         Subject::Flow { scope, name } => {
-            let mut statement = about(FLOW, name);
+            let mut statement = about(FLOW, name, event, stamp);
             statement.parameters.push(scope.into());
             statement
         }
-        Subject::Message(id) => about(MESSAGE, id),
-        Subject::Action(id) => about(ACTION, id),
-        Subject::Key(id) => about(KEY, id),
-        Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope),
+        Subject::Message(id) => about(MESSAGE, id, event, stamp),
+        Subject::Action(id) => about(ACTION, id, event, stamp),
+        Subject::Key(id) => about(KEY, id, event, stamp),
+        Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope, event, stamp),
     }
+}
+
+/// Binds the parameters that all statements about a subject have; `key` is `?1` of its condition.
+fn about(
+    sql: impl Into<Sql>,
+    key: impl Into<Parameter>,
+    event: &NewEvent,
+    stamp: Stamp,
+) -> Statement {
+    let kind = event.kind.as_str();
+    bind!(sql.into(), key.into(), stamp.write_id, kind, &event.actor, &event.details, stamp.now)
 }
 
 /// Records an event of a task; `later` is how many more of the same write follow it.
 pub(crate) fn of_task(id: &str, event: &NewEvent, later: i64, stamp: Stamp) -> Statement {
-    let kind = event.kind.as_str();
-    bind!(TASK, id, stamp.write_id, kind, &event.actor, &event.details, stamp.now, later)
+    let mut statement = about(TASK, id, event, stamp);
+    statement.parameters.push(later.into());
+    statement
 }
 
 /// Records that a task is about to be deleted.

@@ -42,7 +42,7 @@ pub(crate) struct Layout {
     /// The names of the columns of its key, in their order.
     pub(crate) key: &'static [&'static str],
     /// The columns that no domain type has.
-    pub(crate) internal: &'static [Column],
+    internal: &'static [Column],
     record: fn() -> Vec<Column>,
 }
 
@@ -96,19 +96,14 @@ const PARAMETERS: &str = "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
 
 /// The text of `count` parameters from number `first` on: `?3, ?4, ?5`.
 pub(crate) const fn parameters(first: usize, count: usize) -> &'static str {
-    let from = offset(first);
-    let (_, list) = PARAMETERS.split_at(from);
-    // Without the separator before the next one.
-    let separator = if first + count > 64 { 0 } else { 2 };
-    list.split_at(offset(first + count) - separator - from).0
+    let last = first + count - 1;
+    assert!(last <= 64, "a statement of a record has at most 64 parameters");
+    PARAMETERS.split_at(after(last) - ", ".len()).0.split_at(after(first - 1)).1
 }
 
-/// Where a parameter stands in [`PARAMETERS`], or where it would.
-const fn offset(number: usize) -> usize {
-    assert!(number >= 1 && number <= 65, "a statement of a record has at most 64 parameters");
-    // "?1, " has four bytes, "?10, " five; the last has no separator.
-    let bytes = if number <= 10 { (number - 1) * 4 } else { 36 + (number - 10) * 5 };
-    if number == 65 { bytes - 2 } else { bytes }
+/// Where the parameter after this one begins in [`PARAMETERS`]: "?1, " has four bytes, "?10, " five.
+const fn after(number: usize) -> usize {
+    if number < 10 { number * 4 } else { 36 + (number - 9) * 5 }
 }
 
 /// What the column of a field holds.
