@@ -16,6 +16,7 @@ mod local;
 mod migration;
 mod openapi;
 mod output;
+mod paths;
 mod postgres;
 mod process;
 mod test;

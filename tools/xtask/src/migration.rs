@@ -4,8 +4,9 @@ use std::fs;
 
 use anyhow::{Context as _, ensure};
 
+use crate::paths::{self, MIGRATION_LIST, MIGRATIONS};
 use crate::tidy::is_migration_name;
-use crate::{edge, output, workspace};
+use crate::{edge, output};
 
 /// Makes the files of the next migration and enters it wherever migrations are listed.
 #[derive(Debug, clap::Args)]
@@ -13,12 +14,6 @@ pub(crate) struct Args {
     /// What it does, in lowercase letters, digits and underscores: `add_labels`.
     name: String,
 }
-
-/// Where the store keeps the migrations.
-pub(crate) const DIRECTORY: &str = "crates/store/src/migrations";
-
-/// What names each, from version 1, and says which servers can work with its result.
-pub(crate) const LIST: &str = "crates/store/src/migrate.rs";
 
 /// How the list begins, up to the number of its entries.
 const LIST_BEGIN: &str = "const MIGRATIONS: [Migration; ";
@@ -34,18 +29,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         is_migration_name(name),
         "`{name}` cannot be part of a file's name: lowercase letters, digits and underscores can"
     );
-    let root = workspace::root();
-    let list = fs::read_to_string(root.join(LIST)).with_context(|| format!("reading {LIST}"))?;
-    let (number, entered) = enter(&list, name).with_context(|| format!("reading {LIST}"))?;
+    let root = paths::root();
+    let list = fs::read_to_string(root.join(MIGRATION_LIST))
+        .with_context(|| format!("reading {MIGRATION_LIST}"))?;
+    let (number, entered) =
+        enter(&list, name).with_context(|| format!("reading {MIGRATION_LIST}"))?;
     for ending in ENDINGS {
-        let path = format!("{DIRECTORY}/{number:04}_{name}.{ending}");
+        let path = format!("{MIGRATIONS}/{number:04}_{name}.{ending}");
         let absolute = root.join(&path);
         ensure!(!absolute.exists(), "{path} is there already");
         fs::write(absolute, "").with_context(|| format!("writing {path}"))?;
         output::line(&path);
     }
-    fs::write(root.join(LIST), entered).with_context(|| format!("writing {LIST}"))?;
-    output::line(LIST);
+    fs::write(root.join(MIGRATION_LIST), entered)
+        .with_context(|| format!("writing {MIGRATION_LIST}"))?;
+    output::line(MIGRATION_LIST);
     edge::write_migrations()?;
     output::line("write the statements into the store's files, then: cargo xtask edge migrations");
     output::line("what else a column needs: docs/adding-things.md");
@@ -93,8 +91,8 @@ mod tests {
 
     #[test]
     fn the_list_of_the_store_takes_another_migration() {
-        let list = fs::read_to_string(workspace::root().join(LIST)).unwrap();
-        let files = fs::read_dir(workspace::root().join(DIRECTORY)).unwrap().count();
+        let list = fs::read_to_string(paths::root().join(MIGRATION_LIST)).unwrap();
+        let files = fs::read_dir(paths::root().join(MIGRATIONS)).unwrap().count();
         let (number, entered) = enter(&list, "add_x").unwrap();
         assert_eq!(number, files / ENDINGS.len() + 1);
         assert_eq!(enter(&entered, "add_y").unwrap().0, number + 1);

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, process, workspace};
+use crate::{output, paths, process};
 
 /// Writes openapi.json as the server describes itself.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,7 @@ const FILE: &str = "openapi.json";
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let asked = ["run", "--quiet", "--package", "octopoid-server", "--", "openapi"];
     let described = process::read(process::cargo().args(asked))?;
-    let path = workspace::root().join(FILE);
+    let path = paths::root().join(FILE);
     if args.check {
         return compare(fs::read_to_string(&path).ok().as_deref(), &described);
     }

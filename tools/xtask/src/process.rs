@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, workspace};
+use crate::{output, paths};
 
 /// What `cargo run` tells this program about its own package. Another cargo that inherits it would
 /// see it change from run to run, and some build scripts run again because of that.
@@ -21,7 +21,7 @@ pub(crate) fn cargo() -> Command {
 /// A program that is run at the workspace's root.
 pub(crate) fn at_root(program: impl Into<OsString>) -> Command {
     let mut command = Command::new(program.into());
-    command.current_dir(workspace::root());
+    command.current_dir(paths::root());
     for (name, _) in env::vars_os() {
         let known = name.to_string_lossy();
         if OWN_PACKAGE_PREFIXES.iter().any(|prefix| known.starts_with(prefix)) {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use octopoid_testbed::is_ci;
 
 use crate::workspace::Workspace;
-use crate::{output, process, workspace};
+use crate::{output, paths, process};
 
 /// Checks that the portable crates build for WebAssembly.
 #[derive(Debug, Default, clap::Args)]
@@ -126,7 +126,7 @@ fn install() {
     }
     let is_root = process::read(process::at_root("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if is_root && Path::new("/etc/debian_version").exists() {
-        let script = workspace::root().join("scripts/wasm-target.sh");
+        let script = paths::root().join("scripts/wasm-target.sh");
         if let Err(error) = process::run(process::at_root("bash").arg(script)) {
             output::line(format_args!("{error:#}"));
         }

@@ -1,6 +1,5 @@
 //! What cargo knows about this workspace.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -82,16 +81,6 @@ impl Dependency {
     }
 }
 
-/// The directory of the root manifest, known without asking cargo.
-pub(crate) fn root() -> PathBuf {
-    // The running cargo's word comes first: a target directory that two clones share may hold a
-    // binary that was compiled in the other one.
-    let own =
-        env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    let root = Path::new(&own).ancestors().nth(2);
-    root.expect("xtask lies in a folder of the workspace's root").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +91,6 @@ mod tests {
         let xtask = workspace.members.iter().find(|member| member.name == "xtask").unwrap();
         assert_eq!(xtask.directory(), workspace.root.join("tools/xtask"));
         assert!(xtask.dependencies.iter().any(|needed| needed.name == "clap" && !needed.is_dev));
-        assert_eq!(workspace.root, root());
+        assert_eq!(workspace.root, crate::paths::root());
     }
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::migration::{DIRECTORY as SOURCE, LIST};
-use crate::{output, workspace};
+use crate::paths::{MIGRATION_LIST as LIST, MIGRATIONS as SOURCE};
+use crate::{output, paths};
 
 /// Where wrangler looks for them.
 const TARGET: &str = "crates/edge/migrations";
@@ -21,7 +21,7 @@ type Files = BTreeMap<String, String>;
 
 /// Writes the files as they should be.
 pub(crate) fn write() -> anyhow::Result<()> {
-    let directory = workspace::root().join(TARGET);
+    let directory = paths::root().join(TARGET);
     if directory.exists() {
         fs::remove_dir_all(&directory).with_context(|| format!("emptying {TARGET}"))?;
     }
@@ -49,7 +49,7 @@ fn made() -> anyhow::Result<Files> {
     let mut files = read(SOURCE)?;
     files.retain(|name, _| name.matches('.').count() == 1);
     ensure!(!files.is_empty(), "there are no migrations in {SOURCE}");
-    let list = fs::read_to_string(workspace::root().join(LIST))?;
+    let list = fs::read_to_string(paths::root().join(LIST))?;
     let readable_from: Vec<_> = list
         .lines()
         .filter_map(|line| line.trim().strip_prefix("readable_from: ")?.strip_suffix(','))
@@ -72,7 +72,7 @@ fn noted((version, readable_from): (usize, usize), text: &str) -> String {
 }
 
 fn read(directory: &str) -> anyhow::Result<Files> {
-    let path = workspace::root().join(directory);
+    let path = paths::root().join(directory);
     let entries = fs::read_dir(&path).with_context(|| format!("reading {directory}"))?;
     entries.map(|entry| file(&entry?.path())).collect()
 }

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{process, workspace};
+use crate::{paths, process};
 
 /// Installs what package-lock.json names, unless that has been done.
 pub(super) fn install() -> anyhow::Result<()> {
-    let root = workspace::root();
+    let root = paths::root();
     if is_newer(&root.join("node_modules/.package-lock.json"), &root.join("package-lock.json")) {
         return Ok(());
     }
@@ -17,8 +17,8 @@ pub(super) fn install() -> anyhow::Result<()> {
 
 /// The installed wrangler, run in a directory of the repository. Without prompts and telemetry.
 pub(super) fn wrangler(directory: &str) -> Command {
-    let mut wrangler = process::at_root(workspace::root().join("node_modules/.bin/wrangler"));
-    wrangler.current_dir(workspace::root().join(directory));
+    let mut wrangler = process::at_root(paths::root().join("node_modules/.bin/wrangler"));
+    wrangler.current_dir(paths::root().join(directory));
     wrangler.env("CI", "true").env("WRANGLER_SEND_METRICS", "false");
     wrangler
 }
@@ -32,12 +32,12 @@ fn is_newer(first: &Path, second: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::is_newer;
-    use crate::workspace;
+    use crate::paths;
 
     #[test]
     fn a_file_that_is_not_there_is_not_newer() {
-        let manifest = workspace::root().join("Cargo.toml");
-        let nowhere = workspace::root().join("nowhere");
+        let manifest = paths::root().join("Cargo.toml");
+        let nowhere = paths::root().join("nowhere");
         assert!(is_newer(&manifest, &manifest));
         assert!(is_newer(&manifest, &nowhere));
         assert!(!is_newer(&nowhere, &manifest));

@@ -7,15 +7,15 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::Finding;
-use crate::migration::DIRECTORY;
+use crate::paths::MIGRATIONS;
 
 /// Backends whose SQL may differ. Such a file stands beside the common one: `0001_tasks.postgres.sql`.
 const DIALECTS: [&str; 2] = ["postgres", "d1"];
 
 /// Reads the directory and checks the names in it.
 pub(super) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
-    let directory = root.join(DIRECTORY);
-    let entries = fs::read_dir(&directory).with_context(|| format!("reading {DIRECTORY}"))?;
+    let directory = root.join(MIGRATIONS);
+    let entries = fs::read_dir(&directory).with_context(|| format!("reading {MIGRATIONS}"))?;
     let mut names = Vec::new();
     for entry in entries {
         names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -54,7 +54,7 @@ pub(crate) fn is_migration_name(what: &str) -> bool {
 }
 
 fn judge(names: &[String]) -> Vec<Finding> {
-    let directory = Path::new(DIRECTORY);
+    let directory = Path::new(MIGRATIONS);
     let mut findings = Vec::new();
     let mut common: BTreeMap<usize, &str> = BTreeMap::new();
     let mut dialects = Vec::new();
@@ -92,7 +92,7 @@ mod tests {
 
     fn found(names: &[&str]) -> Vec<String> {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let prefix = format!("{DIRECTORY}/");
+        let prefix = format!("{MIGRATIONS}/");
         judge(&names).iter().map(|finding| finding.to_string().replace(&prefix, "")).collect()
     }
 
