@@ -88,12 +88,12 @@ pub struct Task {
     pub scope: String,
     pub content: Option<String>,
     pub needs_intervention: bool,
-    /// Who holds it, if anyone does.
+    /// The claim on it, if it has one.
     pub claim: Claim,
 }
 
-/// The hold of an agent on a task. All of it is absent where nobody holds the task; a client that
-/// moves tasks itself may set parts of it.
+/// The claim of an agent on a task. All fields are `None` if the task is not claimed. A client that
+/// changes tasks itself can set some of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     /// The agent.
@@ -104,8 +104,8 @@ pub struct Claim {
     pub orchestrator_id: Option<String>,
     /// When the lease expires.
     pub expires_at: Option<Millis>,
-    /// The queue in which the claim was made. It tells a review, which holds the task where it is,
-    /// from a claim whose task was moved on.
+    /// The queue after the claim. It distinguishes a review, which keeps the task in its queue, from
+    /// a claim whose task was moved afterwards.
     pub queue: Option<String>,
 }
 

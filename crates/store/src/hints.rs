@@ -224,7 +224,7 @@ impl Watch {
         self.state = if rests { State::Resting } else { State::Nothing };
     }
 
-    /// Whether it is time to look without a hint: nobody else of the group has looked since this
+    /// Whether it is time to look without a hint: no other watch of the group has looked since this
     /// one began to wait.
     pub fn is_due(&mut self) -> bool {
         if matches!(self.state, State::Looking(_)) {

@@ -147,6 +147,7 @@ impl Report {
     /// What is short of its target, and what these figures do not show.
     fn shortfalls(&self, text: &mut String) -> std::fmt::Result {
         text.push_str("\nShortfalls:\n\n");
+        let before = text.len();
         for (name, ratio, bound, is_least) in &self.ratios {
             if (*is_least && ratio < bound) || (!is_least && ratio > bound) {
                 writeln!(text, "* {name}: {ratio:.2} instead of {bound}.")?;
@@ -156,6 +157,9 @@ impl Report {
             if let Some(bound) = bound(name).filter(|bound| figure > bound) {
                 writeln!(text, "* {name}: {figure:.2} {unit} instead of {bound} {unit}.")?;
             }
+        }
+        if text.len() == before {
+            text.push_str("None.\n");
         }
         Ok(())
     }
