@@ -27,7 +27,7 @@ use tokio_io_timeout::TimeoutStream;
 use self::{
     refusal::Refusals,
     registry::{Member, Registry},
-    service::{Serving, Times},
+    service::Serving,
     stream::{LingeringClose, Timeouts},
 };
 
@@ -41,6 +41,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const BUFFER_BYTES: usize = 32 * 1024;
 
 /// Timeouts and limits for clients.
+#[derive(Clone, Copy)]
 pub(crate) struct Limits {
     /// Time to send a request head, counted from the end of the previous response.
     pub(crate) head: Duration,
@@ -84,8 +85,6 @@ pub(crate) async fn serve(
     limits: &Limits,
     drain: Duration,
 ) {
-    let &Limits { pause, body, discard, answer, .. } = limits;
-    let times = Times { pause, body, discard, answer };
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER_BYTES);
     let linger = Timeouts { pause: limits.linger_pause, total: limits.linger };
@@ -101,7 +100,8 @@ pub(crate) async fn serve(
         stream.set_write_timeout(Some(limits.unread));
         let stream = LingeringClose::new(Box::pin(stream), linger, stopping.clone());
         let place = Arc::clone(&member);
-        let service = Serving { router: router.clone(), connection: Arc::clone(&place), times };
+        let service =
+            Serving { router: router.clone(), connection: Arc::clone(&place), limits: *limits };
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         let task = tokio::spawn(async move {
             let _member = member;

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use tower::Service;
 
 use super::{
+    Limits,
     body::TimedBody,
     registry::{Busy, Connection},
 };
@@ -37,24 +38,11 @@ const DISCARD_BYTES_MAX: usize = 64 * 1024;
 /// Longer responses have a read timeout, because they hold a part of the response budget.
 const SHORT_ANSWER_BYTES: u64 = 16 * 1024;
 
-/// Timeouts for the parts of a request.
-#[derive(Clone, Copy)]
-pub(super) struct Times {
-    /// Maximum pause inside a request body.
-    pub(super) pause: Duration,
-    /// Time for a complete request body.
-    pub(super) body: Duration,
-    /// Time to discard the unread rest of a body.
-    pub(super) discard: Duration,
-    /// Time for the client to read a long response.
-    pub(super) answer: Duration,
-}
-
 /// The router, for the requests of one connection.
 pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) connection: Arc<Connection>,
-    pub(super) times: Times,
+    pub(super) limits: Limits,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Serving {
@@ -68,11 +56,11 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
             // The connection is about to be dropped together with this future.
             return Box::pin(std::future::pending());
         };
-        let times = self.times;
-        let answering = Answering::begin(&mut self.router.clone(), request, times);
+        let Limits { discard, answer: timeout, .. } = self.limits;
+        let answering = Answering::begin(&mut self.router.clone(), request, &self.limits);
         Box::pin(async move {
-            let answer = answering.end(times.discard).await?;
-            Ok(answer.map(|body| TrackedBody::new(body, busy, times.answer)))
+            let answer = answering.end(discard).await?;
+            Ok(answer.map(|body| TrackedBody::new(body, busy, timeout)))
         })
     }
 }
@@ -88,14 +76,14 @@ struct Answering {
 }
 
 impl Answering {
-    fn begin(router: &mut Router, request: Request<Incoming>, times: Times) -> Self {
+    fn begin(router: &mut Router, request: Request<Incoming>, limits: &Limits) -> Self {
         if request.body().is_end_stream() {
             let answer = router.call(request.map(|_| Body::empty()));
             return Self { answer, unread: None, expects: false };
         }
         let expects = request.headers().contains_key(header::EXPECT);
         let (parts, body) = request.into_parts();
-        let (body, unread) = lend(TimedBody::new(body, times.pause, times.body));
+        let (body, unread) = lend(TimedBody::new(body, limits.pause, limits.body));
         let answer = router.call(Request::from_parts(parts, body));
         Self { answer, unread: Some(unread), expects }
     }
