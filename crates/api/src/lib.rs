@@ -24,6 +24,7 @@ mod messages;
 mod middleware;
 pub mod openapi;
 mod orchestrators;
+mod pauses;
 mod prefer;
 pub mod problem;
 mod projects;
@@ -32,6 +33,7 @@ pub mod refusals;
 mod roles;
 mod scheduler;
 mod service;
+mod summary;
 mod tasks;
 mod touches;
 pub mod unread;
@@ -72,6 +74,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(tasks::why::explain_task))
+        .routes(routes!(summary::get_summary))
+        .routes(routes!(pauses::list_pauses))
+        .routes(routes!(pauses::put_pause, pauses::delete_pause))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))

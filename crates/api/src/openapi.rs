@@ -36,6 +36,7 @@ use crate::{json::Json, problem};
         (name = "actions", description = "Proposals that need approval."),
         (name = "flows", description = "The states of tasks and the transitions between them."),
         (name = "roles", description = "The agent roles and the queues they claim from."),
+        (name = "pauses", description = "Work that is not handed out for a while."),
         (name = "scheduler", description = "Polling for schedulers."),
         (name = "admin", description = "For the administrator."),
         (name = "service", description = "Health and information."),

@@ -6,7 +6,9 @@
 
 pub mod actions;
 mod availability;
+mod barriers;
 mod changes;
+mod claimable;
 mod claims;
 mod clock;
 mod columns;
@@ -39,7 +41,9 @@ mod row;
 mod runs;
 mod sql;
 mod stamp;
+mod summary;
 mod tasks;
+mod why;
 mod write;
 
 use std::sync::Arc;
@@ -51,6 +55,7 @@ use engine::{Rows, SharedEngine, Statement};
 use gate::Gate;
 use health::Watched;
 
+pub use barriers::Barrier;
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use hints::{Hints, Watch};

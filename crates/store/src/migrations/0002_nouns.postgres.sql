@@ -154,9 +154,12 @@ CREATE TABLE pauses (
     paused_by TEXT COLLATE "C" NOT NULL,
     is_automatic BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
     write_id BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, target)
 );
+
+CREATE INDEX pauses_by_until ON pauses (until) WHERE until IS NOT NULL;
 
 CREATE TABLE idempotency (
     scope TEXT COLLATE "C" NOT NULL,

@@ -23,6 +23,7 @@ mod listing;
 mod messages;
 mod orchestrators;
 mod paging;
+mod pauses;
 mod poll;
 mod projects;
 mod registering_flows;
@@ -30,8 +31,10 @@ mod reviewing;
 mod roles;
 mod schema;
 mod submitting;
+mod summary;
 mod telling;
 mod verdicts;
+mod why;
 
 use crate::Case;
 
@@ -70,6 +73,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         actions::CASES,
         confining_nouns::CASES,
         paging::CASES,
+        pauses::CASES,
+        why::CASES,
+        summary::CASES,
     ]
     .into_iter()
     .flatten()
