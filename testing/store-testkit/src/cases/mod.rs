@@ -13,6 +13,7 @@ mod cycles;
 mod deleting;
 mod drafts;
 mod editing;
+mod failing;
 mod filtering;
 mod flows;
 mod forcing;
@@ -33,6 +34,7 @@ mod schema;
 mod submitting;
 mod summary;
 mod telling;
+mod tokens;
 mod verdicts;
 mod why;
 
@@ -46,6 +48,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         filtering::CASES,
         reviewing::CASES,
         leasing::CASES,
+        tokens::CASES,
+        failing::CASES,
         availability::CASES,
         submitting::CASES,
         verdicts::CASES,
