@@ -132,7 +132,7 @@ async fn a_scope_has_a_thousand_pauses_at_most(world: &World) -> Verdict {
     world.runs(MANY, vec![]).await?;
     world.pauses("scope", None).await?;
     let text = "Too many pauses in this scope: at most 1000. Delete one that is not needed";
-    ensure_refused!(world.pauses("queue:a", None).await, "validation", text);
+    ensure_refused!(world.pauses("queue:a", None).await, "invalid_request", text);
     world.pauses("scope", Some(world.now().plus(1))).await?;
     world.pauses_in("other", "scope", None).await?;
     Ok(())
