@@ -78,6 +78,8 @@ impl World {
         create("orchestrators/register", machine(SECRET)).await;
         let role = json!({"name": "review", "description": SECRET});
         create("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
+        let pause = json!({"scope": "theirs", "reason": SECRET, "by": SECRET});
+        owner.put("/api/v1/pauses/pool:a", pause).await.expect(200);
         create("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
         let queues = [
             ("victim", "incoming"),
@@ -121,6 +123,9 @@ impl World {
             "messages",
             "actions",
             "admin/keys",
+            "pauses",
+            "summary",
+            "tasks/waiting/why",
             "tasks/victim/history",
             "tasks/waiting/history",
             "projects/p/tasks",
@@ -229,6 +234,7 @@ impl World {
             "projects" => "p",
             "drafts" => &self.draft,
             "flows" => "default",
+            "pauses" => "pool:a",
             "roles" => "review",
             "actions" => &self.action,
             "admin" => &self.key,

@@ -25,6 +25,7 @@ mod submit;
 mod update;
 mod update_fields;
 mod waiting;
+mod why;
 
 use serde_json::{Map, Value, json};
 
