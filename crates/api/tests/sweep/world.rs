@@ -268,7 +268,8 @@ impl World {
             message(PLAIN),
             action(PLAIN),
             json!({
-                "author": "x", "status": status, "reason": "other", "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
+                "author": "x", "status": status, "reason": "other",
+                "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
                 "accepted_by": "x", "commits_count": 1, "turns_used": 1, "agent_name": "a",
                 "orchestrator_id": "c-m", "parent_message_id": self.message, "linked_task_id": id,
                 "roles": [{"name": "review", "claims_from": "done"}], "result": {"a": 1},
