@@ -1,6 +1,6 @@
 //! Every method of the client against a real server.
 
-use octopoid_client::{Client, Error};
+use octopoid_client::{Client, Error, Offer};
 use octopoid_domain::{
     action::{NewAction, Status as ActionStatus},
     draft::{NewDraft, Promotion},
@@ -8,9 +8,11 @@ use octopoid_domain::{
     key::NewKey,
     message::NewMessage,
     orchestrator::{Registration, Status},
+    pause::NewPause,
     project::NewProject,
     role::RolesRegistration,
     steps::{CompleteHook, ForceQueue, Reject, Requeue},
+    why::Code,
 };
 use serde_json::json;
 
@@ -108,6 +110,28 @@ async fn a_server_that_is_gone_is_a_failed_transport() {
     server.kill().await;
     assert!(matches!(client.health().await, Err(Error::Transport(_))));
     assert!(matches!(client.get_task("a").await, Err(Error::Transport(_))));
+}
+
+#[tokio::test]
+async fn what_waits_is_explained_and_counted() {
+    let disk = Disk::new().await;
+    let server = disk.serve().await;
+    let client = server.client().with_scope("s");
+    client.create_task(&new_task("a")).await.unwrap();
+    let pause = NewPause { reason: "lunch".into(), by: "ann".into(), ..NewPause::default() };
+    let pause = client.put_pause("queue:incoming", &pause).await.unwrap();
+    assert_eq!(client.list_pauses(&[]).await.unwrap().items, [pause]);
+    assert_eq!(client.claim_task(&claim_by("agent-1")).await.unwrap(), None);
+    let offer = client.ask_for_task(&claim_by("agent-1"), 0).await.unwrap();
+    assert_eq!(offer, Offer::Nothing(Some(300)));
+    let why = client.explain_task("a").await.unwrap();
+    assert_eq!((why.claimable, why.reasons[0].code), (false, Code::Paused));
+    let listed = client.list_explained_tasks(&[("claimable", "false")]).await.unwrap();
+    assert_eq!(listed.items[0].waiting.as_ref().map(|waiting| waiting.code), Some(Code::Paused));
+    assert_eq!(client.get_summary().await.unwrap().waiting["paused"], 1);
+    client.delete_pause("queue:incoming").await.unwrap();
+    let offer = client.ask_for_task(&claim_by("agent-1"), 0).await.unwrap();
+    assert!(matches!(offer, Offer::Task(task) if task.id == "a"));
 }
 
 #[tokio::test]
