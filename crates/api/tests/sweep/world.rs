@@ -30,6 +30,12 @@ impl Request {
         self.send_from(caller, &[]).await
     }
 
+    /// The same request with a further text in its body.
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
+        self.body.get_or_insert_default()[name] = text.into();
+        self
+    }
+
     /// Sends it with what a browser adds.
     pub(crate) async fn send_from(&self, caller: &TestApp, headers: &[(&str, &str)]) -> Answer {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
