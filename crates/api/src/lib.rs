@@ -32,6 +32,7 @@ mod query;
 pub mod refusals;
 mod roles;
 mod scheduler;
+mod scopes;
 mod service;
 mod tasks;
 mod touches;
@@ -96,6 +97,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(flows::list_flows))
         .routes(routes!(flows::get_flow, flows::put_flow, flows::delete_flow))
         .routes(routes!(scheduler::poll))
+        .routes(routes!(scopes::list_scopes))
         .routes(routes!(admin::keys::list_keys, admin::keys::issue_key))
         .routes(routes!(admin::keys::revoke_key))
         .routes(routes!(admin::jobs::run_jobs))

@@ -37,6 +37,7 @@ use crate::{access, json::Json, problem};
         (name = "flows", description = "The states of tasks and the transitions between them."),
         (name = "roles", description = "The agent roles and the queues they claim from."),
         (name = "scheduler", description = "Polling for schedulers."),
+        (name = "scopes", description = "The tenants."),
         (name = "admin", description = "Keys and jobs."),
         (name = "service", description = "Health and information."),
     )

@@ -24,6 +24,7 @@ pub mod queue;
 pub mod refusal;
 pub mod role;
 pub mod schema;
+pub mod scope;
 pub mod step;
 pub mod steps;
 pub mod task;

@@ -34,6 +34,7 @@ pub mod projects;
 mod record;
 mod roles;
 mod row;
+mod scopes;
 mod sql;
 mod stamp;
 mod tasks;

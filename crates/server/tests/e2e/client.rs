@@ -144,6 +144,8 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     let flow = client.put_flow("default", &flow).await.unwrap();
     assert_eq!(client.get_flow("default").await.unwrap(), flow);
     assert_eq!(client.list_flows(&[]).await.unwrap().items, [flow]);
+    let scopes = client.list_scopes(&[]).await.unwrap().scopes;
+    assert_eq!(scopes.iter().map(|scope| scope.machines).collect::<Vec<_>>(), [1]);
     let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
     assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
     client.delete_flow("default").await.unwrap();

@@ -29,6 +29,7 @@ mod registering_flows;
 mod reviewing;
 mod roles;
 mod schema;
+mod scopes;
 mod submitting;
 mod telling;
 mod verdicts;
@@ -61,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         orchestrators::CASES,
         journal::CASES,
         keys::CASES,
+        scopes::CASES,
         roles::CASES,
         registering_flows::CASES,
         poll::CASES,
