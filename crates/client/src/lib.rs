@@ -15,6 +15,7 @@ mod orchestrators;
 mod pauses;
 mod projects;
 mod roles;
+mod scopes;
 mod service;
 mod tasks;
 

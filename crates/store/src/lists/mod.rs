@@ -23,7 +23,7 @@ use crate::{
 pub(crate) use cursor::{Key, List as CursorOf};
 pub use filter::{Claimable, Filter};
 pub(crate) use query::{Listing, Order, Place};
-pub(crate) use tasks::Tasks;
+pub(crate) use tasks::{Tasks, UNFINISHED};
 
 /// The largest offset. A database passes over all rows before an offset, so what lies further on is
 /// read by cursor.

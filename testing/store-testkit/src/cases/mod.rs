@@ -31,6 +31,7 @@ mod registering_flows;
 mod reviewing;
 mod roles;
 mod schema;
+mod scopes;
 mod submitting;
 mod summary;
 mod telling;
@@ -68,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         orchestrators::CASES,
         journal::CASES,
         keys::CASES,
+        scopes::CASES,
         roles::CASES,
         registering_flows::CASES,
         poll::CASES,
