@@ -6,7 +6,7 @@ use octopoid_store::engine::{Row, Value};
 use crate::{Failure, Verdict, World, ensure_eq};
 
 /// The finished tasks by scope and queue, as they are.
-const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed') \
+const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed', 'cancelled') \
      GROUP BY scope, queue ORDER BY scope, queue";
 
 /// The finished tasks by scope and queue, as they were counted.
@@ -30,9 +30,30 @@ const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM event
      OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM events \
      WHERE subject = tasks.id AND seq IS NOT NULL)";
 
+/// Runs that go on, though their lease is not the one on the task, or nobody holds it; and leases
+/// whose run has ended in another way than by a lapse.
+const ASTRAY: &str = "SELECT task_id, run, outcome FROM runs WHERE outcome = 'running' \
+     AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND lease_run = runs.run \
+     AND (queue = 'claimed' OR claimed_in = queue AND lease_expires_at IS NOT NULL)) \
+     UNION ALL SELECT id, lease_run, '' FROM tasks WHERE lease_run IS NOT NULL AND NOT EXISTS \
+     (SELECT 1 FROM runs WHERE task_id = tasks.id AND run = tasks.lease_run \
+     AND outcome IN ('running', 'lapsed') AND runs.scope = tasks.scope)";
+
+/// Runs that have ended and do not say when or by what, or that go on and do.
+const HALF_ENDED: &str = "SELECT task_id, run, outcome, ended_at, ended_by FROM runs \
+     WHERE (outcome = 'running') <> (ended_at IS NULL) OR (ended_at IS NULL) <> (ended_by IS NULL)";
+
+/// Runs with the token of another.
+const SHARED_TOKENS: &str =
+    "SELECT token_hash, COUNT(*) FROM runs GROUP BY token_hash HAVING COUNT(*) > 1";
+
+/// Tasks to be cancelled that nobody holds.
+const MARKED: &str = "SELECT id, queue FROM tasks WHERE cancel_requested_at IS NOT NULL \
+     AND queue <> 'claimed' AND (claimed_in IS NULL OR claimed_in <> queue OR lease_expires_at IS NULL)";
+
 /// What can be claimed, and what a claim goes by.
-const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \
-     priority FROM tasks";
+const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, \
+     claim_rank, reap_at, priority, not_before, cancel_requested_at FROM tasks";
 
 /// Looks the database over.
 pub async fn check(world: &World) -> Verdict {
@@ -50,6 +71,10 @@ pub async fn check(world: &World) -> Verdict {
         "nothing waits for what is over, or was deleted (blocker, task)"
     );
     ensure_eq!(look(UNTOLD).await?, none, "history begins with the creation and has no gaps (id)");
+    ensure_eq!(look(ASTRAY).await?, none, "a run goes on under the lease (task, run, outcome)");
+    ensure_eq!(look(HALF_ENDED).await?, none, "a run has ended or goes on (task, run, outcome)");
+    ensure_eq!(look(SHARED_TOKENS).await?, none, "a token is that of one run (hash, runs)");
+    ensure_eq!(look(MARKED).await?, none, "what nobody holds is cancelled at once (id, queue)");
     for row in look(LANES).await? {
         check_lane(row)?;
     }
@@ -60,8 +85,8 @@ pub async fn check(world: &World) -> Verdict {
 /// share the lane ''. The reaper looks at a task exactly when it is held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
-    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority]) =
-        <[Value; 9]>::try_from(row)
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority, delay, mark]) =
+        <[Value; 11]>::try_from(row)
     else {
         return Err(Failure::new("a row of another shape"));
     };
@@ -69,7 +94,8 @@ fn check_lane(row: Row) -> Verdict {
         return Err(Failure::new(format!("task {id:?} has no queue")));
     };
     let is_held = claimed_in == queue && lease != Value::Null;
-    let has_lane = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name);
+    let waits = [blocked_by, delay, mark].iter().any(|reason| *reason != Value::Null);
+    let has_lane = !waits && !queue::NOT_CLAIMABLE.contains(&&**name);
     ensure_eq!(lane != Value::Null, has_lane, "a lane is for what can be claimed: {shown}");
     if has_lane {
         ensure_eq!(lane == Value::from(""), is_held, "what is held has a lane of its own: {shown}");

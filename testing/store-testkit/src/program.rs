@@ -8,12 +8,77 @@ use crate::world::{DAY, LEASE, SCOPE};
 pub(crate) const SCOPES: [&str; 2] = [SCOPE, "other"];
 /// Few ids, so that steps meet; the last is never a task, only a marker.
 pub(crate) const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "awaiting-approval"];
-const QUEUES: [&str; 7] =
-    ["incoming", "claimed", "provisional", "needs_continuation", "backlog", "done", "failed"];
+const QUEUES: [&str; 9] = [
+    "incoming",
+    "claimed",
+    "provisional",
+    "needs_continuation",
+    "approved",
+    "backlog",
+    "done",
+    "failed",
+    "cancelled",
+];
 const PRIORITIES: [&str; 5] = ["P0", "P1", "P2", "P3", "odd"];
 const ROLES: [&str; 3] = ["implement", "review", "it's"];
 const KINDS: [&str; 2] = ["hotfix", "product"];
 const AGENTS: [&str; 2] = ["agent-1", "agent-2"];
+/// The type of tasks that a claim can be sure to get.
+const OWN: &str = "own";
+/// The reasons of failures, and two that agents cannot give.
+const REASONS: [&str; 26] = [
+    "drained",
+    "cancelled",
+    "provider_limit",
+    "provider_auth",
+    "provider_quota",
+    "provider_error",
+    "network",
+    "missing_tool",
+    "bad_config",
+    "worktree_error",
+    "setup_failed",
+    "empty_output",
+    "no_change",
+    "stalled",
+    "timeout",
+    "oom",
+    "crash",
+    "check_failed",
+    "other",
+    "turn_limit",
+    "budget",
+    "context_overflow",
+    "needs_input",
+    "blocked",
+    "lease_lost",
+    "odd",
+];
+
+/// The lease token in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// None.
+    Nothing,
+    /// That of the task's last run.
+    Newest,
+    /// That of the run before.
+    Earlier,
+    /// That of the last run of another task.
+    Of(&'static str),
+    /// Text that is no token.
+    Malformed,
+}
+
+/// What a request says of its sender. `age` is how many versions behind the sender's view of the
+/// task is.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Caller {
+    pub token: Token,
+    pub agent: Option<&'static str>,
+    pub age: Option<i64>,
+}
 
 /// The judgement a reviewer may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,38 +89,25 @@ pub enum Verdict {
     Requeue,
 }
 
-/// A step of a program. `age` is how many versions behind the caller's view of the task is.
+/// A step of a program.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Step {
     Create(Create),
     Claim(Claim),
-    Submit {
-        id: &'static str,
-        agent: Option<&'static str>,
-        commits: i64,
-        turns: i64,
-        age: Option<i64>,
-    },
-    Judge {
-        id: &'static str,
-        verdict: Verdict,
-        age: Option<i64>,
-    },
+    Submit { id: &'static str, caller: Caller, commits: i64, turns: i64 },
+    Fail(Fail),
+    Renew { id: &'static str, token: Token, lease_ms: i64 },
+    Judge { id: &'static str, caller: Caller, verdict: Verdict, queue: Option<&'static str> },
     Patch(Patch),
-    Force {
-        id: &'static str,
-        queue: &'static str,
-    },
-    Delete {
-        id: &'static str,
-    },
-    Tick {
-        ms: i64,
-    },
-    Reap {
-        grace_ms: i64,
-    },
+    Force { id: &'static str, queue: &'static str },
+    Cancel { id: &'static str, age: Option<i64> },
+    Retry { id: &'static str, age: Option<i64> },
+    Answer { id: &'static str },
+    Delete { id: &'static str },
+    Tick { ms: i64 },
+    Reap { grace_ms: i64 },
+    EndDelays,
 }
 
 /// A creation.
@@ -70,6 +122,8 @@ pub struct Create {
     pub kind: Option<&'static str>,
     pub priority: &'static str,
     pub is_strict: bool,
+    pub max_attempts: Option<i64>,
+    pub delay_ms: Option<i64>,
 }
 
 /// A claim.
@@ -82,10 +136,22 @@ pub struct Claim {
     pub roles: Vec<&'static str>,
     pub kinds: Vec<&'static str>,
     pub lease_ms: i64,
+    pub in_place: bool,
+}
+
+/// The report of a failure.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Fail {
+    pub id: &'static str,
+    pub caller: Caller,
+    pub reason: &'static str,
+    pub is_final: bool,
+    pub delay_ms: Option<i64>,
 }
 
 /// A partial update; the inner option is a `null`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Patch {
     pub id: &'static str,
@@ -96,6 +162,7 @@ pub struct Patch {
     pub priority: Option<Option<&'static str>>,
     pub role: Option<Option<&'static str>>,
     pub needs_intervention: Option<bool>,
+    pub delay_ms: Option<Option<i64>>,
     pub age: Option<i64>,
 }
 
@@ -109,6 +176,7 @@ impl Patch {
             && self.priority.is_none()
             && self.role.is_none()
             && self.needs_intervention.is_none()
+            && self.delay_ms.is_none()
     }
 }
 
@@ -140,36 +208,92 @@ fn age() -> impl Strategy<Value = Option<i64>> {
     prop_oneof![6 => Just(None), 2 => Just(Some(0)), 1 => Just(Some(1)), 1 => Just(Some(-1))]
 }
 
+fn delay() -> impl Strategy<Value = i64> + Clone {
+    one_of(&[-1_000, 0, 1_000, 15_000, DAY, 8 * DAY, 8 * DAY + 1])
+}
+
 fn create() -> impl Strategy<Value = Step> {
     let queue = prop_oneof![8 => Just("incoming"), 2 => one_of(&QUEUES)];
     let place = (id(), scope(), queue, some_of(&IDS));
     let rest = (maybe(one_of(&ROLES)), maybe(one_of(&KINDS)), one_of(&PRIORITIES), any::<bool>());
-    (place, rest).prop_map(|((id, scope, queue, blocked_by), (role, kind, priority, is_strict))| {
-        Step::Create(Create { id, scope, queue, blocked_by, role, kind, priority, is_strict })
-    })
+    let tries = (maybe(one_of(&[1, 2, 4])), prop::option::weighted(0.1, delay()));
+    (place, rest, tries).prop_map(
+        |((id, scope, queue, blocked_by), (role, kind, priority, is_strict), tries)| {
+            let (max_attempts, delay_ms) = tries;
+            Step::Create(Create {
+                id,
+                scope,
+                queue,
+                blocked_by,
+                role,
+                kind,
+                priority,
+                is_strict,
+                max_attempts,
+                delay_ms,
+            })
+        },
+    )
 }
 
 fn claim() -> impl Strategy<Value = Step> {
     let queue = prop_oneof![4 => Just(None), 2 => Just(Some("provisional")),
         1 => one_of(&QUEUES).prop_map(Some)];
+    let place = (scope(), queue, prop::bool::weighted(0.2));
     let lease = one_of(&[1_000, LEASE, 14_400_000]);
-    (scope(), one_of(&AGENTS), queue, some_of(&ROLES), some_of(&KINDS), lease).prop_map(
-        |(scope, agent, queue, roles, kinds, lease_ms)| {
-            Step::Claim(Claim { scope, agent, queue, roles, kinds, lease_ms })
+    (place, one_of(&AGENTS), some_of(&ROLES), some_of(&KINDS), lease).prop_map(
+        |((scope, queue, in_place), agent, roles, kinds, lease_ms)| {
+            Step::Claim(Claim { scope, agent, queue, roles, kinds, lease_ms, in_place })
         },
     )
 }
 
+fn token() -> impl Strategy<Value = Token> + Clone {
+    prop_oneof![8 => Just(Token::Nothing), 12 => Just(Token::Newest), 3 => Just(Token::Earlier),
+        1 => id().prop_map(Token::Of), 1 => Just(Token::Malformed)]
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    (token(), maybe(one_of(&AGENTS)), age()).prop_map(|(token, agent, age)| Caller {
+        token,
+        agent,
+        age,
+    })
+}
+
 fn submit() -> impl Strategy<Value = Step> {
     let counts = (one_of(&[0, 0, 1, 5]), one_of(&[0, 5, 79, 80, 99, 100]));
-    (id(), maybe(one_of(&AGENTS)), counts, age()).prop_map(|(id, agent, (commits, turns), age)| {
-        Step::Submit { id, agent, commits, turns, age }
+    (id(), caller(), counts).prop_map(|(id, caller, (commits, turns))| Step::Submit {
+        id,
+        caller,
+        commits,
+        turns,
     })
+}
+
+fn fail() -> impl Strategy<Value = Step> {
+    let rest = (prop::bool::weighted(0.1), maybe(delay()));
+    (id(), caller(), one_of(&REASONS), rest).prop_map(|(id, caller, reason, rest)| {
+        let (is_final, delay_ms) = rest;
+        Step::Fail(Fail { id, caller, reason, is_final, delay_ms })
+    })
+}
+
+fn renew() -> impl Strategy<Value = Step> {
+    let lease = one_of(&[1_000, LEASE]);
+    (id(), token(), lease).prop_map(|(id, token, lease_ms)| Step::Renew { id, token, lease_ms })
 }
 
 fn judge() -> impl Strategy<Value = Step> {
     let verdict = one_of(&[Verdict::Accept, Verdict::Accept, Verdict::Reject, Verdict::Requeue]);
-    (id(), verdict, age()).prop_map(|(id, verdict, age)| Step::Judge { id, verdict, age })
+    let queue = prop_oneof![6 => Just(None), 1 => Just(Some("approved")),
+        1 => one_of(&QUEUES).prop_map(Some)];
+    (id(), caller(), verdict, queue).prop_map(|(id, caller, verdict, queue)| Step::Judge {
+        id,
+        caller,
+        verdict,
+        queue,
+    })
 }
 
 fn patch() -> impl Strategy<Value = Step> {
@@ -200,26 +324,126 @@ fn patch() -> impl Strategy<Value = Step> {
                 priority,
                 role,
                 needs_intervention,
+                delay_ms: None,
                 age,
             })
         },
     )
 }
 
+/// Delays a task, and does no more.
+fn postpone() -> impl Strategy<Value = Step> {
+    (id(), prop::option::of(delay())).prop_map(|(id, delay)| {
+        Step::Patch(Patch { id, delay_ms: Some(delay), ..Patch::default() })
+    })
+}
+
+/// Takes a claim back, as clients do that look after leases themselves.
+fn take_back(id: &'static str, is_review: bool, clears_lease: bool) -> Step {
+    Step::Patch(Patch {
+        id,
+        queue: (!is_review).then_some("incoming"),
+        claimed_by: Some(None),
+        lease_ms: clears_lease.then_some(None),
+        ..Patch::default()
+    })
+}
+
 /// A step, the common ones more often.
-pub fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Step> {
     let tick = one_of(&[1, 999, 1_000, LEASE, LEASE + 1, DAY, DAY + 1]);
     let force = (id(), one_of(&QUEUES)).prop_map(|(id, queue)| Step::Force { id, queue });
-    let grace = one_of(&[0, 1, 120_000]);
+    let grace = one_of(&[0, 0, 1, 120_000]);
+    let taken_back = (id(), any::<bool>(), any::<bool>());
     prop_oneof![
-        6 => create(),
-        8 => claim(),
-        4 => submit(),
+        7 => create(),
+        10 => claim(),
+        5 => submit(),
+        4 => fail(),
+        3 => renew(),
         5 => judge(),
         4 => patch(),
+        1 => postpone(),
+        2 => taken_back.prop_map(|(id, is_review, clears)| take_back(id, is_review, clears)),
         1 => force,
+        2 => (id(), age()).prop_map(|(id, age)| Step::Cancel { id, age }),
+        1 => (id(), age()).prop_map(|(id, age)| Step::Retry { id, age }),
+        1 => id().prop_map(|id| Step::Answer { id }),
         1 => id().prop_map(|id| Step::Delete { id }),
-        2 => tick.prop_map(|ms| Step::Tick { ms }),
-        2 => grace.prop_map(|grace_ms| Step::Reap { grace_ms }),
+        4 => tick.prop_map(|ms| Step::Tick { ms }),
+        3 => grace.prop_map(|grace_ms| Step::Reap { grace_ms }),
+        1 => Just(Step::EndDelays),
     ]
+}
+
+/// How a run of a task ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Fails(&'static str),
+    Lapses,
+    IsTakenBack,
+    IsCancelled,
+}
+
+/// A task of its own that is claimed again and again, and its runs end in the same way: what counts
+/// in a row is seldom reached otherwise.
+fn runs_in_a_row() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop_oneof![
+        4 => one_of(&REASONS).prop_map(End::Fails),
+        2 => one_of(&["network", "provider_limit"]).prop_map(End::Fails),
+        2 => Just(End::Lapses),
+        1 => Just(End::IsTakenBack),
+        1 => Just(End::IsCancelled),
+    ];
+    let task = (id(), maybe(one_of(&[1, 2, 4])), any::<bool>(), any::<bool>());
+    let wait = one_of(&[1_000, 600_000, DAY]);
+    (task, end, 1..12_usize, wait).prop_map(
+        |((id, max_attempts, is_strict, in_place), end, times, wait)| {
+            let create = Create {
+                id,
+                scope: SCOPE,
+                queue: "incoming",
+                blocked_by: Vec::new(),
+                role: None,
+                kind: Some(OWN),
+                priority: "P2",
+                is_strict,
+                max_attempts,
+                delay_ms: None,
+            };
+            let mut steps = vec![Step::Delete { id }, Step::Create(create)];
+            for _ in 0..times {
+                steps.extend([Step::Tick { ms: wait }, Step::EndDelays]);
+                steps.extend(one_run(id, end, in_place));
+            }
+            steps
+        },
+    )
+}
+
+fn one_run(id: &'static str, end: End, in_place: bool) -> Vec<Step> {
+    let claim = Step::Claim(Claim {
+        scope: SCOPE,
+        agent: AGENTS[0],
+        queue: None,
+        roles: Vec::new(),
+        kinds: vec![OWN],
+        lease_ms: LEASE,
+        in_place,
+    });
+    let expire = Step::Tick { ms: LEASE + 1 };
+    let caller = Caller { token: Token::Newest, agent: None, age: None };
+    let fail = |reason| Step::Fail(Fail { id, caller, reason, is_final: false, delay_ms: None });
+    match end {
+        End::Fails(reason) => vec![claim, fail(reason)],
+        End::Lapses => vec![claim, expire, Step::Reap { grace_ms: 0 }],
+        End::IsTakenBack => vec![claim, expire, take_back(id, in_place, true)],
+        End::IsCancelled => vec![claim, Step::Cancel { id, age: None }, fail("cancelled")],
+    }
+}
+
+/// A program of up to so many steps, or a few more.
+pub fn program(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
+    let part = prop_oneof![60 => step().prop_map(|step| vec![step]), 1 => runs_in_a_row()];
+    prop::collection::vec(part, 1..steps_max).prop_map(|parts| parts.concat())
 }

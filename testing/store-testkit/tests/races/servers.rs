@@ -1,7 +1,7 @@
 //! What every server does by itself, on all of them at once: it is done once.
 
 use octopoid_domain::{input::parse_body, orchestrator::Registration};
-use octopoid_store::{Store, lapses::Lapses};
+use octopoid_store::{Store, engine::Value, lapses::Lapses};
 use octopoid_store_testkit::{
     World, audit,
     world::{LEASE, START},
