@@ -8,6 +8,8 @@ use crate::world::{DAY, LEASE, SCOPE};
 pub(crate) const SCOPES: [&str; 2] = [SCOPE, "other"];
 /// Few ids, so that steps meet; the last is never a task, only a marker.
 pub(crate) const IDS: [&str; 6] = ["a", "b", "c", "d", "e", "awaiting-approval"];
+/// Stands for the task that was claimed last.
+const LAST: &str = "last";
 const QUEUES: [&str; 9] = [
     "incoming",
     "claimed",
@@ -110,6 +112,34 @@ pub enum Step {
     EndDelays,
 }
 
+impl Step {
+    /// The same step about this task, if it is about the one that was claimed last.
+    pub(crate) fn about(&self, last: &'static str) -> Self {
+        let mut step = self.clone();
+        let id = match &mut step {
+            Self::Submit { id, .. }
+            | Self::Renew { id, .. }
+            | Self::Judge { id, .. }
+            | Self::Force { id, .. }
+            | Self::Cancel { id, .. }
+            | Self::Retry { id, .. }
+            | Self::Answer { id }
+            | Self::Delete { id } => id,
+            Self::Fail(fail) => &mut fail.id,
+            Self::Patch(patch) => &mut patch.id,
+            Self::Create(_)
+            | Self::Claim(_)
+            | Self::Tick { .. }
+            | Self::Reap { .. }
+            | Self::EndDelays => return step,
+        };
+        if *id == LAST {
+            *id = last;
+        }
+        step
+    }
+}
+
 /// A creation.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -187,7 +217,7 @@ fn one_of<T: Copy + std::fmt::Debug + 'static>(
 }
 
 fn some_of(items: &'static [&'static str]) -> impl Strategy<Value = Vec<&'static str>> {
-    prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(one_of(items), 1..3)]
+    prop_oneof![7 => Just(Vec::new()), 1 => prop::collection::vec(one_of(items), 1..3)]
 }
 
 fn maybe<T: std::fmt::Debug>(
@@ -198,6 +228,11 @@ fn maybe<T: std::fmt::Debug>(
 
 fn id() -> impl Strategy<Value = &'static str> + Clone {
     one_of(&IDS[..5])
+}
+
+/// Whom most requests are about: the task that was claimed last.
+fn target() -> impl Strategy<Value = &'static str> + Clone {
+    prop_oneof![3 => Just(LAST), 2 => id()]
 }
 
 fn scope() -> impl Strategy<Value = &'static str> {
@@ -213,25 +248,26 @@ fn delay() -> impl Strategy<Value = i64> + Clone {
 }
 
 fn create() -> impl Strategy<Value = Step> {
+    (id(), creation()).prop_map(|(id, create)| Step::Create(Create { id, ..create }))
+}
+
+fn creation() -> impl Strategy<Value = Create> {
     let queue = prop_oneof![8 => Just("incoming"), 2 => one_of(&QUEUES)];
-    let place = (id(), scope(), queue, some_of(&IDS));
+    let place = (scope(), queue, some_of(&IDS));
     let rest = (maybe(one_of(&ROLES)), maybe(one_of(&KINDS)), one_of(&PRIORITIES), any::<bool>());
     let tries = (maybe(one_of(&[1, 2, 4])), prop::option::weighted(0.1, delay()));
     (place, rest, tries).prop_map(
-        |((id, scope, queue, blocked_by), (role, kind, priority, is_strict), tries)| {
-            let (max_attempts, delay_ms) = tries;
-            Step::Create(Create {
-                id,
-                scope,
-                queue,
-                blocked_by,
-                role,
-                kind,
-                priority,
-                is_strict,
-                max_attempts,
-                delay_ms,
-            })
+        |((scope, queue, blocked_by), (role, kind, priority, is_strict), tries)| Create {
+            id: IDS[0],
+            scope,
+            queue,
+            blocked_by,
+            role,
+            kind,
+            priority,
+            is_strict,
+            max_attempts: tries.0,
+            delay_ms: tries.1,
         },
     )
 }
@@ -263,7 +299,7 @@ fn caller() -> impl Strategy<Value = Caller> {
 
 fn submit() -> impl Strategy<Value = Step> {
     let counts = (one_of(&[0, 0, 1, 5]), one_of(&[0, 5, 79, 80, 99, 100]));
-    (id(), caller(), counts).prop_map(|(id, caller, (commits, turns))| Step::Submit {
+    (target(), caller(), counts).prop_map(|(id, caller, (commits, turns))| Step::Submit {
         id,
         caller,
         commits,
@@ -273,7 +309,7 @@ fn submit() -> impl Strategy<Value = Step> {
 
 fn fail() -> impl Strategy<Value = Step> {
     let rest = (prop::bool::weighted(0.1), maybe(delay()));
-    (id(), caller(), one_of(&REASONS), rest).prop_map(|(id, caller, reason, rest)| {
+    (target(), caller(), one_of(&REASONS), rest).prop_map(|(id, caller, reason, rest)| {
         let (is_final, delay_ms) = rest;
         Step::Fail(Fail { id, caller, reason, is_final, delay_ms })
     })
@@ -281,14 +317,14 @@ fn fail() -> impl Strategy<Value = Step> {
 
 fn renew() -> impl Strategy<Value = Step> {
     let lease = one_of(&[1_000, LEASE]);
-    (id(), token(), lease).prop_map(|(id, token, lease_ms)| Step::Renew { id, token, lease_ms })
+    (target(), token(), lease).prop_map(|(id, token, lease_ms)| Step::Renew { id, token, lease_ms })
 }
 
 fn judge() -> impl Strategy<Value = Step> {
     let verdict = one_of(&[Verdict::Accept, Verdict::Accept, Verdict::Reject, Verdict::Requeue]);
     let queue = prop_oneof![6 => Just(None), 1 => Just(Some("approved")),
         1 => one_of(&QUEUES).prop_map(Some)];
-    (id(), caller(), verdict, queue).prop_map(|(id, caller, verdict, queue)| Step::Judge {
+    (target(), caller(), verdict, queue).prop_map(|(id, caller, verdict, queue)| Step::Judge {
         id,
         caller,
         verdict,
@@ -308,7 +344,7 @@ fn patch() -> impl Strategy<Value = Step> {
         maybe(prop::option::of(one_of(&ROLES))),
         maybe(any::<bool>()),
     );
-    (id(), claim, rest, age()).prop_map(
+    (target(), claim, rest, age()).prop_map(
         |(
             id,
             (queue, claimed_by, lease_ms),
@@ -333,7 +369,7 @@ fn patch() -> impl Strategy<Value = Step> {
 
 /// Delays a task, and does no more.
 fn postpone() -> impl Strategy<Value = Step> {
-    (id(), prop::option::of(delay())).prop_map(|(id, delay)| {
+    (target(), prop::option::of(delay())).prop_map(|(id, delay)| {
         Step::Patch(Patch { id, delay_ms: Some(delay), ..Patch::default() })
     })
 }
@@ -352,12 +388,12 @@ fn take_back(id: &'static str, is_review: bool, clears_lease: bool) -> Step {
 /// A step, the common ones more often.
 fn step() -> impl Strategy<Value = Step> {
     let tick = one_of(&[1, 999, 1_000, LEASE, LEASE + 1, DAY, DAY + 1]);
-    let force = (id(), one_of(&QUEUES)).prop_map(|(id, queue)| Step::Force { id, queue });
+    let force = (target(), one_of(&QUEUES)).prop_map(|(id, queue)| Step::Force { id, queue });
     let grace = one_of(&[0, 0, 1, 120_000]);
-    let taken_back = (id(), any::<bool>(), any::<bool>());
+    let taken_back = (target(), any::<bool>(), any::<bool>());
     prop_oneof![
-        7 => create(),
-        10 => claim(),
+        4 => create(),
+        12 => claim(),
         5 => submit(),
         4 => fail(),
         3 => renew(),
@@ -366,9 +402,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => postpone(),
         2 => taken_back.prop_map(|(id, is_review, clears)| take_back(id, is_review, clears)),
         1 => force,
-        2 => (id(), age()).prop_map(|(id, age)| Step::Cancel { id, age }),
-        1 => (id(), age()).prop_map(|(id, age)| Step::Retry { id, age }),
-        1 => id().prop_map(|id| Step::Answer { id }),
+        2 => (target(), age()).prop_map(|(id, age)| Step::Cancel { id, age }),
+        1 => (target(), age()).prop_map(|(id, age)| Step::Retry { id, age }),
+        1 => target().prop_map(|id| Step::Answer { id }),
         1 => id().prop_map(|id| Step::Delete { id }),
         4 => tick.prop_map(|ms| Step::Tick { ms }),
         3 => grace.prop_map(|grace_ms| Step::Reap { grace_ms }),
@@ -442,8 +478,14 @@ fn one_run(id: &'static str, end: End, in_place: bool) -> Vec<Step> {
     }
 }
 
-/// A program of up to so many steps, or a few more.
+/// A program of so many steps at most, after some tasks were created.
 pub fn program(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
-    let part = prop_oneof![60 => step().prop_map(|step| vec![step]), 1 => runs_in_a_row()];
-    prop::collection::vec(part, 1..steps_max).prop_map(|parts| parts.concat())
+    let first = prop::collection::vec(creation(), 0..=5).prop_map(|all| {
+        let named = all.into_iter().zip(IDS);
+        named.map(|(create, id)| Step::Create(Create { id, ..create })).collect::<Vec<_>>()
+    });
+    let part = prop_oneof![80 => step().prop_map(|step| vec![step]), 1 => runs_in_a_row()];
+    let parts = prop::collection::vec(part, 1..steps_max).prop_map(|parts| parts.concat());
+    (first, parts)
+        .prop_map(move |(first, parts)| first.into_iter().chain(parts).take(steps_max).collect())
 }
