@@ -52,8 +52,8 @@ const MARKED: &str = "SELECT id, queue FROM tasks WHERE cancel_requested_at IS N
      AND queue <> 'claimed' AND (claimed_in IS NULL OR claimed_in <> queue OR lease_expires_at IS NULL)";
 
 /// What can be claimed, and what a claim goes by.
-const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, \
-     claim_rank, reap_at, priority, not_before, cancel_requested_at FROM tasks";
+const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \
+     priority, COALESCE(not_before, cancel_requested_at) FROM tasks";
 
 /// Looks the database over.
 pub async fn check(world: &World) -> Verdict {
@@ -85,8 +85,8 @@ pub async fn check(world: &World) -> Verdict {
 /// share the lane ''. The reaper looks at a task exactly when it is held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
-    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority, delay, mark]) =
-        <[Value; 11]>::try_from(row)
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority, withheld]) =
+        <[Value; 10]>::try_from(row)
     else {
         return Err(Failure::new("a row of another shape"));
     };
@@ -94,8 +94,9 @@ fn check_lane(row: Row) -> Verdict {
         return Err(Failure::new(format!("task {id:?} has no queue")));
     };
     let is_held = claimed_in == queue && lease != Value::Null;
-    let waits = [blocked_by, delay, mark].iter().any(|reason| *reason != Value::Null);
-    let has_lane = !waits && !queue::NOT_CLAIMABLE.contains(&&**name);
+    let has_lane = withheld == Value::Null
+        && blocked_by == Value::Null
+        && !queue::NOT_CLAIMABLE.contains(&&**name);
     ensure_eq!(lane != Value::Null, has_lane, "a lane is for what can be claimed: {shown}");
     if has_lane {
         ensure_eq!(lane == Value::from(""), is_held, "what is held has a lane of its own: {shown}");

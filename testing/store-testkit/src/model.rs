@@ -143,14 +143,14 @@ impl Model {
     /// `false` if one of them ends at an instant at which it must not.
     pub fn settles(&mut self, answer: &mut Answer, found: &[Row]) -> bool {
         let mut is_right = true;
-        for (id, (first, last)) in std::mem::take(&mut self.spread) {
+        for (id, (earliest, latest)) in std::mem::take(&mut self.spread) {
             let Some((_, row)) = self.tasks.get_mut(&id) else { continue };
             let found = found.iter().find(|found| found.id == id);
             let (Some(_), Some(instant)) = (row.not_before, found.and_then(|row| row.not_before))
             else {
                 continue;
             };
-            is_right &= (first..=last).contains(&instant);
+            is_right &= (earliest..=latest).contains(&instant);
             row.not_before = Some(instant);
             if let Answer::Task(answer) = answer {
                 **answer = row.clone();

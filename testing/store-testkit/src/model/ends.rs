@@ -73,7 +73,7 @@ impl Model {
         if !is_marked && (!is_in_place || class == Class::Ask) {
             self.follows(&mut row, class, fail.delay_ms);
         }
-        let outcome = match class_of_outcome(fail.reason) {
+        let outcome = match outcome_of(fail.reason) {
             Some(outcome) if !is_marked => outcome,
             _ => "cancelled",
         };
@@ -118,10 +118,10 @@ impl Model {
     pub(super) fn delays_attempt(&mut self, row: &mut Row, nth: i64, asked: Option<i64>) {
         let least = doubling(10 * SECOND, nth);
         let asked = asked.unwrap_or(0);
-        let first = self.now + least.max(asked);
-        let last = self.now + (least + least / 5).max(asked);
-        row.not_before = Some(first);
-        self.spread.insert(row.id.clone(), (first, last));
+        let earliest = self.now + least.max(asked);
+        let latest = self.now + (least + least / 5).max(asked);
+        row.not_before = Some(earliest);
+        self.spread.insert(row.id.clone(), (earliest, latest));
     }
 
     /// Holds a task until a person has answered.
@@ -142,15 +142,15 @@ impl Model {
         }
         let scope = questions.remove(0);
         let is_last = !questions.contains(&scope);
+        let goes_on =
+            |row: &&mut Row| is_last && row.scope == scope && row.waits_for(AWAITING_INPUT);
         let task = self.tasks.get_mut(id).map(|(_, row)| row);
-        if let Some(row) = task.filter(|row| is_last && row.scope == scope) {
-            if row.waits_for(AWAITING_INPUT) {
-                row.waits_no_more_for(AWAITING_INPUT);
-                row.needs_intervention = false;
-                row.version += 1;
-                row.updated_at = self.now;
-                self.tell(id, "unblocked", None);
-            }
+        if let Some(row) = task.filter(goes_on) {
+            row.waits_no_more_for(AWAITING_INPUT);
+            row.needs_intervention = false;
+            row.version += 1;
+            row.updated_at = self.now;
+            self.tell(id, "unblocked", None);
         }
         Answer::Nothing
     }
@@ -207,7 +207,7 @@ impl Model {
 }
 
 /// How a run ends that fails for a reason, or `None` if it was cancelled.
-fn class_of_outcome(reason: &str) -> Option<&'static str> {
+fn outcome_of(reason: &str) -> Option<&'static str> {
     match reason {
         "cancelled" => None,
         "drained" => Some("released"),
