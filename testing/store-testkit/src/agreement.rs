@@ -58,6 +58,7 @@ pub async fn agree(world: &World, program: &[Step]) -> Checked {
         let is_right = model.settles(&mut expected, &rows);
         ensure!(is_right, "a delay ends within its bounds {place}: {rows:?}");
         ensure_eq!(answer, expected, "the answer {place}");
+        ensure_eq!(model.strays(), Vec::new(), "who runs without a lease {place}");
         ensure_eq!(rows, model.rows(), "the tasks {place}");
         ensure_eq!(runs(world).await?, model.runs(), "the runs {place}");
         let open: Vec<_> = questions(world).await?.into_iter().map(|(_, task)| task).collect();

@@ -169,6 +169,17 @@ impl Model {
         self.runs.values().flatten().cloned().collect()
     }
 
+    /// The runs that go on although they are not the one under the lease on their task, or although
+    /// nobody holds it. There are to be none.
+    pub fn strays(&self) -> Vec<Run> {
+        let is_stray = |run: &Run| {
+            let task = self.tasks.get(&run.task_id).map(|(_, row)| row);
+            run.outcome == "running"
+                && !task.is_some_and(|row| row.lease_run == Some(run.run) && row.has_holder())
+        };
+        self.runs().into_iter().filter(is_stray).collect()
+    }
+
     /// The ids about which questions are open, each as often as there are any.
     pub fn open_questions(&self) -> Vec<String> {
         let open = |(id, scopes): (&String, &Vec<String>)| vec![id.clone(); scopes.len()];
