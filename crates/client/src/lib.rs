@@ -14,6 +14,7 @@ mod messages;
 mod orchestrators;
 mod projects;
 mod roles;
+mod scopes;
 mod service;
 mod tasks;
 

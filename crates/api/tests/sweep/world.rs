@@ -30,6 +30,12 @@ impl Request {
         self.send_from(caller, &[]).await
     }
 
+    /// The same request with a further text in its body.
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
+        self.body.get_or_insert_default()[name] = text.into();
+        self
+    }
+
     /// Sends it with what a browser adds.
     pub(crate) async fn send_from(&self, caller: &TestApp, headers: &[(&str, &str)]) -> Answer {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
@@ -160,6 +166,15 @@ impl World {
     /// The request of somebody who may, and whose key says for which scope.
     pub(crate) fn as_owner(&self, operation: &Operation) -> Request {
         self.request(operation, &[], self.body(operation, "new", None))
+    }
+
+    /// The same without a lease token.
+    pub(crate) fn without_token(&self, operation: &Operation) -> Request {
+        let mut request = self.as_owner(operation);
+        if let Some(body) = &mut request.body {
+            body["lease_token"] = Value::Null;
+        }
+        request
     }
 
     /// The request of somebody who must say for which scope.
