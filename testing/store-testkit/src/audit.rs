@@ -43,9 +43,9 @@ const ASTRAY: &str = "SELECT task_id, run, outcome FROM runs WHERE outcome = 'ru
 const HALF_ENDED: &str = "SELECT task_id, run, outcome, ended_at, ended_by FROM runs \
      WHERE (outcome = 'running') <> (ended_at IS NULL) OR (ended_at IS NULL) <> (ended_by IS NULL)";
 
-/// Runs with the token of another.
-const SHARED_TOKENS: &str =
-    "SELECT token_hash, COUNT(*) FROM runs GROUP BY token_hash HAVING COUNT(*) > 1";
+/// Runs of a task with the secret of another of its runs.
+const SHARED_TOKENS: &str = "SELECT task_id, token_hash, COUNT(*) FROM runs \
+     GROUP BY task_id, token_hash HAVING COUNT(*) > 1";
 
 /// Tasks to be cancelled that nobody holds.
 const MARKED: &str = "SELECT id, queue FROM tasks WHERE cancel_requested_at IS NOT NULL \
@@ -73,7 +73,7 @@ pub async fn check(world: &World) -> Verdict {
     ensure_eq!(look(UNTOLD).await?, none, "history begins with the creation and has no gaps (id)");
     ensure_eq!(look(ASTRAY).await?, none, "a run goes on under the lease (task, run, outcome)");
     ensure_eq!(look(HALF_ENDED).await?, none, "a run has ended or goes on (task, run, outcome)");
-    ensure_eq!(look(SHARED_TOKENS).await?, none, "a token is that of one run (hash, runs)");
+    ensure_eq!(look(SHARED_TOKENS).await?, none, "a token is that of one run (task, hash, runs)");
     ensure_eq!(look(MARKED).await?, none, "what nobody holds is cancelled at once (id, queue)");
     for row in look(LANES).await? {
         check_lane(row)?;
