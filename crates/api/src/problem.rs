@@ -268,6 +268,7 @@ impl From<Refusal> for Problem {
             | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::EventsGone(_) => StatusCode::GONE,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
         let details = refusal.details();

@@ -13,6 +13,7 @@ mod edit;
 pub mod event;
 pub mod flow;
 pub mod input;
+pub mod journal;
 mod json;
 pub mod key;
 pub mod limits;

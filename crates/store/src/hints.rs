@@ -28,8 +28,18 @@ use crate::Store;
 pub struct Hints {
     waiting: Mutex<Waiting>,
     is_relayed: AtomicBool,
-    untold: Mutex<BTreeSet<String>>,
+    untold: Mutex<BTreeSet<Hint>>,
     has_untold: Notify,
+    journal: Notify,
+}
+
+/// What servers tell each other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// The journal may have new events.
+    Events,
+    /// There may be new work in this scope, and the journal may have new events.
+    Work(String),
 }
 
 #[derive(Debug, Default)]
@@ -110,22 +120,43 @@ impl Hints {
     /// Sends a hint that there may be new work in a scope, here and to other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
-        if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(scope.to_owned())
-        {
+        self.relay(|| Hint::Work(scope.to_owned()));
+    }
+
+    /// Sends a hint that the journal may have new events, here and to other servers.
+    pub(crate) fn tell_events(&self) {
+        self.tell_events_here();
+        self.relay(|| Hint::Events);
+    }
+
+    fn relay(&self, hint: impl FnOnce() -> Hint) {
+        if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(hint()) {
             self.has_untold.notify_one();
         }
     }
 
-    /// Wakes the waiting claims of this process.
+    /// Wakes the one who follows the journal in this process.
+    pub fn tell_events_here(&self) {
+        self.journal.notify_one();
+    }
+
+    /// Waits until the journal may have new events. A hint that nobody has waited for is kept.
+    pub async fn has_events(&self) {
+        self.journal.notified().await;
+    }
+
+    /// Wakes the waiting claims of this process, and the one who follows the journal.
     pub fn tell_here(&self, scope: &str) {
+        self.tell_events_here();
         let mut waiting = locked(&self.waiting);
         for group in waiting.groups.get_mut(scope).into_iter().flat_map(HashMap::values_mut) {
             group.tell(Reason::Change);
         }
     }
 
-    /// Wakes all waiting claims of this process.
+    /// Wakes all waiting claims of this process, and the one who follows the journal.
     pub fn tell_all_here(&self) {
+        self.tell_events_here();
         for group in locked(&self.waiting).groups.values_mut().flat_map(HashMap::values_mut) {
             group.tell(Reason::Change);
         }
@@ -140,12 +171,16 @@ impl Hints {
         }
     }
 
-    /// Waits for scopes to announce to other servers, and takes them. From the first call on they are
+    /// Waits for hints to send to other servers, and takes them. From the first call on they are
     /// collected, each once.
-    pub async fn outgoing(&self) -> BTreeSet<String> {
+    pub async fn outgoing(&self) -> BTreeSet<Hint> {
         self.is_relayed.store(true, Ordering::Relaxed);
         loop {
-            let untold = mem::take(&mut *locked(&self.untold));
+            let mut untold = mem::take(&mut *locked(&self.untold));
+            if untold.len() > 1 {
+                // The others say the same.
+                untold.remove(&Hint::Events);
+            }
             if !untold.is_empty() {
                 return untold;
             }
@@ -305,7 +340,7 @@ mod tests {
 
     use futures_util::FutureExt;
 
-    use super::{Hints, Watch};
+    use super::{Hint, Hints, Watch};
 
     /// Waiters that look when they have a hint, and how often they did.
     struct Waiters<'a> {
@@ -484,8 +519,12 @@ mod tests {
         for scope in ["b", "a", "b"] {
             hints.tell(scope);
         }
+        hints.tell_events();
         let told = hints.outgoing().now_or_never().unwrap();
-        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(Vec::from_iter(told), ["a", "b"].map(|scope| Hint::Work(scope.to_owned())));
+        hints.tell_events();
+        let told = hints.outgoing().now_or_never().unwrap();
+        assert_eq!(Vec::from_iter(told), [Hint::Events]);
         hints.tell_here("a");
         assert!(hints.outgoing().now_or_never().is_none(), "what came from others stays here");
     }

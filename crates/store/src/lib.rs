@@ -16,6 +16,7 @@ mod cycles;
 mod dependencies;
 pub mod drafts;
 pub mod engine;
+mod events;
 mod flows;
 mod gate;
 mod health;
@@ -49,7 +50,8 @@ use gate::Gate;
 use health::Watched;
 
 pub use engine::{Engine, EngineError};
-pub use hints::{Hints, Watch};
+pub use events::Events;
+pub use hints::{Hint, Hints, Watch};
 pub use sql::Sql;
 pub use stamp::Stamp;
 

@@ -31,13 +31,14 @@ pub struct Table {
 }
 
 /// All tables, in the order in which they are copied.
-const LAYOUTS: [Layout; 12] = [
+const LAYOUTS: [Layout; 13] = [
     projects::TABLE,
     drafts::TABLE,
     tasks::TABLE,
     dependencies::TABLE,
     counts::TABLE,
     journal::TABLE,
+    journal::START_TABLE,
     orchestrators::TABLE,
     messages::TABLE,
     actions::TABLE,

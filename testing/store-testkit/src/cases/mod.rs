@@ -13,6 +13,7 @@ mod cycles;
 mod deleting;
 mod drafts;
 mod editing;
+mod events;
 mod filtering;
 mod flows;
 mod forcing;
@@ -60,6 +61,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         copying::CASES,
         orchestrators::CASES,
         journal::CASES,
+        events::CASES,
         keys::CASES,
         roles::CASES,
         registering_flows::CASES,
