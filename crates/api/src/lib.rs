@@ -13,6 +13,7 @@ mod body;
 mod budget;
 mod clock;
 mod drafts;
+pub mod events;
 mod flows;
 mod host;
 pub mod jobs;
@@ -68,6 +69,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))
