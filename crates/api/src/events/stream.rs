@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The pause after which clients connect again, as the first line of a stream tells them.
-const RETRY: &str = "retry: 2000\n";
+const RETRY: &str = "retry: 2000\n\n";
 /// The interval of comments. Proxies commonly close a silent connection after a minute.
 const COMMENT_MS: i64 = 15_000;
 /// How many events are read at once from the database.
