@@ -66,7 +66,8 @@ INSERT INTO task_blockers (scope, blocker_id, task_id, position)
 SELECT scope, 'marker-' || id || '-' || number, id, number FROM tasks, generate_series(1, 20) AS more (number)
 WHERE blocked_by IS NOT NULL;
 INSERT INTO events (position, scope, kind, subject, seq, event, at)
-SELECT ROW_NUMBER() OVER (), scope, 'task', id, number, 'created', number FROM tasks, generate_series(1, 3) AS told (number);
+SELECT ROW_NUMBER() OVER (), scope, 'task', id, number, 'created', number
+FROM tasks, generate_series(1, 3) AS told (number);
 INSERT INTO finished_counts (scope, queue, shard, tasks)
 SELECT scope, queue, 0, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed')
 GROUP BY scope, queue;

@@ -12,34 +12,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use octopoid_domain::task::ClaimRequest;
 use tokio::sync::{Notify, oneshot};
 
-use crate::Store;
+use crate::{
+    Store,
+    outgoing::{Hint, Outgoing},
+};
 
 /// The waiting claims of each scope, and the hints that were not sent to other servers yet.
 #[derive(Debug, Default)]
 pub struct Hints {
     waiting: Mutex<Waiting>,
-    is_relayed: AtomicBool,
-    untold: Mutex<BTreeSet<Hint>>,
-    has_untold: Notify,
+    outgoing: Outgoing,
     journal: Notify,
-}
-
-/// What servers tell each other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hint {
-    /// The journal may have new events.
-    Events,
-    /// There may be new work in this scope, and the journal may have new events.
-    Work(String),
 }
 
 #[derive(Debug, Default)]
@@ -120,19 +109,13 @@ impl Hints {
     /// Sends a hint that there may be new work in a scope, here and to other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
-        self.relay(|| Hint::Work(scope.to_owned()));
+        self.outgoing.add(|| Hint::Work(scope.to_owned()));
     }
 
     /// Sends a hint that the journal may have new events, here and to other servers.
     pub(crate) fn tell_events(&self) {
         self.tell_events_here();
-        self.relay(|| Hint::Events);
-    }
-
-    fn relay(&self, hint: impl FnOnce() -> Hint) {
-        if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(hint()) {
-            self.has_untold.notify_one();
-        }
+        self.outgoing.add(|| Hint::Events);
     }
 
     /// Wakes the one who follows the journal in this process.
@@ -174,18 +157,7 @@ impl Hints {
     /// Waits for hints to send to other servers, and takes them. From the first call on they are
     /// collected, each once.
     pub async fn outgoing(&self) -> BTreeSet<Hint> {
-        self.is_relayed.store(true, Ordering::Relaxed);
-        loop {
-            let mut untold = mem::take(&mut *locked(&self.untold));
-            if untold.len() > 1 {
-                // The others say the same.
-                untold.remove(&Hint::Events);
-            }
-            if !untold.is_empty() {
-                return untold;
-            }
-            self.has_untold.notified().await;
-        }
+        self.outgoing.take().await
     }
 }
 
@@ -511,21 +483,18 @@ mod tests {
     }
 
     #[test]
-    fn other_servers_hear_of_a_scope_once() {
+    fn other_servers_hear_what_is_told_here_and_not_what_they_told() {
         let hints = Arc::<Hints>::default();
-        hints.tell("a");
-        assert!(hints.untold.lock().unwrap().is_empty(), "nobody relays them");
         assert!(hints.outgoing().now_or_never().is_none());
-        for scope in ["b", "a", "b"] {
-            hints.tell(scope);
-        }
-        hints.tell_events();
+        hints.tell("a");
+        assert!(hints.has_events().now_or_never().is_some());
         let told = hints.outgoing().now_or_never().unwrap();
-        assert_eq!(Vec::from_iter(told), ["a", "b"].map(|scope| Hint::Work(scope.to_owned())));
-        hints.tell_events();
-        let told = hints.outgoing().now_or_never().unwrap();
-        assert_eq!(Vec::from_iter(told), [Hint::Events]);
+        assert_eq!(Vec::from_iter(told), [Hint::Work("a".to_owned())]);
         hints.tell_here("a");
+        hints.tell_all_here();
+        hints.tell_events_here();
         assert!(hints.outgoing().now_or_never().is_none(), "what came from others stays here");
+        assert!(hints.has_events().now_or_never().is_some());
+        assert!(hints.has_events().now_or_never().is_none(), "one hint for all of them");
     }
 }

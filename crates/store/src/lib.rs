@@ -29,6 +29,7 @@ mod locks;
 pub mod messages;
 mod migrate;
 pub mod orchestrators;
+mod outgoing;
 mod patch;
 mod poll;
 pub mod projects;
@@ -51,7 +52,8 @@ use health::Watched;
 
 pub use engine::{Engine, EngineError};
 pub use events::Events;
-pub use hints::{Hint, Hints, Watch};
+pub use hints::{Hints, Watch};
+pub use outgoing::Hint;
 pub use sql::Sql;
 pub use stamp::Stamp;
 

@@ -62,12 +62,15 @@ struct Wanted {
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(
         ("scope" = Option<String>, Query, description = "The scope. Required without a key."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page, the `id` of an event, or `0` for the oldest event that is kept."),
+        ("cursor" = Option<String>, Query, 
+            description = "`next_cursor` of the previous page, the `id` of an event, or `0` for the oldest event."),
         ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
-        ("types" = Option<String>, Query, description = "Comma-separated types, such as `task.claimed`, or `task.*` for all types of a kind. At most 100."),
+        ("types" = Option<String>, Query, 
+            description = "Comma-separated types, such as `task.claimed`, or `task.*` for all of a kind. At most 100."),
         ("task_id" = Option<String>, Query, description = "Only events of this task."),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for an event"),
-        ("Last-Event-ID" = Option<String>, Header, description = "In streams: the `id` of the last event received. It precedes `cursor`."),
+        ("Last-Event-ID" = Option<String>, Header, 
+            description = "In streams: the `id` of the last event received. It precedes `cursor`."),
     ),
     responses(
         (status = 200, content((EventList = "application/json"), (String = "text/event-stream"))),

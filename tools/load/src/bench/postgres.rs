@@ -41,7 +41,7 @@ pub(crate) fn measure(bench: &Bench, minutes: u64, report: &mut Report) -> anyho
 }
 
 /// A database of its own in the cluster.
-async fn database(scratch: &Scratch, name: &str) -> anyhow::Result<String> {
+pub(super) async fn database(scratch: &Scratch, name: &str) -> anyhow::Result<String> {
     let server: Location = scratch.url().parse()?;
     let schema = format!("CREATE SCHEMA {name}");
     let engine = Postgres::open(&server, Options::default())?;
