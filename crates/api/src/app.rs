@@ -9,14 +9,14 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use octopoid_domain::Millis;
+use octopoid_domain::{Millis, journal::Passing};
 use octopoid_store::{Stamp, Store, StoreError};
 
 use crate::{
     authority::{Authority, Origin},
     budget::Budgets,
     clock::Clock,
-    events::{Feed, Places},
+    events::{Feed, Places, show},
     host::Host,
     refusals::Refusals,
     touches::Touches,
@@ -158,6 +158,12 @@ impl App {
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),
         }))
+    }
+
+    /// Shows something on the event streams of its scope in this process, without an `id`. Nothing
+    /// keeps it.
+    pub fn show(&self, passing: Passing) {
+        show(self, passing);
     }
 }
 

@@ -63,6 +63,22 @@ pub struct JournalEvent {
     pub details: Option<String>,
 }
 
+/// What streams show and the journal does not keep, such as the progress of a run. It has no `id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passing {
+    /// The kind of the subject and what is shown, such as `task.progress`.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// When it happened.
+    pub at: Millis,
+    /// The scope.
+    pub scope: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// What is shown, as JSON.
+    pub details: serde_json::Value,
+}
+
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = EventSubject)]
@@ -192,8 +208,13 @@ impl Types {
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &JournalEvent) -> bool {
-        let is_of_task = |id: &String| event.subject.kind == "task" && event.subject.id == *id;
-        self.task_id.as_ref().is_none_or(is_of_task) && self.types.has(&event.name)
+        self.selects(&event.name, &event.subject)
+    }
+
+    /// Whether what has this type and subject passes.
+    pub fn selects(&self, name: &str, subject: &Subject) -> bool {
+        let is_of_task = |id: &String| subject.kind == "task" && subject.id == *id;
+        self.task_id.as_ref().is_none_or(is_of_task) && self.types.has(name)
     }
 }
 

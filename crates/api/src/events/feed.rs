@@ -12,7 +12,7 @@ use std::{
 
 use axum::body::Bytes;
 use futures_util::future::{Either, select};
-use octopoid_domain::journal::{Cursor, Filter, JournalEvent, Start};
+use octopoid_domain::journal::{Cursor, Filter, JournalEvent, Passing, Start};
 use octopoid_store::{Events, StoreError};
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
@@ -39,18 +39,23 @@ struct State {
     is_over: bool,
 }
 
-/// Events of a scope that were read at once.
+/// Messages of a scope that are delivered together.
 pub(super) struct Batch {
     messages: Vec<Message>,
-    /// The place behind them.
+    /// The place behind the events; the beginning of the journal if there are none.
     pub(super) end: Cursor,
     _share: Share,
 }
 
-/// An event, and its text in a stream.
+/// What is delivered, and its text in a stream.
 struct Message {
-    event: JournalEvent,
+    content: Content,
     text: Bytes,
+}
+
+enum Content {
+    Event(JournalEvent),
+    Passing(Passing),
 }
 
 /// What a subscriber gets.
@@ -69,16 +74,19 @@ pub(super) struct Subscription(Receiver<Arc<Batch>>);
 
 impl Batch {
     pub(super) fn events(&self) -> impl Iterator<Item = &JournalEvent> {
-        self.messages.iter().map(|message| &message.event)
+        self.messages.iter().filter_map(|message| match &message.content {
+            Content::Event(event) => Some(event),
+            Content::Passing(_) => None,
+        })
     }
 
-    /// The texts of the events that follow a place and pass a filter.
+    /// The texts of what passes a filter, of events only those that follow a place.
     pub(super) fn texts(&self, filter: &Filter, after: Cursor) -> impl Iterator<Item = &Bytes> {
-        let passing = self
-            .messages
-            .iter()
-            .filter(move |Message { event, .. }| event.id > after && filter.passes(event));
-        passing.map(|message| &message.text)
+        let selected = self.messages.iter().filter(move |message| match &message.content {
+            Content::Event(event) => event.id > after && filter.passes(event),
+            Content::Passing(passing) => filter.selects(&passing.name, &passing.subject),
+        });
+        selected.map(|message| &message.text)
     }
 }
 
@@ -165,27 +173,35 @@ impl Feed {
             if !state.channels.contains_key(scope) {
                 continue;
             }
-            let text = text(&event);
-            match by_scope.get_mut(scope) {
-                Some(messages) => messages.push(Message { event, text }),
-                None => {
-                    by_scope.insert(scope.clone(), vec![Message { event, text }]);
-                }
-            }
+            let (scope, text) = (scope.clone(), text(&event));
+            let messages = by_scope.entry(scope).or_default();
+            messages.push(Message { content: Content::Event(event), text });
         }
         for (scope, messages) in by_scope {
-            let bytes = messages.iter().map(|message| 2 * message.text.len()).sum();
-            let Some(share) = app.budgets.answers.reserve(bytes) else {
-                // Too much is in flight to hold more. The subscribers go on by cursor.
-                state.channels.remove(&scope);
-                continue;
-            };
-            if let Some(channel) = state.channels.get(&scope) {
-                // Nobody may wait there any more.
-                let _ = channel.send(Arc::new(Batch { messages, end: page.next, _share: share }));
-            }
+            state.send(app, &scope, messages, page.next);
         }
     }
+}
+
+impl State {
+    fn send(&mut self, app: &App, scope: &str, messages: Vec<Message>, end: Cursor) {
+        let Some(channel) = self.channels.get(scope) else { return };
+        let bytes = messages.iter().map(|message| 2 * message.text.len()).sum();
+        match app.budgets.answers.reserve(bytes) {
+            // Nobody may wait there any more.
+            Some(share) => drop(channel.send(Arc::new(Batch { messages, end, _share: share }))),
+            // Too much is in flight to hold more. The subscribers go on by cursor.
+            None => drop(self.channels.remove(scope)),
+        }
+    }
+}
+
+/// Shows something on the streams of its scope in this process. Nothing keeps it.
+pub(crate) fn show(app: &App, passing: Passing) {
+    let json = serde_json::to_string(&passing).unwrap_or_default();
+    let (scope, text) = (passing.scope.clone(), format!("data: {json}\n\n").into());
+    let message = Message { content: Content::Passing(passing), text };
+    app.feed.state().send(app, &scope, vec![message], Cursor(0));
 }
 
 /// The text of an event in a stream.

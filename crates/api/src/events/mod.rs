@@ -18,7 +18,7 @@ use octopoid_store::Events;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use feed::Feed;
+pub(crate) use feed::{Feed, show};
 pub(crate) use places::Places;
 pub use stream::IsStream;
 

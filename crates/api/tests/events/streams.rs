@@ -6,6 +6,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use octopoid_api::Settings;
+use octopoid_domain::journal::{Passing, Subject};
 use serde_json::{Value, json};
 
 use crate::{
@@ -155,6 +156,31 @@ async fn a_stream_is_filtered_and_says_where_it_is_in_quiet_times() {
     assert_ne!(start, cursor(&now));
     app.claim(json!({})).await.expect(200);
     assert_eq!(stream.line().await, "task.claimed a");
+}
+
+#[tokio::test]
+async fn what_is_shown_in_passing_has_no_cursor_and_is_not_kept() {
+    let app = waiting_app().await;
+    let show = |scope: &str, name: &str| {
+        let subject = Subject { kind: "task".to_owned(), id: "a".to_owned() };
+        let (name, scope) = (name.to_owned(), scope.to_owned());
+        let details = json!({"percent": 50});
+        app.app.show(Passing { name, at: app.app.now(), scope, subject, details });
+    };
+    show("s", "task.progress");
+    let mut stream = open(&app, "scope=s&types=task.*&task_id=a").await;
+    stream.start().await;
+    for (scope, name) in [("t", "task.progress"), ("s", "flow.progress"), ("s", "task.progress")] {
+        show(scope, name);
+    }
+    let expected = "data: {\"type\":\"task.progress\",\"at\":\"2026-11-21T20:58:58.605Z\",\
+                    \"scope\":\"s\",\"subject\":{\"kind\":\"task\",\"id\":\"a\"},\
+                    \"details\":{\"percent\":50}}";
+    assert_eq!(stream.block().await.unwrap(), expected);
+    app.task("a", json!({})).await;
+    assert_eq!(stream.line().await, "task.created a", "the place in the journal is the same");
+    let page = app.get(&format!("{EVENTS}?scope=s&cursor=0")).await.expect(200);
+    assert_eq!(lines(&page), ["task.created a"]);
 }
 
 #[tokio::test]
