@@ -9,7 +9,12 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use octopoid_domain::{Millis, journal::Passing};
+use octopoid_domain::{
+    Millis,
+    journal::Passing,
+    lease::LeaseSecret,
+    report::{PATCH_BYTES_MAX, RESULT_BYTES_MAX},
+};
 use octopoid_store::{Stamp, Store, StoreError};
 
 use crate::{
@@ -48,6 +53,10 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// How many bytes of bodies being read and of answers being sent are held.
     pub in_flight_bytes_max: usize,
+    /// The longest result of a run that is stored, in bytes.
+    pub result_bytes_max: usize,
+    /// The longest patch in it; of a longer one the beginning is stored.
+    pub patch_bytes_max: usize,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
     /// How often the jobs run, in milliseconds. If they run later, the server was not available.
@@ -96,6 +105,8 @@ impl Default for Settings {
             allowed_hosts: None,
             body_bytes_max: BODY_BYTES_MAX,
             in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
+            result_bytes_max: RESULT_BYTES_MAX,
+            patch_bytes_max: PATCH_BYTES_MAX,
             lease_grace_ms: LEASE_GRACE_MS,
             jobs_period_ms: JOBS_PERIOD_MS,
             shares_database: false,
@@ -228,6 +239,13 @@ impl Shared {
         let mut bytes = [0; 8];
         self.host.fill_random(&mut bytes);
         Stamp::new(u64::from_le_bytes(bytes), self.now())
+    }
+
+    /// The secret of a new lease token.
+    pub(crate) fn lease_secret(&self) -> LeaseSecret {
+        let mut bytes = [0; 16];
+        self.host.fill_random(&mut bytes);
+        LeaseSecret::new(bytes)
     }
 
     /// 32 unpredictable bytes.

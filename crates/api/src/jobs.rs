@@ -14,6 +14,9 @@ use crate::{
 /// Leases taken back in one batch, so that the writer is not held for long.
 const PAGE: i64 = 100;
 
+/// Delays ended in one batch: a row each, which may be on D1 as well.
+const DELAYS: i64 = 500;
+
 /// A run that is late by less than half of this is not late: machines are busy at times.
 const PERIOD_MS_MIN: i64 = 1_000;
 
@@ -36,6 +39,7 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     let availability = note_run(app).await?;
     let ended_before = availability.available_for(app.settings.lease_grace_ms);
     let tasks_released = take_back(app, ended_before).await?;
+    end_delays(app).await?;
     let silent_since = availability.available_for(SILENCE_MS_MAX);
     let offline = app.store.mark_offline(silent_since, app.stamp()).await?;
     for id in &offline {
@@ -63,6 +67,18 @@ async fn prune_events(app: &App) -> Result<(), StoreError> {
     let before = app.now().plus(-app.settings.retain_events_ms);
     for _ in 0..app.settings.prunes_max.unwrap_or(PRUNES_MAX) {
         if !app.store.prune_events(before).await? || app.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes tasks claimable whose delay has ended.
+async fn end_delays(app: &App) -> Result<(), StoreError> {
+    // Where a run is bounded, one page is a run's share.
+    let is_bounded = app.settings.releases_max.is_some();
+    while app.store.end_delays(DELAYS, app.stamp()).await? == DELAYS {
+        if is_bounded || app.is_stopping() {
             break;
         }
     }

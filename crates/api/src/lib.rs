@@ -63,6 +63,10 @@ fn routes() -> OpenApiRouter<App> {
             tasks::delete::delete_task
         ))
         .routes(routes!(tasks::submit::submit_task))
+        .routes(routes!(tasks::renew::renew_task))
+        .routes(routes!(tasks::fail::fail_task))
+        .routes(routes!(tasks::cancel::cancel_task))
+        .routes(routes!(tasks::retry::retry_task))
         .routes(routes!(tasks::accept::accept_task))
         .routes(routes!(tasks::reject::reject_task))
         .routes(routes!(tasks::requeue::requeue_task))

@@ -259,6 +259,7 @@ impl From<StoreError> for Problem {
             | StoreError::Corrupt(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
+            | StoreError::Unreleased { .. }
             | StoreError::Unfinished
             | StoreError::Foreign { .. } => {
                 tracing::error!(%error, "a request failed");

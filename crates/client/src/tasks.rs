@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use octopoid_domain::{
-    TaskView,
+    ClaimedTask, TaskView,
     event::Event,
+    lease::Renewal,
     message::Message,
-    steps::{Accept, CompleteHook, ForceQueue, Reject, Requeue, Submit},
+    steps::{
+        Accept, Cancel, CompleteHook, Fail, ForceQueue, Reject, Renew, Requeue, Retry, Submit,
+    },
     task::{ClaimRequest, NewTask},
 };
 use reqwest::{Method, RequestBuilder};
@@ -55,7 +58,7 @@ impl Client {
     }
 
     /// Claims the most urgent task that fits, if there is one.
-    pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<TaskView>> {
+    pub async fn claim_task(&self, request: &ClaimRequest) -> Result<Option<ClaimedTask>> {
         self.claim(self.with_body(Method::POST, &path(["tasks", "claim"]), request)?).await
     }
 
@@ -65,13 +68,13 @@ impl Client {
         &self,
         request: &ClaimRequest,
         seconds: u64,
-    ) -> Result<Option<TaskView>> {
+    ) -> Result<Option<ClaimedTask>> {
         let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
         let timeout = Duration::from_secs(seconds + ANSWER_SECONDS);
         self.claim(request.header("prefer", format!("wait={seconds}")).timeout(timeout)).await
     }
 
-    async fn claim(&self, request: RequestBuilder) -> Result<Option<TaskView>> {
+    async fn claim(&self, request: RequestBuilder) -> Result<Option<ClaimedTask>> {
         let (status, body) = self.exchange(request).await?;
         if status == 404 && serde_json::from_slice::<Nothing>(&body).is_ok() {
             return Ok(None);
@@ -82,6 +85,26 @@ impl Client {
     /// Hands in work.
     pub async fn submit_task(&self, id: &str, body: &Submit) -> Result<TaskView> {
         self.post(&path(["tasks", id, "submit"]), body).await
+    }
+
+    /// Renews a lease.
+    pub async fn renew_task(&self, id: &str, body: &Renew) -> Result<Renewal> {
+        self.post(&path(["tasks", id, "renew"]), body).await
+    }
+
+    /// Reports that a run has failed.
+    pub async fn fail_task(&self, id: &str, body: &Fail) -> Result<TaskView> {
+        self.post(&path(["tasks", id, "fail"]), body).await
+    }
+
+    /// Cancels a task, or asks its holder to stop.
+    pub async fn cancel_task(&self, id: &str, body: &Cancel) -> Result<TaskView> {
+        self.post(&path(["tasks", id, "cancel"]), body).await
+    }
+
+    /// Takes a failed or cancelled task up again.
+    pub async fn retry_task(&self, id: &str, body: &Retry) -> Result<TaskView> {
+        self.post(&path(["tasks", id, "retry"]), body).await
     }
 
     /// Accepts work.

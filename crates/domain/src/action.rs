@@ -14,6 +14,12 @@ use crate::{
 /// The default type of an action.
 pub const ACTION_TYPE_DEFAULT: &str = "proposal";
 
+/// The type of an agent's question about a task. Completing it releases the task.
+pub const QUESTION: &str = "question";
+
+/// The author of an answer that names none.
+pub const ANSWERED_BY_DEFAULT: &str = "human";
+
 /// The status of an action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +283,8 @@ impl ActionPatch {
 pub struct EndAction {
     /// The result. If absent, the stored one is kept.
     pub result: PatchJson,
+    /// Who completes it, or fails it. Default: `human`.
+    pub by: Text,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     blockers::{blockers_text, check_blockers, check_not_itself},
     change::{Change, check_version},
+    decide::{Situation, released_by_client},
     event::{Kind, NewEvent},
     flow::{Rules, check_queue},
     input::{Patch, PatchText},
@@ -16,17 +17,16 @@ use crate::{
     steps::CompleteHook,
     task::{Task, TaskPatch, lease_end, priority},
     text::shown,
-    time::Millis,
 };
 
 /// Applies a partial update.
 pub(crate) fn update(
     change: &mut Change,
+    at: &Situation<'_>,
     patch: &TaskPatch,
-    rules: Option<&Rules>,
-    now: Millis,
 ) -> Result<(), Refusal> {
-    check(&change.task, patch, rules)?;
+    check(&change.task, patch, at.rules)?;
+    let now = at.now;
     let task = &mut change.task;
     let from = task.queue.clone();
     // Declaring a task failed takes it from its agent, unless the body says otherwise.
@@ -49,6 +49,9 @@ pub(crate) fn update(
     }
     task.blocked_by = task.blocked_by.as_deref().and_then(blockers_text);
     check_not_itself(&task.id, task.blocked_by.as_deref())?;
+    task.not_before = task.not_before.filter(|instant| *instant > now);
+    released_by_client(change, at, patch);
+    let task = &mut change.task;
     let is_edit = !rest.is_empty();
     let fields = [work, rest].concat();
     let mut details = json!({ "fields": fields });
@@ -157,6 +160,7 @@ fn apply_work(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
             patch.needs_intervention.apply_or(&mut task.needs_intervention, false),
         ),
         ("execution_notes", patch.execution_notes.apply(&mut task.execution_notes)),
+        ("not_before", patch.not_before.apply(&mut task.not_before)),
     ])
 }
 
@@ -185,6 +189,7 @@ fn apply_rest(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
         ("hooks", patch.hooks.apply_flat(&mut task.hooks)),
         ("flow", patch.flow.apply(&mut task.flow)),
         ("flow_overrides", patch.flow_overrides.apply_flat(&mut task.flow_overrides)),
+        ("max_attempts", patch.max_attempts.apply_flat(&mut task.max_attempts)),
         ("content", patch.content.apply(&mut task.content)),
     ])
 }

@@ -24,6 +24,14 @@ pub enum Kind {
     Rejected,
     /// It went back to the queue.
     Requeued,
+    /// An agent that had slept goes on under its lease, which had been taken back.
+    Resumed,
+    /// The holder is to stop, because the task is cancelled.
+    CancelRequested,
+    /// It was cancelled.
+    Cancelled,
+    /// It was taken up again after it had failed or been cancelled.
+    Retried,
     /// A review claim ended without a verdict; the task stayed where it was.
     ReviewReleased,
     /// An operator moved it.
@@ -50,7 +58,7 @@ pub enum Kind {
     ExecuteRequested,
     /// An action was executed.
     Completed,
-    /// The execution of an action failed.
+    /// A run of a task, or the execution of an action, failed.
     Failed,
     /// A key was issued.
     Issued,
@@ -70,6 +78,10 @@ impl Kind {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::Requeued => "requeued",
+            Self::Resumed => "resumed",
+            Self::CancelRequested => "cancel_requested",
+            Self::Cancelled => "cancelled",
+            Self::Retried => "retried",
             Self::ReviewReleased => "review_released",
             Self::ForceQueue => "force_queue",
             Self::Unblocked => "unblocked",

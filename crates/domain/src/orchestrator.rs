@@ -22,11 +22,13 @@ pub enum Status {
     Offline,
     /// Its operator took it out of service; only its operator, or a registration, brings it back.
     Maintenance,
+    /// Its operator hands it no more work, and lets its runs finish; only its operator ends that.
+    Draining,
 }
 
 impl Status {
     /// Every status, in the order refusals name them.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Offline, Self::Maintenance];
+    pub const ALL: [Self; 4] = [Self::Active, Self::Offline, Self::Maintenance, Self::Draining];
 
     /// The word on the wire and in the database.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Status {
             Self::Active => "active",
             Self::Offline => "offline",
             Self::Maintenance => "maintenance",
+            Self::Draining => "draining",
         }
     }
 
@@ -165,7 +168,7 @@ pub struct Heartbeat {
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct OrchestratorPatch {
-    /// Required: `active`, `offline` or `maintenance`.
+    /// Required: `active`, `offline`, `maintenance` or `draining`.
     pub status: Text,
 }
 
@@ -229,7 +232,8 @@ mod tests {
         assert_eq!(status("{}"), Err("Missing field: status".to_owned()));
         assert_eq!(
             status(r#"{"status":"banana"}"#),
-            Err("Invalid status \"banana\". Valid statuses: active, offline, maintenance"
+            Err("Invalid status \"banana\". Valid statuses: active, offline, maintenance, \
+                 draining"
                 .to_owned())
         );
     }

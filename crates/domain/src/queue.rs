@@ -12,15 +12,17 @@ pub const NEEDS_CONTINUATION: &str = "needs_continuation";
 pub const DONE: &str = "done";
 /// Given up.
 pub const FAILED: &str = "failed";
+/// Not wanted any more.
+pub const CANCELLED: &str = "cancelled";
 
 /// The queues that are valid names whatever a flow says, in the order a flow must list them.
 pub const BUILT_IN: [&str; 4] = [INCOMING, CLAIMED, DONE, FAILED];
 
 /// The queues nothing can be claimed from: work there is held or over.
-pub const NOT_CLAIMABLE: [&str; 3] = [CLAIMED, DONE, FAILED];
+pub const NOT_CLAIMABLE: [&str; 4] = [CLAIMED, DONE, FAILED, CANCELLED];
 
 /// The final queues, which grow without bound.
-pub const FINISHED: [&str; 2] = [DONE, FAILED];
+pub const FINISHED: [&str; 3] = [DONE, FAILED, CANCELLED];
 
 /// Whether tasks in this queue are over.
 pub fn is_finished(queue: &str) -> bool {

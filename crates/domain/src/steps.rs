@@ -5,11 +5,16 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    failure::Reason,
     input::{Id, Instant, JsonText, Patch, PatchCount, Prose, Text, lenient},
+    lease::Token,
     limits::{NOTE_BYTES_MAX, check_each, check_keys},
     refusal::Refusal,
+    report::{Checkpoint, NewProgress, RunResult},
     schema::AnyJson,
-    text::cut,
+    task::LeaseSeconds,
+    text::{cut, shown},
+    usage::Usage,
 };
 
 /// Turns from which an agent without a commit counts as burnt out.
@@ -35,6 +40,14 @@ pub struct Submit {
     pub agent_name: Text,
     /// The submitting orchestrator. The response is 409 if another one holds the task.
     pub orchestrator_id: Id,
+    /// The lease token of the claim. As long as it is current, the work is accepted even if the
+    /// lease has expired.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
+    /// What was done.
+    pub result: Option<RunResult>,
+    /// What the run has used.
+    pub usage: Option<Usage>,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
@@ -71,6 +84,12 @@ pub struct Accept {
     pub agent_name: Text,
     /// The reviewer's orchestrator. The response is 409 if another one holds the review.
     pub orchestrator_id: Id,
+    /// The lease token of the review.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
+    /// Another queue to which the flow has a step. The task is not done then, and tasks that wait
+    /// for it go on waiting. Default: `done`.
+    pub queue: Text,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
@@ -80,7 +99,7 @@ impl Accept {
     pub fn by(&self) -> Result<&str, Refusal> {
         let by = self.accepted_by.0.as_deref();
         let by = by.ok_or(Refusal::invalid("Missing required field: accepted_by"))?;
-        check_keys(&[("accepted_by", &self.accepted_by)])?;
+        check_keys(&[("accepted_by", &self.accepted_by), ("queue", &self.queue)])?;
         Ok(by)
     }
 }
@@ -97,6 +116,9 @@ pub struct Reject {
     pub agent_name: Text,
     /// The reviewer's orchestrator. The response is 409 if another one holds the review.
     pub orchestrator_id: Id,
+    /// The lease token of the review.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
@@ -121,6 +143,9 @@ pub struct Requeue {
     /// The reason.
     #[serde(deserialize_with = "lenient")]
     pub reason: Prose,
+    /// The lease token of the claim.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
     /// The expected version. The response is 409 if the task has a different one.
     #[serde(deserialize_with = "lenient")]
     pub version: PatchCount,
@@ -131,6 +156,133 @@ impl Requeue {
     /// claimed for its sake.
     pub fn reason(&self) -> Option<&str> {
         self.reason.0.as_deref().map(|reason| cut(reason, NOTE_BYTES_MAX))
+    }
+}
+
+/// The body that reports a failure.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Fail {
+    /// The lease token of the claim.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
+    /// The agent. The response is 409 if another agent holds the task.
+    pub agent_name: Text,
+    /// The orchestrator. The response is 409 if another one holds the task.
+    pub orchestrator_id: Id,
+    /// Required: one of the known reasons, which decides what happens to the task.
+    pub reason: Text,
+    /// What happened, or the question; the first 4 KiB are kept.
+    pub message: Prose,
+    /// `auto` or `never`. Default: `auto`.
+    pub retry: Text,
+    /// Not before this instant, at most 8 days from now.
+    pub not_before: Instant,
+    /// The pool that is to be paused, with the reasons `provider_limit`, `provider_auth` and
+    /// `provider_quota`.
+    pub pool: Text,
+    /// What the run has used.
+    pub usage: Option<Usage>,
+    /// What was done.
+    pub result: Option<RunResult>,
+    /// The expected version. The response is 409 if the task has a different one.
+    pub version: PatchCount,
+}
+
+impl Fail {
+    /// The reason, and whether the task must not be tried again.
+    pub fn order(&self) -> Result<(Reason, bool), Refusal> {
+        let name = self.reason.0.as_deref();
+        let name = name.ok_or(Refusal::invalid("Missing required field: reason"))?;
+        let reason = Reason::parse(name)?;
+        check_keys(&[
+            ("agent_name", &self.agent_name),
+            ("orchestrator_id", &self.orchestrator_id),
+            ("pool", &self.pool),
+        ])?;
+        match self.retry.0.as_deref() {
+            None | Some("auto") => Ok((reason, false)),
+            Some("never") => Ok((reason, true)),
+            Some(other) => Err(Refusal::invalid(format!(
+                "Invalid value for retry: \"{}\". Valid values: auto, never",
+                shown(other)
+            ))),
+        }
+    }
+}
+
+/// The body that cancels a task.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Cancel {
+    /// Required: who cancels it.
+    pub by: Text,
+    /// Required: the reason.
+    pub reason: Prose,
+    /// The expected version. The response is 409 if the task has a different one.
+    pub version: PatchCount,
+}
+
+impl Cancel {
+    /// Who cancels and why, which must be there.
+    pub fn order(&self) -> Result<(&str, &str), Refusal> {
+        let order = self.by.0.as_deref().zip(self.reason.0.as_deref());
+        let order = order.ok_or(Refusal::invalid("Missing required fields: by, reason"))?;
+        check_keys(&[("by", &self.by)])?;
+        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])?;
+        Ok(order)
+    }
+}
+
+/// The body that takes a failed or cancelled task up again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Retry {
+    /// Required: who takes it up.
+    pub by: Text,
+    /// The reason.
+    pub reason: Prose,
+    /// The expected version. The response is 409 if the task has a different one.
+    pub version: PatchCount,
+}
+
+impl Retry {
+    /// Who takes it up, which must be there.
+    pub fn by(&self) -> Result<&str, Refusal> {
+        let by = self.by.0.as_deref().ok_or(Refusal::invalid("Missing required field: by"))?;
+        check_keys(&[("by", &self.by)])?;
+        check_each(NOTE_BYTES_MAX, &[("reason", &self.reason)])?;
+        Ok(by)
+    }
+}
+
+/// The body that renews a lease.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Renew {
+    /// Required: the lease token of the claim.
+    #[schema(value_type = Option<String>)]
+    pub lease_token: Token,
+    /// 1 to 86400, default 300: the lease ends so many seconds from now.
+    #[schema(value_type = Option<f64>)]
+    pub lease_duration_seconds: LeaseSeconds,
+    /// What the agent does.
+    pub progress: Option<NewProgress>,
+    /// Any JSON, at most 64 KiB, which is given to the next run.
+    pub checkpoint: Checkpoint,
+    /// What the run has used so far.
+    pub usage: Option<Usage>,
+    /// The last message that the agent has read: only later ones are returned.
+    pub messages_after: Id,
+}
+
+impl Renew {
+    /// Refuses a body without a token, and values beyond their limits.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.lease_token.0.is_none() {
+            return Err(Refusal::invalid("Missing required field: lease_token"));
+        }
+        check_keys(&[("messages_after", &self.messages_after)])
     }
 }
 

@@ -5,9 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{
     blockers::{check_blockers, check_not_itself},
+    failure::ATTEMPTS_MAX,
     input::{
-        Flag, Id, JsonText, PatchCount, PatchFlag, PatchId, PatchInstant, PatchJson, PatchProse,
-        PatchText, Prose, Text, Texts,
+        Count, Flag, Id, Instant, JsonText, Patch, PatchCount, PatchFlag, PatchId, PatchInstant,
+        PatchJson, PatchProse, PatchText, Prose, Text, Texts,
     },
     limits::{
         PATH_BYTES_MAX, TITLE_BYTES_MAX, check_bytes, check_each, check_filter, check_id,
@@ -88,6 +89,23 @@ pub struct Task {
     pub scope: String,
     pub content: Option<String>,
     pub needs_intervention: bool,
+    pub max_attempts: Option<i64>,
+    pub not_before: Option<Millis>,
+    pub failure_count: i64,
+    pub cancel_requested_at: Option<Millis>,
+    pub usage: Option<String>,
+    /// The number of runs that tasks of its id have had.
+    pub run: i64,
+    /// How many of them were attempts at the work.
+    pub attempt: i64,
+    /// The last attempt whose work was accepted.
+    pub accepted_attempt: Option<i64>,
+    /// The run whose lease token is current, if any. It stays when the lease lapses.
+    pub lease_run: Option<i64>,
+    /// Lapsed leases in a row.
+    pub lapse_count: i64,
+    /// Failures of the environment in a row.
+    pub setback_count: i64,
     /// The claim on it, if it has one.
     pub claim: Claim,
 }
@@ -113,6 +131,11 @@ impl Task {
     /// Whether an agent holds the task in the queue it is in: as a worker or as a reviewer.
     pub fn is_held(&self) -> bool {
         self.claim.queue.as_deref() == Some(&*self.queue) && self.claim.expires_at.is_some()
+    }
+
+    /// Whether an agent holds the task and it has stayed in its queue, as in a review.
+    pub fn is_held_in_place(&self) -> bool {
+        self.is_held() && self.queue != queue::CLAIMED
     }
 
     /// Takes the task away from its holder and lowers the flag for the fixer.
@@ -166,6 +189,11 @@ pub struct NewTask {
     pub auto_accept: Flag,
     /// Default: `default`.
     pub flow: Text,
+    /// Not claimable before this instant.
+    pub not_before: Instant,
+    /// The number of failed attempts, or of lapsed leases in a row, after which the task is
+    /// `failed`: 1 to 100. Default: 3 for failed attempts, no limit for lapses.
+    pub max_attempts: Attempts,
 }
 
 impl NewTask {
@@ -226,6 +254,8 @@ impl NewTask {
             flow_overrides: self.flow_overrides.0,
             scope,
             content: self.content.0,
+            not_before: self.not_before.0.filter(|instant| *instant > now),
+            max_attempts: self.max_attempts.0,
             ..Task::default()
         })
     }
@@ -271,6 +301,9 @@ pub struct TaskPatch {
     pub content: PatchProse,
     pub needs_intervention: PatchFlag,
     pub execution_notes: PatchProse,
+    pub not_before: PatchInstant,
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    pub max_attempts: Patch<Attempts>,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
@@ -294,6 +327,11 @@ pub struct ClaimRequest {
     /// 1 to 86400, default 300.
     #[schema(value_type = Option<f64>)]
     pub lease_duration_seconds: LeaseSeconds,
+    /// Leave the task in its queue, as in a review. Always so from `provisional`.
+    pub in_place: Flag,
+    /// The pools that the agent would use, at most 100. If one of them is paused, the claim returns
+    /// no task.
+    pub pools: Texts,
 }
 
 impl ClaimRequest {
@@ -310,7 +348,30 @@ impl ClaimRequest {
             ("queue", &self.queue),
         ])?;
         check_filter("role_filter", &self.role_filter.0)?;
-        check_filter("type_filter", &self.type_filter.0)
+        check_filter("type_filter", &self.type_filter.0)?;
+        check_filter("pools", &self.pools.0)
+    }
+}
+
+/// A number of attempts that a task allows; `null` and 0 count as absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(value_type = Option<i64>, minimum = 1, maximum = 100)]
+pub struct Attempts(pub Option<i64>);
+
+impl From<Attempts> for Option<i64> {
+    fn from(attempts: Attempts) -> Self {
+        attempts.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Attempts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        match Count::deserialize(deserializer)?.0 {
+            0 => Ok(Self(None)),
+            attempts if attempts <= ATTEMPTS_MAX => Ok(Self(Some(attempts))),
+            _ => Err(D::Error::custom(format!("expected a whole number from 1 to {ATTEMPTS_MAX}"))),
+        }
     }
 }
 

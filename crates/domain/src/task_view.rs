@@ -5,8 +5,10 @@ use utoipa::ToSchema;
 
 use crate::{
     input::Flag,
+    run::{Outcome, Run},
     task::{Claim, Task},
     time::{Millis, seconds, seconds_or_null},
+    usage::Usage,
 };
 
 /// A task. The names and their order are those of the first server.
@@ -119,6 +121,19 @@ pub struct TaskView {
     #[serde(with = "bit")]
     #[schema(value_type = i64)]
     pub needs_intervention: bool,
+    /// The number of failed attempts, or of lapsed leases in a row, after which it is `failed`. Null
+    /// means 3 failed attempts, and no limit for lapses.
+    pub max_attempts: Option<i64>,
+    /// The number of failed attempts.
+    pub failure_count: i64,
+    /// It is not claimable before this instant; null if it is not delayed.
+    pub not_before: Option<Millis>,
+    /// When its holder was asked to stop, because the task is to be cancelled.
+    pub cancel_requested_at: Option<Millis>,
+    /// The number of runs that tasks of its id have had.
+    pub run: i64,
+    /// What its runs have used.
+    pub usage: Option<Usage>,
 }
 
 impl From<Task> for TaskView {
@@ -169,19 +184,84 @@ impl From<Task> for TaskView {
             scope: task.scope,
             content: task.content,
             needs_intervention: task.needs_intervention,
+            max_attempts: task.max_attempts,
+            failure_count: task.failure_count,
+            not_before: task.not_before,
+            cancel_requested_at: task.cancel_requested_at,
+            run: task.run,
+            usage: task.usage.as_deref().map(Usage::stored),
         }
     }
 }
 
-/// The answer to a claim. It has what lists show; a field for the holder alone would stand here, where no
-/// list can show it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClaimedTask(pub TaskView);
+/// The answer to a claim: the task, and what is for its holder alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ClaimedTask {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskView,
+    /// The token of the lease, by which the holder renews it and ends the run. It is shown nowhere
+    /// else.
+    pub lease_token: String,
+    /// The number of the attempt at the work; null for a review.
+    pub attempt: Option<i64>,
+    /// What came back since the task was created, the newest first, at most 5.
+    pub feedback: Vec<Feedback>,
+    /// The checkpoint that an earlier run has saved last.
+    pub checkpoint: serde_json::Value,
+    /// The last run for work.
+    pub previous: Option<PreviousRun>,
+}
 
-impl From<Task> for ClaimedTask {
-    fn from(task: Task) -> Self {
-        Self(task.into())
+impl std::ops::Deref for ClaimedTask {
+    type Target = TaskView;
+
+    fn deref(&self) -> &TaskView {
+        &self.task
+    }
+}
+
+/// A rejection, or the answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Feedback {
+    /// `rejection` or `answer`.
+    pub kind: String,
+    /// Who gave it.
+    pub by: String,
+    /// What was said.
+    pub text: String,
+    /// When.
+    pub at: Millis,
+}
+
+/// What the next agent should know of the last run for work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PreviousRun {
+    /// The number of the run.
+    pub run: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The reason of a failure.
+    pub reason: Option<String>,
+    /// What was said at its end.
+    pub message: Option<String>,
+    /// What was done.
+    pub summary: Option<String>,
+    /// The names of the checks that failed.
+    pub failed_checks: Vec<String>,
+}
+
+impl From<Run> for PreviousRun {
+    fn from(run: Run) -> Self {
+        let checks = run.failed_checks.and_then(|names| serde_json::from_str(&names).ok());
+        Self {
+            run: run.run,
+            outcome: run.outcome,
+            reason: run.reason,
+            message: run.message,
+            summary: run.summary,
+            failed_checks: checks.unwrap_or_default(),
+        }
     }
 }
 

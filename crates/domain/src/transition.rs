@@ -15,6 +15,8 @@ pub enum Source {
     Except(&'static [&'static str]),
     /// These, whatever the flow says.
     Only(&'static [&'static str]),
+    /// Those in which an agent holds the task.
+    Held,
     /// Those from which the flow has a step to the target; these if no flow is registered.
     Flow(&'static [&'static str]),
 }
@@ -24,11 +26,11 @@ pub enum Source {
 pub enum Target {
     /// To this queue.
     Queue(&'static str),
-    /// To `claimed`, but a review leaves the task in `provisional`.
+    /// To `claimed`, but a claim in place, as for a review, leaves the task where it is.
     Held,
     /// To `provisional`, but to `needs_continuation` if the agent ran out of turns.
     Submitted,
-    /// To `incoming`, but a released review leaves the task in `provisional`.
+    /// To `incoming`, but a task that was held in place stays where it is.
     Released,
     /// Where the request says.
     Asked,
@@ -41,7 +43,7 @@ pub enum Raises {
     Nothing,
     /// `attempt_count`.
     Attempts,
-    /// `attempt_count`, but none for a review: that was no attempt at the work.
+    /// `attempt_count`, but none for a task held in place: that was no attempt at the work.
     WorkAttempts,
     /// `rejection_count`.
     Rejections,
@@ -61,13 +63,14 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// The queue it leads to from `from`. `asked` is what the request names, if it names one.
-    pub fn target(&self, from: &str, asked: Option<&str>, is_burnout: bool) -> String {
-        let is_review = from == queue::PROVISIONAL;
+    /// The queue it leads to. `asked` is what the request names, if it names one.
+    pub fn target(&self, task: &Task, asked: Option<&str>, is_burnout: bool) -> String {
+        let from = &*task.queue;
         let to = match self.to {
             Target::Queue(to) => to,
-            Target::Held | Target::Released if is_review => queue::PROVISIONAL,
+            Target::Held if is_in_place(from, false) => from,
             Target::Held => queue::CLAIMED,
+            Target::Released if task.is_held_in_place() => from,
             Target::Released => queue::INCOMING,
             Target::Submitted if is_burnout => queue::NEEDS_CONTINUATION,
             Target::Submitted => queue::PROVISIONAL,
@@ -78,7 +81,7 @@ impl Transition {
 
     /// Frees a task, counts, and moves it to where this row leads.
     pub(crate) fn apply(&self, task: &mut Task, to: String) {
-        let is_review = task.queue == queue::PROVISIONAL;
+        let is_review = task.is_held_in_place();
         task.clear_claim();
         task.queue = to;
         let counter = match self.raises {
@@ -97,17 +100,25 @@ const fn row(step: Step, from: Source, to: Target, raises: Raises) -> Transition
 }
 
 /// The state machine. A claim is cleared by every row but the claim itself and the update.
-pub const TRANSITIONS: [Transition; 8] = {
+pub const TRANSITIONS: [Transition; 12] = {
     use Raises::{Attempts, Nothing, Rejections, WorkAttempts};
-    use Step::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
-    use queue::{CLAIMED, DONE, INCOMING, NOT_CLAIMABLE, PROVISIONAL};
+    use Step::{
+        Accept, Cancel, Claim, Fail, ForceQueue, Reject, Release, Renew, Requeue, Retry, Submit,
+        Update,
+    };
+    use queue::{CANCELLED, CLAIMED, DONE, FAILED, INCOMING, NOT_CLAIMABLE, PROVISIONAL};
     [
         row(Claim, Source::Except(&NOT_CLAIMABLE), Target::Held, Nothing),
         row(Submit, Source::Only(&[CLAIMED]), Target::Submitted, Nothing),
+        // Where a failure leads follows from its reason.
+        row(Fail, Source::Held, Target::Asked, Nothing),
+        row(Renew, Source::Held, Target::Asked, Nothing),
         row(Accept, Source::Flow(&[PROVISIONAL, CLAIMED]), Target::Queue(DONE), Nothing),
         row(Reject, Source::Flow(&[PROVISIONAL, CLAIMED]), Target::Queue(INCOMING), Rejections),
         row(Requeue, Source::Flow(&[CLAIMED, PROVISIONAL]), Target::Queue(INCOMING), Attempts),
-        row(Release, Source::Only(&[CLAIMED, PROVISIONAL]), Target::Released, WorkAttempts),
+        row(Release, Source::Held, Target::Released, WorkAttempts),
+        row(Cancel, Source::Except(&[DONE]), Target::Queue(CANCELLED), Nothing),
+        row(Retry, Source::Only(&[FAILED, CANCELLED]), Target::Queue(INCOMING), Nothing),
         row(ForceQueue, Source::Any, Target::Asked, Nothing),
         row(Update, Source::Any, Target::Asked, Nothing),
     ]
@@ -121,11 +132,16 @@ pub fn transition(step: Step) -> &'static Transition {
         .expect("the table has a row for every step, as a test shows")
 }
 
+/// Whether a claim from this queue leaves the task in it.
+pub fn is_in_place(queue: &str, is_asked: bool) -> bool {
+    is_asked || queue == queue::PROVISIONAL
+}
+
 /// Whether a claim may take from this queue.
 pub fn is_claimable(queue: &str) -> bool {
     match transition(Step::Claim).from {
         Source::Except(queues) => !queues.contains(&queue),
-        Source::Any | Source::Only(_) | Source::Flow(_) => true,
+        Source::Any | Source::Only(_) | Source::Held | Source::Flow(_) => true,
     }
 }
 
@@ -140,6 +156,13 @@ pub(crate) fn check_source(
     let expected = match (row.from, rules) {
         (Source::Any, _) => return Ok(()),
         (Source::Except(queues), _) if !queues.contains(&from) => return Ok(()),
+        (Source::Except(queues), _) => {
+            let reason = format!("Invalid transition: task is in {}", queues.join(" or "));
+            return Err(Refusal::WrongState { step, reason });
+        }
+        (Source::Held, _) if from == queue::CLAIMED => return Ok(()),
+        (Source::Held, _) if task.is_held() && !queue::is_finished(from) => return Ok(()),
+        (Source::Held, _) => queue::CLAIMED.to_owned(),
         (Source::Only(queues), _) | (Source::Flow(queues), None) if queues.contains(&from) => {
             return Ok(());
         }
@@ -153,9 +176,7 @@ pub(crate) fn check_source(
             );
             return Err(Refusal::WrongState { step, reason });
         }
-        (Source::Only(queues) | Source::Flow(queues) | Source::Except(queues), _) => {
-            queues.join(" or ")
-        }
+        (Source::Only(queues) | Source::Flow(queues), _) => queues.join(" or "),
     };
     let reason = format!("Invalid transition: task is in {from}, expected {expected}");
     Err(Refusal::WrongState { step, reason })

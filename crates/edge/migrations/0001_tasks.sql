@@ -53,6 +53,24 @@ CREATE TABLE tasks (
     needs_intervention INTEGER NOT NULL ON CONFLICT FAIL,
     -- The queue in which the present claim was made.
     claimed_in TEXT,
+    -- How many runs tasks of this id have had, and how many of them were attempts at the work.
+    run INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    -- The run whose lease token is current; null if there is none. It stays when the lease lapses.
+    lease_run INTEGER,
+    -- The last attempt whose work was accepted.
+    accepted_attempt INTEGER,
+    -- Failed attempts; and in a row: lapsed leases, and failures of the environment.
+    failure_count INTEGER NOT NULL DEFAULT 0,
+    lapse_count INTEGER NOT NULL DEFAULT 0,
+    setback_count INTEGER NOT NULL DEFAULT 0,
+    max_attempts INTEGER,
+    -- Not claimable before this instant. The jobs clear it when it has come.
+    not_before INTEGER,
+    -- When the holder was asked to stop because the task is cancelled.
+    cancel_requested_at INTEGER,
+    -- What its runs have used, as JSON; null is unknown.
+    usage TEXT,
     -- The mark of the write that changed the row last; its events follow it.
     write_id INTEGER NOT NULL ON CONFLICT FAIL,
     -- How many events the journal has of it; the next one gets the next number.
@@ -64,8 +82,9 @@ CREATE TABLE tasks (
     -- that cannot be claimed has no lane. The queues are compared one by one, because for a list
     -- SQLite fills a table with its members whenever it computes the column, and D1 counts that.
     claim_lane TEXT GENERATED ALWAYS AS (
-        CASE WHEN blocked_by IS NULL
+        CASE WHEN blocked_by IS NULL AND not_before IS NULL AND cancel_requested_at IS NULL
             AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
+            AND queue <> 'cancelled'
         THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
             THEN '' ELSE COALESCE(role, '') || char(31) || COALESCE(type, '') END END) VIRTUAL,
     -- The priority as a number, of every task: lists go by it too.
@@ -92,6 +111,9 @@ CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT 
 -- The fixer asks for these every minute. They are few, and may be in any queue.
 CREATE INDEX tasks_flagged ON tasks (scope, claim_rank) WHERE needs_intervention = 1;
 
+-- The jobs ask which delays have ended.
+CREATE INDEX tasks_by_not_before ON tasks (not_before) WHERE not_before IS NOT NULL;
+
 CREATE INDEX tasks_by_project ON tasks (project_id, claim_rank) WHERE project_id IS NOT NULL;
 
 -- What an unfinished task waits for. `tasks.blocked_by` shows the same, joined by commas.
@@ -104,6 +126,62 @@ CREATE TABLE task_blockers (
 ) WITHOUT ROWID;
 
 CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);
+
+-- What happens under one lease. `run` counts those of a task's id, `attempt` those for work; a review
+-- is none. `source` is the queue that the task was claimed from.
+CREATE TABLE runs (
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    run INTEGER NOT NULL ON CONFLICT FAIL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    attempt INTEGER,
+    kind TEXT NOT NULL ON CONFLICT FAIL,
+    source TEXT NOT NULL ON CONFLICT FAIL,
+    agent TEXT,
+    orchestrator_id TEXT,
+    started_at INTEGER NOT NULL ON CONFLICT FAIL,
+    ended_at INTEGER,
+    outcome TEXT NOT NULL ON CONFLICT FAIL,
+    reason TEXT,
+    message TEXT,
+    usage TEXT,
+    summary TEXT,
+    failed_checks TEXT,
+    is_rejected INTEGER NOT NULL DEFAULT 0,
+    -- The last report of the agent, as JSON.
+    progress TEXT,
+    -- The step that ended it, so that the same request again is told from another.
+    ended_by TEXT,
+    -- Only the hash of the lease token is kept.
+    token_hash TEXT NOT NULL ON CONFLICT FAIL,
+    -- The hash of the key for the agent alone, if one was asked for.
+    key_hash TEXT,
+    -- The number of the last message that the agent has confirmed.
+    heard INTEGER,
+    PRIMARY KEY (task_id, run) ON CONFLICT FAIL
+) WITHOUT ROWID;
+
+-- Serves the list of what runs. Only running ones are in it.
+CREATE INDEX runs_running ON runs (scope, task_id) WHERE outcome = 'running';
+
+-- What a run leaves that is too large for its row: `result` and `checkpoint`, as JSON.
+CREATE TABLE run_outputs (
+    task_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (task_id, kind, run)
+) WITHOUT ROWID;
+
+-- The log of a run in pieces, each at its offset in bytes.
+CREATE TABLE run_logs (
+    task_id TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (task_id, run, start)
+) WITHOUT ROWID;
 
 -- Finished tasks are counted as they finish, because counting them later would read them all. Each
 -- count is spread over rows, so that many writers do not wait for one.
@@ -153,4 +231,4 @@ CREATE TABLE availability (
     gaps TEXT NOT NULL ON CONFLICT FAIL
 );
 
-INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (1, CAST(unixepoch('subsec') * 1000 AS INTEGER), 1);
+INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (3, CAST(unixepoch('subsec') * 1000 AS INTEGER), 3);

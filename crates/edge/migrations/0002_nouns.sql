@@ -57,6 +57,13 @@ CREATE TABLE orchestrators (
     version TEXT,
     capabilities TEXT,
     scope TEXT NOT NULL,
+    -- What its last heartbeats said: how many agents it can run and runs, and which work it takes,
+    -- as JSON.
+    slots INTEGER,
+    busy INTEGER,
+    roles TEXT,
+    queues TEXT,
+    pools TEXT,
     write_id INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 
@@ -141,6 +148,38 @@ CREATE TABLE roles (
 
 CREATE INDEX roles_by_scope ON roles (scope, name);
 
+-- Work that is not handed out: of a whole scope (`scope`), a queue, a role or a pool.
+CREATE TABLE pauses (
+    scope TEXT NOT NULL,
+    target TEXT NOT NULL,
+    -- Null means until it is deleted.
+    until INTEGER,
+    reason TEXT NOT NULL,
+    paused_by TEXT NOT NULL,
+    -- Whether a failed run has made it, and no person.
+    is_automatic INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    write_id INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (scope, target)
+) WITHOUT ROWID;
+
+-- What requests with an Idempotency-Key have done, so that the same request again does it once.
+CREATE TABLE idempotency (
+    scope TEXT NOT NULL,
+    route TEXT NOT NULL,
+    key TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    subject TEXT,
+    run INTEGER,
+    token TEXT,
+    at INTEGER NOT NULL,
+    write_id INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (scope, route, key)
+) WITHOUT ROWID;
+
+CREATE INDEX idempotency_by_at ON idempotency (at);
+
 -- Only hashes are kept. A revoked key keeps its row: a scope that ever had a key is not handed
 -- another one unasked.
 CREATE TABLE api_keys (
@@ -157,4 +196,4 @@ CREATE TABLE api_keys (
 
 CREATE INDEX api_keys_by_scope ON api_keys (scope, id);
 
-INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (2, CAST(unixepoch('subsec') * 1000 AS INTEGER), 2);
+INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (4, CAST(unixepoch('subsec') * 1000 AS INTEGER), 4);

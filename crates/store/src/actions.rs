@@ -2,14 +2,16 @@
 
 use const_format::concatcp;
 use octopoid_domain::{
-    Millis, Refusal,
-    action::{Action, ActionPatch, EndAction, Outcome, Status},
+    Millis, Refusal, Task,
+    action::{ANSWERED_BY_DEFAULT, Action, ActionPatch, EndAction, Outcome, QUESTION, Status},
+    change::Question,
     event::{Kind, NewEvent},
 };
 
 use crate::{
     Result, Stamp, Store, StoreError,
     columns::Column,
+    dependencies,
     engine::bind,
     first,
     journal::Subject,
@@ -78,6 +80,18 @@ const EXECUTE: &str = concatcp!(
      AND (expires_at_ms IS NULL OR expires_at_ms > ?3) RETURNING ",
     Action::NAMES
 );
+
+/// The question of an agent about the task that a write has changed.
+const ASK: &str = "INSERT INTO actions (id, entity_type, entity_id, action_type, label, \
+     description, status, proposed_by, proposed_at, scope, write_id) \
+     SELECT ?3, 'task', id, 'question', ?4, ?5, 'proposed', ?6, ?7, scope, write_id \
+     FROM tasks WHERE id = ?1 AND write_id = ?2";
+
+/// The answer to a question becomes a message, which the next claim is given.
+const ANSWER: &str = "INSERT INTO messages \
+     (id, task_id, from_actor, to_actor, type, content, created_at, scope, write_id) \
+     SELECT ?3, entity_id, ?4, NULL, 'answer', COALESCE(result, ''), ?5, scope, write_id \
+     FROM actions WHERE id = ?1 AND write_id = ?2";
 
 /// Which actions to list. Those that have expired are never listed.
 #[derive(Clone, Debug, Default)]
@@ -195,16 +209,31 @@ impl Store {
     ) -> Result<Action> {
         let mut update = Update::of("actions", stamp);
         update.set_to("status", "?#", outcome.status().as_str());
-        update.set("result", body.result);
+        update.set("result", body.result.clone());
         let condition = format!(" AND {IS_OPEN}");
         let mut write = Write::new(stamp);
+        let question = match outcome {
+            Outcome::Completed => self.question(id, within).await?,
+            Outcome::Failed => None,
+        };
         let ended = write.run(update.of_row(id, within, &condition, Action::NAMES));
         let kind = match outcome {
             Outcome::Completed => Kind::Completed,
             Outcome::Failed => Kind::Failed,
         };
         write.record(Subject::Action(id), &NewEvent::new(kind, None));
+        if let Some(question) = question {
+            let by = body.by.0.as_deref().unwrap_or(ANSWERED_BY_DEFAULT);
+            answer(&mut write, &question, by);
+        }
         self.change_action(id, within, write, ended, |found| found.why_not_ended(outcome)).await
+    }
+
+    /// The action, if it is an agent's question about a task. What it is about never changes.
+    async fn question(&self, id: &str, within: Option<&str>) -> Result<Option<Action>> {
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
+        let found = first(rows, record::read::<Action>)?;
+        Ok(found.filter(|found| found.entity_type == "task" && found.action_type == QUESTION))
     }
 
     /// Commits a conditional update, and reads the action to say why it did not happen.
@@ -224,6 +253,26 @@ impl Store {
         let found = first(answers.take(found), record::read)?.ok_or_else(not_found)?;
         Err(why_not(&found).into())
     }
+}
+
+/// Adds to a write the question of an agent about the task that it changes.
+pub(crate) fn ask(write: &mut Write, task: &Task, question: &Question) {
+    let Question { label, text, asked_by } = question;
+    let stamp = write.stamp;
+    let id = stamp.text_id("act");
+    write.run(bind!(ASK, &task.id, stamp.write_id, &id, label, text, asked_by, stamp.now));
+    write.record(Subject::Action(&id), &NewEvent::new(Kind::Created, Some(asked_by.clone())));
+}
+
+/// Adds the answer to a question to the write that completes it: the message, and the release of
+/// the task if no other question about it is open.
+fn answer(write: &mut Write, question: &Action, by: &str) {
+    let stamp = write.stamp;
+    let message = stamp.text_id("msg");
+    write.run(bind!(ANSWER, &question.id, stamp.write_id, &message, by, stamp.now));
+    write.record(Subject::Message(&message), &NewEvent::new(Kind::Created, Some(by.to_owned())));
+    let released = dependencies::answered(write, &question.entity_id, &question.id);
+    write.wake_if(released, &question.scope);
 }
 
 #[cfg(test)]

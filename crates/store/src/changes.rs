@@ -5,24 +5,26 @@ use const_format::concatcp;
 use octopoid_domain::{
     Refusal, Task,
     change::Change,
-    decide::{Request, decide},
+    decide::{Decision, Presented, Request, Situation, decide},
     event::NewEvent,
     flow::Rules,
     queue,
+    run::Run,
     task::{TaskPatch, blockers},
     text::shown,
 };
 
 use crate::{
-    Result, Stamp, Store, counts,
+    Result, Stamp, Store, actions, counts,
     cycles::closes_cycle,
     dependencies,
     engine::{Row, Statement, bind},
     first, journal,
     locks::Lock,
-    messages,
+    messages, pauses,
     record::{self, Columns as _, Record as _, binding, parameters},
     row::RowReader,
+    runs::{self, finding_runs, runs_found},
     tasks::{Details, FIND, State, not_found, rules_columns},
     write::{Answer, Write},
 };
@@ -31,9 +33,10 @@ use crate::{
 const TRIES: usize = 32;
 
 /// The first parameter of [`MOVE`] that is a column's.
-const FIRST: usize = 10;
+const FIRST: usize = 11;
 
-/// Writes what the state machine may change, and touches no index but its own. A task that another
+/// Writes what the state machine may change, and touches no index but its own. A lease that was
+/// renewed since it was read (`?10`) is not taken away: renewals leave the version alone. A task that another
 /// has begun to wait for is finished only by a batch that looks for dependents (`?5`), and one that
 /// joins a project (`?6`) joins it only while that is there.
 macro_rules! moving {
@@ -43,7 +46,8 @@ macro_rules! moving {
             State::NAMES,
             ") = (",
             parameters(FIRST, State::COUNT),
-            ") WHERE id = ?1 AND version = ?2 AND (?5 = 1 OR is_awaited = 0) \
+            ") WHERE id = ?1 AND version = ?2 AND lease_expires_at IS NOT DISTINCT FROM ?10 \
+             AND (?5 = 1 OR is_awaited = 0) \
              AND (?6 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?6 \
              AND (projects.scope IS NULL OR projects.scope = tasks.scope)))",
             $condition,
@@ -78,6 +82,49 @@ pub(crate) struct CurrentTask {
     is_awaited: bool,
     /// The rules of its flow, if that is registered.
     rules: Option<Rules>,
+    /// The run of its current lease, if there is one.
+    pub(crate) lease: Option<Run>,
+}
+
+impl CurrentTask {
+    /// The same task with the run of its lease among these.
+    pub(crate) fn with_lease(mut self, runs: &[Run]) -> Self {
+        let is_lease =
+            |run: &&Run| run.task_id == self.task.id && Some(run.run) == self.task.lease_run;
+        self.lease = runs.iter().find(is_lease).cloned();
+        self
+    }
+
+    /// What is to be decided about, with these runs of the task.
+    pub(crate) fn situation<'a>(
+        &'a self,
+        request: &Request,
+        runs: &'a [Run],
+        stamp: Stamp,
+    ) -> Situation<'a> {
+        let lease = self.lease.as_ref();
+        let token = match request.token() {
+            None => Presented::Nothing,
+            Some(token) => {
+                let hash = token.hash();
+                let of_token = |run: &&Run| run.run == token.run && run.token_hash == hash;
+                let is_seen = |run: &&Run| run.scope == self.task.scope;
+                match lease.filter(of_token) {
+                    Some(_) => Presented::Current,
+                    None => Presented::Other(runs.iter().find(of_token).filter(is_seen)),
+                }
+            }
+        };
+        let chance = stamp.write_id.unsigned_abs();
+        Situation {
+            task: &self.task,
+            lease,
+            token,
+            rules: self.rules.as_ref(),
+            now: stamp.now,
+            chance,
+        }
+    }
 }
 
 /// Finds tasks that are about to change, each with its flow if the scope has registered it. Other
@@ -112,7 +159,7 @@ pub(crate) fn found(row: Row) -> Result<CurrentTask> {
         None => None,
         Some(name) => Some(rules_columns(&name, &mut row)?),
     };
-    Ok(CurrentTask { task, is_awaited, rules })
+    Ok(CurrentTask { task, is_awaited, rules, lease: None })
 }
 
 impl Store {
@@ -138,9 +185,11 @@ impl Store {
     ) -> Result<Task> {
         request.check()?;
         for _ in 0..TRIES {
-            let [rows] = self.read_by_key([bind!(FIND_TO_CHANGE, id, within)]).await?;
-            let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
-            let change = decide(&was.task, request, was.rules.as_ref(), stamp.now)?;
+            let (was, runs) = self.find_to_change(id, within, request).await?;
+            let change = match decide(&was.situation(request, &runs, stamp), request)? {
+                Decision::Change(change) => *change,
+                Decision::AsItIs => return Ok(was.task),
+            };
             if let Some(project) = joins(&was.task, &change.task) {
                 self.check_project(project, &was.task.scope, within).await?;
             }
@@ -155,6 +204,22 @@ impl Store {
             }
         }
         Err(Refusal::Race { step: request.step() }.into())
+    }
+
+    /// Finds a task that a request is about, and its runs that the request may be about: that of
+    /// the current lease, and that of the request's token.
+    pub(crate) async fn find_to_change(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        request: &Request,
+    ) -> Result<(CurrentTask, Vec<Run>)> {
+        let token = request.token().map(|token| token.run);
+        let batch = [bind!(FIND_TO_CHANGE, id, within), finding_runs(id, token)];
+        let [rows, runs] = self.read_by_key(batch).await?;
+        let runs = runs_found(runs)?;
+        let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
+        Ok((was.with_lease(&runs), runs))
     }
 
     /// Writes a change. Returns `None` if the task has changed since it was read.
@@ -234,6 +299,18 @@ pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) 
         let list = is.blocked_by.as_deref().unwrap_or_default();
         write.run_all(dependencies::wait_for(&is.id, &blockers(list), stamp));
     }
+    if let Some(run) = &change.run {
+        write.run_all(runs::change(&is.id, run, stamp));
+    }
+    if change.is_rejection {
+        write.run(runs::reject(&is.id, stamp));
+    }
+    if let Some(question) = &change.question {
+        actions::ask(write, is, question);
+    }
+    if let Some(pause) = &change.pause {
+        pauses::pause_pool(write, is, pause);
+    }
     if let Some(notice) = &change.notice {
         messages::notify(write, &is.id, notice);
     }
@@ -270,6 +347,7 @@ fn moving(
         &is.scope,
         dependencies::listed(is.blocked_by.as_deref()),
         is_awaited,
+        was.claim.expires_at,
     );
     binding::<State>(statement, is)
 }

@@ -4,9 +4,10 @@ use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal, Task,
     flow::{self, Rules},
-    queue,
+    lease::{LeaseSecret, LeaseToken},
+    queue, run,
     task::ClaimRequest,
-    transition::is_claimable,
+    transition::{is_claimable, is_in_place},
 };
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     lists::json_unless_empty,
     record::{self, Columns as _},
     row::RowReader,
+    runs::{Before, into_runs},
     sql::Sql,
     tasks::{check_roles, finding_roles, rules},
     write::{Answer, Write},
@@ -75,13 +77,15 @@ macro_rules! lapsed {
     };
 }
 
-/// What a claim writes, and how many events it records.
+/// What a claim writes, how many events it records, and whether it is an attempt at the work.
 macro_rules! take {
-    ($events:literal) => {
+    ($events:literal, $attempts:literal) => {
         concat!(
-            "UPDATE tasks SET queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
+            "UPDATE tasks SET run = run + 1, lease_run = run + 1, attempt = attempt + ",
+            $attempts,
+            ", queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
              claimed_at = ?8, updated_at = ?8, lease_expires_at = ?9, needs_intervention = 0, \
-             version = version + 1, write_id = ?10, events = events + ",
+             version = version + 1, write_id = ?11, events = events + ",
             $events,
             " "
         )
@@ -91,7 +95,7 @@ macro_rules! take {
 /// What a claim for review writes. That another's review has ended is an event of its own.
 macro_rules! take_review {
     () => {
-        take!("CASE claim_lane WHEN '' THEN 2 ELSE 1 END")
+        take!("CASE claim_lane WHEN '' THEN 2 ELSE 1 END", "0")
     };
 }
 
@@ -117,7 +121,7 @@ macro_rules! candidates {
 /// table to sort in.
 const TAKE_HEAD: &str = concatcp!(
     sqlite_lanes!(),
-    take!("1"),
+    take!("1", "1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
@@ -141,12 +145,15 @@ const TAKE_FREE: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
      next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
     ", taken AS (",
-    take!("1"),
+    take!("1", "1"),
     "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
-     FROM taken) SELECT ",
+     FROM taken), begun AS (",
+    into_runs!(),
+    "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
+     'running', ?10 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -198,7 +205,13 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
     "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
      claimed_at, version, queue FROM taken WHERE was_lane = '' UNION ALL \
      SELECT scope, 'task', id, events, 'review_claimed', claimed_by, NULL, claimed_at, version, \
-     queue FROM taken) SELECT ",
+     queue FROM taken), lapsed AS (UPDATE runs SET outcome = 'lapsed', ended_by = 'release', \
+     ended_at = taken.claimed_at FROM taken WHERE taken.was_lane = '' \
+     AND runs.task_id = taken.id AND runs.run = taken.run - 1 AND runs.outcome = 'running'), \
+     begun AS (",
+    into_runs!(),
+    "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
+     'running', ?10 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -227,6 +240,20 @@ const RECORD: Sql = Sql::OnlySqlite(concat!(
      FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
 ));
 
+/// The run of a claim, which is found in the same way.
+const BEGIN: Sql = Sql::OnlySqlite(concat!(
+    into_runs!(),
+    "SELECT id, run, scope, CASE ?3 WHEN 'work' THEN attempt END, ?3, ?4, claimed_by, \
+     orchestrator_id, claimed_at, 'running', ?5 FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
+));
+
+/// The run of a review that has ended, when another reviewer takes the task.
+const LAPSE: Sql = Sql::OnlySqlite(
+    "UPDATE runs SET outcome = 'lapsed', ended_by = 'release', ended_at = ?3 \
+     WHERE outcome = 'running' AND (task_id, run) = \
+     (SELECT id, run - 1 FROM tasks WHERE reap_at = ?1 AND write_id = ?2)",
+);
+
 /// The queue that a role claims from: as registered in its own scope, or else the last registration
 /// in any. A caller that is confined to a scope sees the roles of that scope only.
 const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
@@ -237,23 +264,41 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
 const FLOWS: &str = "SELECT name, states, '[]', child_flow FROM flows WHERE scope = ?1 \
      ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 1000";
 
+/// A claimed task, and what is for its holder alone.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The task.
+    pub task: Task,
+    /// The token of the lease.
+    pub token: LeaseToken,
+    /// Whether it is to be worked on or reviewed.
+    pub kind: run::Kind,
+    /// What came before.
+    pub before: Before,
+}
+
 impl Store {
-    /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none.
+    /// Gives the caller a lease on the most urgent task that fits, or `None` if there is none. The
+    /// token of the lease has the secret.
     pub async fn claim_task(
         &self,
         scope: &str,
         within: Option<&str>,
         request: &ClaimRequest,
+        secret: &LeaseSecret,
         stamp: Stamp,
-    ) -> Result<Option<Task>> {
+    ) -> Result<Option<Claimed>> {
         request.check()?;
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
             let mut write = Write::new(stamp);
-            let claimed = add_claim(&mut write, scope, &source, request, expires);
-            if let Some(claimed) = first(self.commit(write).await?.take(claimed), record::read)? {
-                return Ok(Some(claimed));
+            let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
+            if let Some(task) = first(self.commit(write).await?.take(claimed), record::read)? {
+                let before = self.before(&task).await?;
+                let token = LeaseToken::new(task.run, secret);
+                let kind = kind(&source, request);
+                return Ok(Some(Claimed { task, token, kind, before }));
             }
             let [left] = self.read_by_key([looking(scope, &source, request, stamp)]).await?;
             if left.is_empty() {
@@ -305,22 +350,24 @@ impl Store {
 /// Adds a claim to a write; the answer is empty if there was nothing to claim.
 fn add_claim(
     write: &mut Write,
-    scope: &str,
-    source: &str,
+    (scope, source): (&str, &str),
     request: &ClaimRequest,
+    secret: &LeaseSecret,
     expires: Millis,
 ) -> Answer {
     let stamp = write.stamp;
-    let is_review = source == queue::PROVISIONAL;
+    let kind = kind(source, request);
+    let is_review = kind == run::Kind::Review;
     let filters = || {
         let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
         (json_unless_empty(roles), json_unless_empty(kinds))
     };
     let (sql, target, event) = if is_review {
-        (CLAIM_REVIEW, queue::PROVISIONAL, "review_claimed")
+        (CLAIM_REVIEW, source, "review_claimed")
     } else {
         (CLAIM, queue::CLAIMED, "claimed")
     };
+    let hash = secret.hash();
     if is_review {
         let (roles, kinds) = filters();
         write.run(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
@@ -337,17 +384,27 @@ fn add_claim(
         &request.orchestrator_id.0,
         stamp.now,
         expires,
+        &hash,
         stamp.write_id,
     ));
     write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
+    if is_review {
+        write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
+    }
+    write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash));
     claimed
+}
+
+/// What a claim from this queue is for.
+fn kind(source: &str, request: &ClaimRequest) -> run::Kind {
+    if is_in_place(source, request.in_place.0) { run::Kind::Review } else { run::Kind::Work }
 }
 
 /// The statement that looks whether anything is left to claim.
 fn looking(scope: &str, source: &str, request: &ClaimRequest, stamp: Stamp) -> Statement {
     let roles = json_unless_empty(&request.role_filter.0);
     let kinds = json_unless_empty(&request.type_filter.0);
-    if source == queue::PROVISIONAL {
+    if kind(source, request) == run::Kind::Review {
         return bind!(LEFT_REVIEW, scope, source, roles, kinds, stamp.now);
     }
     bind!(LEFT, scope, source, roles, kinds)

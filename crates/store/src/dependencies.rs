@@ -3,16 +3,22 @@
 //! Everything here happens in the batch that finishes, deletes, creates or edits a task, so that a
 //! task cannot begin to wait for one that is finishing at that moment.
 
-use octopoid_domain::{Task, task::blockers};
+use octopoid_domain::{
+    Task,
+    event::{Kind, NewEvent},
+    failure::AWAITING_INPUT,
+    task::blockers,
+};
 
 use crate::{
     Stamp,
     columns::Column,
     engine::{Parameter, Statement, bind},
-    journal::into_events,
+    journal::{Subject, into_events},
     locks::Lock,
     record::Layout,
     sql::Sql,
+    write::{Answer, Write},
 };
 
 /// The pairs of a task and what it waits for.
@@ -117,6 +123,40 @@ const WAIT: Sql = Sql::Differs {
 
 const SHOW: &str =
     concat!("UPDATE tasks SET blocked_by = ", show!("?1", ""), " WHERE id = ?1 AND write_id = ?2");
+
+/// Held before it is changed, for the same reason.
+const HOLD_TASK: Sql = Sql::OnlyPostgres("SELECT id FROM tasks WHERE id = ?1 FOR UPDATE");
+
+/// The task waits no longer for a person's answer, if this write has completed the question `?4` and
+/// no other question is open.
+const ANSWERED: &str = concat!(
+    "UPDATE tasks SET blocked_by = ",
+    show!("tasks.id", " AND blocker_id <> 'awaiting-input'"),
+    ", needs_intervention = 0, version = version + 1, updated_at = ?3, write_id = ?2, \
+     events = events + 1 WHERE id = ?1 \
+     AND scope = (SELECT scope FROM actions WHERE id = ?4 AND write_id = ?2) \
+     AND EXISTS (SELECT 1 FROM task_blockers \
+     WHERE task_id = ?1 AND blocker_id = 'awaiting-input') \
+     AND NOT EXISTS (SELECT 1 FROM actions AS other WHERE other.scope = tasks.scope \
+     AND other.entity_id = ?1 AND other.entity_type = 'task' AND other.action_type = 'question' \
+     AND other.status NOT IN ('completed', 'failed', 'expired')) RETURNING id"
+);
+
+const FORGET_MARKER: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
+     AND blocker_id = 'awaiting-input' \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+
+/// Adds to the write that completes a question that its task goes on; the answer is empty if it
+/// does not.
+pub(crate) fn answered(write: &mut Write, task: &str, question: &str) -> Answer {
+    let stamp = write.stamp;
+    write.run(bind!(HOLD_TASK, task));
+    let released = write.run(bind!(ANSWERED, task, stamp.write_id, stamp.now, question));
+    write.run(bind!(FORGET_MARKER, task, stamp.write_id));
+    let event = NewEvent::new(Kind::Unblocked, None).with(AWAITING_INPUT);
+    write.record(Subject::Task(task), &event);
+    released
+}
 
 /// Lets everything go on that waits for a task which this write has finished or deleted.
 pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 4] {

@@ -55,6 +55,10 @@ pub(crate) enum Subject<'a> {
     Message(&'a str),
     Action(&'a str),
     Key(&'a str),
+    Pause {
+        scope: &'a str,
+        target: &'a str,
+    },
     /// All keys of a scope that the write has revoked.
     RevokedKeys(&'a str),
 }
@@ -122,6 +126,7 @@ const FLOW: &str = recording!("flow", "flows", "name", "name = ?1 AND scope = ?7
 const MESSAGE: &str = recording!("message", "messages", "id", "id = ?1");
 const ACTION: &str = recording!("action", "actions", "id", "id = ?1");
 const KEY: &str = recording!("key", "api_keys", "id", "id = ?1");
+const PAUSE: &str = recording!("pause", "pauses", "target", "target = ?1 AND scope = ?7");
 const REVOKED_KEYS: &str =
     recording!("key", "api_keys", "id", "scope = ?1 AND revoked_at IS NOT NULL");
 
@@ -152,6 +157,11 @@ pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) ->
         Subject::Message(id) => about(MESSAGE, id, event, stamp),
         Subject::Action(id) => about(ACTION, id, event, stamp),
         Subject::Key(id) => about(KEY, id, event, stamp),
+        Subject::Pause { scope, target } => {
+            let mut statement = about(PAUSE, target, event, stamp);
+            statement.parameters.push(scope.into());
+            statement
+        }
         Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope, event, stamp),
     }
 }

@@ -1,16 +1,22 @@
 //! Taking back claims whose lease has ended.
 
+use std::collections::BTreeSet;
+
+use const_format::concatcp;
 use octopoid_domain::{
     Millis, Task,
     change::Change,
-    decide::{Request, decide},
+    decide::{Decision, Request, decide},
+    run::Run,
 };
 
 use crate::{
-    EngineError, Result, Stamp, Store, StoreError,
+    EngineError, Result, Sql, Stamp, Store, StoreError, all,
     changes::{CurrentTask, add_change, find_to_change, found},
     engine::{Row, bind},
+    record::Columns as _,
     row::RowReader,
+    runs::runs_found,
     write::Write,
 };
 
@@ -20,6 +26,31 @@ const LAPSED: &str = find_to_change!(
     "reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
      ORDER BY reap_at, write_id, seq LIMIT ?5"
 );
+
+/// The runs of the same leases.
+const LAPSED_RUNS: &str = concatcp!(
+    "SELECT ",
+    Run::NAMES,
+    " FROM runs WHERE (task_id, run) IN (SELECT id, lease_run FROM tasks \
+     WHERE reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
+     ORDER BY reap_at, write_id, seq LIMIT ?5)"
+);
+
+/// Ends delays, a stretch at a time. Nothing was decided, so the version stays.
+macro_rules! due {
+    ($locking:literal) => {
+        concat!(
+            "UPDATE tasks SET not_before = NULL, write_id = ?2 WHERE not_before <= ?1 \
+             AND seq IN (SELECT seq FROM tasks WHERE not_before <= ?1 \
+             ORDER BY not_before LIMIT ?3",
+            $locking,
+            ") RETURNING scope"
+        )
+    };
+}
+
+const END_DELAYS: Sql =
+    Sql::Differs { sqlite: due!(""), postgres: due!(" FOR UPDATE SKIP LOCKED") };
 
 /// A walk over the claims whose lease ended before an instant, page by page. What cannot be taken
 /// back is passed over once.
@@ -65,14 +96,20 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Released> {
         let [reap_at, write_id, seq] = lapses.after;
-        let look = bind!(LAPSED, lapses.ended_before, reap_at, write_id, seq, limit);
-        let [rows] = self.read([look]).await?;
+        let before = lapses.ended_before;
+        let [rows, runs] = self
+            .read([
+                bind!(LAPSED, before, reap_at, write_id, seq, limit),
+                bind!(LAPSED_RUNS, before, reap_at, write_id, seq, limit),
+            ])
+            .await?;
+        let runs = runs_found(runs)?;
         let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < limit;
         let mut released = Released { is_last, ..Released::default() };
         let mut after = lapses.after;
         let mut page = Vec::new();
         for row in rows {
-            let (place, id, claim) = read(row, stamp)?;
+            let (place, id, claim) = read(row, &runs, stamp)?;
             after = place;
             match claim {
                 Ok(claim) => page.push(claim),
@@ -99,6 +136,19 @@ impl Store {
         Ok(released)
     }
 
+    /// Makes tasks claimable whose delay has ended, at most `limit`. Returns how many.
+    pub async fn end_delays(&self, limit: i64, stamp: Stamp) -> Result<i64> {
+        let mut write = Write::new(stamp);
+        let ended = write.run(bind!(END_DELAYS, stamp.now, stamp.write_id, limit));
+        let scopes = self.commit(write).await?.take(ended);
+        let scopes = all(scopes, |row| RowReader::new(row).next::<String>())?;
+        let count = i64::try_from(scopes.len()).unwrap_or(i64::MAX);
+        for scope in scopes.into_iter().collect::<BTreeSet<_>>() {
+            self.hints.tell(&scope);
+        }
+        Ok(count)
+    }
+
     /// Writes the changes of several tasks in one batch, and returns those that were made. A task
     /// that was renewed or submitted in between has another version and is left alone.
     async fn release(&self, page: &[Lapsed], stamp: Stamp) -> Result<Vec<Task>> {
@@ -115,14 +165,18 @@ impl Store {
 }
 
 /// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
-fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
+fn read(mut row: Row, runs: &[Run], stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
     let rest = row.split_off(row.len().min(4));
     let mut row = RowReader::new(row);
     let place = [row.next()?, row.next()?, row.next()?];
     let id = row.next()?;
     let claim = found(rest).and_then(|was| {
-        let change = decide(&was.task, &Request::Release, None, stamp.now)?;
-        Ok(Lapsed { was, change })
+        let was = was.with_lease(runs);
+        let request = Request::Release;
+        match decide(&was.situation(&request, &[], stamp), &request)? {
+            Decision::Change(change) => Ok(Lapsed { was, change: *change }),
+            Decision::AsItIs => Err(StoreError::Corrupt("a lapse was made before")),
+        }
     });
     Ok((place, id, claim))
 }

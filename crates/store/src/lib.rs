@@ -24,6 +24,7 @@ mod hints;
 mod journal;
 mod keys;
 pub mod lapses;
+mod leases;
 pub mod lists;
 mod locks;
 pub mod messages;
@@ -31,11 +32,13 @@ mod migrate;
 pub mod orchestrators;
 mod outgoing;
 mod patch;
+mod pauses;
 mod poll;
 pub mod projects;
 mod record;
 mod roles;
 mod row;
+mod runs;
 mod sql;
 mod stamp;
 mod tasks;
@@ -50,10 +53,13 @@ use engine::{Rows, SharedEngine, Statement};
 use gate::Gate;
 use health::Watched;
 
+pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use events::Events;
 pub use hints::{Hints, Watch};
+pub use leases::Renewed;
 pub use outgoing::Hint;
+pub use runs::Before;
 pub use sql::Sql;
 pub use stamp::Stamp;
 
@@ -86,6 +92,15 @@ pub enum StoreError {
         found: i64,
         /// The newest version this server knows.
         known: i64,
+    },
+    /// The database was made by a build before the first release.
+    #[error(
+        "the database has schema version {found}, that of a build before the first release, which \
+         this server cannot migrate: start with an empty database"
+    )]
+    Unreleased {
+        /// The version in the database.
+        found: i64,
     },
     /// Rows from elsewhere are being put in, or were and not all of them.
     #[error(

@@ -16,6 +16,11 @@ use crate::{
     sql::Sql,
 };
 
+/// Versions up to this one are those of builds before the first release, whose schemas differ from
+/// build to build. Editing a migration in place raises this by the number of
+/// migrations.
+pub(crate) const UNRELEASED: i64 = 2;
+
 /// A step from one version of the schema to the next. One that was released never changes.
 struct Migration {
     sqlite: &'static str,
@@ -24,17 +29,17 @@ struct Migration {
     readable_from: i64,
 }
 
-/// From version 1.
+/// From version [`UNRELEASED`] + 1 on.
 const MIGRATIONS: [Migration; 2] = [
     Migration {
         sqlite: include_str!("migrations/0001_tasks.sql"),
         postgres: include_str!("migrations/0001_tasks.postgres.sql"),
-        readable_from: 1,
+        readable_from: 3,
     },
     Migration {
         sqlite: include_str!("migrations/0002_nouns.sql"),
         postgres: include_str!("migrations/0002_nouns.postgres.sql"),
-        readable_from: 2,
+        readable_from: 4,
     },
 ];
 
@@ -70,7 +75,7 @@ const FOREIGN: Sql = Sql::OnlySqlite(
 
 /// The newest schema version this server knows.
 pub(crate) fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    i64::try_from(MIGRATIONS.len()).map_or(i64::MAX, |count| UNRELEASED + count)
 }
 
 impl Store {
@@ -80,15 +85,17 @@ impl Store {
     pub async fn migrate(&self, now: Millis) -> Result<(i64, i64)> {
         self.write_holding(vec![Lock::schema()], vec![bind!(CREATE)]).await?;
         let before = self.version().await?;
-        let mut found = before;
-        while let Some(next) = usize::try_from(found).ok().and_then(|index| MIGRATIONS.get(index)) {
+        let mut found = before.max(UNRELEASED);
+        while let Some(next) =
+            usize::try_from(found - UNRELEASED).ok().and_then(|index| MIGRATIONS.get(index))
+        {
             let mut batch = vec![bind!(ENTER, found + 1, now, next.readable_from)];
             batch.extend(next.statements());
             match self.write_holding(vec![Lock::schema()], batch).await {
                 Ok(_) => found += 1,
                 // Another server was faster; what it has done need not be done again.
                 Err(StoreError::Engine(EngineError::Constraint(text))) => {
-                    let current = self.version().await?;
+                    let current = self.version().await?.max(UNRELEASED);
                     if current == found {
                         return Err(EngineError::Constraint(text).into());
                     }
@@ -135,6 +142,9 @@ impl Store {
             Ok((row.next()?, row.next()?))
         };
         let (found, readable_from): (i64, i64) = first(rows, versions)?.unwrap_or_default();
+        if (1..=UNRELEASED).contains(&found) {
+            return Err(StoreError::Unreleased { found });
+        }
         if found == UNFINISHED {
             return Err(StoreError::Unfinished);
         }

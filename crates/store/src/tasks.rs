@@ -24,6 +24,7 @@ use crate::{
     locks::Lock,
     record::{self, Columns as _, Layout, binding, parameters, record},
     row::RowReader,
+    runs,
     write::{Answer, Write},
 };
 
@@ -41,6 +42,8 @@ record!(Task {
         branch,
         version,
         blocked_by,
+        run,
+        attempt,
     }
     /// What never changes.
     Fixed {
@@ -65,6 +68,14 @@ record!(Task {
         submitted_at,
         completed_at,
         updated_at,
+        lease_run,
+        accepted_attempt,
+        failure_count,
+        lapse_count,
+        setback_count,
+        not_before,
+        cancel_requested_at,
+        usage,
     }
     /// What only an update changes.
     Details {
@@ -86,6 +97,7 @@ record!(Task {
         hooks,
         flow,
         flow_overrides,
+        max_attempts,
         content,
     }
 });
@@ -111,12 +123,12 @@ const PROJECT: &str = "FROM projects WHERE id = ?3 AND (scope = ?2 OR scope IS N
 /// The first parameter of [`INSERT`] that is a column's.
 const FIRST: usize = 9;
 
-/// A project lends its branch. Events and versions go on where those of an earlier task of this id
-/// ended.
+/// A project lends its branch. Events, versions and runs go on where those of an earlier task of
+/// this id ended.
 macro_rules! insert {
     ($condition:expr) => {
         concatcp!(
-            "INSERT INTO tasks (branch, version, write_id, events, is_awaited, ",
+            "INSERT INTO tasks (branch, version, run, attempt, write_id, events, is_awaited, ",
             Fixed::NAMES,
             ", ",
             State::NAMES,
@@ -125,7 +137,9 @@ macro_rules! insert {
             ") SELECT COALESCE((SELECT NULLIF(branch, '') ",
             PROJECT,
             "), ?4), COALESCE((SELECT version FROM events WHERE subject = ?1 \
-             AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, ?5, \
+             AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, \
+             (SELECT COALESCE(MAX(run), 0) FROM runs WHERE task_id = ?1), \
+             (SELECT COALESCE(MAX(attempt), 0) FROM runs WHERE task_id = ?1), ?5, \
              (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE subject = ?1 \
              AND seq IS NOT NULL), \
              CASE WHEN EXISTS (SELECT 1 FROM task_blockers WHERE scope = ?2 \
@@ -139,7 +153,7 @@ macro_rules! insert {
             PROJECT,
             "))",
             $condition,
-            " ON CONFLICT DO NOTHING RETURNING branch, version"
+            " ON CONFLICT DO NOTHING RETURNING branch, version, run, attempt"
         )
     };
 }
@@ -234,7 +248,13 @@ impl Store {
         };
         let Some(found) = found else {
             let mut row = RowReader::new(row);
-            return Ok(Task { branch: row.next()?, version: row.next()?, ..new });
+            return Ok(Task {
+                branch: row.next()?,
+                version: row.next()?,
+                run: row.next()?,
+                attempt: row.next()?,
+                ..new
+            });
         };
         first(answers.take(found), record::read)?.ok_or_else(|| not_found(&new.id))
     }
@@ -298,6 +318,7 @@ impl Store {
         write.run_all(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
         write.run_all(dependencies::release_dependents(id, stamp));
         write.run(dependencies::wait_no_more(id, stamp));
+        write.run_all(runs::forget(id, stamp));
         write.run(bind!(DELETE, id, stamp.write_id));
         let deleted = first(self.commit(write).await?.take(marked), record::read::<Task>)?;
         let deleted = deleted.ok_or_else(|| not_found(id))?;

@@ -6,10 +6,15 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use octopoid_domain::{
-    Millis, Refusal, Task, decide::Request, event::Event, input::parse_body, task::NewTask,
+    Millis, Refusal, Task,
+    decide::Request,
+    event::Event,
+    input::parse_body,
+    lease::LeaseSecret,
+    task::{ClaimRequest, NewTask},
 };
 use octopoid_store::{
-    Result, Sql, Stamp, Store, StoreError,
+    Claimed, Renewed, Result, Sql, Stamp, Store, StoreError,
     engine::{Parameter, Rows, SharedEngine, Statement},
     lapses::Lapses,
     lists::{Filter, Listed, Page},
@@ -90,6 +95,13 @@ impl World {
         Stamp::new(mixed ^ (mixed >> 31), self.now())
     }
 
+    /// The secret of a lease token that no other of this world has.
+    pub fn secret(&self) -> LeaseSecret {
+        let mut random = [0; 16];
+        random[..8].copy_from_slice(&self.stamp().write_id.to_le_bytes());
+        LeaseSecret::new(random)
+    }
+
     /// Someone creates a task that says no more than it must.
     pub async fn creates(&self, id: &str) -> Result<Task> {
         self.creates_with(id, json!({})).await
@@ -127,10 +139,23 @@ impl World {
     pub async fn claims_in(&self, scope: &str, fields: Value) -> Result<Option<Task>> {
         let body = json!({ "agent_name": AGENT, "orchestrator_id": MACHINE });
         let request = read(&merged(body, fields))?;
-        match self.store.claim_task(scope, None, &request, self.stamp()).await? {
-            Some(task) => self.stored(task).await.map(Some),
-            None => Ok(None),
+        let claimed = self.leases(scope, &request).await?;
+        Ok(claimed.map(|claimed| claimed.task))
+    }
+
+    /// The agent claims with these fields in its request, and keeps what is for it alone.
+    pub async fn claims_leased(&self, fields: Value) -> Result<Option<Claimed>> {
+        let body = json!({ "agent_name": AGENT, "orchestrator_id": MACHINE });
+        self.leases(SCOPE, &read(&merged(body, fields))?).await
+    }
+
+    async fn leases(&self, scope: &str, request: &ClaimRequest) -> Result<Option<Claimed>> {
+        let secret = self.secret();
+        let claimed = self.store.claim_task(scope, None, request, &secret, self.stamp()).await?;
+        if let Some(claimed) = &claimed {
+            self.stored(claimed.task.clone()).await?;
         }
+        Ok(claimed)
     }
 
     /// Agents claim until nothing is left that fits; these are the ids in the order they came.
@@ -172,7 +197,28 @@ impl World {
 
     /// The agent hands in with exactly this body.
     pub async fn submits_with(&self, id: &str, body: Value) -> Result<Task> {
-        self.changes(id, Request::Submit(read(&body)?)).await
+        self.changes(id, Request::Submit(Box::new(read(&body)?))).await
+    }
+
+    /// The agent reports a failure with exactly this body.
+    pub async fn fails_with(&self, id: &str, body: Value) -> Result<Task> {
+        self.changes(id, Request::Fail(Box::new(read(&body)?))).await
+    }
+
+    /// The agent renews its lease with exactly this body.
+    pub async fn renews_with(&self, id: &str, body: Value) -> Result<Renewed> {
+        self.store.renew_task(id, None, &read(&body)?, self.stamp()).await
+    }
+
+    /// A person cancels.
+    pub async fn cancels(&self, id: &str) -> Result<Task> {
+        let body = json!({ "by": "person", "reason": "not wanted" });
+        self.changes(id, Request::Cancel(read(&body)?)).await
+    }
+
+    /// A person takes a task up again.
+    pub async fn retries(&self, id: &str) -> Result<Task> {
+        self.changes(id, Request::Retry(read(&json!({ "by": "person" }))?)).await
     }
 
     /// A reviewer accepts.

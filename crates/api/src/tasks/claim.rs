@@ -6,8 +6,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{Either, select};
-use octopoid_domain::{ClaimedTask, TaskView, task::ClaimRequest};
-use octopoid_store::Watch;
+use octopoid_domain::{ClaimedTask, run, task::ClaimRequest};
+use octopoid_store::{Claimed, Watch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,7 +34,7 @@ const REST_MS: u64 = 100;
 /// without `error`; with `Prefer: wait=N`, only after N seconds without a task, at most 50.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task")),
-    responses((status = 200, body = TaskView), Problems))]
+    responses((status = 200, body = ClaimedTask), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
     caller: Caller,
@@ -54,7 +54,8 @@ pub(crate) async fn claim_task(
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until_ms = app.elapsed_ms().saturating_add(wait.ms());
     let claimed = loop {
-        let claimed = app.store.claim_task(scope, within, &request, app.stamp()).await;
+        let (secret, stamp) = (app.lease_secret(), app.stamp());
+        let claimed = app.store.claim_task(scope, within, &request, &secret, stamp).await;
         if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
             // What failed for this one would fail for the others that wait.
             watch.found_nothing();
@@ -66,15 +67,29 @@ pub(crate) async fn claim_task(
             break claimed;
         }
     };
-    let response = if let Some(task) = claimed {
-        let claimed = ClaimedTask::from(task);
-        audit::task("task.claimed", &caller, claimed.0.claimed_by.as_deref(), &claimed.0);
+    let response = if let Some(claimed) = claimed {
+        let claimed = shown(claimed);
+        audit::task("task.claimed", &caller, claimed.task.claimed_by.as_deref(), &claimed.task);
         Json(claimed).into_response()
     } else {
         let nothing = Nothing { message: "No tasks available" };
         (StatusCode::NOT_FOUND, Json(nothing)).into_response()
     };
     Ok(wait.applied(response))
+}
+
+/// A claim as its holder sees it.
+fn shown(claimed: Claimed) -> ClaimedTask {
+    let Claimed { task, token, kind, before } = claimed;
+    let checkpoint = before.checkpoint.and_then(|text| serde_json::from_str(&text).ok());
+    ClaimedTask {
+        lease_token: token.to_string(),
+        attempt: (kind == run::Kind::Work).then_some(task.attempt),
+        feedback: before.feedback,
+        checkpoint: checkpoint.unwrap_or_default(),
+        previous: before.previous.map(Into::into),
+        task: task.into(),
+    }
 }
 
 /// Waits for a reason to look again, until the monotonic clock shows `until_ms`. `false` if

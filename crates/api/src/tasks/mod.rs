@@ -1,21 +1,25 @@
 //! The queue.
 
 pub(crate) mod accept;
+pub(crate) mod cancel;
 pub(crate) mod claim;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod fail;
 pub(crate) mod force_queue;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod hooks;
 pub(crate) mod list;
 pub(crate) mod reject;
+pub(crate) mod renew;
 pub(crate) mod requeue;
+pub(crate) mod retry;
 pub(crate) mod submit;
 pub(crate) mod update;
 
 use axum::routing::{MethodRouter, get};
-use octopoid_domain::{TaskView, decide::Request};
+use octopoid_domain::{Refusal, TaskView, decide::Request, report::RunResult};
 
 use crate::{app::App, audit, auth::Caller, json::Json, openapi::Answer, query::Segment};
 
@@ -32,6 +36,14 @@ async fn make_step(
     let task = app.store.change_task(id, caller.within(), request, app.stamp()).await?.into();
     audit::task(event, caller, agent, &task);
     Ok(Json(task))
+}
+
+/// Makes the result of a run fit for the store: a long patch is cut, and what is too large all the
+/// same is refused.
+fn fit_result(app: &App, result: &mut Option<RunResult>) -> Result<(), Refusal> {
+    let Some(result) = result else { return Ok(()) };
+    result.cut_patch(app.settings.patch_bytes_max);
+    result.check(app.settings.result_bytes_max)
 }
 
 /// The operations on a task whose id is `claim`: only the POST of that path is taken.

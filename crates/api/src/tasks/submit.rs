@@ -7,13 +7,15 @@ use crate::{
     body::Body,
     openapi::{Answer, Problems},
     query::Segment,
-    tasks::make_step,
+    tasks::{fit_result, make_step},
 };
 
 /// Submit work.
 ///
 /// The task moves to `provisional` for review, or to `needs_continuation` if the agent has used up
-/// its turns.
+/// its turns. With the lease token of the claim, work is accepted after the lease has expired, as
+/// long as nobody else has claimed the task. The same request again is answered with the task as it
+/// is.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/submit", tag = "tasks", request_body = Submit,
     params(("id" = String, Path, description = "The task.")),
     responses((status = 200, body = TaskView), Problems))]
@@ -21,9 +23,10 @@ pub(crate) async fn submit_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    Body(body): Body<Submit>,
+    Body(mut body): Body<Submit>,
 ) -> Answer<TaskView> {
     let agent = body.agent_name.0.clone();
-    let request = Request::Submit(body);
+    fit_result(&app, &mut body.result)?;
+    let request = Request::Submit(Box::new(body));
     make_step(&app, &caller, &id, &request, "task.submitted", agent.as_deref()).await
 }

@@ -32,7 +32,7 @@ pub(crate) async fn thirty_two_clients_share_the_tasks_without_a_quarrel(edge: E
             // Any status but 200 and the 404 that says "nothing" is an error here.
             while let Some(task) = client.claim_task(&claim_by(&agent)).await? {
                 ensure!(task.claimed_by.as_deref() == Some(&*agent), "{task:?}");
-                claimed.push(task.id);
+                claimed.push(task.id.clone());
             }
             Ok(claimed)
         });

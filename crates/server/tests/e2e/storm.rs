@@ -34,7 +34,7 @@ async fn sixty_four_clients_share_two_thousand_tasks_without_a_quarrel() {
             // Any status but 200 and the 404 that says "nothing" is an error here.
             while let Some(task) = client.claim_task(&claim_by(&agent)).await.unwrap() {
                 assert_eq!(task.claimed_by.as_deref(), Some(&*agent));
-                claimed.push(task.id);
+                claimed.push(task.id.clone());
                 assert!(claimed.len() <= TASKS, "tasks are handed out again and again");
             }
             claimed

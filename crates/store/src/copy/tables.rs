@@ -8,9 +8,9 @@ use crate::{
     columns::{Column, Kind},
     counts, dependencies, drafts,
     engine::{PARAMETERS_MAX, Parameter, Row, Statement, Value},
-    flows, journal, keys, messages, orchestrators, projects,
+    flows, journal, keys, messages, orchestrators, pauses, projects,
     record::Layout,
-    roles, tasks,
+    roles, runs, tasks,
 };
 
 /// A table of the schema.
@@ -31,11 +31,14 @@ pub struct Table {
 }
 
 /// All tables, in the order in which they are copied.
-const LAYOUTS: [Layout; 13] = [
+const LAYOUTS: [Layout; 17] = [
     projects::TABLE,
     drafts::TABLE,
     tasks::TABLE,
     dependencies::TABLE,
+    runs::TABLE,
+    runs::OUTPUTS,
+    runs::LOGS,
     counts::TABLE,
     journal::TABLE,
     journal::START_TABLE,
@@ -45,6 +48,7 @@ const LAYOUTS: [Layout; 13] = [
     flows::TABLE,
     roles::TABLE,
     keys::TABLE,
+    pauses::TABLE,
 ];
 
 /// The texts are made of these constants once, and are as constant as they are.
@@ -60,8 +64,9 @@ pub(super) fn analyzing() -> Statement {
     Statement { sql: Sql::OnlyPostgres(&ANALYZE), parameters: Vec::new() }
 }
 
-/// All tables of the schema, but the one that tells its version, and the one that tells when its
-/// servers were available: the server that opens the copy was not, until then.
+/// All tables of the schema, but the one that tells its version, the one that tells when its servers
+/// were available (the server that opens the copy was not, until then), and the memory of
+/// idempotency keys, which holds lease tokens.
 pub fn tables() -> &'static [Table] {
     &TABLES
 }

@@ -49,8 +49,12 @@ pub(crate) const LOOK_MAX: i64 = 10_000;
 const APART_MAX: usize = 8;
 
 /// The parts of the queue index that hold unfinished tasks of any queue.
-const UNFINISHED: [&str; 3] =
-    ["queue < 'done'", "queue > 'done' AND queue < 'failed'", "queue > 'failed'"];
+const UNFINISHED: [&str; 4] = [
+    "queue < 'cancelled'",
+    "queue > 'cancelled' AND queue < 'done'",
+    "queue > 'done' AND queue < 'failed'",
+    "queue > 'failed'",
+];
 
 /// The ranks that `claim_rank` gives to P0, P1, P2, P3 and everything else.
 const RANKS: [(i64, Option<&str>); 5] =

@@ -45,12 +45,23 @@ CREATE TABLE tasks (
     scope TEXT COLLATE "C" NOT NULL,
     needs_intervention BIGINT NOT NULL,
     claimed_in TEXT COLLATE "C",
+    run BIGINT NOT NULL DEFAULT 0,
+    attempt BIGINT NOT NULL DEFAULT 0,
+    lease_run BIGINT,
+    accepted_attempt BIGINT,
+    failure_count BIGINT NOT NULL DEFAULT 0,
+    lapse_count BIGINT NOT NULL DEFAULT 0,
+    setback_count BIGINT NOT NULL DEFAULT 0,
+    max_attempts BIGINT,
+    not_before BIGINT,
+    cancel_requested_at BIGINT,
+    usage TEXT COLLATE "C",
     write_id BIGINT NOT NULL,
     events BIGINT NOT NULL,
     is_awaited BIGINT NOT NULL,
     claim_lane TEXT COLLATE "C" GENERATED ALWAYS AS (
-        CASE WHEN blocked_by IS NULL
-            AND queue NOT IN ('claimed', 'done', 'failed')
+        CASE WHEN blocked_by IS NULL AND not_before IS NULL AND cancel_requested_at IS NULL
+            AND queue NOT IN ('claimed', 'done', 'failed', 'cancelled')
         THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
             THEN '' ELSE COALESCE(role, '') || chr(31) || COALESCE(type, '') END END) STORED,
     claim_rank BIGINT GENERATED ALWAYS AS (
@@ -85,11 +96,13 @@ CREATE INDEX tasks_by_queue ON tasks (scope, queue, (seq + 0)) INCLUDE (seq);
 
 -- Serves lists of finished tasks. Each rank is in the order of creation.
 CREATE INDEX tasks_finished ON tasks (scope, queue, claim_rank, (seq + 0))
-    WHERE queue = 'done' OR queue = 'failed';
+    WHERE queue = 'done' OR queue = 'failed' OR queue = 'cancelled';
 
 CREATE INDEX tasks_by_reap_at ON tasks (reap_at, write_id) WHERE reap_at IS NOT NULL;
 
 CREATE INDEX tasks_flagged ON tasks (scope, claim_rank, (seq + 0)) WHERE needs_intervention = 1;
+
+CREATE INDEX tasks_by_not_before ON tasks (not_before) WHERE not_before IS NOT NULL;
 
 CREATE INDEX tasks_by_project ON tasks (project_id, claim_rank, (seq + 0))
     WHERE project_id IS NOT NULL;
@@ -103,6 +116,60 @@ CREATE TABLE task_blockers (
 );
 
 CREATE INDEX task_blockers_by_task ON task_blockers (task_id, position);
+
+CREATE TABLE runs (
+    task_id TEXT COLLATE "C" NOT NULL,
+    run BIGINT NOT NULL,
+    scope TEXT COLLATE "C" NOT NULL,
+    attempt BIGINT,
+    kind TEXT COLLATE "C" NOT NULL,
+    source TEXT COLLATE "C" NOT NULL,
+    agent TEXT COLLATE "C",
+    orchestrator_id TEXT COLLATE "C",
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    outcome TEXT COLLATE "C" NOT NULL,
+    reason TEXT COLLATE "C",
+    message TEXT COLLATE "C",
+    usage TEXT COLLATE "C",
+    summary TEXT COLLATE "C",
+    failed_checks TEXT COLLATE "C",
+    is_rejected BIGINT NOT NULL DEFAULT 0,
+    progress TEXT COLLATE "C",
+    ended_by TEXT COLLATE "C",
+    token_hash TEXT COLLATE "C" NOT NULL,
+    key_hash TEXT COLLATE "C",
+    heard BIGINT,
+    PRIMARY KEY (task_id, run)
+);
+
+-- A run is written when it begins, when it is reported on, and when it ends.
+ALTER TABLE runs SET (
+    fillfactor = 80,
+    autovacuum_vacuum_scale_factor = 0.01,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0
+);
+
+CREATE INDEX runs_running ON runs (scope, task_id) WHERE outcome = 'running';
+
+CREATE TABLE run_outputs (
+    task_id TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    run BIGINT NOT NULL,
+    body TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (task_id, kind, run)
+);
+
+CREATE TABLE run_logs (
+    task_id TEXT COLLATE "C" NOT NULL,
+    run BIGINT NOT NULL,
+    start BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    body TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (task_id, run, start)
+);
 
 CREATE TABLE finished_counts (
     scope TEXT COLLATE "C" NOT NULL,

@@ -57,6 +57,11 @@ CREATE TABLE orchestrators (
     version TEXT COLLATE "C",
     capabilities TEXT COLLATE "C",
     scope TEXT COLLATE "C" NOT NULL,
+    slots BIGINT,
+    busy BIGINT,
+    roles TEXT COLLATE "C",
+    queues TEXT COLLATE "C",
+    pools TEXT COLLATE "C",
     write_id BIGINT NOT NULL DEFAULT 0
 );
 
@@ -140,6 +145,34 @@ CREATE TABLE roles (
 );
 
 CREATE INDEX roles_by_scope ON roles (scope, (name || ''));
+
+CREATE TABLE pauses (
+    scope TEXT COLLATE "C" NOT NULL,
+    target TEXT COLLATE "C" NOT NULL,
+    until BIGINT,
+    reason TEXT COLLATE "C" NOT NULL,
+    paused_by TEXT COLLATE "C" NOT NULL,
+    is_automatic BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    write_id BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (scope, target)
+);
+
+CREATE TABLE idempotency (
+    scope TEXT COLLATE "C" NOT NULL,
+    route TEXT COLLATE "C" NOT NULL,
+    key TEXT COLLATE "C" NOT NULL,
+    body_hash TEXT COLLATE "C" NOT NULL,
+    status BIGINT NOT NULL,
+    subject TEXT COLLATE "C",
+    run BIGINT,
+    token TEXT COLLATE "C",
+    at BIGINT NOT NULL,
+    write_id BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (scope, route, key)
+);
+
+CREATE INDEX idempotency_by_at ON idempotency (at);
 
 -- Only hashes are kept. A revoked key keeps its row: a scope that ever had a key is not handed
 -- another one unasked.

@@ -1,6 +1,6 @@
 //! Registering and finding roles.
 
-use octopoid_domain::{Millis, role::Role, task::ClaimRequest};
+use octopoid_domain::{Millis, lease::LeaseSecret, role::Role, task::ClaimRequest};
 use serde_json::json;
 
 use crate::{
@@ -78,12 +78,13 @@ async fn a_claim_takes_from_where_its_first_role_claims_in_whatever_scope_it_is_
     world.creates("submitted", "t", "provisional").await;
     let claim = json!({"orchestrator_id": "o", "agent_name": "a", "role_filter": "review"});
     let claim: ClaimRequest = read(&claim);
-    let claimed = world.store.claim_task("t", None, &claim, world.at(2)).await?;
-    ensure_eq!(claimed.map(|task| task.id).as_deref(), Some("submitted"));
+    let secret = LeaseSecret::new([0; 16]);
+    let claimed = world.store.claim_task("t", None, &claim, &secret, world.at(2)).await?;
+    ensure_eq!(claimed.map(|claimed| claimed.task.id).as_deref(), Some("submitted"));
 
     // For the holder of a key, another tenant's role says nothing.
-    let claimed = world.store.claim_task("t", Some("t"), &claim, world.at(3)).await?;
-    ensure_eq!(claimed.map(|task| task.id).as_deref(), Some("fresh"));
+    let claimed = world.store.claim_task("t", Some("t"), &claim, &secret, world.at(3)).await?;
+    ensure_eq!(claimed.map(|claimed| claimed.task.id).as_deref(), Some("fresh"));
     Ok(())
 }
 

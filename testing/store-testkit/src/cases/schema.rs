@@ -18,6 +18,7 @@ use crate::{Failure, Verdict, World, ensure, ensure_eq};
 cases! {
     migrating_again_changes_nothing,
     a_database_from_a_newer_server_is_refused_untouched,
+    a_database_of_a_build_before_the_first_release_is_refused,
     a_database_that_is_being_filled_is_refused,
     a_failed_batch_leaves_nothing_behind,
     a_broken_statement_is_a_bug_and_not_a_refusal,
@@ -69,6 +70,22 @@ async fn a_database_from_a_newer_server_is_refused_untouched(world: &World) -> V
     }
     let after = (world.runs(SCHEMA, vec![]).await?, world.runs(VERSIONS, vec![]).await?);
     ensure_eq!(after, before, "the schema and its versions");
+    Ok(())
+}
+
+async fn a_database_of_a_build_before_the_first_release_is_refused(world: &World) -> Verdict {
+    const OLD: &str = "DELETE FROM schema_versions";
+    const ENTER: &str = "INSERT INTO schema_versions (version, applied_at, readable_from) \
+         VALUES (1, 0, 1), (2, 0, 2)";
+    world.runs(OLD, vec![]).await?;
+    world.runs(ENTER, vec![]).await?;
+    let before = world.runs(SCHEMA, vec![]).await?;
+    for answer in [world.store.migrate(Millis(5)).await.map(drop), world.store.check_ready().await]
+    {
+        let is_refused = matches!(answer, Err(StoreError::Unreleased { found: 2 }));
+        ensure!(is_refused, "expected a refusal, found {answer:?}");
+    }
+    ensure_eq!(world.runs(SCHEMA, vec![]).await?, before, "the schema");
     Ok(())
 }
 

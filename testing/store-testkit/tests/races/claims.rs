@@ -56,8 +56,9 @@ async fn share_out(arena: &Arena, servers: &[Store], agents: usize, tasks: usize
             loop {
                 begun.fetch_add(1, Ordering::SeqCst);
                 // An error would be a false conflict: there is a task, or there is none.
-                match server.claim_task(SCOPE, None, &request, world.stamp()).await? {
-                    Some(task) => mine.push((task.id, task.claim.by)),
+                let (secret, stamp) = (world.secret(), world.stamp());
+                match server.claim_task(SCOPE, None, &request, &secret, stamp).await? {
+                    Some(claimed) => mine.push((claimed.task.id, claimed.task.claim.by)),
                     // This claim is over and took nothing.
                     None => return Ok((mine, begun.fetch_sub(1, Ordering::SeqCst) - 1)),
                 }
@@ -123,11 +124,13 @@ async fn eight_claims_at_once_take_the_eight_most_urgent_tasks() {
     waiting.sort();
     for round in waiting.chunks(AT_ONCE) {
         let claims = (0..AT_ONCE).map(|agent| {
-            let (server, stamp) = (servers[agent % servers.len()].clone(), world.stamp());
-            async move { server.claim_task(SCOPE, None, &claim("a"), stamp).await }
+            let server = servers[agent % servers.len()].clone();
+            let (secret, stamp) = (world.secret(), world.stamp());
+            async move { server.claim_task(SCOPE, None, &claim("a"), &secret, stamp).await }
         });
         let claimed = at_once(claims.collect()).await;
-        let claimed = claimed.into_iter().map(|answer| answer.unwrap().expect("tasks are left").id);
+        let claimed =
+            claimed.into_iter().map(|answer| answer.unwrap().expect("tasks are left").task.id);
         let mut claimed: Vec<_> = claimed.collect();
         claimed.sort();
         let mut expected: Vec<_> = round.iter().map(|(_, id)| id.clone()).collect();

@@ -80,7 +80,8 @@ fn idle(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The time from sending a request to one server to the arrival of its event from another.
+/// The time from sending a request to one server to the arrival of its event from another. It
+/// includes the time of the request.
 fn latency(
     bench: &Bench,
     name: &str,
@@ -89,7 +90,7 @@ fn latency(
 ) -> anyhow::Result<()> {
     report.progress(&format!("event latency, {name}"));
     let sent = Sent::default();
-    let (mut latencies, expected) = bench.load.block_on(async {
+    let (mut latencies, mut requests) = bench.load.block_on(async {
         let stream = open(&reader.address, "bench").await?;
         let following = tokio::spawn(follow(stream, Arc::clone(&sent)));
         let announce = move |event: &'static str, id: &str| {
@@ -98,17 +99,19 @@ fn latency(
         };
         let rate = (AGENTS, LIFECYCLES);
         let work = workload::paced(&writer.address, "bench", rate, bench.length, announce);
-        let requests = work.await?.latencies.count();
-        // Of the four events of a lifecycle, three are known before they happen.
-        let expected = requests / 4 * 3;
-        anyhow::Ok((following.await??, expected))
+        let requests = work.await?.latencies;
+        anyhow::Ok((following.await??, requests))
     })?;
+    // Of the four events of a lifecycle, three are known before they happen.
+    let expected = requests.count() / 4 * 3;
     let arrived = latencies.count();
     ensure!(arrived == expected, "{arrived} of {expected} events arrived");
     for (name_of_share, share) in [("p50", 0.5), ("p99", 0.99)] {
         let fact = format!("Event latency {name_of_share}, {name}");
         report.fact(&fact, "ms", latencies.quantile_ms(share));
     }
+    let fact = format!("Request latency p99 meanwhile, {name}");
+    report.fact(&fact, "ms", requests.quantile_ms(0.99));
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use octopoid_domain::{
     Millis,
     decide::Request,
     input::parse_body,
+    lease::LeaseSecret,
     steps::{Accept, Reject, Submit},
     task::{ClaimRequest, NewTask},
 };
@@ -40,6 +41,11 @@ fn stamp() -> Stamp {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
     Stamp::new(next.wrapping_mul(0x9e37_79b9_7f4a_7c15), NOW)
+}
+
+/// A secret for a lease token. The benchmark uses none.
+fn secret() -> LeaseSecret {
+    LeaseSecret::new([7; 16])
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(body: &str) -> anyhow::Result<T> {
@@ -76,13 +82,15 @@ async fn one_life(store: &Store, agent: usize, latencies: &mut Latencies) -> any
     let start = now();
     let claim: ClaimRequest =
         parsed(&format!("{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"agent-{agent}\"}}"))?;
-    let task =
-        store.claim_task("bench", None, &claim, stamp()).await?.context("nothing to claim")?;
+    let task = store
+        .claim_task("bench", None, &claim, &secret(), stamp())
+        .await?
+        .context("nothing to claim")?;
     latencies.record(start);
 
     let start = now();
     let submit: Submit = parsed("{\"commits_count\":3,\"turns_used\":42}")?;
-    store.change_task(&task.id, None, &Request::Submit(submit), stamp()).await?;
+    store.change_task(&task.task.id, None, &Request::Submit(Box::new(submit)), stamp()).await?;
     latencies.record(start);
 
     let start = now();
@@ -150,10 +158,10 @@ async fn one_rejection(store: &Store, agent: &str) -> anyhow::Result<()> {
         "{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"{agent}\",\"queue\":\"new\"}}"
     );
     let claim: ClaimRequest = parsed(&body)?;
-    let task = store.claim_task(&scope, None, &claim, stamp()).await?;
-    let id = task.context("nothing to claim")?.id;
+    let task = store.claim_task(&scope, None, &claim, &secret(), stamp()).await?;
+    let id = task.context("nothing to claim")?.task.id;
     let submit: Submit = parsed("{\"commits_count\":3,\"turns_used\":42}")?;
-    store.change_task(&id, None, &Request::Submit(submit), stamp()).await?;
+    store.change_task(&id, None, &Request::Submit(Box::new(submit)), stamp()).await?;
     let reject: Reject = parsed("{\"rejected_by\":\"bench\",\"reason\":\"Not yet: 'that'.\"}")?;
     store.change_task(&id, None, &Request::Reject(reject), stamp()).await?;
     Ok(())

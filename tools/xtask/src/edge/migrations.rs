@@ -56,13 +56,19 @@ fn made() -> anyhow::Result<Files> {
         .filter_map(|number| number.parse::<usize>().ok())
         .collect();
     ensure!(readable_from.len() == files.len(), "{LIST} lists other migrations than {SOURCE} has");
-    let numbered = (1..).zip(readable_from).zip(files);
-    Ok(numbered.map(|(versions, (name, text))| (name, noted(versions, &text))).collect())
+    // The list begins after the versions that were never released.
+    let first = readable_from.first().copied().unwrap_or(1);
+    let numbered = (first..).zip(readable_from).zip(files);
+    Ok(numbered
+        .map(|(versions, (name, text))| {
+            let create = if versions.0 == first { CREATE } else { "" };
+            (name, noted(versions, create, &text))
+        })
+        .collect())
 }
 
 /// A migration with its version entry, which is dated by the database's clock.
-fn noted((version, readable_from): (usize, usize), text: &str) -> String {
-    let create = if version == 1 { CREATE } else { "" };
+fn noted((version, readable_from): (usize, usize), create: &str, text: &str) -> String {
     format!(
         "-- Made by `cargo xtask edge migrations` from the store's migration of the same name.\n\n\
          {create}{text}\n\
@@ -95,10 +101,10 @@ mod tests {
     #[test]
     fn each_migration_notes_its_version() {
         let files = made().unwrap();
-        for (version, (name, text)) in (1..).zip(&files) {
-            assert!(name.starts_with(&format!("{version:04}_")), "{name}");
-            assert!(text.contains(&format!("VALUES ({version}, ")), "{name}");
-            assert_eq!(text.contains(CREATE), version == 1, "{name}");
+        for (number, (name, text)) in (1..).zip(&files) {
+            assert!(name.starts_with(&format!("{number:04}_")), "{name}");
+            assert_eq!(text.matches("INSERT INTO schema_versions").count(), 1, "{name}");
+            assert_eq!(text.contains(CREATE), number == 1, "{name}");
         }
     }
 }

@@ -30,12 +30,13 @@ const DUMP: &str = "crates/server/tests/e2e/import/dump.sql";
 
 /// A statement, and the state of the schema that it leads to, in which the Worker must not be sent
 /// requests.
-const NOT_READY: [(&str, &str); 2] = [
+const NOT_READY: [(&str, &str); 3] = [
     (
         "newer",
         "INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (1000, 0, 1000)",
     ),
-    ("older", "DELETE FROM schema_versions WHERE version <> 1"),
+    ("older", "DELETE FROM schema_versions WHERE version <> 3"),
+    ("unreleased", "UPDATE schema_versions SET version = 2, readable_from = 2 WHERE version = 4"),
 ];
 
 /// Builds both Workers, runs them, and lets the tests loose on them.

@@ -1,48 +1,79 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Change, Request, Step, decide, transition};
+use super::{Change, Decision, Request, Situation, Step};
 use crate::{
     Claim, Millis, Refusal, Task, TaskView,
     event::Kind,
+    failure::REASONS,
     flow::Rules,
     input::{INTEGER_MAX, parse_body},
+    lease::{LeaseSecret, LeaseToken},
     queue,
     steps::{BURNOUT_TURNS, BURNOUT_TURNS_IDLE, is_burnout},
-    transition::{Raises, Source, TRANSITIONS, is_claimable},
+    transition::{Raises, Source, TRANSITIONS, is_claimable, transition},
 };
 
 const NOW: Millis = Millis(1_795_294_738_605);
 
+/// What a request without a token changes about a task whose lease has no run.
+fn decide(
+    task: &Task,
+    request: &Request,
+    rules: Option<&Rules>,
+    now: Millis,
+) -> Result<Change, Refusal> {
+    match super::decide(&Situation { rules, ..Situation::of(task, now) }, request)? {
+        Decision::Change(change) => Ok(*change),
+        Decision::AsItIs => panic!("the request has not been carried out before"),
+    }
+}
+
 /// The queues of the tables below, in the order of their columns.
-const QUEUES: [&str; 7] =
-    ["incoming", "claimed", "provisional", "needs_continuation", "done", "failed", "polish"];
+const QUEUES: [&str; 8] = [
+    "incoming",
+    "claimed",
+    "provisional",
+    "needs_continuation",
+    "done",
+    "failed",
+    "cancelled",
+    "polish",
+];
 
 /// Where each step leads from each queue as long as no flow is registered; `-` is a refusal.
 const WITHOUT_FLOW: &str = "
-           incoming  claimed      provisional  needs_continuation  done      failed    polish
-claim      claimed   -            provisional  claimed             -         -         claimed
-submit     -         provisional  -            -                   -         -         -
-accept     -         done         done         -                   -         -         -
-reject     -         incoming     incoming     -                   -         -         -
-requeue    -         incoming     incoming     -                   -         -         -
-release    -         incoming     provisional  -                   -         -         -
-force      backlog   backlog      backlog      backlog             backlog   backlog   backlog
-update     backlog   backlog      backlog      backlog             backlog   backlog   backlog
+           incoming   claimed      provisional  needs_continuation  done      failed     cancelled  polish
+claim      claimed    -            provisional  claimed             -         -          -          claimed
+submit     -          provisional  -            -                   -         -          -          -
+fail       incoming   incoming     provisional  needs_continuation  -         -          -          polish
+renew      incoming   claimed      provisional  needs_continuation  -         -          -          polish
+accept     -          done         done         -                   -         -          -          -
+reject     -          incoming     incoming     -                   -         -          -          -
+requeue    -          incoming     incoming     -                   -         -          -          -
+release    incoming   incoming     provisional  needs_continuation  -         -          -          polish
+cancel     cancelled  cancelled    cancelled    cancelled           -         cancelled  cancelled  cancelled
+retry      -          -            -            -                   -         incoming   incoming   -
+force      backlog    backlog      backlog      backlog             backlog   backlog    backlog    backlog
+update     backlog    backlog      backlog      backlog             backlog   backlog    backlog    backlog
 ";
 
 /// The same under a flow with the steps of [`flow`] and without the queue `backlog`. What the
 /// server itself does, claiming, submitting and releasing, no flow forbids.
 const WITH_FLOW: &str = "
-           incoming  claimed      provisional  needs_continuation  done      failed    polish
-claim      claimed   -            provisional  claimed             -         -         claimed
-submit     -         provisional  -            -                   -         -         -
-accept     -         -            done         -                   -         -         done
-reject     -         -            incoming     -                   -         incoming  -
-requeue    -         -            incoming     -                   -         incoming  -
-release    -         incoming     provisional  -                   -         -         -
-force      -         -            -            -                   -         -         -
-update     -         -            -            -                   -         -         -
+           incoming   claimed      provisional  needs_continuation  done      failed     cancelled  polish
+claim      claimed    -            provisional  claimed             -         -          -          claimed
+submit     -          provisional  -            -                   -         -          -          -
+fail       incoming   incoming     provisional  needs_continuation  -         -          -          polish
+renew      incoming   claimed      provisional  needs_continuation  -         -          -          polish
+accept     -          -            done         -                   -         -          -          done
+reject     -          -            incoming     -                   -         incoming   -          -
+requeue    -          -            incoming     -                   -         incoming   -          -
+release    incoming   incoming     provisional  needs_continuation  -         -          -          polish
+cancel     cancelled  cancelled    cancelled    cancelled           -         cancelled  cancelled  cancelled
+retry      -          -            -            -                   -         incoming   incoming   -
+force      -          -            -            -                   -         -          -          -
+update     -          -            -            -                   -         -          -          -
 ";
 
 fn flow() -> Rules {
@@ -62,10 +93,19 @@ fn body<T: serde::de::DeserializeOwned>(body: &Value) -> T {
     parse_body(body.to_string().as_bytes()).expect("the tests write bodies that can be read")
 }
 
+/// The token of the run that [`lease`] makes.
+fn token() -> LeaseToken {
+    LeaseToken::new(7, &LeaseSecret::new([7; 16]))
+}
+
 /// The request that the tables mean by a word.
 fn request(step: &str) -> Request {
     match step {
         "submit" => Request::Submit(body(&json!({ "commits_count": 3, "turns_used": 7 }))),
+        "fail" => Request::Fail(body(&json!({ "reason": "crash" }))),
+        "renew" => Request::Renew(body(&json!({ "lease_token": token().to_string() }))),
+        "cancel" => Request::Cancel(body(&json!({ "by": "person", "reason": "unwanted" }))),
+        "retry" => Request::Retry(body(&json!({ "by": "person" }))),
         "accept" => Request::Accept(body(&json!({ "accepted_by": "reviewer" }))),
         "reject" => Request::Reject(body(&json!({ "reason": "no", "rejected_by": "reviewer" }))),
         "requeue" => Request::Requeue(body(&json!({ "reason": "tired" }))),
@@ -125,13 +165,24 @@ fn leads(step: &str, from: &str, rules: Option<&Rules>) -> String {
     if step == "claim" {
         // Claiming happens in SQL; the table has its sources and its target.
         return if is_claimable(from) {
-            transition(Step::Claim).target(from, None, false)
+            transition(Step::Claim).target(&held(from), None, false)
         } else {
             "-".to_owned()
         };
     }
-    match decide(&held(from), &request(step), rules, NOW) {
-        Ok(change) => change.task.queue,
+    let task = match step {
+        // What is held is only marked; that is another test's.
+        "cancel" => Task {
+            claim: Claim::default(),
+            queue: from.replace("claimed", "incoming"),
+            ..held(from)
+        },
+        _ => held(from),
+    };
+    let at = Situation { rules, ..Situation::of(&task, NOW) };
+    match super::decide(&at, &request(step)) {
+        Ok(Decision::Change(change)) => change.task.queue,
+        Ok(Decision::AsItIs) => task.queue,
         Err(Refusal::WrongState { .. } | Refusal::InvalidQueue { .. }) => "-".to_owned(),
         Err(refusal) => panic!("{step} from {from} is refused otherwise: {refusal}"),
     }
@@ -165,9 +216,13 @@ fn under_a_flow_every_step_leads_where_the_table_says() {
 
 #[test]
 fn the_transitions_have_one_row_for_every_step() {
-    use Step::{Accept, Claim, ForceQueue, Reject, Release, Requeue, Submit, Update};
+    use Step::{
+        Accept, Cancel, Claim, Fail, ForceQueue, Reject, Release, Renew, Requeue, Retry, Submit,
+        Update,
+    };
     let steps = TRANSITIONS.map(|transition| transition.step);
-    assert_eq!(steps, [Claim, Submit, Accept, Reject, Requeue, Release, ForceQueue, Update]);
+    let work = [Claim, Submit, Fail, Renew, Accept, Reject, Requeue, Release];
+    assert_eq!(steps, *[&work[..], &[Cancel, Retry, ForceQueue, Update]].concat());
     for step in steps {
         assert_eq!(transition(step).step, step);
     }
@@ -176,7 +231,7 @@ fn the_transitions_have_one_row_for_every_step() {
 #[test]
 fn claims_take_from_every_queue_but_those_that_are_named() {
     assert_eq!(transition(Step::Claim).from, Source::Except(&queue::NOT_CLAIMABLE));
-    assert_eq!(queue::NOT_CLAIMABLE, ["claimed", "done", "failed"]);
+    assert_eq!(queue::NOT_CLAIMABLE, ["claimed", "done", "failed", "cancelled"]);
     assert_eq!(transition(Step::Requeue).raises, Raises::Attempts);
     assert_eq!(transition(Step::Release).raises, Raises::WorkAttempts);
 }
@@ -230,7 +285,10 @@ fn submitting_stores_the_report_and_frees_the_task() {
 #[test]
 fn accepting_finishes_and_frees_the_task() {
     let change = effect("accept");
-    assert_eq!(change.task, Task { completed_at: Some(NOW), ..freed("done") });
+    assert_eq!(
+        change.task,
+        Task { completed_at: Some(NOW), accepted_attempt: Some(0), ..freed("done") }
+    );
     assert_eq!(event(&change), (Kind::Accepted, Some("reviewer"), None));
     assert_eq!((change.notice, change.is_edit), (None, false));
 }
@@ -258,7 +316,7 @@ fn putting_back_counts_an_attempt_and_names_who_had_it() {
 #[test]
 fn releasing_work_counts_an_attempt_and_releasing_a_review_does_not() {
     let change = effect("release");
-    assert_eq!(change.task, Task { attempt_count: Some(4), ..freed("incoming") });
+    assert_eq!(change.task, Task { attempt_count: Some(4), lapse_count: 1, ..freed("incoming") });
     assert_eq!(event(&change), (Kind::Requeued, Some("agent"), Some("Lease expired")));
     let change = decide(&held("provisional"), &Request::Release, None, NOW).unwrap();
     assert_eq!(change.task, freed("provisional"));
@@ -343,6 +401,14 @@ fn what_needs_no_task_is_refused_without_one() {
         (Request::Accept(body(&json!({}))), "Missing required field: accepted_by"),
         (Request::Reject(body(&json!({}))), "Missing required fields: reason, rejected_by"),
         (Request::ForceQueue(body(&json!({}))), "Missing required fields: queue, reason"),
+        (Request::Fail(body(&json!({}))), "Missing required field: reason"),
+        (
+            Request::Fail(body(&json!({ "reason": "crash", "retry": "later" }))),
+            "Invalid value for retry: \"later\". Valid values: auto, never",
+        ),
+        (Request::Cancel(body(&json!({ "by": "b" }))), "Missing required fields: by, reason"),
+        (Request::Retry(body(&json!({}))), "Missing required field: by"),
+        (Request::Renew(body(&json!({}))), "Missing required field: lease_token"),
         (
             Request::ForceQueue(body(&json!({ "queue": "q".repeat(513), "reason": "r" }))),
             "queue is too long: at most 512 bytes",
@@ -402,6 +468,18 @@ fn any_request() -> impl Strategy<Value = Request> {
         ))),
         version().prop_map(|version| Request::Requeue(body(&json!({ "version": version })))),
         Just(Request::Release),
+        (prop::sample::select(&REASONS[..]), any::<bool>(), version()).prop_map(
+            |(reason, is_final, version)| Request::Fail(body(&json!({
+                "reason": reason.name, "retry": if is_final { "never" } else { "auto" },
+                "version": version,
+            })))
+        ),
+        (text(), version()).prop_map(|(by, version)| Request::Cancel(body(
+            &json!({ "by": by, "reason": "r", "version": version })
+        ))),
+        (text(), version()).prop_map(|(by, version)| Request::Retry(body(
+            &json!({ "by": by, "version": version })
+        ))),
         (queue.clone(), text()).prop_map(|(queue, reason)| Request::ForceQueue(body(
             &json!({ "queue": queue, "reason": reason })
         ))),
@@ -424,8 +502,15 @@ fn any_task() -> impl Strategy<Value = Task> {
     let lease = prop::option::of(NOW.0 - 2..NOW.0 + 2);
     let counter = || prop::option::of(0..5_i64);
     let hooks = prop::sample::select(vec!["", "{", "[]", "[null]", r#"[{"name":"h"}]"#, "7"]);
-    (queue.clone(), queue, lease, counter(), counter(), any::<bool>(), hooks).prop_map(
-        |(queue, claimed_in, lease, attempts, rejections, is_flagged, hooks)| Task {
+    let flags = (any::<bool>(), any::<bool>(), prop::option::of(1..3_i64), 0..4_i64);
+    (queue.clone(), queue, lease, counter(), counter(), flags, hooks).prop_map(
+        |(queue, claimed_in, lease, attempts, rejections, flags, hooks)| Task {
+            cancel_requested_at: (flags.1
+                && (queue == "claimed" || lease.is_some() && queue == claimed_in))
+                .then_some(NOW),
+            max_attempts: flags.2,
+            failure_count: flags.3,
+            lapse_count: flags.3,
             claim: Claim {
                 queue: Some(claimed_in.to_owned()),
                 expires_at: lease.map(Millis),
@@ -433,7 +518,7 @@ fn any_task() -> impl Strategy<Value = Task> {
             },
             attempt_count: attempts,
             rejection_count: rejections,
-            needs_intervention: is_flagged,
+            needs_intervention: flags.0,
             hooks: Some(hooks.to_owned()),
             ..held(queue)
         },
@@ -443,7 +528,8 @@ fn any_task() -> impl Strategy<Value = Task> {
 /// What the state machine may change of a task.
 const WORK: &str = "queue blocked_by claimed_by claimed_at orchestrator_id lease_expires_at \
     needs_intervention commits_count turns_used attempt_count rejection_count check_results \
-    execution_notes submitted_at completed_at updated_at version";
+    execution_notes submitted_at completed_at updated_at version failure_count not_before \
+    cancel_requested_at usage";
 
 /// What only an edit may change.
 fn rest(task: &Task) -> serde_json::Value {
@@ -464,7 +550,8 @@ proptest! {
         has_flow in any::<bool>(),
     ) {
         let rules = has_flow.then(flow);
-        let Ok(change) = decide(&task, &request, rules.as_ref(), NOW) else { return Ok(()) };
+        let at = Situation { rules: rules.as_ref(), ..Situation::of(&task, NOW) };
+        let Ok(Decision::Change(change)) = super::decide(&at, &request) else { return Ok(()) };
         let is = &change.task;
         prop_assert_eq!(is.version, task.version + 1, "the version rises by one");
         prop_assert_eq!(is.updated_at, NOW);
@@ -477,7 +564,9 @@ proptest! {
         let is_update = request.step() == Step::Update;
         prop_assert!(is_update || !change.is_edit, "only an edit changes other fields");
         prop_assert!(change.is_edit || rest(is) == rest(&task), "no edit is left unwritten");
-        if !is_update {
+        let is_marked = is.cancel_requested_at.is_some();
+        prop_assert!(!is_marked || is.is_held() || is.queue == "claimed", "free tasks are cancelled");
+        if !is_update && !is_marked {
             prop_assert!(!is.is_held() && is.claim.by.is_none(), "only an edit leaves a claim");
         }
         let raised = |before: Option<i64>, after: Option<i64>| {
@@ -489,7 +578,7 @@ proptest! {
             Raises::Nothing => (0, 0),
             Raises::Attempts => (1, 0),
             // A review that is released was no attempt at the work.
-            Raises::WorkAttempts => (i64::from(is.queue == queue::INCOMING), 0),
+            Raises::WorkAttempts => (i64::from(!task.is_held_in_place()), 0),
             Raises::Rejections => (0, 1),
         };
         prop_assert_eq!((attempts, rejections), expected);

@@ -1,0 +1,29 @@
+use axum::extract::State;
+use octopoid_domain::{TaskView, decide::Request, steps::Cancel};
+
+use crate::{
+    app::App,
+    auth::Caller,
+    body::Body,
+    openapi::{Answer, Problems},
+    query::Segment,
+    tasks::make_step,
+};
+
+/// Cancel a task.
+///
+/// A task that nobody holds moves to `cancelled`. The holder of another is told to stop at its next
+/// renewal, and the task moves to `cancelled` as soon as it is free. Repeated, it changes nothing.
+#[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "tasks", request_body = Cancel,
+    params(("id" = String, Path, description = "The task.")),
+    responses((status = 200, body = TaskView), Problems))]
+pub(crate) async fn cancel_task(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment,
+    Body(body): Body<Cancel>,
+) -> Answer<TaskView> {
+    let agent = body.by.0.clone();
+    let request = Request::Cancel(body);
+    make_step(&app, &caller, &id, &request, "task.cancelled", agent.as_deref()).await
+}

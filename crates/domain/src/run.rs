@@ -1,0 +1,217 @@
+//! Runs: what happens to a task under one lease.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{time::Millis, usage::Usage};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        $(#[$doc])*
+        pub enum $name {
+            $($(#[$case_doc])* #[serde(rename = $word)] $case,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$case),+];
+
+            /// The word on the wire and in the database.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$case => $word,)+ }
+            }
+
+            /// The one with this word.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word)
+            }
+        }
+    };
+}
+
+words!(
+    /// What a run is for.
+    #[schema(as = RunKind)]
+    Kind {
+        /// To do the task. The task is in `claimed` meanwhile.
+        #[default]
+        Work = "work",
+        /// To review it, or to do anything else that leaves it in its queue.
+        Review = "review",
+    }
+);
+
+words!(
+    /// How a run ended, if it has.
+    #[schema(as = RunOutcome)]
+    Outcome {
+        /// It has not ended.
+        #[default]
+        Running = "running",
+        /// The work was submitted.
+        Submitted = "submitted",
+        /// The agent reported a failure.
+        Failed = "failed",
+        /// The task was taken from the agent, or given back, without a result.
+        Released = "released",
+        /// Nobody renewed the lease.
+        Lapsed = "lapsed",
+        /// It ended because the task was cancelled.
+        Cancelled = "cancelled",
+        /// A review accepted the work.
+        Accepted = "accepted",
+        /// A review rejected the work.
+        Rejected = "rejected",
+    }
+);
+
+/// A run as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The task.
+    pub task_id: String,
+    /// The number of the run among all of the task's id, from 1, over deletions.
+    pub run: i64,
+    /// The scope.
+    pub scope: String,
+    /// The number among the runs for work; `None` for a review.
+    pub attempt: Option<i64>,
+    /// What it is for.
+    pub kind: Kind,
+    /// The queue that the task was claimed from.
+    pub source: String,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The agent's machine.
+    pub orchestrator_id: Option<String>,
+    /// When the task was claimed.
+    pub started_at: Millis,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The reason of a failure.
+    pub reason: Option<String>,
+    /// What was said at its end.
+    pub message: Option<String>,
+    /// What it has used, as JSON.
+    pub usage: Option<String>,
+    /// What was done, in short.
+    pub summary: Option<String>,
+    /// The names of the checks that failed, as a JSON array.
+    pub failed_checks: Option<String>,
+    /// Whether its work was rejected. That it was accepted is noted in the task.
+    pub is_rejected: bool,
+    /// The last progress report, as JSON.
+    pub progress: Option<String>,
+    /// The step that ended it.
+    pub ended_by: Option<String>,
+    /// The hash of its lease token.
+    pub token_hash: String,
+    /// The hash of its run key, if it has one.
+    pub key_hash: Option<String>,
+    /// The number of the last message that its agent has confirmed.
+    pub heard: Option<i64>,
+}
+
+/// What changes about a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunChange {
+    /// Which run of the task.
+    pub run: i64,
+    /// How it ended, or that it goes on.
+    pub outcome: Outcome,
+    /// When it ended; `None` if it goes on.
+    pub ended_at: Option<Millis>,
+    /// The step that ended it.
+    pub ended_by: Option<&'static str>,
+    /// The reason of a failure.
+    pub reason: Option<String>,
+    /// What was said.
+    pub message: Option<String>,
+    /// What it has used, as JSON; `None` keeps what was reported.
+    pub usage: Option<String>,
+    /// What was done; `None` keeps it.
+    pub summary: Option<String>,
+    /// The names of the checks that failed, as a JSON array.
+    pub failed_checks: Option<String>,
+    /// The whole result, as JSON, to be stored beside the row.
+    pub result: Option<String>,
+}
+
+/// A run, as clients see it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Run)]
+pub struct RunView {
+    /// The task.
+    pub task_id: String,
+    /// The number of the run among all of the task's id, from 1, over deletions.
+    pub run: i64,
+    /// The number among the runs for work; null for a review.
+    pub attempt: Option<i64>,
+    /// What it is for.
+    pub kind: Kind,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The agent's machine.
+    pub orchestrator_id: Option<String>,
+    /// When the task was claimed.
+    pub started_at: Millis,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The reason of a failure.
+    pub reason: Option<String>,
+    /// What was said at its end.
+    pub message: Option<String>,
+    /// What it has used.
+    pub usage: Option<Usage>,
+    /// What was done, in short.
+    pub summary: Option<String>,
+    /// The verdict on the submitted work: `accepted` or `rejected`.
+    pub verdict: Option<String>,
+    /// The last progress report.
+    pub progress: Option<Progress>,
+}
+
+/// A progress report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// What the agent does.
+    pub message: Option<String>,
+    /// How far it is, from 0 to 100.
+    pub percent: Option<f64>,
+    /// When it was reported.
+    pub at: Millis,
+}
+
+impl RunView {
+    /// A run of a task of which this attempt was accepted last.
+    pub fn of(run: Run, accepted_attempt: Option<i64>) -> Self {
+        let is_accepted = run.attempt.is_some() && run.attempt == accepted_attempt;
+        let verdict = match (run.is_rejected, is_accepted) {
+            (true, _) => Some("rejected".to_owned()),
+            (false, true) => Some("accepted".to_owned()),
+            (false, false) => None,
+        };
+        Self {
+            task_id: run.task_id,
+            run: run.run,
+            attempt: run.attempt,
+            kind: run.kind,
+            agent: run.agent,
+            orchestrator_id: run.orchestrator_id,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+            outcome: run.outcome,
+            reason: run.reason,
+            message: run.message,
+            usage: run.usage.as_deref().map(Usage::stored),
+            summary: run.summary,
+            verdict,
+            progress: run.progress.and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
