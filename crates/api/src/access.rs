@@ -94,6 +94,7 @@ const OPERATIONS: &[(&str, &str, Need)] = &[
     ("PUT", "/api/v1/flows/{name}", MANAGE),
     ("DELETE", "/api/v1/flows/{name}", MANAGE),
     ("GET", "/api/v1/scheduler/poll", READ),
+    ("GET", "/api/v1/events", READ),
     ("GET", "/api/v1/scopes", READ),
     ("GET", "/api/v1/admin/keys", Need::Keeper),
     ("POST", "/api/v1/admin/keys", Need::Keeper),

@@ -29,8 +29,11 @@ pub struct Done {
     pub orchestrators_offline: usize,
 }
 
-/// Takes back what dead agents hold and marks silent orchestrators offline. What counts is the time
-/// in which they could reach the server.
+/// After so many steps of the retention the run ends; the next one continues.
+const PRUNES_MAX: u32 = 500;
+
+/// Takes back what dead agents hold, marks silent orchestrators offline, and deletes old events. What
+/// counts of agents and orchestrators is the time in which they could reach the server.
 pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     app.check_clock().await?;
     let availability = note_run(app).await?;
@@ -44,6 +47,7 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     for id in &offline {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }
+    prune_events(app).await?;
     app.refusals.log(app.now());
     Ok(Done { tasks_released, orchestrators_offline: offline.len() })
 }
@@ -58,6 +62,17 @@ async fn note_run(app: &App) -> Result<Availability, StoreError> {
     // A process that has just started cannot tell how long there was none. Only what was over when
     // the jobs ran last is over for certain.
     Ok(if app.is_first_run() { was } else { is })
+}
+
+/// Deletes events that are older than they are kept.
+async fn prune_events(app: &App) -> Result<(), StoreError> {
+    let before = app.now().plus(-app.settings.retain_events_ms);
+    for _ in 0..app.settings.prunes_max.unwrap_or(PRUNES_MAX) {
+        if !app.store.prune_events(before).await? || app.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Makes tasks claimable whose delay has ended.

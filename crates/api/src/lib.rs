@@ -14,6 +14,7 @@ mod body;
 mod budget;
 mod clock;
 mod drafts;
+pub mod events;
 mod flows;
 mod host;
 pub mod jobs;
@@ -80,6 +81,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))
         .routes(routes!(pauses::put_pause, pauses::delete_pause))
+        .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))

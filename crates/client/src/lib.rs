@@ -9,6 +9,7 @@ mod actions;
 mod admin;
 mod drafts;
 mod error;
+mod events;
 mod flows;
 mod messages;
 mod orchestrators;
@@ -22,17 +23,22 @@ mod tasks;
 use std::{fmt, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use admin::JobsDone;
 pub use error::{Error, Result};
+pub use events::{EventPage, EventStream};
 pub use service::Health;
 pub use tasks::{ExplainedTask, History, Offer};
 
 /// How long an exchange may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer or a stream may be silent: longer than any wait, and than the pauses of a
+/// stream.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// Ids may hold anything; only what RFC 3986 calls unreserved stands for itself in a path.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -73,7 +79,7 @@ impl Client {
     /// A client of the server at this address, such as `http://127.0.0.1:8787`. It presents no key
     /// and names no scope.
     pub fn new(base: &str) -> Result<Self> {
-        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT).read_timeout(SILENCE_MAX);
         if is_loopback(base) {
             // No proxy leads back to this machine.
             http = http.no_proxy();
@@ -164,13 +170,17 @@ impl Client {
     }
 
     async fn exchange(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>)> {
+        let response = self.send_request(request).await?;
+        let status = response.status().as_u16();
+        Ok((status, response.bytes().await?.into()))
+    }
+
+    async fn send_request(&self, request: RequestBuilder) -> Result<Response> {
         let request = match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,
         };
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        Ok((status, response.bytes().await?.into()))
+        Ok(request.send().await?)
     }
 }
 

@@ -100,6 +100,9 @@ pub enum Refusal {
     /// The key's scope is not the one asked for.
     #[error("{0}")]
     Forbidden(String),
+    /// Events after the cursor were deleted, or the cursor is of another journal.
+    #[error("{0}")]
+    EventsGone(&'static str),
 }
 
 fn race(step: Step) -> &'static str {
@@ -147,6 +150,7 @@ impl Refusal {
             Self::ProjectInUse { .. } => "project_in_use",
             Self::NotPermitted(_) => "forbidden",
             Self::Forbidden(_) => "scope_mismatch",
+            Self::EventsGone(_) => "events_gone",
         }
     }
 

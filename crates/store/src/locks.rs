@@ -57,6 +57,11 @@ impl Lock {
         Self::of("keys", scope)
     }
 
+    /// The positions of events.
+    pub(crate) fn journal() -> Self {
+        Self::of("journal", "")
+    }
+
     /// The version of the schema.
     pub(crate) fn schema() -> Self {
         Self::of("schema", "")

@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod copy;
 mod crash;
+mod events;
 mod import;
 mod lease;
 mod load;

@@ -13,6 +13,7 @@ mod cycles;
 mod deleting;
 mod drafts;
 mod editing;
+mod events;
 mod failing;
 mod filtering;
 mod flows;
@@ -68,6 +69,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         copying::CASES,
         orchestrators::CASES,
         journal::CASES,
+        events::CASES,
         keys::CASES,
         scopes::CASES,
         roles::CASES,
