@@ -242,6 +242,7 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::RowTooLarge) => Self::too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
+            | StoreError::Remembered(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Unreleased { .. }
@@ -268,6 +269,8 @@ impl From<Refusal> for Problem {
             | Refusal::Duplicate(_)
             | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
+            Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+            Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());

@@ -14,6 +14,7 @@ use crate::{
     Result, Stamp, Store, all,
     engine::{Statement, bind},
     first,
+    idempotency::unless_done,
     journal::into_events,
     lists::json_unless_empty,
     record::{self, Columns as _},
@@ -124,8 +125,9 @@ const TAKE_HEAD: &str = concatcp!(
     take!("1", "1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
-     RETURNING ",
+     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
+    unless_done!("?12", "?13", "?14"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -146,7 +148,9 @@ const TAKE_FREE: &str = concatcp!(
      next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
     ", taken AS (",
     take!("1", "1"),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?12", "?13", "?14"),
+    " RETURNING tasks.*), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
@@ -164,7 +168,9 @@ const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 const TAKE_REVIEW: &str = concatcp!(
     candidates!("?8"),
     take_review!(),
-    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
+    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
+    unless_done!("?12", "?13", "?14"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -177,7 +183,8 @@ const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concat!(
      version + 1, queue FROM tasks \
      WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
-     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)"
+     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)",
+    unless_done!("?6", "?7", "?8")
 ));
 
 /// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
@@ -199,7 +206,9 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
      next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
     take_review!(),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*, next.was_lane, next.former), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?12", "?13", "?14"),
+    " RETURNING tasks.*, next.was_lane, next.former), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
@@ -292,7 +301,7 @@ impl Store {
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
-            let mut write = Write::new(stamp);
+            let mut write = self.begin(stamp);
             let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
             if let Some(task) = first(self.commit(write).await?.take(claimed), record::read)? {
                 let before = self.before(&task).await?;
@@ -370,10 +379,11 @@ fn add_claim(
     let hash = secret.hash();
     if is_review {
         let (roles, kinds) = filters();
-        write.run(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
+        let release = bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now);
+        write.run(write.bind_once(release));
     }
     let (roles, kinds) = filters();
-    let claimed = write.run(bind!(
+    let claim = bind!(
         sql,
         scope,
         source,
@@ -386,12 +396,14 @@ fn add_claim(
         expires,
         &hash,
         stamp.write_id,
-    ));
+    );
+    let claimed = write.run(write.bind_once(claim));
     write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
     if is_review {
         write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
     }
     write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash));
+    write.remember_claim(expires, secret);
     claimed
 }
 

@@ -7,13 +7,22 @@ use axum::{
 };
 use futures_util::future::{Either, select};
 use octopoid_domain::{ClaimedTask, run, task::ClaimRequest};
-use octopoid_store::{Claimed, Watch};
+use octopoid_store::{Claimed, Memory, Watch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App, audit, auth::Caller, body::Body, json::Json, openapi::Problems, prefer::Wait,
-    problem::Problem, query::missing,
+    app::App,
+    audit,
+    auth::Caller,
+    body::Body,
+    etag::Tagged,
+    idempotency::{Attempt, Keyed},
+    json::Json,
+    openapi::Problems,
+    prefer::Wait,
+    problem::Problem,
+    query::missing,
 };
 
 /// There is nothing to claim. The clients know it by the missing `error`.
@@ -33,13 +42,16 @@ const REST_MS: u64 = 100;
 /// stays there during the review. If there is no task, the response is 404 with `message` and
 /// without `error`; with `Prefer: wait=N`, only after N seconds without a task, at most 50.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
-    params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task")),
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task"),
+        Keyed<()>,
+    ),
     responses((status = 200, body = ClaimedTask), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
     caller: Caller,
     wait: Wait,
-    Body(request): Body<ClaimRequest>,
+    Keyed(key, Body(request)): Keyed<Body<ClaimRequest>>,
 ) -> Result<Response, Problem> {
     request.check()?;
     let scope = caller.scope(request.scope.0.as_deref()).ok_or_else(|| {
@@ -53,29 +65,40 @@ pub(crate) async fn claim_task(
     // Before the first look, so that nothing that comes after it is missed.
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until_ms = app.elapsed_ms().saturating_add(wait.ms());
+    let attempt = Attempt::new(&app, key, Some(scope), StatusCode::OK);
     let claimed = loop {
         let (secret, stamp) = (app.lease_secret(), app.stamp());
-        let claimed = app.store.claim_task(scope, within, &request, &secret, stamp).await;
+        let claimed = attempt.store.claim_task(scope, within, &request, &secret, stamp).await;
         if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
             // What failed for this one would fail for the others that wait.
             watch.found_nothing();
         }
-        let claimed = claimed?;
-        let (None, Some(watch)) = (&claimed, &mut watch) else { break claimed };
+        let (Ok(None), Some(watch)) = (&claimed, &mut watch) else { break claimed };
         watch.found_nothing();
         if !turns_up(&app, watch, until_ms).await {
             break claimed;
         }
     };
-    let response = if let Some(claimed) = claimed {
-        let claimed = shown(claimed);
-        audit::task("task.claimed", &caller, claimed.task.claimed_by.as_deref(), &claimed.task);
-        Json(claimed).into_response()
-    } else {
-        let nothing = Nothing { message: "No tasks available" };
-        (StatusCode::NOT_FOUND, Json(nothing)).into_response()
-    };
-    Ok(wait.applied(response))
+    let store = &app.store;
+    let again = |was: Memory| async move { store.claimed_before(&was, within).await.map(Some) };
+    let done = attempt.end(claimed, again).await?.map(|claimed| claimed.map(shown));
+    let done = done.noted(|claimed| {
+        if let Some(ClaimedTask { task, .. }) = claimed {
+            audit::task("task.claimed", &caller, task.claimed_by.as_deref(), task);
+        }
+    });
+    Ok(wait.applied(done.map(answer).into_response()))
+}
+
+/// The answer to a claim. There may have been nothing to claim.
+fn answer(claimed: Option<ClaimedTask>) -> Response {
+    match claimed {
+        Some(claimed) => Tagged(claimed).into_response(),
+        None => {
+            let nothing = Nothing { message: "No tasks available" };
+            (StatusCode::NOT_FOUND, Json(nothing)).into_response()
+        }
+    }
 }
 
 /// A claim as its holder sees it.
