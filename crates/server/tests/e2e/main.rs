@@ -10,6 +10,7 @@ mod import;
 mod lease;
 mod load;
 mod logs;
+mod lost;
 mod pages;
 mod pressure;
 mod reads;

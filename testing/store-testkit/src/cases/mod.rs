@@ -16,6 +16,7 @@ mod editing;
 mod filtering;
 mod flows;
 mod forcing;
+mod idempotency;
 mod journal;
 mod keys;
 mod leasing;
@@ -70,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         actions::CASES,
         confining_nouns::CASES,
         paging::CASES,
+        idempotency::CASES,
     ]
     .into_iter()
     .flatten()

@@ -8,6 +8,7 @@ mod executing;
 mod joining;
 mod promoting;
 mod registering;
+mod repeating;
 mod servers;
 mod tasks;
 mod waiting;
