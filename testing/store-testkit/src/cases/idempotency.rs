@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     Verdict, World, ensure, ensure_eq, ensure_refused,
     verdict::{Failure, code},
-    world::{LEASE, SCOPE, read},
+    world::{AGENT, LEASE, MACHINE, SCOPE, read},
 };
 
 cases! {
@@ -68,8 +68,12 @@ fn new_task(world: &World, id: &str) -> Result<Task> {
 }
 
 async fn claims(world: &World, store: &Store, fields: Value) -> Result<Option<Claimed>> {
+    let mut body = json!({ "agent_name": AGENT, "orchestrator_id": MACHINE });
+    if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
+        body.extend(fields);
+    }
     let secret = world.secret();
-    store.claim_task(SCOPE, None, &read(&fields)?, &secret, world.stamp()).await
+    store.claim_task(SCOPE, None, &read(&body)?, &secret, world.stamp()).await
 }
 
 async fn steps(world: &World, store: &Store, id: &str, request: &Request) -> Result<Task> {
