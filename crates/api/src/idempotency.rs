@@ -36,7 +36,7 @@ const KEY_CHARS_MAX: usize = 255;
 /// The key of a request, with what tells the request apart.
 #[derive(Debug)]
 pub(crate) struct Key {
-    key: String,
+    text: String,
     route: String,
     body_hash: String,
 }
@@ -60,7 +60,7 @@ impl<B: FromRequest<App, Rejection = Problem>> FromRequest<App> for Keyed<B> {
         hash.update(parts.uri.path());
         hash.update("\n");
         hash.update(&bytes);
-        let key = Key { key, route, body_hash: hex::encode(hash.finalize()) };
+        let key = Key { text: key, route, body_hash: hex::encode(hash.finalize()) };
         let request = Request::from_parts(parts, Body::from(bytes));
         Ok(Self(Some(key), B::from_request(request, app).await?))
     }
@@ -133,10 +133,10 @@ impl Attempt {
         status: StatusCode,
         if_match: IfMatch,
     ) -> Self {
-        let once = key.map(|Key { key, route, body_hash }| Once {
+        let once = key.map(|Key { text, route, body_hash }| Once {
             scope: scope.unwrap_or_default().to_owned(),
             route,
-            key,
+            key: text,
             body_hash,
             status: status.as_u16(),
         });

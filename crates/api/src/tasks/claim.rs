@@ -92,13 +92,11 @@ pub(crate) async fn claim_task(
 
 /// The answer to a claim. There may have been nothing to claim.
 fn answer(claimed: Option<ClaimedTask>) -> Response {
-    match claimed {
-        Some(claimed) => Tagged(claimed).into_response(),
-        None => {
-            let nothing = Nothing { message: "No tasks available" };
-            (StatusCode::NOT_FOUND, Json(nothing)).into_response()
-        }
+    if let Some(claimed) = claimed {
+        return Tagged(claimed).into_response();
     }
+    let nothing = Nothing { message: "No tasks available" };
+    (StatusCode::NOT_FOUND, Json(nothing)).into_response()
 }
 
 /// A claim as its holder sees it.

@@ -191,13 +191,10 @@ pub fn decide(at: &Situation<'_>, request: &Request) -> Result<Decision, Refusal
 /// The refusal to repeat a claim whose token is not current any more, by its task and its run as far
 /// as they are there.
 pub fn claim_lost(task: Option<&Task>, run: Option<&Run>) -> Refusal {
-    match task {
-        Some(task) => leases::lost(Step::Claim, task, run),
-        None => {
-            let reason = "The task was deleted".to_owned();
-            Refusal::LeaseLost { step: Step::Claim, reason }
-        }
+    if let Some(task) = task {
+        return leases::lost(Step::Claim, task, run);
     }
+    Refusal::LeaseLost { step: Step::Claim, reason: "The task was deleted".to_owned() }
 }
 
 /// What follows from every change: a freed task that is to be cancelled is cancelled, and what has

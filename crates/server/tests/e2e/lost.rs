@@ -24,7 +24,7 @@ use crate::{
 };
 
 const TASKS: usize = 500;
-const AGENTS: usize = 8;
+const AGENTS: usize = 32;
 
 /// Forwards requests, and loses the first answer to each that has an idempotency key, together with
 /// the connection.

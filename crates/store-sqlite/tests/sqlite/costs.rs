@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use octopoid_store::{Once, Terms};
+use octopoid_store::{Once, Result, Terms};
 use octopoid_store_sqlite::{Location, Sqlite};
 use octopoid_store_testkit::{
     World,
@@ -129,7 +129,7 @@ async fn no_operation_writes_more_than_it_did() {
 }
 
 /// What each step of a life writes, with an idempotency key or without.
-async fn rows_of_a_life(has_keys: bool) -> Vec<(&'static str, usize)> {
+async fn rows_of_a_life(has_keys: bool) -> Result<Vec<(&'static str, usize)>> {
     let mut metered = Metered::new().await;
     let plain = metered.world.store.clone();
     let mut rows = Vec::new();
@@ -144,21 +144,22 @@ async fn rows_of_a_life(has_keys: bool) -> Vec<(&'static str, usize)> {
         metered.world.store = plain.under(Terms { once, versions: None });
         let world = &metered.world;
         match step {
-            "create" => drop(world.creates("a").await.unwrap()),
-            "claim" | "again" => drop(world.claims().await.unwrap().unwrap()),
-            "submit" => drop(world.submits("a").await.unwrap()),
-            "reject" => drop(world.rejects("a").await.unwrap()),
-            "requeue" => drop(world.requeues("a").await.unwrap()),
-            _ => drop(world.cancels("a").await.unwrap()),
+            "create" => drop(world.creates("a").await?),
+            "claim" | "again" => drop(world.claims().await?),
+            "submit" => drop(world.submits("a").await?),
+            "reject" => drop(world.rejects("a").await?),
+            "requeue" => drop(world.requeues("a").await?),
+            _ => drop(world.cancels("a").await?),
         }
         rows.push((step, metered.note(step)));
     }
-    rows
+    Ok(rows)
 }
 
 #[tokio::test]
 async fn an_idempotency_key_writes_two_rows() {
     let (plain, keyed) = (rows_of_a_life(false).await, rows_of_a_life(true).await);
+    let (plain, keyed) = (plain.unwrap(), keyed.unwrap());
     for ((step, plain), (_, keyed)) in plain.into_iter().zip(keyed) {
         assert_eq!(keyed, plain + 2, "{step}");
     }
