@@ -60,7 +60,8 @@ const INSERT: &str = concatcp!(
 );
 
 /// The number of a new draft is known when it has been inserted. PostgreSQL records the event in the
-/// same statement, and what the request has done (`?5`, `?6`); with a single writer, the next statement finds the draft by the highest number.
+/// same statement, and what the request has done (`?5`, `?6`); with a single writer, the next
+/// statements find the draft by the highest number.
 const CREATE: Sql = Sql::Differs {
     sqlite: INSERT,
     postgres: concatcp!(
