@@ -271,7 +271,7 @@ impl From<Refusal> for Problem {
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
             Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::NotPermitted(_) | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
         let details = refusal.details();

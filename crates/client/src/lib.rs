@@ -18,6 +18,7 @@ mod orchestrators;
 mod projects;
 mod retry;
 mod roles;
+mod scopes;
 mod service;
 mod tasks;
 

@@ -28,6 +28,7 @@ pub mod report;
 pub mod role;
 pub mod run;
 pub mod schema;
+pub mod scope;
 pub mod step;
 pub mod steps;
 pub mod task;

@@ -55,7 +55,7 @@ impl Usage {
     /// The sum. A part that is unknown in one of them is what the other says.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        self.combined(other, |sum, part| sum.saturating_add(part))
+        self.combined(other, i128::saturating_add)
     }
 
     /// What is left without a part of the sum. Nothing left is unknown, because a sum of unknown

@@ -38,6 +38,7 @@ mod record;
 mod roles;
 mod row;
 mod runs;
+mod scopes;
 mod sql;
 mod stamp;
 mod tasks;

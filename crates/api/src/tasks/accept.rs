@@ -23,9 +23,10 @@ pub(crate) async fn accept_task(
     caller: Caller,
     Segment(id): Segment,
     if_match: IfMatch,
-    Keyed(key, Body(body)): Keyed<Body<Accept>>,
+    Keyed(key, Body(mut body)): Keyed<Body<Accept>>,
 ) -> Outcome<Tagged<TaskView>> {
     let agent = body.accepted_by.0.clone();
+    body.needs_review = caller.acts_by_token();
     let request = Request::Accept(body);
     make_step(&app, &caller, Terms(key, if_match), &id, &request, "task.accepted", agent.as_deref())
         .await

@@ -23,9 +23,10 @@ pub(crate) async fn reject_task(
     caller: Caller,
     Segment(id): Segment,
     if_match: IfMatch,
-    Keyed(key, Body(body)): Keyed<Body<Reject>>,
+    Keyed(key, Body(mut body)): Keyed<Body<Reject>>,
 ) -> Outcome<Tagged<TaskView>> {
     let agent = body.rejected_by.0.clone();
+    body.needs_review = caller.acts_by_token();
     let request = Request::Reject(body);
     make_step(&app, &caller, Terms(key, if_match), &id, &request, "task.rejected", agent.as_deref())
         .await

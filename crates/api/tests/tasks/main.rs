@@ -12,6 +12,7 @@ mod create;
 mod cycles;
 mod dates;
 mod delete;
+mod fail;
 mod force_queue;
 mod get;
 mod history;

@@ -5,7 +5,7 @@ use octopoid_domain::{
     action::{NewAction, Status as ActionStatus},
     draft::{NewDraft, Promotion},
     flow::NewFlow,
-    key::NewKey,
+    key::{NewKey, Permission},
     message::NewMessage,
     orchestrator::{Registration, Status},
     project::NewProject,
@@ -144,6 +144,8 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     let flow = client.put_flow("default", &flow).await.unwrap();
     assert_eq!(client.get_flow("default").await.unwrap(), flow);
     assert_eq!(client.list_flows(&[]).await.unwrap().items, [flow]);
+    let scopes = client.list_scopes(&[]).await.unwrap().scopes;
+    assert_eq!(scopes.iter().map(|scope| scope.machines).collect::<Vec<_>>(), [1]);
     let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
     assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
     client.delete_flow("default").await.unwrap();
@@ -257,6 +259,16 @@ async fn keys_are_issued_used_rotated_and_revoked() {
         admin.revoke_key(&key.id).await.unwrap();
     }
     assert_eq!(holder.get_task("a").await.unwrap_err().status(), Some(401));
+    // A key that manages its scope issues keys that may do less.
+    let manager = admin.issue_key(&new).await.unwrap();
+    assert_eq!(manager.key.permission, Permission::Manage);
+    let manager = server.open_client().with_key(manager.api_key);
+    let new = NewKey { permission: "read".into(), ..NewKey::default() };
+    let issued = manager.issue_key(&new).await.unwrap();
+    assert_eq!((&*issued.key.scope, issued.key.permission), ("s", Permission::Read));
+    let reader = server.open_client().with_key(issued.api_key);
+    reader.get_task("a").await.unwrap();
+    assert_eq!(reader.create_task(&new_task("b")).await.unwrap_err().status(), Some(403));
     let done = admin.run_jobs().await.unwrap();
     assert_eq!((done.tasks_released, done.orchestrators_offline), (0, 0));
 }

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) use cursor::{Key, List as CursorOf};
 pub(crate) use query::{Listing, Order, Place};
 pub use tasks::Filter;
-pub(crate) use tasks::Tasks;
+pub(crate) use tasks::{Tasks, UNFINISHED};
 
 /// The largest offset. A database passes over all rows before an offset, so what lies further on is
 /// read by cursor.

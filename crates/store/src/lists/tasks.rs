@@ -49,7 +49,7 @@ pub(crate) const LOOK_MAX: i64 = 10_000;
 const APART_MAX: usize = 8;
 
 /// The parts of the queue index that hold unfinished tasks of any queue.
-const UNFINISHED: [&str; 4] = [
+pub(crate) const UNFINISHED: [&str; 4] = [
     "queue < 'cancelled'",
     "queue > 'cancelled' AND queue < 'done'",
     "queue > 'done' AND queue < 'failed'",

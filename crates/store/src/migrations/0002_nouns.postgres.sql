@@ -181,6 +181,8 @@ CREATE TABLE api_keys (
     id TEXT COLLATE "C" NOT NULL UNIQUE,
     scope TEXT COLLATE "C" NOT NULL,
     label TEXT COLLATE "C",
+    -- What its holder may do: 'read', 'work' or 'manage'.
+    permission TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
     expires_at BIGINT,

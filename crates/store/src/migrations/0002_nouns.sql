@@ -185,6 +185,8 @@ CREATE TABLE api_keys (
     id TEXT NOT NULL UNIQUE,
     scope TEXT NOT NULL,
     label TEXT,
+    -- What its holder may do: 'read', 'work' or 'manage'.
+    permission TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     last_used_at INTEGER,
     expires_at INTEGER,

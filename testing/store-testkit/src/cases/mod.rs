@@ -31,6 +31,7 @@ mod registering_flows;
 mod reviewing;
 mod roles;
 mod schema;
+mod scopes;
 mod submitting;
 mod telling;
 mod tokens;
@@ -66,6 +67,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         orchestrators::CASES,
         journal::CASES,
         keys::CASES,
+        scopes::CASES,
         roles::CASES,
         registering_flows::CASES,
         poll::CASES,
