@@ -257,6 +257,7 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::RowTooLarge) => Self::too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
+            | StoreError::Remembered(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Unreleased { .. }
@@ -283,6 +284,8 @@ impl From<Refusal> for Problem {
             | Refusal::Duplicate(_)
             | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
+            Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+            Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::NotPermitted(_) | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
             Refusal::EventsGone(_) => StatusCode::GONE,
         };

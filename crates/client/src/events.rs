@@ -6,7 +6,7 @@ use octopoid_domain::journal::{Cursor, JournalEvent};
 use reqwest::{Method, Response};
 use serde::Deserialize;
 
-use crate::{Client, Error, Query, Result, decode, path};
+use crate::{Client, Error, Query, Result, decode, path, retry::Answer};
 
 /// How much longer than the wait the answer may take.
 const ANSWER_SECONDS: u64 = 30;
@@ -44,7 +44,7 @@ impl Client {
     pub async fn wait_for_events(&self, query: Query<'_>, seconds: u64) -> Result<EventPage> {
         let request = self.request(Method::GET, &path(["events"]), query);
         let request = request.timeout(Duration::from_secs(seconds + ANSWER_SECONDS));
-        let (status, body) =
+        let Answer { status, body, .. } =
             self.exchange(request.header("prefer", format!("wait={seconds}"))).await?;
         decode(status, &body)
     }

@@ -2,8 +2,11 @@
 //! operation's name.
 //!
 //! Bodies and answers are the types of `octopoid_domain`; a partial update is plain JSON, because
-//! only JSON tells an absent field from `null`. Nothing is retried: the caller knows whether an
-//! operation may run twice.
+//! only JSON tells an absent field from `null`.
+//!
+//! A request that creates or changes something and that the server carries out once has an
+//! idempotency key, and is sent again if its answer is lost ([`Retries`]). No other request is: the
+//! caller knows whether it may run twice.
 
 mod actions;
 mod admin;
@@ -15,6 +18,7 @@ mod messages;
 mod orchestrators;
 mod pauses;
 mod projects;
+mod retry;
 mod roles;
 mod scopes;
 mod service;
@@ -30,8 +34,11 @@ use serde_json::Value;
 pub use admin::JobsDone;
 pub use error::{Error, Result};
 pub use events::{EventPage, EventStream};
+pub use retry::Retries;
 pub use service::Health;
 pub use tasks::{ExplainedTask, History, Offer};
+
+use retry::Answer;
 
 /// How long an exchange may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,6 +71,7 @@ pub struct Client {
     base: String,
     key: Option<String>,
     scope: Option<String>,
+    retries: Retries,
 }
 
 /// Without the key, which must not get into a log.
@@ -85,7 +93,8 @@ impl Client {
             http = http.no_proxy();
         }
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { http: http.build()?, base, key: None, scope: None })
+        let retries = Retries::default();
+        Ok(Self { http: http.build()?, base, key: None, scope: None, retries })
     }
 
     /// The same server, with a key.
@@ -111,6 +120,13 @@ impl Client {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         self.send(Method::POST, path, body).await
+    }
+
+    /// A POST that the server carries out once.
+    async fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let Answer { status, body, .. } =
+            self.exchange_once(self.with_body(Method::POST, path, body)?).await?;
+        decode(status, &body)
     }
 
     async fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
@@ -156,7 +172,7 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
-        let (status, body) = self.exchange(request).await?;
+        let Answer { status, body, .. } = self.exchange(request).await?;
         decode(status, &body)
     }
 
@@ -167,12 +183,6 @@ impl Client {
         query: Query<'_>,
     ) -> Result<Listed<T>> {
         listed(name, self.get(path, query).await?)
-    }
-
-    async fn exchange(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>)> {
-        let response = self.send_request(request).await?;
-        let status = response.status().as_u16();
-        Ok((status, response.bytes().await?.into()))
     }
 
     async fn send_request(&self, request: RequestBuilder) -> Result<Response> {

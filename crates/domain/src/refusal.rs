@@ -71,6 +71,18 @@ pub enum Refusal {
         /// The stored version.
         found: i64,
     },
+    /// The task has none of the versions that the precondition of the request names.
+    #[error("The task has version {found}, which If-Match does not name")]
+    PreconditionFailed {
+        /// The stored version.
+        found: i64,
+    },
+    /// The idempotency key belongs to another request.
+    #[error(
+        "Idempotency-Key was used with another request: repeat a request unchanged, and give each \
+         new one a key of its own"
+    )]
+    IdempotencyMismatch,
     /// Others changed the task each time between reading and writing it.
     #[error("Failed to {} task ({})", step.verb(), race(*step))]
     Race {
@@ -144,6 +156,8 @@ impl Refusal {
             Self::WrongState { .. } => "wrong_state",
             Self::LeaseLost { .. } => "lease_lost",
             Self::VersionConflict { .. } => "version_conflict",
+            Self::PreconditionFailed { .. } => "precondition_failed",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::Race { .. } => "race",
             Self::Duplicate(_) => "already_exists",
             Self::DependencyCycle { .. } => "dependency_cycle",

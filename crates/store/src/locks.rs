@@ -8,6 +8,7 @@
 use crate::{
     Result, Store,
     engine::{Rows, Statement, bind},
+    idempotency::Once,
     sql::Sql,
 };
 
@@ -60,6 +61,11 @@ impl Lock {
     /// The positions of events.
     pub(crate) fn journal() -> Self {
         Self::of("journal", "")
+    }
+
+    /// Whether a request with an idempotency key was carried out.
+    pub(crate) fn request(once: &Once) -> Self {
+        Self::of("idempotency", &format!("{} {} {}", once.scope, once.route, once.key))
     }
 
     /// The version of the schema.

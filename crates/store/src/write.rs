@@ -9,6 +9,7 @@ use octopoid_domain::event::NewEvent;
 use crate::{
     Result, Stamp, Store,
     engine::{Rows, Statement},
+    idempotency::Once,
     journal::{self, Subject},
     locks::Lock,
 };
@@ -16,6 +17,8 @@ use crate::{
 /// A write before it is committed.
 pub(crate) struct Write {
     pub(crate) stamp: Stamp,
+    /// The request, if it is carried out once.
+    pub(crate) once: Option<Once>,
     locks: Vec<Lock>,
     statements: Vec<Statement>,
     /// The scopes where there may be work after it, if a statement has changed something.
@@ -34,8 +37,14 @@ pub(crate) struct Answers(Vec<Rows>);
 impl Write {
     /// A write that does nothing yet.
     pub(crate) fn new(stamp: Stamp) -> Self {
-        let (locks, statements, wakes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { stamp, locks, statements, wakes, records: false }
+        Self::once(stamp, None)
+    }
+
+    /// A write that does nothing yet, for a request that is carried out once.
+    pub(crate) fn once(stamp: Stamp, once: Option<Once>) -> Self {
+        let locks = once.iter().map(Lock::request).collect();
+        let (statements, wakes) = (Vec::new(), Vec::new());
+        Self { stamp, once, locks, statements, wakes, records: false }
     }
 
     /// Holds a name until the write has ended.
@@ -91,9 +100,16 @@ impl Answers {
 
 impl Store {
     /// Runs a write, and returns when it is durable.
-    pub(crate) async fn commit(&self, write: Write) -> Result<Answers> {
-        let Write { locks, statements, wakes, records, .. } = write;
-        let answers = Answers(self.write_holding(locks, statements).await?);
+    ///
+    /// A request that is carried out once, and was before, fails with what it did then.
+    pub(crate) async fn commit(&self, mut write: Write) -> Result<Answers> {
+        let recalled = write.once.as_ref().map(Once::recalling);
+        let recalled = recalled.map(|statement| write.run(statement));
+        let Write { stamp, once, locks, statements, wakes, records } = write;
+        let mut answers = Answers(self.write_holding(locks, statements).await?);
+        if let Some((once, recalled)) = once.zip(recalled) {
+            once.check(answers.take(recalled), stamp)?;
+        }
         // A claim that finds nothing returns no row, and records nothing.
         if records || answers.has_rows() {
             self.hints.tell_events();

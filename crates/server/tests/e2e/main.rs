@@ -11,6 +11,7 @@ mod import;
 mod lease;
 mod load;
 mod logs;
+mod lost;
 mod pages;
 mod pressure;
 mod reads;

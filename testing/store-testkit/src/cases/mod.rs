@@ -18,6 +18,7 @@ mod failing;
 mod filtering;
 mod flows;
 mod forcing;
+mod idempotency;
 mod journal;
 mod keys;
 mod leasing;
@@ -84,6 +85,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         pauses::CASES,
         why::CASES,
         summary::CASES,
+        idempotency::CASES,
     ]
     .into_iter()
     .flatten()

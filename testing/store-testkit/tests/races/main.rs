@@ -9,6 +9,7 @@ mod joining;
 mod leases;
 mod promoting;
 mod registering;
+mod repeating;
 mod servers;
 mod tasks;
 mod waiting;
