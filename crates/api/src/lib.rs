@@ -35,6 +35,7 @@ mod projects;
 mod query;
 pub mod refusals;
 mod roles;
+mod run_keys;
 mod scheduler;
 mod scopes;
 mod service;

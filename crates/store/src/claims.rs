@@ -111,7 +111,7 @@ macro_rules! take {
             $attempts,
             ", queue = ?8, claimed_in = ?8, claimed_by = ?9, orchestrator_id = ?6, \
              claimed_at = ?5, updated_at = ?5, lease_expires_at = ?10, needs_intervention = 0, \
-             version = version + 1, write_id = ?12, events = events + ",
+             version = version + 1, write_id = ?13, events = events + ",
             $events,
             " "
         )
@@ -151,7 +151,7 @@ const TAKE_HEAD: &str = concatcp!(
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
-    unless_done!("?13", "?14", "?15"),
+    unless_done!("?14", "?15", "?16"),
     " RETURNING ",
     Task::NAMES
 );
@@ -174,7 +174,7 @@ const TAKE_FREE: &str = concatcp!(
     ", taken AS (",
     take!("1", "1"),
     "FROM next WHERE tasks.seq = next.seq",
-    unless_done!("?13", "?14", "?15"),
+    unless_done!("?14", "?15", "?16"),
     " RETURNING tasks.*), \
      recorded AS (",
     into_events!(),
@@ -182,7 +182,7 @@ const TAKE_FREE: &str = concatcp!(
      FROM taken), begun AS (",
     into_runs!(),
     "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11 FROM taken) SELECT ",
+     'running', ?11, ?12 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -194,7 +194,7 @@ const TAKE_REVIEW: &str = concatcp!(
     candidates!(),
     take_review!(),
     "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
-    unless_done!("?13", "?14", "?15"),
+    unless_done!("?14", "?15", "?16"),
     " RETURNING ",
     Task::NAMES
 );
@@ -232,7 +232,7 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
     take_review!(),
     "FROM next WHERE tasks.seq = next.seq",
-    unless_done!("?13", "?14", "?15"),
+    unless_done!("?14", "?15", "?16"),
     " RETURNING tasks.*, next.was_lane, next.former), \
      recorded AS (",
     into_events!(),
@@ -245,7 +245,7 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      begun AS (",
     into_runs!(),
     "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11 FROM taken) SELECT ",
+     'running', ?11, ?12 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -278,7 +278,8 @@ const RECORD: Sql = Sql::OnlySqlite(concat!(
 const BEGIN: Sql = Sql::OnlySqlite(concat!(
     into_runs!(),
     "SELECT id, run, scope, CASE ?3 WHEN 'work' THEN attempt END, ?3, ?4, claimed_by, \
-     orchestrator_id, claimed_at, 'running', ?5 FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
+     orchestrator_id, claimed_at, 'running', ?5, ?6 FROM tasks \
+     WHERE reap_at = ?1 AND write_id = ?2"
 ));
 
 /// The run of a review that has ended, when another reviewer takes the task.
@@ -398,6 +399,7 @@ fn add_claim(
         (CLAIM, queue::CLAIMED, "claimed")
     };
     let hash = secret.hash();
+    let key_hash = request.run_key.0.then(|| secret.run_key_hash());
     if is_review {
         let release = asking(RELEASE_REVIEW, (scope, source), request, stamp);
         write.run(write.bind_once(release));
@@ -408,6 +410,7 @@ fn add_claim(
         (&request.agent_name.0).into(),
         expires.into(),
         (&hash).into(),
+        (&key_hash).into(),
         stamp.write_id.into(),
     ]);
     let claimed = write.run(write.bind_once(claim));
@@ -415,7 +418,7 @@ fn add_claim(
     if is_review {
         write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
     }
-    write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash));
+    write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash, &key_hash));
     write.remember_claim(expires, secret);
     claimed
 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{Either, select};
-use octopoid_domain::{ClaimedTask, run, task::ClaimRequest};
+use octopoid_domain::{ClaimedTask, lease::RunKey, run, task::ClaimRequest};
 use octopoid_store::{Barrier, Claimed, Memory, Watch};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -96,7 +96,10 @@ pub(crate) async fn claim_task(
     };
     let store = &app.store;
     let again = |was: Memory| async move { store.claimed_before(&was, within).await.map(Some) };
-    let done = attempt.end(claimed, again).await?.map(|claimed| claimed.map(shown));
+    let done = attempt
+        .end(claimed, again)
+        .await?
+        .map(|claimed| claimed.map(|claimed| shown(claimed, request.run_key.0)));
     let done = done.noted(|claimed| {
         if let Some(ClaimedTask { task, .. }) = claimed {
             audit::task("task.claimed", &caller, task.claimed_by.as_deref(), task);
@@ -116,10 +119,11 @@ fn answer(claimed: Option<ClaimedTask>, barrier: &Barrier) -> Response {
 }
 
 /// A claim as its holder sees it.
-fn shown(claimed: Claimed) -> ClaimedTask {
+fn shown(claimed: Claimed, wants_key: bool) -> ClaimedTask {
     let Claimed { task, token, kind, before } = claimed;
     let checkpoint = before.checkpoint.and_then(|text| serde_json::from_str(&text).ok());
     ClaimedTask {
+        run_key: wants_key.then(|| RunKey::of(&task.id, &token).to_string()),
         lease_token: token.to_string(),
         attempt: (kind == run::Kind::Work).then_some(task.attempt),
         feedback: before.feedback,
