@@ -20,6 +20,7 @@ mod json;
 mod keys;
 mod list;
 mod listing;
+mod logs;
 mod messages;
 mod middleware;
 pub mod openapi;
@@ -30,6 +31,7 @@ mod projects;
 mod query;
 pub mod refusals;
 mod roles;
+mod runs;
 mod scheduler;
 mod service;
 mod tasks;
@@ -72,6 +74,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(runs::list_task_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(logs::append_log))
+        .routes(routes!(logs::read_log))
+        .routes(routes!(runs::list_runs))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))

@@ -29,6 +29,7 @@ use crate::{json::Json, problem};
     modifiers(&Security),
     tags(
         (name = "tasks", description = "The queue: create, claim, submit, review."),
+        (name = "runs", description = "What happened under each lease, its result and its log."),
         (name = "orchestrators", description = "The machines that run agents."),
         (name = "projects", description = "Groups of tasks that share a branch."),
         (name = "drafts", description = "Drafts of tasks or projects."),

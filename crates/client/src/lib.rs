@@ -14,6 +14,7 @@ mod messages;
 mod orchestrators;
 mod projects;
 mod roles;
+mod runs;
 mod service;
 mod tasks;
 
@@ -31,6 +32,9 @@ pub use tasks::History;
 
 /// How long an exchange may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much longer than a wait that was asked for the answer may take.
+const ANSWER_SECONDS: u64 = 30;
 
 /// Ids may hold anything; only what RFC 3986 calls unreserved stands for itself in a path.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

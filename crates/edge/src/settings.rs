@@ -19,6 +19,13 @@ const JOBS_PERIOD_MS: i64 = 60_000;
 /// consists mostly of one request: rejecting the request is better than D1's error.
 const BODY_BYTES_MAX: usize = 1_900_000;
 
+/// The maximum size of a run's result, which is a row of D1 with its patch.
+const RESULT_BYTES_MAX: usize = 1 << 20;
+/// The maximum size of a patch; of a longer one the beginning is stored.
+const PATCH_BYTES_MAX: usize = 512 << 10;
+/// How many bytes of a run's log are kept.
+const LOG_BYTES_MAX: usize = 128 << 10;
+
 /// The memory budget, in an instance with 128 MB.
 const IN_FLIGHT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -35,12 +42,18 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         admin_key_hash: admin_key.map(|key| key.hash),
         body_bytes_max: BODY_BYTES_MAX,
         in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
+        result_bytes_max: RESULT_BYTES_MAX,
+        patch_bytes_max: PATCH_BYTES_MAX,
+        log_bytes_max: LOG_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
         jobs_period_ms: JOBS_PERIOD_MS,
         ..Settings::default()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
-        settings.lease_grace_ms = lease_grace_ms(&grace)?;
+        settings.lease_grace_ms = duration_ms("OCTOPOID_LEASE_GRACE", &grace)?;
+    }
+    if let Some(period) = read("OCTOPOID_RETAIN_LOGS") {
+        settings.retain_logs_ms = duration_ms("OCTOPOID_RETAIN_LOGS", &period)?;
     }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
@@ -71,14 +84,13 @@ fn cors_origin(text: &str) -> Result<Origin, String> {
     text.parse().map_err(|error| format!("OCTOPOID_CORS_ORIGIN has \"{text}\": {error}"))
 }
 
-/// Parses `90s`, `2m` or `1h 30m`.
-fn lease_grace_ms(text: &str) -> Result<i64, String> {
-    let grace: SignedDuration =
-        text.parse().map_err(|error| format!("OCTOPOID_LEASE_GRACE: {error}"))?;
-    match i64::try_from(grace.as_millis()) {
-        Ok(grace @ 0..) => Ok(grace),
-        Ok(_) => Err("OCTOPOID_LEASE_GRACE cannot be negative".to_owned()),
-        Err(_) => Err("OCTOPOID_LEASE_GRACE is too long".to_owned()),
+/// Parses `90s`, `2m` or `1h 30m` in this variable.
+fn duration_ms(name: &str, text: &str) -> Result<i64, String> {
+    let period: SignedDuration = text.parse().map_err(|error| format!("{name}: {error}"))?;
+    match i64::try_from(period.as_millis()) {
+        Ok(period @ 0..) => Ok(period),
+        Ok(_) => Err(format!("{name} cannot be negative")),
+        Err(_) => Err(format!("{name} is too long")),
     }
 }
 
@@ -109,12 +121,14 @@ mod tests {
             ("OCTOPOID_AUTH", "open"),
             ("API_SECRET_KEY", "secret\n"),
             ("OCTOPOID_LEASE_GRACE", "1m 30s"),
+            ("OCTOPOID_RETAIN_LOGS", "24h"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example,"),
         ])
         .unwrap();
         assert_eq!(settings.auth, AuthMode::Open);
         assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
         assert_eq!(settings.lease_grace_ms, 90_000);
+        assert_eq!(settings.retain_logs_ms, 86_400_000);
         let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
         assert_eq!(settings.cors_origins, expected);
     }
@@ -133,6 +147,7 @@ mod tests {
             ("OCTOPOID_AUTH", "Open"),
             ("OCTOPOID_LEASE_GRACE", "soon"),
             ("OCTOPOID_LEASE_GRACE", "-1s"),
+            ("OCTOPOID_RETAIN_LOGS", "-1s"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");

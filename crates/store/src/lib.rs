@@ -17,8 +17,10 @@ mod dependencies;
 pub mod drafts;
 pub mod engine;
 mod flows;
+mod followers;
 mod gate;
 mod health;
+mod heartbeats;
 mod hints;
 mod journal;
 mod keys;
@@ -26,6 +28,7 @@ pub mod lapses;
 mod leases;
 pub mod lists;
 mod locks;
+mod logs;
 pub mod messages;
 mod migrate;
 pub mod orchestrators;
@@ -36,7 +39,7 @@ pub mod projects;
 mod record;
 mod roles;
 mod row;
-mod runs;
+pub mod runs;
 mod sql;
 mod stamp;
 mod tasks;
@@ -48,11 +51,13 @@ use octopoid_domain::Refusal;
 use thiserror::Error;
 
 use engine::{Rows, SharedEngine, Statement};
+use followers::Followers;
 use gate::Gate;
 use health::Watched;
 
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
+pub use followers::Follower;
 pub use hints::{Hints, Watch};
 pub use leases::Renewed;
 pub use runs::Before;
@@ -123,13 +128,19 @@ pub struct Store {
     engine: Arc<Watched>,
     gate: Arc<Gate>,
     hints: Arc<Hints>,
+    followers: Arc<Followers>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
         let gate = Arc::new(Gate::new(engine.readers()));
-        Self { engine: Arc::new(Watched::new(engine)), gate, hints: Arc::default() }
+        Self {
+            engine: Arc::new(Watched::new(engine)),
+            gate,
+            hints: Arc::default(),
+            followers: Arc::default(),
+        }
     }
 
     /// The waiting claims and their hints.
@@ -146,9 +157,10 @@ impl Store {
     }
 
     /// Says that the process is about to end: lists that wait for their turn are refused, and reads
-    /// that take long end. What agents report is still taken.
+    /// that take long end. Those who follow logs are woken. What agents report is still taken.
     pub fn stop_reads(&self) {
         self.gate.close();
+        self.followers.tell_all();
         self.engine.stop_reads();
     }
 
