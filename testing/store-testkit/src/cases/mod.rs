@@ -16,10 +16,12 @@ mod editing;
 mod filtering;
 mod flows;
 mod forcing;
+mod heartbeats;
 mod journal;
 mod keys;
 mod leasing;
 mod listing;
+mod logs;
 mod messages;
 mod orchestrators;
 mod paging;
@@ -28,6 +30,7 @@ mod projects;
 mod registering_flows;
 mod reviewing;
 mod roles;
+mod runs;
 mod schema;
 mod submitting;
 mod telling;
@@ -70,6 +73,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         actions::CASES,
         confining_nouns::CASES,
         paging::CASES,
+        runs::CASES,
+        logs::CASES,
+        heartbeats::CASES,
     ]
     .into_iter()
     .flatten()
