@@ -185,7 +185,7 @@ async fn a_heartbeat_revives_the_offline_but_leaves_maintenance() {
 }
 
 #[tokio::test]
-async fn a_status_must_be_one_of_three() {
+async fn a_status_must_be_one_of_four() {
     let app = TestApp::new().await;
     register(&app, "m", "s").await;
     let path = "/api/v1/orchestrators/c-m";
@@ -194,7 +194,7 @@ async fn a_status_must_be_one_of_three() {
     }
     assert_eq!(
         app.patch(path, json!({"status": "banana"})).await.error(400),
-        "Invalid status \"banana\". Valid statuses: active, offline, maintenance"
+        "Invalid status \"banana\". Valid statuses: active, offline, maintenance, draining"
     );
     let refused = app.patch(path, json!({"status": 5})).await.error(400);
     assert!(refused.starts_with("Invalid value for status: "), "{refused}");

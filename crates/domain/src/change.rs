@@ -50,8 +50,8 @@ pub struct Change {
     pub notice: Option<Notice>,
     /// What becomes of the run of the current lease, if anything.
     pub run: Option<RunChange>,
-    /// The verdict on the last submitted work: `accepted` or `rejected`.
-    pub verdict: Option<&'static str>,
+    /// Whether the last submitted work was rejected.
+    pub is_rejection: bool,
     /// The question to ask, if any.
     pub question: Option<Question>,
     /// The pool to pause, if any.
@@ -67,7 +67,7 @@ impl Change {
             events: Vec::new(),
             notice: None,
             run: None,
-            verdict: None,
+            is_rejection: false,
             question: None,
             pause: None,
             is_edit: false,

@@ -102,8 +102,8 @@ pub struct Run {
     pub summary: Option<String>,
     /// The names of the checks that failed, as a JSON array.
     pub failed_checks: Option<String>,
-    /// The verdict on the submitted work: `accepted` or `rejected`.
-    pub verdict: Option<String>,
+    /// Whether its work was rejected. That it was accepted is noted in the task.
+    pub is_rejected: bool,
     /// The last progress report, as JSON.
     pub progress: Option<String>,
     /// The step that ended it.
@@ -216,8 +216,15 @@ pub struct Progress {
     pub at: Millis,
 }
 
-impl From<Run> for RunView {
-    fn from(run: Run) -> Self {
+impl RunView {
+    /// A run of a task of which this attempt was accepted last.
+    pub fn of(run: Run, accepted_attempt: Option<i64>) -> Self {
+        let is_accepted = run.attempt.is_some() && run.attempt == accepted_attempt;
+        let verdict = match (run.is_rejected, is_accepted) {
+            (true, _) => Some("rejected".to_owned()),
+            (false, true) => Some("accepted".to_owned()),
+            (false, false) => None,
+        };
         Self {
             task_id: run.task_id,
             run: run.run,
@@ -232,7 +239,7 @@ impl From<Run> for RunView {
             message: run.message,
             usage: run.usage.as_deref().map(Usage::stored),
             summary: run.summary,
-            verdict: run.verdict,
+            verdict,
             progress: run.progress.and_then(|text| serde_json::from_str(&text).ok()),
         }
     }

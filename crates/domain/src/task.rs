@@ -98,6 +98,8 @@ pub struct Task {
     pub run: i64,
     /// How many of them were attempts at the work.
     pub attempt: i64,
+    /// The last attempt whose work was accepted.
+    pub accepted_attempt: Option<i64>,
     /// The run whose lease token is current, if any. It stays when the lease lapses.
     pub lease_run: Option<i64>,
     /// Lapsed leases in a row.

@@ -302,8 +302,8 @@ pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) 
     if let Some(run) = &change.run {
         write.run_all(runs::change(&is.id, run, stamp));
     }
-    if let Some(verdict) = change.verdict {
-        write.run(runs::judge(&is.id, verdict, stamp));
+    if change.is_rejection {
+        write.run(runs::reject(&is.id, stamp));
     }
     if let Some(question) = &change.question {
         actions::ask(write, is, question);

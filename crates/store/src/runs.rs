@@ -35,7 +35,7 @@ record!(Run {
     usage,
     summary,
     failed_checks,
-    verdict,
+    is_rejected,
     progress,
     ended_by,
     token_hash,
@@ -74,8 +74,9 @@ const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6
      failed_checks = COALESCE(?11, failed_checks) WHERE task_id = ?1 AND run = ?2 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)";
 
-/// The verdict is that on the last run for work, whichever run passes it.
-const JUDGE: &str = "UPDATE runs SET verdict = ?3 WHERE task_id = ?1 \
+/// The rejection is that of the last run for work, whichever run passes it. That work was accepted
+/// is in the row of the task, which is written anyway.
+const REJECT: &str = "UPDATE runs SET is_rejected = 1 WHERE task_id = ?1 \
      AND run = (SELECT MAX(run) FROM runs WHERE task_id = ?1 AND attempt IS NOT NULL) \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
@@ -217,9 +218,9 @@ pub(crate) fn keep_output(
     bind!(KEEP_OUTPUT, id, run, stamp.write_id, kind, body)
 }
 
-/// Records the verdict on the last run for work, with its task.
-pub(crate) fn judge(id: &str, verdict: &'static str, stamp: Stamp) -> Statement {
-    bind!(JUDGE, id, stamp.write_id, verdict)
+/// Records that the work of the last run for work was rejected, with its task.
+pub(crate) fn reject(id: &str, stamp: Stamp) -> Statement {
+    bind!(REJECT, id, stamp.write_id)
 }
 
 /// Ends the run of a task that is deleted, and forgets the others and what they wrote.

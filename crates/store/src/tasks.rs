@@ -69,6 +69,7 @@ record!(Task {
         completed_at,
         updated_at,
         lease_run,
+        accepted_attempt,
         failure_count,
         lapse_count,
         setback_count,

@@ -6,7 +6,7 @@ use octopoid_store::engine::{Row, Value};
 use crate::{Failure, Verdict, World, ensure_eq};
 
 /// The finished tasks by scope and queue, as they are.
-const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed') \
+const FINISHED: &str = "SELECT scope, queue, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed', 'cancelled') \
      GROUP BY scope, queue ORDER BY scope, queue";
 
 /// The finished tasks by scope and queue, as they were counted.
@@ -32,7 +32,7 @@ const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM event
 
 /// What can be claimed, and what a claim goes by.
 const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \
-     priority FROM tasks";
+     priority, COALESCE(not_before, cancel_requested_at) FROM tasks";
 
 /// Looks the database over.
 pub async fn check(world: &World) -> Verdict {
@@ -60,8 +60,8 @@ pub async fn check(world: &World) -> Verdict {
 /// share the lane ''. The reaper looks at a task exactly when it is held, or sits in `claimed`.
 fn check_lane(row: Row) -> Verdict {
     let shown = format!("{row:?}");
-    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority]) =
-        <[Value; 9]>::try_from(row)
+    let Ok([id, queue, blocked_by, claimed_in, lease, lane, rank, reap_at, priority, withheld]) =
+        <[Value; 10]>::try_from(row)
     else {
         return Err(Failure::new("a row of another shape"));
     };
@@ -69,7 +69,9 @@ fn check_lane(row: Row) -> Verdict {
         return Err(Failure::new(format!("task {id:?} has no queue")));
     };
     let is_held = claimed_in == queue && lease != Value::Null;
-    let has_lane = blocked_by == Value::Null && !queue::NOT_CLAIMABLE.contains(&&**name);
+    let has_lane = withheld == Value::Null
+        && blocked_by == Value::Null
+        && !queue::NOT_CLAIMABLE.contains(&&**name);
     ensure_eq!(lane != Value::Null, has_lane, "a lane is for what can be claimed: {shown}");
     if has_lane {
         ensure_eq!(lane == Value::from(""), is_held, "what is held has a lane of its own: {shown}");

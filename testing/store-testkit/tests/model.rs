@@ -16,7 +16,8 @@ const PROGRAMS_POSTGRES: u32 = 12;
 const STEPS_MAX: usize = 120;
 
 /// What a program may have left.
-const EMPTY: &str = "TRUNCATE tasks, task_blockers, finished_counts, events, messages, flows";
+const EMPTY: &str = "TRUNCATE tasks, task_blockers, runs, run_outputs, finished_counts, events, \
+     messages, actions, pauses, flows";
 
 fn config() -> Config {
     let is_asked = std::env::var_os("PROPTEST_CASES").is_some();

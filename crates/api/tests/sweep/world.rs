@@ -48,6 +48,8 @@ pub(crate) struct World {
     message: String,
     action: String,
     key: String,
+    /// The lease token of the task `victim`.
+    token: String,
 }
 
 impl World {
@@ -77,14 +79,20 @@ impl World {
         let role = json!({"name": "review", "description": SECRET});
         create("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
         create("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
-        for (id, queue) in [("victim", "incoming"), ("waiting", "incoming"), ("submitted", SECRET)]
-        {
+        let queues = [
+            ("victim", "incoming"),
+            ("waiting", "incoming"),
+            ("submitted", SECRET),
+            ("over", "failed"),
+        ];
+        for (id, queue) in queues {
             create("tasks", task(id, queue, SECRET)).await;
         }
         let claim = json!({
             "orchestrator_id": "c-m", "agent_name": "a", "lease_duration_seconds": 86_400,
         });
-        assert_eq!(create("tasks/claim", claim).await["id"], "victim");
+        let claimed = create("tasks/claim", claim).await;
+        assert_eq!(claimed["id"], "victim");
         let id = |made: Value| match &made["id"] {
             Value::String(id) => id.clone(),
             id => id.to_string(),
@@ -94,6 +102,7 @@ impl World {
             message: id(create("messages", message(SECRET)).await),
             action: id(create("actions", action(SECRET)).await),
             key: id(create("admin/keys", json!({"label": SECRET})).await),
+            token: claimed["lease_token"].as_str().unwrap().to_owned(),
             app,
         }
     }
@@ -223,6 +232,7 @@ impl World {
             "roles" => "review",
             "actions" => &self.action,
             "admin" => &self.key,
+            "tasks" if path.ends_with("/retry") => "over",
             _ => "victim",
         };
         let parts = path.split('/').map(|part| match part {
@@ -252,7 +262,7 @@ impl World {
             message(PLAIN),
             action(PLAIN),
             json!({
-                "author": "x", "status": status, "reason": "r", "rejected_by": "x", "to": "task",
+                "author": "x", "status": status, "reason": "other", "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
                 "accepted_by": "x", "commits_count": 1, "turns_used": 1, "agent_name": "a",
                 "orchestrator_id": "c-m", "parent_message_id": self.message, "linked_task_id": id,
                 "roles": [{"name": "review", "claims_from": "done"}], "result": {"a": 1},
@@ -262,6 +272,10 @@ impl World {
             for (key, value) in more.as_object().into_iter().flatten() {
                 body[key] = value.clone();
             }
+        }
+        if operation.path.ends_with("/accept") {
+            // Accepted work goes to `done`, or on.
+            body["queue"] = Value::Null;
         }
         if let Some(scope) = scope {
             body["scope"] = scope.into();

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{TASKS, changes, claimed, common::TestApp, event, events, last_event, read, step};
+use crate::{
+    TASKS, changes, claimed, common::TestApp, event, events, holders_own, last_event, read, step,
+};
 
 #[tokio::test]
 async fn a_claim_says_who_where_and_for_which_scope() {
@@ -36,14 +38,18 @@ async fn a_claim_changes_what_the_contract_says_and_nothing_else() {
     let app = TestApp::new().await;
     let before = app.task("a", json!({})).await;
     app.passes(578_607);
-    let after = app.claim(json!({"agent_name": "implementer-1"})).await.expect(200);
+    let mut after = app.claim(json!({"agent_name": "implementer-1"})).await.expect(200);
+    assert_eq!(
+        holders_own(&mut after),
+        json!({"attempt": 1, "feedback": [], "checkpoint": null, "previous": null})
+    );
     assert_eq!(
         changes(&before, &after),
         json!({
             "queue": "claimed", "claimed_by": "implementer-1",
             "claimed_at": "2026-11-21 21:08:37", "updated_at": "2026-11-21 21:08:37",
             "orchestrator_id": "box-1", "lease_expires_at": "2026-11-22T01:08:37.212Z",
-            "version": 2,
+            "version": 2, "run": 1,
         })
     );
     assert_eq!(read(&app, "a").await, after);

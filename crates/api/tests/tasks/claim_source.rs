@@ -96,13 +96,15 @@ async fn a_review_leaves_the_task_where_it_is_and_is_exclusive() {
     let app = TestApp::new().await;
     let before = submitted(&app, "a").await;
     let review = json!({"queue": "provisional", "agent_name": "reviewer-1"});
-    let after = app.claim(review.clone()).await.expect(200);
+    let mut after = app.claim(review.clone()).await.expect(200);
+    let own = holders_own(&mut after);
+    assert_eq!((&own["attempt"], &own["previous"]["outcome"]), (&Value::Null, &json!("submitted")));
     assert_eq!(
         changes(&before, &after),
         json!({
             "claimed_by": "reviewer-1", "claimed_at": "2026-11-21 20:58:58",
             "orchestrator_id": "box-1", "lease_expires_at": "2026-11-22T00:58:58.605Z",
-            "version": 4,
+            "version": 4, "run": 2,
         })
     );
     assert_eq!(last_event(&app, "a").await, event("review_claimed", "reviewer-1", Value::Null));

@@ -24,7 +24,8 @@ const FRESH: &str = r#"{
     "updated_at": "2026-11-21 20:58:58", "orchestrator_id": null, "lease_expires_at": null,
     "version": 1, "needs_breakdown": 0, "review_round": 0, "execution_notes": null,
     "title": "t-1", "type": null, "hooks": null, "flow": "default", "flow_overrides": null,
-    "scope": "s", "content": null, "needs_intervention": 0
+    "scope": "s", "content": null, "needs_intervention": 0, "max_attempts": null,
+    "failure_count": 0, "not_before": null, "cancel_requested_at": null, "run": 0, "usage": null
 }"#;
 
 fn fresh() -> Value {
@@ -45,7 +46,8 @@ async fn every_settable_field_is_stored() {
     let set = json!({
         "title": "T", "queue": "backlog", "priority": "P0", "complexity": "XL", "role": "fix",
         "type": "product", "blocked_by": "awaiting-approval", "flow": "custom",
-        "content": "# Täsk\n", "hooks": "[]", "flow_overrides": "{\"a\":1}",
+        "content": "# Täsk\n", "hooks": "[]", "flow_overrides": "{\"a\":1}", "max_attempts": 5,
+        "not_before": "2026-11-22T00:00:00.000Z",
     });
     let mut body = required();
     let mut expected = fresh();

@@ -109,6 +109,16 @@ fn event(name: &str, agent: impl Into<Value>, details: impl Into<Value>) -> (Str
     (name.to_owned(), agent.into(), details.into())
 }
 
+/// Takes from the answer to a claim what is for the holder alone, without the token.
+fn holders_own(claimed: &mut Value) -> Value {
+    let claimed = claimed.as_object_mut().expect("an object");
+    let token = claimed.remove("lease_token").expect("a claim has a token");
+    assert!(token.as_str().is_some_and(|token| token.starts_with("olt_")), "{token}");
+    let own = ["attempt", "feedback", "checkpoint", "previous"];
+    let own = own.map(|name| (name.to_owned(), claimed.remove(name).expect("a claim has all")));
+    Value::Object(own.into_iter().collect())
+}
+
 /// The keys whose values differ, with their new values.
 fn changes(before: &Value, after: &Value) -> Value {
     let after = after.as_object().expect("an object");

@@ -16,7 +16,8 @@ fn assert_no_task(answer: &Answer, what: &str) {
 async fn a_task_of_another_scope_does_not_exist() {
     let app = TestApp::guarded(AuthMode::Open).await;
     app.task("a", json!({"hooks": [{"name": "h"}]})).await;
-    let before = app.claim(json!({})).await.expect(200);
+    let token = app.claim(json!({})).await.expect(200)["lease_token"].clone();
+    let before = app.get("/api/v1/tasks/a").await.expect(200);
     let stranger = app.holder("other").await;
     for (step, body) in [
         ("submit", json!({"commits_count": 1, "turns_used": 1})),
@@ -25,6 +26,11 @@ async fn a_task_of_another_scope_does_not_exist() {
         ("requeue", json!({})),
         ("force-queue", json!({"queue": "done", "reason": "r"})),
         ("hooks/h/complete", json!({"status": "passed"})),
+        ("submit", json!({"commits_count": 1, "turns_used": 1, "lease_token": token})),
+        ("fail", json!({"reason": "crash", "lease_token": token})),
+        ("renew", json!({"lease_token": token})),
+        ("cancel", json!({"by": "me", "reason": "r"})),
+        ("retry", json!({"by": "me"})),
     ] {
         let answer = stranger.post(&format!("/api/v1/tasks/a/{step}"), body).await;
         assert_no_task(&answer, step);

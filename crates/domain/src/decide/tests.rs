@@ -285,7 +285,10 @@ fn submitting_stores_the_report_and_frees_the_task() {
 #[test]
 fn accepting_finishes_and_frees_the_task() {
     let change = effect("accept");
-    assert_eq!(change.task, Task { completed_at: Some(NOW), ..freed("done") });
+    assert_eq!(
+        change.task,
+        Task { completed_at: Some(NOW), accepted_attempt: Some(0), ..freed("done") }
+    );
     assert_eq!(event(&change), (Kind::Accepted, Some("reviewer"), None));
     assert_eq!((change.notice, change.is_edit), (None, false));
 }

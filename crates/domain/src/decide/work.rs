@@ -148,7 +148,7 @@ pub(super) fn accept(
         event = event.with(json!({ "to": change.task.queue }).to_string());
     }
     change.record(event);
-    change.verdict = Some("accepted");
+    change.task.accepted_attempt = Some(change.task.attempt);
     end_run(change, at, End::new(row.step, Outcome::Accepted));
     Ok(())
 }
@@ -180,7 +180,7 @@ pub(super) fn reject(
     let (reason, by) = (reason.to_owned(), by.to_owned());
     change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));
     change.notice = Some(Notice { from_actor: by, kind: "rejection", content: reason });
-    change.verdict = Some("rejected");
+    change.is_rejection = true;
     end_run(change, at, End::new(row.step, Outcome::Rejected));
     Ok(())
 }

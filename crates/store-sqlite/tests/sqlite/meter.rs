@@ -36,8 +36,8 @@ struct Tree {
 
 /// The rows of a table with a partial index, and which of them are in the index.
 struct Look {
-    rows: BTreeMap<i64, Row>,
-    members: BTreeSet<i64>,
+    rows: BTreeMap<String, Row>,
+    members: BTreeSet<String>,
 }
 
 impl Meter {
@@ -108,15 +108,26 @@ impl Meter {
 
     async fn look(&self, tree: &Tree) -> Result<Option<Look>, EngineError> {
         let Tree { name, table, condition: Some(condition) } = tree else { return Ok(None) };
-        let rows = plain(format!("SELECT rowid, * FROM {table}"));
+        let key = self.key(table).await?;
+        let rows = plain(format!("SELECT {key}, * FROM {table}"));
         let members =
-            plain(format!("SELECT rowid FROM {table} INDEXED BY {name} WHERE {condition}"));
+            plain(format!("SELECT {key} FROM {table} INDEXED BY {name} WHERE {condition}"));
         let mut answers = self.inner.read(vec![rows, members]).await?.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         Ok(Some(Look {
-            rows: next().into_iter().map(|row| (number(Some(&row), 0), row)).collect(),
-            members: next().iter().map(|row| number(Some(row), 0)).collect(),
+            rows: next().into_iter().map(|row| (text(&row, 0).to_owned(), row)).collect(),
+            members: next().iter().map(|row| text(row, 0).to_owned()).collect(),
         }))
+    }
+
+    /// The primary key of a table as one text.
+    async fn key(&self, table: &str) -> Result<String, EngineError> {
+        let columns = format!(
+            "SELECT group_concat('CAST(' || name || ' AS TEXT)', ' || char(31) || ') \
+             FROM pragma_table_info('{table}') WHERE pk > 0"
+        );
+        let answers = self.inner.read(vec![plain(columns)]).await?;
+        Ok(text(&answers[0][0], 0).to_owned())
     }
 }
 
@@ -124,7 +135,7 @@ impl Meter {
 fn entries(before: &Look, after: &Look, written: usize) -> usize {
     let members: BTreeSet<_> = before.members.union(&after.members).collect();
     let all: BTreeSet<_> = before.rows.keys().chain(after.rows.keys()).collect();
-    let differs = |id: &&i64| before.rows.get(id) != after.rows.get(id);
+    let differs = |id: &&String| before.rows.get(*id) != after.rows.get(*id);
     let changed: BTreeSet<_> = all.into_iter().filter(differs).collect();
     if changed.len() == written {
         changed.intersection(&members).count()

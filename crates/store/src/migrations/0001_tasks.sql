@@ -55,6 +55,8 @@ CREATE TABLE tasks (
     attempt INTEGER NOT NULL DEFAULT 0,
     -- The run whose lease token is current; null if there is none. It stays when the lease lapses.
     lease_run INTEGER,
+    -- The last attempt whose work was accepted.
+    accepted_attempt INTEGER,
     -- Failed attempts; and in a row: lapsed leases, and failures of the environment.
     failure_count INTEGER NOT NULL DEFAULT 0,
     lapse_count INTEGER NOT NULL DEFAULT 0,
@@ -141,7 +143,7 @@ CREATE TABLE runs (
     usage TEXT,
     summary TEXT,
     failed_checks TEXT,
-    verdict TEXT,
+    is_rejected INTEGER NOT NULL DEFAULT 0,
     -- The last report of the agent, as JSON.
     progress TEXT,
     -- The step that ended it, so that the same request again is told from another.

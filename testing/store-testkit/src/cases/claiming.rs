@@ -98,6 +98,9 @@ async fn a_claim_changes_the_claim_and_nothing_else(world: &World) -> Verdict {
         },
         updated_at: world.now(),
         version: 2,
+        run: 1,
+        attempt: 1,
+        lease_run: Some(1),
         ..fresh
     };
     ensure_eq!(world.claims().await?, Some(expected), "the claimed task");

@@ -39,6 +39,7 @@ async fn moving_ends_the_claim(world: &World) -> Verdict {
     let expected = Task {
         queue: "backlog".to_owned(),
         claim: Claim::default(),
+        lease_run: None,
         needs_intervention: false,
         updated_at: world.now(),
         version: held.version + 1,

@@ -64,6 +64,7 @@ async fn an_ended_claim_goes_back_to_the_queue(world: &World) -> Verdict {
         claim: Claim::default(),
         needs_intervention: false,
         attempt_count: Some(1),
+        lapse_count: 1,
         version: held.version + 1,
         updated_at: world.now(),
         ..held
@@ -310,8 +311,10 @@ async fn reaping_records_one_event_per_task(world: &World) -> Verdict {
 
 /// No operation makes such rows; a person with a database client does.
 async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict {
-    const HOLD_ELSEWHERE: &str = "UPDATE tasks SET queue = 'polish', claimed_in = 'polish' \
+    const HOLD_ELSEWHERE: &str = "UPDATE tasks SET queue = 'done', claimed_in = 'done' \
          WHERE id IN ('a', 'b', 'e')";
+    const COUNT_ELSEWHERE: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
+         SELECT scope, queue, seq % 16, 1 FROM tasks WHERE queue = 'done'";
     const TAKE_NUMBER: &str = "INSERT INTO events (scope, kind, subject, seq, event, at) \
          SELECT scope, 'task', id, events + 1, 'edited', 0 FROM tasks WHERE id = 'c'";
     for id in ["a", "b", "c", "d", "e", "f"] {
@@ -319,6 +322,7 @@ async fn what_cannot_be_taken_back_keeps_nothing_else(world: &World) -> Verdict 
         world.passes(1);
     }
     world.runs(HOLD_ELSEWHERE, vec![]).await?;
+    world.runs(COUNT_ELSEWHERE, vec![]).await?;
     world.runs(TAKE_NUMBER, vec![]).await?;
     world.passes(LEASE);
     for expected in [&["d", "f"][..], &[]] {

@@ -44,6 +44,8 @@ async fn a_review_claim_leaves_the_task_in_provisional(world: &World) -> Verdict
         },
         updated_at: world.now(),
         version: submitted.version + 1,
+        run: 2,
+        lease_run: Some(2),
         ..submitted
     };
     ensure_eq!(claims_a_review(world).await?, Some(expected), "the claimed task");

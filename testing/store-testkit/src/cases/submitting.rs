@@ -33,6 +33,7 @@ async fn handing_in_ends_the_claim_and_asks_for_a_review(world: &World) -> Verdi
     let expected = Task {
         queue: "provisional".to_owned(),
         claim: Claim::default(),
+        lease_run: None,
         needs_intervention: false,
         commits_count: Some(3),
         turns_used: Some(42),

@@ -32,6 +32,7 @@ async fn accepting_finishes_the_task(world: &World) -> Verdict {
     let expected = Task {
         queue: "done".to_owned(),
         completed_at: Some(world.now()),
+        accepted_attempt: Some(1),
         updated_at: world.now(),
         version: submitted.version + 2,
         ..submitted
@@ -99,6 +100,7 @@ async fn putting_back_counts_an_attempt(world: &World) -> Verdict {
     let expected = Task {
         queue: "incoming".to_owned(),
         claim: Claim::default(),
+        lease_run: None,
         attempt_count: Some(1),
         updated_at: world.now(),
         version: held.version + 1,
