@@ -83,8 +83,8 @@ pub(crate) async fn list_task_runs(
     let within = caller.scope(query.get("scope"));
     let listed = app.store.list_task_runs(&id, within, &query.stretch()).await?;
     let next = listed.next_cursor.clone();
-    let runs = listed.items.into_iter().map(RunView::from).collect();
-    Ok(query.answer(RunList { runs, next_cursor: listed.next_cursor }, next.as_deref()))
+    let body = RunList { runs: listed.items, next_cursor: listed.next_cursor };
+    Ok(query.answer(body, next.as_deref()))
 }
 
 /// Get a run.

@@ -40,14 +40,8 @@ record!(Orchestrator {
     pools,
 });
 
-pub(crate) const TABLE: Layout = Layout::of::<Orchestrator>("orchestrators", &["id"]).with(&[
-    Column::int("slots"),
-    Column::int("busy"),
-    Column::text("roles"),
-    Column::text("queues"),
-    Column::text("pools"),
-    Column::int("write_id"),
-]);
+pub(crate) const TABLE: Layout =
+    Layout::of::<Orchestrator>("orchestrators", &["id"]).with(&[Column::int("write_id")]);
 
 /// By id, which no heartbeat changes.
 const OF_SCOPE: Order = Order {

@@ -5,7 +5,7 @@
 use const_format::concatcp;
 use octopoid_domain::{
     Feedback, Refusal,
-    run::{self, Run, RunChange, RunDetails, RunningView},
+    run::{self, Run, RunChange, RunDetails, RunView, RunningView},
 };
 
 use crate::{
@@ -125,14 +125,18 @@ const FIND_DETAILS: &str = concatcp!(
     Run::NAMES,
     ", (SELECT body FROM run_outputs WHERE task_id = ?1 AND kind = 'result' AND run = ?2) \
      AS result, (SELECT body FROM run_outputs WHERE task_id = ?1 AND kind = 'checkpoint' \
-     AND run = ?2) AS checkpoint FROM runs \
+     AND run = ?2) AS checkpoint, \
+     (SELECT accepted_attempt FROM tasks WHERE id = ?1) AS accepted_attempt FROM runs \
      WHERE task_id = ?1 AND run = ?2 AND (?3 IS NULL OR scope = ?3)"
 );
 
 /// The runs of a task, the newest first.
 const OF_TASK: Order = Order {
     name: "runs",
-    columns: Run::NAMES,
+    columns: concatcp!(
+        Run::NAMES,
+        ", (SELECT accepted_attempt FROM tasks WHERE id = runs.task_id) AS accepted_attempt"
+    ),
     table: "runs",
     places: &[Place::number("run")],
     is_descending: true,
@@ -142,8 +146,8 @@ const OF_TASK: Order = Order {
 /// The runs of a scope that have not ended, by their tasks.
 const RUNNING: Order = Order {
     name: "running",
-    columns: concatcp!(Run::NAMES, ", title, queue"),
-    table: "runs JOIN (SELECT id AS held_id, title, queue FROM tasks) AS held \
+    columns: concatcp!(Run::NAMES, ", title, queue, accepted_attempt"),
+    table: "runs JOIN (SELECT id AS held_id, title, queue, accepted_attempt FROM tasks) AS held \
         ON held_id = task_id",
     places: &[Place::text("task_id").indexed("(task_id || '')"), Place::number("run")],
     is_descending: false,
@@ -240,11 +244,15 @@ impl Store {
         id: &str,
         within: Option<&str>,
         page: &Page,
-    ) -> Result<Listed<Run>> {
+    ) -> Result<Listed<RunView>> {
         let mut listing = Listing::new(&OF_TASK, &(id, within));
         listing.and("task_id = ?#", id);
         listing.and_if("scope = ?#", within);
-        let listed = self.list_page(within, &listing, page, record::read).await?;
+        let read = |row| {
+            let mut row = RowReader::new(row);
+            Ok(RunView::of(Run::read(&mut row)?, row.next()?))
+        };
+        let listed = self.list_page(within, &listing, page, read).await?;
         if listed.items.is_empty() && matches!(page.start, Start::Offset(_)) {
             self.get_task(id, within).await?;
         }
@@ -256,8 +264,9 @@ impl Store {
         let [rows] = self.read([bind!(FIND_DETAILS, id, run, within)]).await?;
         let found = first(rows, |row| {
             let mut row = RowReader::new(row);
-            let run = Run::read(&mut row)?.into();
-            Ok(RunDetails { run, result: row.next()?, checkpoint: row.next()? })
+            let run = Run::read(&mut row)?;
+            let (result, checkpoint) = (row.next()?, row.next()?);
+            Ok(RunDetails { run: RunView::of(run, row.next()?), result, checkpoint })
         })?;
         match found {
             Some(found) => Ok(found),
@@ -276,8 +285,9 @@ impl Store {
         listing.and_if("orchestrator_id = ?#", filter.orchestrator_id.as_deref());
         self.list_page(Some(&filter.scope), &listing, page, |row| {
             let mut row = RowReader::new(row);
-            let run = Run::read(&mut row)?.into();
-            Ok(RunningView { run, title: row.next()?, queue: row.next()? })
+            let run = Run::read(&mut row)?;
+            let (title, queue) = (row.next()?, row.next()?);
+            Ok(RunningView { run: RunView::of(run, row.next()?), title, queue })
         })
         .await
     }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    TASKS, changes, claimed, common::TestApp, event, last_event, register_flow, register_roles,
-    submitted,
+    TASKS, changes, claimed, common::TestApp, event, holders_own, last_event, register_flow,
+    register_roles, submitted,
 };
 
 #[tokio::test]
