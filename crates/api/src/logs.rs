@@ -46,15 +46,15 @@ pub(crate) async fn append_log(
 
 /// Read the log of a run.
 ///
-/// From a byte offset on. With `Prefer: wait=N`, the response comes when there is text, or after N
-/// seconds without, at most 50: so a log is followed by asking for `next_offset` again and again,
-/// until `is_complete`.
+/// From a byte offset on; if what is there is not kept any more, from the first byte that is. With
+/// `Prefer: wait=N`, the response comes when there is text, or after N seconds without, at most 50:
+/// so a log is followed by asking for `next_offset` again and again, until `is_complete`.
 #[utoipa::path(get, path = "/api/v1/tasks/{id}/runs/{run}/log", tag = "runs",
     params(
         ("id" = String, Path, description = "The task."),
         ("run" = i64, Path, description = "The number of the run."),
         ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
-        ("offset" = Option<String>, Query, description = "Default 0. If what is there is not kept any more, the text begins at the first byte that is."),
+        ("offset" = Option<String>, Query, description = "Default 0."),
         ("limit" = Option<String>, Query, description = "Bytes: maximum 1048576, default 65536."),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for text"),
     ),

@@ -200,6 +200,7 @@ mod tests {
     use super::{HeartbeatRequest, LeaseAnswer, LeaseState};
     use crate::input::parse_body;
 
+    #[expect(clippy::needless_pass_by_value, reason = "`json!({..})` reads better so")]
     fn read(body: Value) -> Result<HeartbeatRequest, String> {
         let body: HeartbeatRequest =
             parse_body(body.to_string().as_bytes()).map_err(|error| error.to_string())?;

@@ -66,7 +66,8 @@ const REGISTER: &str = concatcp!(
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 'active', ?7, ?8, ?9, ?11) ON CONFLICT (id) DO UPDATE SET \
      hostname = excluded.hostname, repo_url = excluded.repo_url, \
      last_heartbeat = excluded.last_heartbeat, status = CASE orchestrators.status \
-     WHEN 'draining' THEN 'draining' ELSE excluded.status END, version = excluded.version, capabilities = excluded.capabilities, scope = excluded.scope, \
+     WHEN 'draining' THEN 'draining' ELSE excluded.status END, version = excluded.version, \
+     capabilities = excluded.capabilities, scope = excluded.scope, \
      write_id = excluded.write_id \
      WHERE orchestrators.cluster = excluded.cluster \
      AND orchestrators.machine_id = excluded.machine_id \
