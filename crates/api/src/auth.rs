@@ -8,7 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::future::{BoxFuture, join};
-use octopoid_domain::{Millis, Refusal, input::Text, key::TOUCH_INTERVAL_MS, text::shown};
+use octopoid_domain::{
+    Millis, Refusal,
+    input::Text,
+    key::{Permission, TOUCH_INTERVAL_MS},
+    text::shown,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -34,6 +39,8 @@ pub enum Caller {
         key_id: String,
         /// The key's scope.
         scope: String,
+        /// What the key permits there.
+        permission: Permission,
     },
     /// The holder of the administrator's token: every scope.
     Administrator,
@@ -46,6 +53,12 @@ impl Caller {
             Self::Holder { scope, .. } => Some(scope),
             Self::Anyone | Self::Administrator => None,
         }
+    }
+
+    /// Whether the caller may end what an agent holds only with the current lease token of that
+    /// run: to requeue it, and, where the run is a review, to accept or reject it.
+    pub fn acts_by_token(&self) -> bool {
+        matches!(self, Self::Holder { permission: Permission::Work, .. })
     }
 
     /// The scope a request is about: the one it names, else the key's.
@@ -190,7 +203,8 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<Str
     }
     let used = key.last_used_at.unwrap_or(Millis(0));
     let unnoted = (now >= used.plus(TOUCH_INTERVAL_MS)).then(|| key.id.clone());
-    Ok((Caller::Holder { key_id: key.id, scope: key.scope }, unnoted))
+    let caller = Caller::Holder { key_id: key.id, scope: key.scope, permission: key.permission };
+    Ok((caller, unnoted))
 }
 
 /// `Bearer`, blanks, and everything after them.
@@ -251,6 +265,8 @@ mod tests {
         response::IntoResponse,
     };
 
+    use octopoid_domain::key::Permission;
+
     use super::{AdminKey, Caller, bearer, hash};
 
     #[tokio::test]
@@ -258,7 +274,11 @@ mod tests {
         let (mut parts, ()) = Request::new(()).into_parts();
         let problem = Caller::from_request_parts(&mut parts, &()).await.unwrap_err();
         assert_eq!(problem.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let holder = Caller::Holder { key_id: "k".to_owned(), scope: "s".to_owned() };
+        let holder = Caller::Holder {
+            key_id: "k".to_owned(),
+            scope: "s".to_owned(),
+            permission: Permission::Read,
+        };
         parts.extensions.insert(holder.clone());
         for _ in 0..2 {
             assert_eq!(Caller::from_request_parts(&mut parts, &()).await.unwrap(), holder);

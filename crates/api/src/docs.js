@@ -32,6 +32,8 @@ const operation = (method, path, op, schemas) => {
     make('code', path), make('span', ' – ' + (op.summary ?? '')));
   const box = make('details', '', summary);
   if (op.description) box.append(make('p', op.description));
+  const roles = (op.security ?? []).flatMap(one => one.key ? [one.key.join(' with ')] : []);
+  if (roles.length) box.append(make('p', 'Permission of the key: ' + roles.join(', or ')));
   if (op.parameters?.length) box.append(make('h4', 'Parameters'), table(op.parameters.map(parameter =>
     [parameter.name, `${parameter.in}, ${nameOf(parameter.schema)}`, parameter.description])));
   const body = op.requestBody?.content?.['application/json']?.schema;

@@ -14,7 +14,7 @@ use crate::{
 /// Leases taken back in one batch, so that the writer is not held for long.
 const PAGE: i64 = 100;
 
-/// Delays ended in one batch: a row each, which may be on D1 as well.
+/// Delays or pauses ended in one batch: a few rows each, which may be on D1 as well.
 const DELAYS: i64 = 500;
 
 /// Logs looked at in one batch, each of which may have as many rows as texts were appended.
@@ -40,6 +40,8 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     let ended_before = availability.available_for(app.settings.lease_grace_ms);
     let tasks_released = take_back(app, ended_before).await?;
     end_delays(app).await?;
+    app.store.end_pauses(DELAYS, app.stamp()).await?;
+    app.store.prune_hourly_counts(app.now()).await?;
     let silent_since = availability.available_for(SILENCE_MS_MAX);
     let offline = app.store.mark_offline(silent_since, app.stamp()).await?;
     for id in &offline {

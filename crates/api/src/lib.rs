@@ -3,6 +3,7 @@
 //! A handler reads the request, calls one operation of the store, and words the answer. It holds no
 //! rules and no SQL. Nothing here reads a clock or makes randomness; [`Host`] brings both.
 
+mod access;
 mod actions;
 mod admin;
 pub mod app;
@@ -25,6 +26,7 @@ mod messages;
 mod middleware;
 pub mod openapi;
 mod orchestrators;
+mod pauses;
 mod prefer;
 pub mod problem;
 mod projects;
@@ -33,7 +35,9 @@ pub mod refusals;
 mod roles;
 mod runs;
 mod scheduler;
+mod scopes;
 mod service;
+mod summary;
 mod tasks;
 mod touches;
 pub mod unread;
@@ -79,6 +83,10 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(logs::append_log))
         .routes(routes!(logs::read_log))
         .routes(routes!(runs::list_runs))
+        .routes(routes!(tasks::why::explain_task))
+        .routes(routes!(summary::get_summary))
+        .routes(routes!(pauses::list_pauses))
+        .routes(routes!(pauses::put_pause, pauses::delete_pause))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))
@@ -106,6 +114,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(flows::list_flows))
         .routes(routes!(flows::get_flow, flows::put_flow, flows::delete_flow))
         .routes(routes!(scheduler::poll))
+        .routes(routes!(scopes::list_scopes))
         .routes(routes!(admin::keys::list_keys, admin::keys::issue_key))
         .routes(routes!(admin::keys::revoke_key))
         .routes(routes!(admin::jobs::run_jobs))
@@ -118,7 +127,7 @@ pub fn router(app: App) -> Router {
 
 /// The whole API, and what the host of the API adds to it: further routes, or another fallback than
 /// the 404 of the API. Host names, origins and the memory budget are checked for them too; keys are
-/// checked under `/api/v1` only.
+/// checked under `/api/v1` only, where such routes are open to the administrator only.
 pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> Router {
     let (router, _) = routes().split_for_parts();
     let router = router
@@ -128,9 +137,13 @@ pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> 
         .route("/docs", get(openapi::get_page))
         .route("/docs.css", get(openapi::get_style))
         .route("/docs.js", get(openapi::get_script))
-        .fallback(no_endpoint)
-        .method_not_allowed_fallback(no_endpoint);
-    mount(router).layer(from_fn_with_state(app.clone(), middleware::run)).with_state(app)
+        .fallback(no_endpoint);
+    mount(router)
+        .route_layer(from_fn_with_state(app.clone(), access::check))
+        // Behind the check, which would otherwise run for methods that no route has.
+        .method_not_allowed_fallback(no_endpoint)
+        .layer(from_fn_with_state(app.clone(), middleware::run))
+        .with_state(app)
 }
 
 async fn no_endpoint(State(app): State<App>) -> Problem {

@@ -14,7 +14,7 @@ use utoipa::{
     },
 };
 
-use crate::{json::Json, problem};
+use crate::{access, json::Json, problem};
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -37,8 +37,10 @@ use crate::{json::Json, problem};
         (name = "actions", description = "Proposals that need approval."),
         (name = "flows", description = "The states of tasks and the transitions between them."),
         (name = "roles", description = "The agent roles and the queues they claim from."),
+        (name = "pauses", description = "Work that is not handed out for a while."),
         (name = "scheduler", description = "Polling for schedulers."),
-        (name = "admin", description = "For the administrator."),
+        (name = "scopes", description = "The tenants."),
+        (name = "admin", description = "Keys and jobs."),
         (name = "service", description = "Health and information."),
     )
 )]
@@ -66,7 +68,11 @@ impl IntoResponses for Problems {
         [
             ("400", "The request is not acceptable as it stands."),
             ("401", "The key is missing or invalid."),
-            ("403", "The key belongs to another scope, or the origin is not allowed."),
+            (
+                "403",
+                "The key belongs to another scope, its permission does not suffice, or the \
+                 origin is not allowed.",
+            ),
             ("404", "The object does not exist, or not in the key's scope."),
             ("409", "The object already exists, or its state does not allow this."),
             ("413", "The body is too large."),
@@ -95,7 +101,8 @@ static JSON: OnceLock<String> = OnceLock::new();
 /// The whole document as JSON text, made once.
 pub fn document() -> &'static str {
     JSON.get_or_init(|| {
-        let (_, document) = crate::routes().split_for_parts();
+        let (_, mut document) = crate::routes().split_for_parts();
+        access::describe(&mut document);
         let mut text = document.to_pretty_json().unwrap_or_default();
         text.push('\n');
         text

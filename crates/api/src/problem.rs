@@ -274,7 +274,7 @@ impl From<Refusal> for Problem {
             | Refusal::Duplicate(_)
             | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
-            Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::NotPermitted(_) | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
         let details = refusal.details();

@@ -136,7 +136,7 @@ async fn an_issued_key_is_shown_once_and_opens_its_scope() {
     let issued = admin.post(KEYS, body).await.expect(201);
     assert!(works(&app, text(&issued)).await);
     let expected = json!({"api_key": issued["api_key"], "id": issued["id"], "scope": "s",
-        "label": "ci", "created_at": "2026-11-21T20:58:58.605Z", "last_used_at": null,
+        "label": "ci", "permission": "manage", "created_at": "2026-11-21T20:58:58.605Z", "last_used_at": null,
         "expires_at": "2026-11-22T00:00:00.000Z", "revoked_at": null});
     assert_eq!(issued, expected);
     let listed = admin.get(KEYS).await.expect(200);
@@ -243,26 +243,26 @@ async fn try_everything(caller: &TestApp) -> [common::Answer; 4] {
 #[tokio::test]
 async fn without_an_administrator_the_routes_do_not_exist() {
     let app = TestApp::new().await;
-    let mine = app.holding(&first_key(&app, "s").await);
     let nowhere = app.get("/api/v1/nowhere").await.expect(404);
-    for caller in [&app, &mine] {
-        for answer in try_everything(caller).await {
-            assert_eq!(answer.expect(404), nowhere);
-        }
+    for answer in try_everything(&app).await {
+        assert_eq!(answer.expect(404), nowhere);
     }
+    let mine = app.holding(&first_key(&app, "s").await);
+    assert_eq!(mine.post(JOBS, json!({})).await.expect(404), nowhere);
 }
 
 #[tokio::test]
-async fn with_an_administrator_everybody_else_is_403() {
+async fn with_an_administrator_a_caller_without_a_key_is_403() {
     let app = TestApp::guarded(AuthMode::Open).await;
-    let mine = app.holding(&first_key(&app, "s").await);
-    for caller in [&app, &mine] {
-        for answer in try_everything(caller).await {
-            let body = answer.expect(403);
-            assert_eq!(body["error"], "Only the holder of API_SECRET_KEY may do this");
-            assert_eq!(body["code"], "forbidden");
-        }
+    let administrators = "Only the holder of API_SECRET_KEY may do this";
+    let keepers = "Only the holder of API_SECRET_KEY, or of a key with the permission \"manage\", \
+                   may do this";
+    let texts = [keepers, keepers, keepers, administrators];
+    for (answer, text) in try_everything(&app).await.iter().zip(texts) {
+        assert_eq!(answer.expect(403), json!({"error": text, "code": "forbidden"}));
     }
+    let mine = app.holding(&first_key(&app, "s").await);
+    assert_eq!(mine.post(JOBS, json!({})).await.error(403), administrators);
     // Not even the body is looked at.
     app.raw("POST", KEYS, "{").await.expect(403);
 }
@@ -281,4 +281,38 @@ async fn where_keys_are_required_the_administrator_makes_the_first() {
     let key = issue(&app.holding(ADMIN), "s", json!({})).await;
     let registered = app.holding(text(&key)).post(REGISTER, body).await.expect(201);
     assert!(registered.get("api_key").is_none(), "{registered}");
+}
+
+#[tokio::test]
+async fn a_key_for_work_passes_a_verdict_only_with_the_token_of_a_review() {
+    let app = TestApp::guarded(AuthMode::Required).await;
+    let agent = app.permitted("s", "work").await;
+    let claim = async |queue: &str| {
+        let body = json!({"orchestrator_id": "o", "agent_name": "a", "queue": queue});
+        agent.post("/api/v1/tasks/claim", body).await.expect(200)["lease_token"].clone()
+    };
+    let step = async |step: &str, token: &Value| {
+        let body = json!({
+            "lease_token": token, "accepted_by": "a", "rejected_by": "a", "reason": "r",
+            "commits_count": 1, "turns_used": 1,
+        });
+        agent.post(&format!("/api/v1/tasks/t/{step}"), body).await
+    };
+    let task = json!({"id": "t", "file_path": "t", "branch": "b"});
+    agent.post("/api/v1/tasks", task).await.expect(201);
+    let work = claim("incoming").await;
+    let text = "Forbidden: a key with the permission \"work\" can accept and reject only with the \
+                lease token of a review";
+    for verdict in ["accept", "reject"] {
+        assert_eq!(step(verdict, &work).await.error(403), text);
+        let malformed = step(verdict, &json!("x")).await;
+        assert!(malformed.error(400).starts_with("Invalid value for lease_token"), "{verdict}");
+        let foreign = json!(format!("olt_9_{}", "0".repeat(32)));
+        assert_eq!(step(verdict, &foreign).await.expect(409)["code"], "lease_lost", "{verdict}");
+    }
+    step("requeue", &work).await.expect(200);
+    let work = claim("incoming").await;
+    step("submit", &work).await.expect(200);
+    let review = claim("provisional").await;
+    step("accept", &review).await.expect(200);
 }

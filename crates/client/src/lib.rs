@@ -12,9 +12,11 @@ mod error;
 mod flows;
 mod messages;
 mod orchestrators;
+mod pauses;
 mod projects;
 mod roles;
 mod runs;
+mod scopes;
 mod service;
 mod tasks;
 
@@ -28,7 +30,7 @@ use serde_json::Value;
 pub use admin::JobsDone;
 pub use error::{Error, Result};
 pub use service::Health;
-pub use tasks::History;
+pub use tasks::{ExplainedTask, History, Offer};
 
 /// How long an exchange may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -10,7 +10,9 @@ use octopoid_domain::{
     steps::{
         Accept, Cancel, CompleteHook, Fail, ForceQueue, Reject, Renew, Requeue, Retry, Submit,
     },
+    summary::Summary,
     task::{ClaimRequest, NewTask},
+    why::{Waiting, Why},
 };
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
@@ -35,6 +37,27 @@ pub struct History {
 struct Nothing {
     #[serde(rename = "message")]
     _message: String,
+    retry_after_seconds: Option<u64>,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Offer {
+    /// A task, with a lease.
+    Task(Box<ClaimedTask>),
+    /// There is nothing to claim. While a pause covers all that the claim could get, with the number
+    /// of seconds after which to claim again.
+    Nothing(Option<u64>),
+}
+
+/// A task of a list, with the first reason why it waits.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ExplainedTask {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskView,
+    /// The reason; `None` if it can be claimed.
+    pub waiting: Option<Waiting>,
 }
 
 impl Client {
@@ -49,9 +72,25 @@ impl Client {
     }
 
     /// Lists tasks. The query may name `queue`, `priority`, `role`, `claimed_by`, `project_id`,
-    /// `needs_intervention`, `sort`, `limit`, `offset` and `cursor`.
+    /// `needs_intervention`, `claimable`, `sort`, `limit`, `offset` and `cursor`.
     pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<TaskView>> {
         self.list("tasks", &path(["tasks"]), query).await
+    }
+
+    /// The same with the first reason why each task waits, at most 100 a page.
+    pub async fn list_explained_tasks(&self, query: Query<'_>) -> Result<Listed<ExplainedTask>> {
+        let query = [query, &[("include", "waiting")]].concat();
+        self.list("tasks", &path(["tasks"]), &query).await
+    }
+
+    /// Why a task waits.
+    pub async fn explain_task(&self, id: &str) -> Result<Why> {
+        self.get(&path(["tasks", id, "why"]), &[]).await
+    }
+
+    /// The summary of a scope.
+    pub async fn get_summary(&self) -> Result<Summary> {
+        self.get(&path(["summary"]), &[]).await
     }
 
     /// Claims the most urgent task that fits, if there is one.
@@ -71,12 +110,27 @@ impl Client {
         self.claim(request.header("prefer", format!("wait={seconds}")).timeout(timeout)).await
     }
 
+    /// Claims like [`Self::wait_for_task`], and says as well when to claim again if everything is
+    /// paused. With 0 seconds it does not wait.
+    pub async fn ask_for_task(&self, request: &ClaimRequest, seconds: u64) -> Result<Offer> {
+        let request = self.with_body(Method::POST, &path(["tasks", "claim"]), request)?;
+        let timeout = Duration::from_secs(seconds + ANSWER_SECONDS);
+        self.offer(request.header("prefer", format!("wait={seconds}")).timeout(timeout)).await
+    }
+
     async fn claim(&self, request: RequestBuilder) -> Result<Option<ClaimedTask>> {
-        let (status, body) = self.exchange(request).await?;
-        if status == 404 && serde_json::from_slice::<Nothing>(&body).is_ok() {
-            return Ok(None);
+        match self.offer(request).await? {
+            Offer::Task(task) => Ok(Some(*task)),
+            Offer::Nothing(_) => Ok(None),
         }
-        decode(status, &body).map(Some)
+    }
+
+    async fn offer(&self, request: RequestBuilder) -> Result<Offer> {
+        let (status, body) = self.exchange(request).await?;
+        match serde_json::from_slice::<Nothing>(&body) {
+            Ok(nothing) if status == 404 => Ok(Offer::Nothing(nothing.retry_after_seconds)),
+            _ => decode(status, &body).map(|task| Offer::Task(Box::new(task))),
+        }
     }
 
     /// Hands in work.

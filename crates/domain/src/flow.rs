@@ -183,6 +183,20 @@ pub fn check_queue(queue: &str, rules: Option<&Rules>, in_project: bool) -> Resu
     }
 }
 
+/// The queues that a claim may name, by all flows of a scope. `None` if it may name any: the scope
+/// has no default flow.
+pub fn nameable_queues(flows: &[Rules]) -> Option<Vec<&str>> {
+    if !flows.iter().any(|rules| rules.name == DEFAULT) {
+        return None;
+    }
+    let mut queues = queue::BUILT_IN.to_vec();
+    for rules in flows {
+        queues.extend(rules.states.iter().map(String::as_str));
+        queues.extend(rules.child_steps.iter().flat_map(|(from, to)| [&**from, &**to]));
+    }
+    Some(queues)
+}
+
 fn texts(value: &Value) -> Vec<String> {
     let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
     items.iter().filter_map(Value::as_str).map(str::to_owned).collect()

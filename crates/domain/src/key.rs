@@ -1,5 +1,5 @@
-//! API keys: who may act for a scope, and until when. The text of a key is shown once and never
-//! kept; only its hash reaches the store, and no type here holds either.
+//! API keys: who may act for a scope, what they may do there, and until when. The text of a key is
+//! shown once and never kept; only its hash reaches the store, and no type here holds either.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,12 +8,48 @@ use crate::{
     input::{Instant, Prose, Text},
     limits::{TITLE_BYTES_MAX, check_each, check_id},
     refusal::Refusal,
+    text::shown,
     time::Millis,
 };
 
 /// How long a key's `last_used_at` may lag behind, in milliseconds: a busy agent would otherwise
 /// add a write to each of its requests.
 pub const TOUCH_INTERVAL_MS: i64 = 60_000;
+
+/// What the holder of a key may do in its scope. Each permission includes those before it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    /// Read everything, change nothing.
+    Read,
+    /// Do the work of agents and of the machines that run them.
+    Work,
+    /// Everything, including the keys of the scope. Keys that were issued without a permission have
+    /// this one.
+    #[default]
+    Manage,
+}
+
+impl Permission {
+    /// Every permission, in the order refusals name them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Work, Self::Manage];
+
+    /// The word on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Work => "work",
+            Self::Manage => "manage",
+        }
+    }
+
+    /// The permission of this word, if it is one.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.as_str() == word)
+    }
+}
 
 /// A key, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,6 +60,8 @@ pub struct Key {
     pub scope: String,
     /// The label.
     pub label: Option<String>,
+    /// What its holder may do.
+    pub permission: Permission,
     /// When it was issued.
     pub created_at: Millis,
     /// When it was last used, accurate to a minute.
@@ -38,10 +76,12 @@ pub struct Key {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct NewKey {
-    /// Required: the scope.
+    /// The scope. Required from the administrator; default: the scope of the key of the request.
     pub scope: Text,
     /// The label.
     pub label: Prose,
+    /// What its holder may do: `read`, `work` or `manage`. Default: `manage`.
+    pub permission: Text,
     /// When it expires. Default: never.
     pub expires_at: Instant,
 }
@@ -53,23 +93,36 @@ pub struct Grant {
     pub scope: String,
     /// The label.
     pub label: Option<String>,
+    /// What its holder may do.
+    pub permission: Permission,
     /// When it ends.
     pub expires_at: Option<Millis>,
 }
 
 impl NewKey {
-    /// What this body asks for.
-    pub fn into_grant(self, now: Millis) -> Result<Grant, Refusal> {
-        let scope = self.scope.0;
+    /// What this body asks for. `within` is the scope of the caller's key, and the default.
+    pub fn into_grant(self, within: Option<&str>, now: Millis) -> Result<Grant, Refusal> {
+        let scope = self.scope.0.or_else(|| within.map(str::to_owned));
         let scope = scope.ok_or(Refusal::invalid("Missing required field: scope"))?;
         check_id("scope", &scope)?;
         check_each(TITLE_BYTES_MAX, &[("label", &self.label)])?;
+        let permission = permission(self.permission.0.as_deref())?;
         let expires_at = self.expires_at.0;
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("expires_at must be in the future"));
         }
-        Ok(Grant { scope, label: self.label.0, expires_at })
+        Ok(Grant { scope, label: self.label.0, permission, expires_at })
     }
+}
+
+/// The permission that a body names, or else the default.
+fn permission(word: Option<&str>) -> Result<Permission, Refusal> {
+    let Some(word) = word else { return Ok(Permission::default()) };
+    Permission::parse(word).ok_or_else(|| {
+        let valid = Permission::ALL.map(Permission::as_str).join(", ");
+        let word = shown(word);
+        Refusal::invalid(format!("Invalid permission \"{word}\". Valid permissions: {valid}"))
+    })
 }
 
 /// The response with a new key, which is shown only once.
@@ -93,15 +146,20 @@ pub struct Rotated {
 
 #[cfg(test)]
 mod tests {
-    use super::NewKey;
+    use super::{Grant, NewKey, Permission};
     use crate::{input::parse_body, time::Millis};
+
+    fn grant_within(body: &str, within: Option<&str>) -> Result<Grant, String> {
+        let body: NewKey = parse_body(body.as_bytes()).unwrap();
+        body.into_grant(within, Millis(1_000)).map_err(|refusal| refusal.to_string())
+    }
+
+    fn grant(body: &str) -> Result<Grant, String> {
+        grant_within(body, None)
+    }
 
     #[test]
     fn a_grant_needs_a_scope_and_a_future() {
-        let grant = |body: &str| {
-            let body: NewKey = parse_body(body.as_bytes()).unwrap();
-            body.into_grant(Millis(1_000)).map_err(|refusal| refusal.to_string())
-        };
         assert_eq!(grant("{}"), Err("Missing required field: scope".to_owned()));
         assert_eq!(
             grant(r#"{"scope":"s","expires_at":"1970-01-01T00:00:01Z"}"#),
@@ -113,5 +171,40 @@ mod tests {
         }
         let grant = grant(r#"{"scope":"s","label":"ci","expires_at":"1970-01-01T00:00:02Z"}"#);
         assert_eq!(grant.unwrap().expires_at, Some(Millis(2_000)));
+    }
+
+    #[test]
+    fn a_scope_that_is_left_out_is_the_callers() {
+        assert_eq!(grant_within("{}", Some("own")).unwrap().scope, "own");
+        assert_eq!(grant_within(r#"{"scope":"s"}"#, Some("own")).unwrap().scope, "s");
+    }
+
+    #[test]
+    fn a_grant_is_of_a_permission_that_there_is() {
+        let permission = |word: &str| {
+            let grant = grant(&format!(r#"{{"scope":"s","permission":{word}}}"#));
+            grant.map(|grant| grant.permission)
+        };
+        for known in Permission::ALL {
+            assert_eq!(permission(&format!("\"{}\"", known.as_str())), Ok(known));
+        }
+        for falsy in ["null", "\"\"", "0", "false"] {
+            assert_eq!(permission(falsy), Ok(Permission::Manage), "{falsy}");
+        }
+        for unknown in ["Read", "admin", " work"] {
+            let text =
+                format!("Invalid permission \"{unknown}\". Valid permissions: read, work, manage");
+            assert_eq!(permission(&format!("\"{unknown}\"")), Err(text));
+        }
+    }
+
+    #[test]
+    fn each_permission_includes_those_before_it() {
+        assert!(Permission::Read < Permission::Work && Permission::Work < Permission::Manage);
+        for permission in Permission::ALL {
+            let word = serde_json::to_value(permission).unwrap();
+            assert_eq!(word, permission.as_str());
+            assert_eq!(Permission::parse(permission.as_str()), Some(permission));
+        }
     }
 }

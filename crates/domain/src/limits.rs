@@ -27,6 +27,8 @@ pub const ROLES_MAX: usize = 1000;
 pub const LANES_MAX: usize = 1000;
 /// Flows of a scope: a claim from a queue that is not built in reads them all.
 pub const FLOWS_MAX: usize = 100;
+/// Pauses of a scope.
+pub const PAUSES_MAX: usize = 1000;
 /// States of a flow.
 pub const FLOW_STATES_MAX: usize = 100;
 /// Transitions of a flow.

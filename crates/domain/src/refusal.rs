@@ -108,6 +108,9 @@ pub enum Refusal {
         /// How many tasks it has.
         tasks: i64,
     },
+    /// The key's permission does not suffice for this task.
+    #[error("{0}")]
+    NotPermitted(&'static str),
     /// The key's scope is not the one asked for.
     #[error("{0}")]
     Forbidden(String),
@@ -157,6 +160,7 @@ impl Refusal {
             Self::Duplicate(_) => "already_exists",
             Self::DependencyCycle { .. } => "dependency_cycle",
             Self::ProjectInUse { .. } => "project_in_use",
+            Self::NotPermitted(_) => "forbidden",
             Self::Forbidden(_) => "scope_mismatch",
         }
     }

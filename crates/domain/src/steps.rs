@@ -90,6 +90,10 @@ pub struct Accept {
     /// Another queue to which the flow has a step. The task is not done then, and tasks that wait
     /// for it go on waiting. Default: `done`.
     pub queue: Text,
+    /// Whether the caller may do this only as the holder of a review, with its lease token.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub needs_review: bool,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }
@@ -119,6 +123,10 @@ pub struct Reject {
     /// The lease token of the review.
     #[schema(value_type = Option<String>)]
     pub lease_token: Token,
+    /// Whether the caller may do this only as the holder of a review, with its lease token.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub needs_review: bool,
     /// The expected version. The response is 409 if the task has a different one.
     pub version: PatchCount,
 }

@@ -8,6 +8,8 @@ use crate::input::{INTEGER_MAX, Text};
 
 /// The decimal places that are kept of an amount of money.
 const PLACES: usize = 12;
+/// A millionth of a dollar in units of the last decimal place.
+const UNITS_PER_MICRO: i128 = 1_000_000;
 /// The digits before the decimal point of an amount of money.
 const WHOLE_DIGITS_MAX: usize = 15;
 /// Bytes of a model's name.
@@ -55,7 +57,7 @@ impl Usage {
     /// The sum. A part that is unknown in one of them is what the other says.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        self.combined(other, |sum, part| sum.saturating_add(part))
+        self.combined(other, i128::saturating_add)
     }
 
     /// What is left without a part of the sum. Nothing left is unknown, because a sum of unknown
@@ -107,6 +109,18 @@ fn units(text: &str) -> Option<i128> {
     }
     let kept = &part[..part.len().min(PLACES)];
     format!("{whole}{kept:0<PLACES$}").parse().ok()
+}
+
+/// The cost in stored usage in millionths of a US dollar, as far as it is known.
+pub fn cost_micros(stored: Option<&str>) -> i64 {
+    let cost = stored.and_then(|text| Usage::stored(text).cost_usd);
+    let micros = cost.as_deref().and_then(units).unwrap_or_default() / UNITS_PER_MICRO;
+    i64::try_from(micros).unwrap_or(INTEGER_MAX).min(INTEGER_MAX)
+}
+
+/// An amount in millionths of a US dollar as a decimal number.
+pub fn shown_micros(micros: i64) -> String {
+    shown_units(i128::from(micros.max(0)) * UNITS_PER_MICRO)
 }
 
 fn shown_units(units: i128) -> String {

@@ -197,6 +197,19 @@ CREATE TABLE finished_counts (
     PRIMARY KEY (scope, queue, shard) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
+-- How many tasks finished in an hour (numbered from 1970), and what the runs that ended in it cost,
+-- in millionths of a US dollar; both are counted by the steps. They are spread over rows as well. The
+-- jobs remove those of days that are over.
+CREATE TABLE hourly_counts (
+    hour INTEGER NOT NULL ON CONFLICT FAIL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    shard INTEGER NOT NULL ON CONFLICT FAIL,
+    done INTEGER NOT NULL ON CONFLICT FAIL,
+    failed INTEGER NOT NULL ON CONFLICT FAIL,
+    cost_micros INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (hour, scope, shard) ON CONFLICT FAIL
+) WITHOUT ROWID;
+
 -- The journal: everything that changed, in the order of the changes. A position is never given
 -- twice: the last event stays, whatever else is removed.
 CREATE TABLE events (

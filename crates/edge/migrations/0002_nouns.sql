@@ -159,9 +159,14 @@ CREATE TABLE pauses (
     -- Whether a failed run has made it, and no person.
     is_automatic INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    -- How often it was put since it began.
+    changes INTEGER NOT NULL,
     write_id INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, target)
 ) WITHOUT ROWID;
+
+-- The jobs ask which have ended.
+CREATE INDEX pauses_by_until ON pauses (until) WHERE until IS NOT NULL;
 
 -- What requests with an Idempotency-Key have done, so that the same request again does it once.
 CREATE TABLE idempotency (
@@ -187,6 +192,8 @@ CREATE TABLE api_keys (
     id TEXT NOT NULL UNIQUE,
     scope TEXT NOT NULL,
     label TEXT,
+    -- What its holder may do: 'read', 'work' or 'manage'.
+    permission TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     last_used_at INTEGER,
     expires_at INTEGER,

@@ -267,8 +267,8 @@ INSERT INTO roles (name, scope, claims_from, orchestrator_id, created_at)
 SELECT id, scope, 'incoming', 'c-' || id, seq FROM tasks;
 INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at)
 SELECT scope, id, '[]', '[]', seq, seq FROM tasks;
-INSERT INTO api_keys (key_hash, id, scope, created_at)
-SELECT id, 'k' || id, scope, seq FROM tasks;
+INSERT INTO api_keys (key_hash, id, scope, permission, created_at)
+SELECT id, 'k' || id, scope, 'manage', seq FROM tasks;
 ANALYZE";
 
 /// More rows than the small tenant has, in all that a list reads: each of them several times.

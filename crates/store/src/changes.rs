@@ -295,6 +295,7 @@ pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) 
             write.run_all(dependencies::release_dependents(&is.id, stamp));
         }
     }
+    write.run_all(counts::add_hourly(was, is, stamp));
     if is.blocked_by != was.blocked_by {
         let list = is.blocked_by.as_deref().unwrap_or_default();
         write.run_all(dependencies::wait_for(&is.id, &blockers(list), stamp));

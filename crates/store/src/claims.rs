@@ -5,6 +5,7 @@ use octopoid_domain::{
     Millis, Refusal, Task,
     flow::{self, Rules},
     lease::{LeaseSecret, LeaseToken},
+    pause::pool_target,
     queue, run,
     task::ClaimRequest,
     transition::{is_claimable, is_in_place},
@@ -12,6 +13,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, all,
+    claimable::is_paused,
     engine::{Statement, bind},
     first,
     journal::into_events,
@@ -24,12 +26,31 @@ use crate::{
     write::{Answer, Write},
 };
 
+/// Whether nothing of this role is handed out to the claim: a pause covers the scope, the queue, a
+/// pool that the claim would use (`?7` has their targets) or the role, or the machine is drained.
+macro_rules! held_back {
+    ($role:literal) => {
+        concatcp!(
+            "(",
+            is_paused!(
+                "?1", "?5";
+                "= 'scope'",
+                "= 'queue:' || ?2",
+                "IN (SELECT value FROM json_each(?7))",
+                concat!("= 'role:' || ", $role)
+            ),
+            " OR EXISTS (SELECT 1 FROM orchestrators WHERE orchestrators.id = ?6 \
+             AND orchestrators.scope = ?1 AND orchestrators.status = 'draining'))"
+        )
+    };
+}
+
 /// The lanes of a queue, each found from the one before it, and those of them that fit. They are
 /// few (one for each pair of role and type), so looking at the head of each finds the most urgent
 /// task without passing over tasks that do not fit, however long the queue is.
 macro_rules! lanes {
     ($role:literal, $kind:literal) => {
-        concat!(
+        concatcp!(
             "WITH RECURSIVE lanes (lane) AS ( \
              SELECT MIN(claim_lane) FROM tasks \
              WHERE scope = ?1 AND queue = ?2 AND claim_lane > '' \
@@ -42,7 +63,9 @@ macro_rules! lanes {
             " IN (SELECT value FROM json_each(?3))) \
              AND (?4 IS NULL OR ",
             $kind,
-            " IN (SELECT value FROM json_each(?4)))) "
+            " IN (SELECT value FROM json_each(?4))) AND NOT ",
+            held_back!($role),
+            ") "
         )
     };
 }
@@ -64,15 +87,17 @@ macro_rules! sqlite_lanes {
     };
 }
 
-/// The reviews whose lease has ended by `$now`. They are few: some of those that a scope's
-/// reviewers hold. A claim may take them as well.
+/// The reviews whose lease has ended. They are few: some of those that a scope's reviewers hold. A
+/// claim may take them as well.
 macro_rules! lapsed {
-    ($now:literal) => {
-        concat!(
-            "scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ",
-            $now,
-            " AND (?3 IS NULL OR COALESCE(role, '') IN (SELECT value FROM json_each(?3))) \
-             AND (?4 IS NULL OR COALESCE(type, '') IN (SELECT value FROM json_each(?4))) "
+    () => {
+        concatcp!(
+            "scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5 \
+             AND (?3 IS NULL OR COALESCE(role, '') IN (SELECT value FROM json_each(?3))) \
+             AND (?4 IS NULL OR COALESCE(type, '') IN (SELECT value FROM json_each(?4))) \
+             AND NOT ",
+            held_back!("COALESCE(role, '')"),
+            " "
         )
     };
 }
@@ -83,9 +108,9 @@ macro_rules! take {
         concat!(
             "UPDATE tasks SET run = run + 1, lease_run = run + 1, attempt = attempt + ",
             $attempts,
-            ", queue = ?5, claimed_in = ?5, claimed_by = ?6, orchestrator_id = ?7, \
-             claimed_at = ?8, updated_at = ?8, lease_expires_at = ?9, needs_intervention = 0, \
-             version = version + 1, write_id = ?11, events = events + ",
+            ", queue = ?8, claimed_in = ?8, claimed_by = ?9, orchestrator_id = ?6, \
+             claimed_at = ?5, updated_at = ?5, lease_expires_at = ?10, needs_intervention = 0, \
+             version = version + 1, write_id = ?12, events = events + ",
             $events,
             " "
         )
@@ -102,15 +127,15 @@ macro_rules! take_review {
 /// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
 /// Rank and number are compared as one number, as in [`TAKE_HEAD`].
 macro_rules! candidates {
-    ($now:literal) => {
-        concat!(
+    () => {
+        concatcp!(
             sqlite_lanes!(),
             ", candidates (place) AS (\
              SELECT (SELECT claim_rank * 17592186044416 + seq FROM tasks \
              WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
              ORDER BY claim_rank, seq LIMIT 1) FROM fitting UNION ALL \
              SELECT claim_rank * 17592186044416 + seq FROM tasks WHERE ",
-            lapsed!($now),
+            lapsed!(),
             ") "
         )
     };
@@ -153,7 +178,7 @@ const TAKE_FREE: &str = concatcp!(
      FROM taken), begun AS (",
     into_runs!(),
     "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?10 FROM taken) SELECT ",
+     'running', ?11 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -162,7 +187,7 @@ const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
 /// Claims the most urgent review that has no reviewer, or whose reviewer's lease has expired.
 const TAKE_REVIEW: &str = concatcp!(
-    candidates!("?8"),
+    candidates!(),
     take_review!(),
     "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
     Task::NAMES
@@ -170,8 +195,8 @@ const TAKE_REVIEW: &str = concatcp!(
 
 /// Before that: if the next to be taken is a review that has ended, history says whose it was.
 /// Mostly there is none, and then nothing is looked for.
-const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concat!(
-    candidates!("?5"),
+const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concatcp!(
+    candidates!(),
     into_events!(),
     "SELECT scope, 'task', id, events + 1, 'review_released', claimed_by, 'Lease expired', ?5, \
      version + 1, queue FROM tasks \
@@ -186,12 +211,12 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
     ", candidates AS (SELECT head.seq, fitting.lane FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 8) AS head UNION ALL SELECT seq, '' FROM tasks WHERE ",
-    lapsed!("?8"),
+    lapsed!(),
     "), best AS (SELECT task.seq, task.claim_lane AS was_lane, task.claimed_by AS former \
      FROM candidates JOIN tasks AS task ON task.seq = candidates.seq \
      WHERE task.scope = ?1 AND task.queue = ?2 AND task.claim_lane = candidates.lane \
      AND (candidates.lane > '' OR ",
-    lapsed!("?8"),
+    lapsed!(),
     ") ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
      free AS (SELECT any_free.* FROM fitting CROSS JOIN LATERAL \
      (SELECT seq, claim_lane AS was_lane, claimed_by AS former FROM tasks \
@@ -211,7 +236,7 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      begun AS (",
     into_runs!(),
     "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?10 FROM taken) SELECT ",
+     'running', ?11 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -220,12 +245,12 @@ const CLAIM_REVIEW: Sql = Sql::Differs { sqlite: TAKE_REVIEW, postgres: TAKE_FRE
 
 /// Whether something fits after all. A claim sees what was there when it began; by the time it has
 /// found all of that taken, others may have come.
-const LEFT: Sql = Sql::OnlyPostgres(concat!(postgres_lanes!(), "SELECT 1 FROM fitting LIMIT 1"));
+const LEFT: Sql = Sql::OnlyPostgres(concatcp!(postgres_lanes!(), "SELECT 1 FROM fitting LIMIT 1"));
 
-const LEFT_REVIEW: Sql = Sql::OnlyPostgres(concat!(
+const LEFT_REVIEW: Sql = Sql::OnlyPostgres(concatcp!(
     postgres_lanes!(),
     "SELECT 1 FROM fitting UNION ALL SELECT 1 FROM tasks WHERE ",
-    lapsed!("?5"),
+    lapsed!(),
     "LIMIT 1"
 ));
 
@@ -261,7 +286,7 @@ const CLAIMS_FROM: &str = "SELECT claims_from FROM roles WHERE name = ?1 \
      ORDER BY CASE WHEN scope = ?2 THEN 0 ELSE 1 END, created_at DESC LIMIT 1";
 
 /// Without the transitions, which say nothing about where to claim from.
-const FLOWS: &str = "SELECT name, states, '[]', child_flow FROM flows WHERE scope = ?1 \
+pub(crate) const FLOWS: &str = "SELECT name, states, '[]', child_flow FROM flows WHERE scope = ?1 \
      ORDER BY CASE WHEN name = 'default' THEN 0 ELSE 1 END, name LIMIT 1000";
 
 /// A claimed task, and what is for its holder alone.
@@ -309,7 +334,7 @@ impl Store {
     }
 
     /// Which queue a claim takes from, once its roles and its queue are known to be valid.
-    async fn claim_source(
+    pub(crate) async fn claim_source(
         &self,
         scope: &str,
         within: Option<&str>,
@@ -358,10 +383,6 @@ fn add_claim(
     let stamp = write.stamp;
     let kind = kind(source, request);
     let is_review = kind == run::Kind::Review;
-    let filters = || {
-        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
-        (json_unless_empty(roles), json_unless_empty(kinds))
-    };
     let (sql, target, event) = if is_review {
         (CLAIM_REVIEW, source, "review_claimed")
     } else {
@@ -369,24 +390,17 @@ fn add_claim(
     };
     let hash = secret.hash();
     if is_review {
-        let (roles, kinds) = filters();
-        write.run(bind!(RELEASE_REVIEW, scope, source, roles, kinds, stamp.now));
+        write.run(asking(RELEASE_REVIEW, (scope, source), request, stamp));
     }
-    let (roles, kinds) = filters();
-    let claimed = write.run(bind!(
-        sql,
-        scope,
-        source,
-        roles,
-        kinds,
-        target,
-        &request.agent_name.0,
-        &request.orchestrator_id.0,
-        stamp.now,
-        expires,
-        &hash,
-        stamp.write_id,
-    ));
+    let mut claim = asking(sql, (scope, source), request, stamp);
+    claim.parameters.extend([
+        target.into(),
+        (&request.agent_name.0).into(),
+        expires.into(),
+        (&hash).into(),
+        stamp.write_id.into(),
+    ]);
+    let claimed = write.run(claim);
     write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
     if is_review {
         write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
@@ -400,23 +414,33 @@ fn kind(source: &str, request: &ClaimRequest) -> run::Kind {
     if is_in_place(source, request.in_place.0) { run::Kind::Review } else { run::Kind::Work }
 }
 
-/// The statement that looks whether anything is left to claim.
-fn looking(scope: &str, source: &str, request: &ClaimRequest, stamp: Stamp) -> Statement {
+/// A statement with what all statements of a claim have: what is asked for, when, by which machine,
+/// and the targets of the pools that it would use.
+fn asking(
+    sql: Sql,
+    (scope, source): (&str, &str),
+    request: &ClaimRequest,
+    stamp: Stamp,
+) -> Statement {
     let roles = json_unless_empty(&request.role_filter.0);
     let kinds = json_unless_empty(&request.type_filter.0);
-    if kind(source, request) == run::Kind::Review {
-        return bind!(LEFT_REVIEW, scope, source, roles, kinds, stamp.now);
-    }
-    bind!(LEFT, scope, source, roles, kinds)
+    let pools: Vec<_> = request.pools.0.iter().map(|pool| pool_target(pool)).collect();
+    let machine = &request.orchestrator_id.0;
+    bind!(sql, scope, source, roles, kinds, stamp.now, machine, json_unless_empty(&pools))
 }
 
-/// A queue may be named if any of the scope's flows has it, or if the scope has no default flow.
+/// The statement that looks whether anything is left to claim.
+fn looking(scope: &str, source: &str, request: &ClaimRequest, stamp: Stamp) -> Statement {
+    let is_review = kind(source, request) == run::Kind::Review;
+    asking(if is_review { LEFT_REVIEW } else { LEFT }, (scope, source), request, stamp)
+}
+
 fn check_source(asked: &str, flows: &[Rules]) -> std::result::Result<(), Refusal> {
-    let Some(default) = flows.iter().find(|rules| rules.name == flow::DEFAULT) else {
-        return Ok(());
-    };
-    if flows.iter().any(|rules| rules.has_state(asked, true)) {
-        return Ok(());
+    match flow::nameable_queues(flows) {
+        Some(queues) if !queues.contains(&asked) => {
+            let default = flows.iter().find(|rules| rules.name == flow::DEFAULT);
+            flow::check_queue(asked, default, false)
+        }
+        _ => Ok(()),
     }
-    flow::check_queue(asked, Some(default), false)
 }

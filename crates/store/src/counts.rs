@@ -1,7 +1,14 @@
-//! Counting finished tasks as they finish, because counting them later would read them all.
+//! Counting finished tasks as they finish, because counting them later would read them all: how many
+//! there are, and how many finished in each of the last hours.
+
+use octopoid_domain::{
+    Millis, Task, queue,
+    summary::{HOURS, hour_of},
+    usage::cost_micros,
+};
 
 use crate::{
-    Stamp,
+    Result, Stamp, Store,
     columns::Column,
     engine::{Statement, bind},
     record::Layout,
@@ -11,6 +18,20 @@ pub(crate) const TABLE: Layout = Layout::internal(
     "finished_counts",
     &["scope", "queue", "shard"],
     &[Column::text("scope"), Column::text("queue"), Column::int("shard"), Column::int("tasks")],
+);
+
+/// What happened in each hour.
+pub(crate) const HOURLY: Layout = Layout::internal(
+    "hourly_counts",
+    &["hour", "scope", "shard"],
+    &[
+        Column::int("hour"),
+        Column::text("scope"),
+        Column::int("shard"),
+        Column::int("done"),
+        Column::int("failed"),
+        Column::int("cost_micros"),
+    ],
 );
 
 const ADD: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
@@ -24,6 +45,25 @@ const SUBTRACT: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks)
      ON CONFLICT (scope, queue, shard) \
      DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
 
+const ADD_HOURLY: &str = "INSERT INTO hourly_counts (hour, scope, shard, done, failed, cost_micros) \
+     SELECT ?3, scope, seq % 16, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2 \
+     ON CONFLICT (hour, scope, shard) DO UPDATE SET done = hourly_counts.done + excluded.done, \
+     failed = hourly_counts.failed + excluded.failed, \
+     cost_micros = hourly_counts.cost_micros + excluded.cost_micros";
+
+const PRUNE_HOURLY: &str = "DELETE FROM hourly_counts WHERE hour < ?1";
+
+/// Counts, in the hour of the write, a task that it finishes and the cost of a run that it ends. No
+/// statement if there is neither.
+pub(crate) fn add_hourly(was: &Task, is: &Task, stamp: Stamp) -> Option<Statement> {
+    let finishes = |queue| is.queue == queue && was.queue != queue;
+    let (done, failed) = (finishes(queue::DONE), finishes(queue::FAILED));
+    let cost = cost_micros(is.usage.as_deref()) - cost_micros(was.usage.as_deref());
+    let hour = hour_of(stamp.now);
+    (done || failed || cost != 0)
+        .then(|| bind!(ADD_HOURLY, &is.id, stamp.write_id, hour, done, failed, cost))
+}
+
 /// Counts a task into a finished queue (1) or out of it (-1).
 pub(crate) fn add(id: &str, queue: &str, tasks: i64, stamp: Stamp) -> Statement {
     bind!(ADD, id, stamp.write_id, queue, tasks)
@@ -32,4 +72,12 @@ pub(crate) fn add(id: &str, queue: &str, tasks: i64, stamp: Stamp) -> Statement 
 /// Counts a task out of a finished queue if it is in it.
 pub(crate) fn subtract(id: &str, queue: &str, stamp: Stamp) -> Statement {
     bind!(SUBTRACT, id, stamp.write_id, queue)
+}
+
+impl Store {
+    /// Removes the counts of hours that no summary shows any more.
+    pub async fn prune_hourly_counts(&self, now: Millis) -> Result<()> {
+        let oldest = hour_of(now) - HOURS;
+        self.write([bind!(PRUNE_HOURLY, oldest)]).await.map(drop)
+    }
 }

@@ -157,8 +157,12 @@ impl Hints {
 impl Store {
     /// Begins to wait for something that this claim would get.
     pub fn watch_claims(&self, scope: &str, within: Option<&str>, request: &ClaimRequest) -> Watch {
-        let (queue, roles) = (&request.queue.0, &request.role_filter.0);
-        let interest = format!("{:?}", (queue, roles, &request.type_filter.0, within));
+        // Whose machine it is makes no difference, unless the machine is drained: then the claim goes
+        // without reporting what it found, and the hint is another's.
+        let (queue, is_in_place) = (&request.queue.0, request.in_place.0);
+        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
+        let interest =
+            format!("{:?}", (queue, is_in_place, roles, kinds, &request.pools.0, within));
         self.hints().watch(scope, &interest)
     }
 }

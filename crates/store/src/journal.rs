@@ -4,7 +4,10 @@
 //! An event is recorded in the batch that makes the change, and only if the change was made: the
 //! statements here look for the row that the write has marked.
 
-use octopoid_domain::event::{Event, NewEvent};
+use octopoid_domain::{
+    Millis,
+    event::{Event, NewEvent},
+};
 
 use crate::{
     Result, Sql, Stamp, Store,
@@ -55,6 +58,18 @@ pub(crate) enum Subject<'a> {
         scope: &'a str,
         target: &'a str,
     },
+    /// A pause, if it has begun with this write.
+    NewPause {
+        scope: &'a str,
+        target: &'a str,
+    },
+    /// A pause, if it had begun before this write.
+    ChangedPause {
+        scope: &'a str,
+        target: &'a str,
+    },
+    /// The pauses that the write has marked because they ended before an instant.
+    EndedPauses(Millis),
     /// All keys of a scope that the write has revoked.
     RevokedKeys(&'a str),
 }
@@ -123,6 +138,11 @@ const MESSAGE: &str = recording!("message", "messages", "id", "id = ?1");
 const ACTION: &str = recording!("action", "actions", "id", "id = ?1");
 const KEY: &str = recording!("key", "api_keys", "id", "id = ?1");
 const PAUSE: &str = recording!("pause", "pauses", "target", "target = ?1 AND scope = ?7");
+const NEW_PAUSE: &str =
+    recording!("pause", "pauses", "target", "target = ?1 AND scope = ?7 AND changes = 1");
+const CHANGED_PAUSE: &str =
+    recording!("pause", "pauses", "target", "target = ?1 AND scope = ?7 AND changes > 1");
+const ENDED_PAUSES: &str = recording!("pause", "pauses", "target", "until <= ?1");
 const REVOKED_KEYS: &str =
     recording!("key", "api_keys", "id", "scope = ?1 AND revoked_at IS NOT NULL");
 
@@ -153,13 +173,25 @@ pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) ->
         Subject::Message(id) => about(MESSAGE, id, event, stamp),
         Subject::Action(id) => about(ACTION, id, event, stamp),
         Subject::Key(id) => about(KEY, id, event, stamp),
-        Subject::Pause { scope, target } => {
-            let mut statement = about(PAUSE, target, event, stamp);
-            statement.parameters.push(scope.into());
-            statement
+        Subject::Pause { scope, target } => of_pause(PAUSE, (scope, target), event, stamp),
+        Subject::NewPause { scope, target } => of_pause(NEW_PAUSE, (scope, target), event, stamp),
+        Subject::ChangedPause { scope, target } => {
+            of_pause(CHANGED_PAUSE, (scope, target), event, stamp)
         }
+        Subject::EndedPauses(now) => about(ENDED_PAUSES, now, event, stamp),
         Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope, event, stamp),
     }
+}
+
+fn of_pause(
+    sql: &'static str,
+    (scope, target): (&str, &str),
+    event: &NewEvent,
+    stamp: Stamp,
+) -> Statement {
+    let mut statement = about(sql, target, event, stamp);
+    statement.parameters.push(scope.into());
+    statement
 }
 
 /// Binds the parameters that all statements about a subject have; `key` is `?1` of its condition.

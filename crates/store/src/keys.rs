@@ -23,7 +23,7 @@ use crate::{
     write::{Answer, Write},
 };
 
-record!(Key { id, scope, label, created_at, last_used_at, expires_at, revoked_at });
+record!(Key { id, scope, label, permission, created_at, last_used_at, expires_at, revoked_at });
 
 pub(crate) const TABLE: Layout = Layout::of::<Key>("api_keys", &["key_hash"])
     .with(&[Column::text("key_hash"), Column::int("write_id")]);
@@ -42,24 +42,29 @@ const TOUCH: &str = "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1 \
      AND (last_used_at IS NULL OR last_used_at <= ?3)";
 
 const ISSUE: &str = concatcp!(
-    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at, write_id) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING ",
+    "INSERT INTO api_keys \
+     (key_hash, id, scope, label, permission, created_at, expires_at, write_id) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) RETURNING ",
     Key::NAMES
 );
 
 /// The first key of a scope, if it never had one, and only once the orchestrator that takes it is
 /// registered there: a refused registration hands out nothing.
-const ISSUE_FIRST: &str = "INSERT INTO api_keys (key_hash, id, scope, created_at, write_id) \
-     SELECT ?1, ?2, scope, ?3, ?8 FROM orchestrators WHERE id = ?4 AND cluster = ?5 \
+const ISSUE_FIRST: &str = "INSERT INTO api_keys \
+     (key_hash, id, scope, permission, created_at, write_id) \
+     SELECT ?1, ?2, scope, 'manage', ?3, ?8 FROM orchestrators WHERE id = ?4 AND cluster = ?5 \
      AND machine_id = ?6 AND scope = ?7 \
      AND NOT EXISTS (SELECT 1 FROM api_keys AS known WHERE known.scope = ?7) RETURNING id";
 
-/// The new key takes label and expiry from the newest of those it replaces.
+/// The new key takes permission, label and expiry from one of those it replaces: the newest of those
+/// that permit the most, so that a scope with a key that manages it still has one.
 const REPLACE: &str = concatcp!(
-    "INSERT INTO api_keys (key_hash, id, scope, label, created_at, expires_at, write_id) \
-     SELECT ?4, ?5, scope, label, ?3, expires_at, ?6 FROM api_keys WHERE ",
+    "INSERT INTO api_keys \
+     (key_hash, id, scope, label, permission, created_at, expires_at, write_id) \
+     SELECT ?4, ?5, scope, label, permission, ?3, expires_at, ?6 FROM api_keys WHERE ",
     replaced!(),
-    " ORDER BY created_at DESC, id LIMIT 1 RETURNING ",
+    " ORDER BY CASE permission WHEN 'manage' THEN 0 WHEN 'work' THEN 1 ELSE 2 END, \
+     created_at DESC, id LIMIT 1 RETURNING ",
     Key::NAMES
 );
 
@@ -72,7 +77,8 @@ const REVOKE_REPLACED: &str = concat!(
 /// Revoking a key again keeps the first time, and is not recorded.
 const REVOKE: &str = concatcp!(
     "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, ?2), \
-     write_id = CASE WHEN revoked_at IS NULL THEN ?3 ELSE write_id END WHERE id = ?1 RETURNING ",
+     write_id = CASE WHEN revoked_at IS NULL THEN ?3 ELSE write_id END \
+     WHERE id = ?1 AND (?4 IS NULL OR scope = ?4) RETURNING ",
     Key::NAMES
 );
 
@@ -113,19 +119,29 @@ impl Store {
 
     /// Issues a key beside those the scope has.
     pub async fn issue_key(&self, hash: &str, grant: &Grant, stamp: Stamp) -> Result<Key> {
-        let (id, Grant { scope, label, .. }) = (stamp.text_id("key"), grant);
+        let (id, Grant { scope, label, permission, expires_at }) = (stamp.text_id("key"), grant);
+        let permission = permission.as_str();
         let mut write = Write::new(stamp);
         write.hold(Lock::keys(scope));
         let Stamp { write_id, now } = stamp;
-        let issued =
-            write.run(bind!(ISSUE, hash, &id, scope, label, now, grant.expires_at, write_id));
+        let issued = write.run(bind!(
+            ISSUE,
+            hash,
+            &id,
+            scope,
+            label,
+            permission,
+            now,
+            *expires_at,
+            write_id
+        ));
         write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
         let rows = self.commit(write).await?.take(issued);
         first(rows, record::read)?.ok_or(StoreError::Corrupt("a new key left no row"))
     }
 
-    /// Replaces keys of a scope by one new key, which keeps label and expiry: the key `presented`,
-    /// or all that live if the caller did not come with a key of the scope.
+    /// Replaces keys of a scope by one new key, which keeps permission, label and expiry: the key
+    /// `presented`, or all that live if the caller did not come with a key of the scope.
     pub async fn rotate_key(
         &self,
         scope: &str,
@@ -147,10 +163,10 @@ impl Store {
             .ok_or_else(|| Refusal::NotFound("No API key found for this scope".to_owned()).into())
     }
 
-    /// Revokes a key.
-    pub async fn revoke_key(&self, id: &str, stamp: Stamp) -> Result<Key> {
+    /// Revokes a key. `within` confines the caller to a scope.
+    pub async fn revoke_key(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<Key> {
         let mut write = Write::new(stamp);
-        let revoked = write.run(bind!(REVOKE, id, stamp.now, stamp.write_id));
+        let revoked = write.run(bind!(REVOKE, id, stamp.now, stamp.write_id, within));
         write.record(Subject::Key(id), &NewEvent::new(Kind::Revoked, None));
         let rows = self.commit(write).await?.take(revoked);
         first(rows, record::read)?

@@ -2,7 +2,7 @@
 
 use const_format::concatcp;
 use octopoid_domain::{
-    Millis, Refusal, Task,
+    Millis, Refusal,
     decide::{Decision, Request, decide},
     lease::LeaseToken,
     message::Message,
@@ -13,7 +13,7 @@ use octopoid_domain::{
 use crate::{
     Result, Stamp, Store, all,
     changes::{CurrentTask, add_change},
-    engine::{Statement, bind},
+    engine::bind,
     first,
     record::{self, Columns as _},
     row::RowReader,
@@ -146,16 +146,14 @@ impl Told {
         Self {
             cancelled: write.run(bind!(CANCEL_REQUESTED, &task.id)),
             machine: write.run(bind!(MACHINE, machine, &task.scope)),
-            messages: write.run(finding_messages(task, since, &body.messages_after.0, agent)),
+            messages: write.run(bind!(
+                MESSAGES,
+                &task.scope,
+                &task.id,
+                since,
+                &body.messages_after.0,
+                agent,
+            )),
         }
     }
-}
-
-fn finding_messages(
-    task: &Task,
-    since: Millis,
-    after: &Option<String>,
-    agent: &Option<String>,
-) -> Statement {
-    bind!(MESSAGES, &task.scope, &task.id, since, after, agent)
 }

@@ -6,7 +6,9 @@
 
 pub mod actions;
 mod availability;
+mod barriers;
 mod changes;
+mod claimable;
 mod claims;
 mod clock;
 mod columns;
@@ -40,9 +42,12 @@ mod record;
 mod roles;
 mod row;
 pub mod runs;
+mod scopes;
 mod sql;
 mod stamp;
+mod summary;
 mod tasks;
+mod why;
 mod write;
 
 use std::sync::Arc;
@@ -55,6 +60,7 @@ use followers::Followers;
 use gate::Gate;
 use health::Watched;
 
+pub use barriers::Barrier;
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use followers::Follower;

@@ -1,6 +1,6 @@
 //! Values of columns: how a type is read from one, and how it is bound to a parameter.
 
-use octopoid_domain::{Millis, action, orchestrator, run};
+use octopoid_domain::{Millis, action, key, orchestrator, run};
 use serde_json::Value as Json;
 
 use crate::{
@@ -147,7 +147,7 @@ macro_rules! words {
         })+
     };
 }
-words!(action::Status, orchestrator::Status, run::Kind, run::Outcome);
+words!(action::Status, key::Permission, orchestrator::Status, run::Kind, run::Outcome);
 
 /// The first column of the first row, where a statement returns a single number.
 pub(crate) fn number(rows: Vec<Row>) -> Result<i64, StoreError> {

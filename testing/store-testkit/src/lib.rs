@@ -23,7 +23,7 @@ pub mod model;
 pub mod nouns;
 pub mod program;
 pub mod recording;
-mod setting;
+pub mod setting;
 pub mod verdict;
 pub mod world;
 

@@ -14,8 +14,9 @@ use crate::{
 
 /// Replace a key.
 ///
-/// The key of the request is revoked immediately. The new key has its label and expiry. The
-/// administrator's token replaces all keys of the scope with one.
+/// The key of the request is revoked immediately. The new key has its permission, label and expiry.
+/// The administrator's token replaces all keys of the scope with one, which has those of the newest
+/// key with the highest permission.
 #[utoipa::path(post, path = "/api/v1/orchestrators/scopes/{scope}/rotate-key",
     tag = "orchestrators",
     params(("scope" = String, Path, description = "The tenant.")),

@@ -20,9 +20,10 @@ pub(crate) async fn accept_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    Body(body): Body<Accept>,
+    Body(mut body): Body<Accept>,
 ) -> Answer<TaskView> {
     let agent = body.accepted_by.0.clone();
+    body.needs_review = caller.acts_by_token();
     let request = Request::Accept(body);
     make_step(&app, &caller, &id, &request, "task.accepted", agent.as_deref()).await
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use futures_util::future::{Either, select};
 use octopoid_domain::{ClaimedTask, run, task::ClaimRequest};
-use octopoid_store::{Claimed, Watch};
+use octopoid_store::{Barrier, Claimed, Watch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +20,10 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 struct Nothing {
     message: &'static str,
+    /// After how many seconds to claim again, while a pause covers the scope, the queue, one of the
+    /// pools or all roles of the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<i64>,
 }
 
 /// How long those who wait for the same work may miss a hint. Then one of them looks.
@@ -31,7 +35,9 @@ const REST_MS: u64 = 100;
 ///
 /// Returns the most urgent matching task, with a lease for the caller. A task in `provisional`
 /// stays there during the review. If there is no task, the response is 404 with `message` and
-/// without `error`; with `Prefer: wait=N`, only after N seconds without a task, at most 50.
+/// without `error`; with `Prefer: wait=N`, only after N seconds without a task, at most 50. While a
+/// pause covers all that the claim could get, it has `retry_after_seconds` as well. A machine that
+/// is drained gets no task, without waiting.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
     params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task")),
     responses((status = 200, body = ClaimedTask), Problems))]
@@ -53,7 +59,7 @@ pub(crate) async fn claim_task(
     // Before the first look, so that nothing that comes after it is missed.
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until_ms = app.elapsed_ms().saturating_add(wait.ms());
-    let claimed = loop {
+    let (claimed, barrier) = loop {
         let (secret, stamp) = (app.lease_secret(), app.stamp());
         let claimed = app.store.claim_task(scope, within, &request, &secret, stamp).await;
         if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
@@ -61,10 +67,17 @@ pub(crate) async fn claim_task(
             watch.found_nothing();
         }
         let claimed = claimed?;
-        let (None, Some(watch)) = (&claimed, &mut watch) else { break claimed };
+        if claimed.is_some() {
+            break (claimed, Barrier::default());
+        }
+        let barrier = app.store.barrier(scope, within, &request, app.now()).await;
+        let is_draining = barrier.as_ref().is_ok_and(|barrier| barrier.is_draining);
+        // A drained machine has not looked for the others, so it leaves its hint to them.
+        let Some(watch) = watch.as_mut().filter(|_| !is_draining) else { break (None, barrier?) };
         watch.found_nothing();
+        let barrier = barrier?;
         if !turns_up(&app, watch, until_ms).await {
-            break claimed;
+            break (None, barrier);
         }
     };
     let response = if let Some(claimed) = claimed {
@@ -72,7 +85,8 @@ pub(crate) async fn claim_task(
         audit::task("task.claimed", &caller, claimed.task.claimed_by.as_deref(), &claimed.task);
         Json(claimed).into_response()
     } else {
-        let nothing = Nothing { message: "No tasks available" };
+        let Barrier { retry_after_seconds, .. } = barrier;
+        let nothing = Nothing { message: "No tasks available", retry_after_seconds };
         (StatusCode::NOT_FOUND, Json(nothing)).into_response()
     };
     Ok(wait.applied(response))

@@ -1,6 +1,6 @@
 use axum::extract::State;
-use octopoid_domain::{TaskView, task::priority};
-use octopoid_store::lists::Filter;
+use octopoid_domain::{Refusal, TaskView, task::priority, text::shown, why::Waiting};
+use octopoid_store::lists::{Claimable, Filter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,18 +10,33 @@ use crate::{
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::Problems,
+    problem::Problem,
     query::missing,
 };
+
+/// The largest page of a list that says why its tasks wait.
+const EXPLAINED_MAX: i64 = 100;
+
+/// A task in a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedTask {
+    #[serde(flatten)]
+    task: TaskView,
+    /// Only with `include=waiting`: the first reason why the task waits; null if it can be claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Waiting>)]
+    waiting: Option<Option<Waiting>>,
+}
 
 /// A page of the list of tasks.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TaskList {
-    tasks: Vec<TaskView>,
+    tasks: Vec<ListedTask>,
     #[serde(flatten)]
     paging: Paging,
 }
 
-long_field!(TaskList, tasks: TaskView);
+long_field!(TaskList, tasks: ListedTask);
 
 /// List tasks.
 ///
@@ -36,8 +51,10 @@ long_field!(TaskList, tasks: TaskView);
         ("claimed_by" = Option<String>, Query, description = "The agent that holds them."),
         ("project_id" = Option<String>, Query, description = "The project they belong to."),
         ("needs_intervention" = Option<String>, Query, description = "true or false."),
+        ("claimable" = Option<String>, Query, description = "true: only tasks that a claim would get now; false: only the others."),
+        ("include" = Option<String>, Query, description = "`waiting`: say for each task why it waits."),
         ("sort" = Option<String>, Query, description = "`priority`: most urgent first."),
-        ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, or 100 with `include=waiting`; default 50."),
         ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
@@ -50,6 +67,7 @@ pub(crate) async fn list_tasks(
     let scope = caller.scope(query.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list tasks across all scopes.")
     })?;
+    let (is_explained, now) = (is_explained(&query)?, app.now());
     let filter = Filter {
         scope: scope.to_owned(),
         queues: query.list("queue")?,
@@ -58,12 +76,38 @@ pub(crate) async fn list_tasks(
         claimed_by: query.text("claimed_by"),
         project_id: query.text("project_id"),
         needs_intervention: query.flag("needs_intervention"),
+        claimable: query.flag("claimable").map(|is_wanted| Claimable { is_wanted, now }),
         by_priority: query.get("sort") == Some("priority"),
     };
-    let page = query.page()?;
+    let mut page = query.page()?;
+    if is_explained {
+        page.limit = page.limit.min(EXPLAINED_MAX);
+    }
     let listed = app.store.list_tasks(&filter, &page).await?;
     let next = listed.next_cursor.clone();
     let paging = Paging::of(&listed, &page);
-    let tasks = listed.items.into_iter().map(TaskView::from).collect();
+    let waiting: Vec<_> = if is_explained {
+        let waiting = app.store.explain_tasks(scope, &listed.items, now).await?;
+        waiting.into_iter().map(Some).collect()
+    } else {
+        listed.items.iter().map(|_| None).collect()
+    };
+    let tasks = listed.items.into_iter().zip(waiting);
+    let tasks = tasks.map(|(task, waiting)| ListedTask { task: task.into(), waiting }).collect();
     Ok(query.answer(TaskList { tasks, paging }, next.as_deref()))
+}
+
+/// Whether the list says why its tasks wait.
+fn is_explained(query: &ListQuery) -> Result<bool, Problem> {
+    match query.get("include") {
+        None => Ok(false),
+        Some("waiting") => Ok(true),
+        Some(other) => {
+            let text = format!(
+                "Invalid value for include: \"{}\". The only value is waiting",
+                shown(other)
+            );
+            Err(Refusal::invalid(text).into())
+        }
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) mod requeue;
 pub(crate) mod retry;
 pub(crate) mod submit;
 pub(crate) mod update;
+pub(crate) mod why;
 
 use axum::routing::{MethodRouter, get};
 use octopoid_domain::{Refusal, TaskView, decide::Request, report::RunResult};

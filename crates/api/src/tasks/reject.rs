@@ -20,9 +20,10 @@ pub(crate) async fn reject_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    Body(body): Body<Reject>,
+    Body(mut body): Body<Reject>,
 ) -> Answer<TaskView> {
     let agent = body.rejected_by.0.clone();
+    body.needs_review = caller.acts_by_token();
     let request = Request::Reject(body);
     make_step(&app, &caller, &id, &request, "task.rejected", agent.as_deref()).await
 }

@@ -159,7 +159,12 @@ impl TestApp {
 
     /// The app of [`TestApp::guarded`], called by the holder of a fresh key for this scope.
     pub async fn holder(&self, scope: &str) -> Self {
-        let body = json!({"scope": scope, "label": "test"});
+        self.permitted(scope, "manage").await
+    }
+
+    /// The same of a key with this permission.
+    pub async fn permitted(&self, scope: &str, permission: &str) -> Self {
+        let body = json!({"scope": scope, "label": "test", "permission": permission});
         let issued = self.holding(ADMIN).post("/api/v1/admin/keys", body).await.expect(201);
         self.holding(issued["api_key"].as_str().unwrap())
     }

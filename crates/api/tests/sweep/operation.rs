@@ -13,6 +13,10 @@ pub(crate) struct Operation {
     /// The names of the parameters of its query.
     pub(crate) query: Vec<String>,
     pub(crate) has_body: bool,
+    /// The roles of which its caller needs all, as alternatives.
+    pub(crate) roles: Vec<Vec<String>>,
+    /// Whether it needs a key even where keys are optional.
+    pub(crate) needs_key: bool,
 }
 
 impl fmt::Display for Operation {
@@ -42,7 +46,14 @@ fn read(method: &str, path: &str, operation: &Value) -> Operation {
         .iter()
         .filter(|parameter| parameter["in"] == "query")
         .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned));
+    let security = operation["security"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let roles = security.iter().filter_map(|alternative| alternative.get("key")).map(|roles| {
+        let roles = roles.as_array().unwrap().iter();
+        roles.map(|role| role.as_str().unwrap().to_owned()).collect()
+    });
     Operation {
+        roles: roles.collect(),
+        needs_key: !security.is_empty() && security.iter().all(|one| one.get("key").is_some()),
         id: operation["operationId"].as_str().unwrap().to_owned(),
         method: method.to_uppercase(),
         path: path.to_owned(),

@@ -30,6 +30,12 @@ impl Request {
         self.send_from(caller, &[]).await
     }
 
+    /// The same request with a further text in its body.
+    pub(crate) fn with(mut self, name: &str, text: &str) -> Self {
+        self.body.get_or_insert_default()[name] = text.into();
+        self
+    }
+
     /// Sends it with what a browser adds.
     pub(crate) async fn send_from(&self, caller: &TestApp, headers: &[(&str, &str)]) -> Answer {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
@@ -78,6 +84,8 @@ impl World {
         create("orchestrators/register", machine(SECRET)).await;
         let role = json!({"name": "review", "description": SECRET});
         create("roles/register", json!({"orchestrator_id": "c-m", "roles": [role]})).await;
+        let pause = json!({"scope": "theirs", "reason": SECRET, "by": SECRET});
+        owner.put("/api/v1/pauses/pool:a", pause).await.expect(200);
         create("projects", json!({"id": "p", "title": SECRET, "branch": SECRET})).await;
         let queues = [
             ("victim", "incoming"),
@@ -127,6 +135,9 @@ impl World {
             "messages",
             "actions",
             "admin/keys",
+            "pauses",
+            "summary",
+            "tasks/waiting/why",
             "tasks/victim/history",
             "tasks/victim/runs",
             "tasks/victim/runs/1",
@@ -170,6 +181,15 @@ impl World {
     /// The request of somebody who may, and whose key says for which scope.
     pub(crate) fn as_owner(&self, operation: &Operation) -> Request {
         self.request(operation, &[], self.body(operation, "new", None))
+    }
+
+    /// The same without a lease token.
+    pub(crate) fn without_token(&self, operation: &Operation) -> Request {
+        let mut request = self.as_owner(operation);
+        if let Some(body) = &mut request.body {
+            body["lease_token"] = Value::Null;
+        }
+        request
     }
 
     /// The request of somebody who must say for which scope.
@@ -239,6 +259,7 @@ impl World {
             "projects" => "p",
             "drafts" => &self.draft,
             "flows" => "default",
+            "pauses" => "pool:a",
             "roles" => "review",
             "actions" => &self.action,
             "admin" => &self.key,
@@ -273,7 +294,8 @@ impl World {
             message(PLAIN),
             action(PLAIN),
             json!({
-                "author": "x", "status": status, "reason": "other", "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
+                "author": "x", "status": status, "reason": "other",
+                "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
                 "accepted_by": "x", "commits_count": 1, "turns_used": 1, "agent_name": "a",
                 "orchestrator_id": "c-m", "parent_message_id": self.message, "linked_task_id": id,
                 "roles": [{"name": "review", "claims_from": "done"}], "result": {"a": 1},

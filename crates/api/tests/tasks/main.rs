@@ -12,6 +12,7 @@ mod create;
 mod cycles;
 mod dates;
 mod delete;
+mod fail;
 mod force_queue;
 mod get;
 mod history;
@@ -28,6 +29,7 @@ mod submit;
 mod update;
 mod update_fields;
 mod waiting;
+mod why;
 
 use serde_json::{Map, Value, json};
 

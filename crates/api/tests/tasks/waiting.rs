@@ -7,7 +7,7 @@ use std::sync::{
 
 use axum::{body::Body, http::Request};
 use futures_util::future::BoxFuture;
-use octopoid_api::Settings;
+use octopoid_api::{Settings, jobs::run_jobs};
 use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, Statement},
@@ -121,6 +121,67 @@ async fn a_new_task_does_not_make_everybody_look_who_waits() {
     // that has just begun to look, and one more looks after it.
     let looks = waiting.claims() - WAITERS;
     assert!((TASKS..=3 * TASKS).contains(&looks), "{looks} looks for {TASKS} tasks");
+}
+
+/// Machines and pools differ, and what they would get does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_task_makes_four_claims_look_at_most() {
+    const GROUP: usize = 100;
+    let mut waiting = Waiting::new().await;
+    waiting.add(GROUP, json!({"pools": ["a"]})).await;
+    waiting.add(GROUP, json!({"pools": ["b"]})).await;
+    waiting.app.task("t", json!({})).await;
+    assert_eq!(waiting.handed_out(1).await, ["t"]);
+    assert_eq!(waiting.end().await, 2 * GROUP - 1);
+    let looks = waiting.claims() - 2 * GROUP;
+    assert!((2..=4).contains(&looks), "{looks} claims were tried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_pause_wakes_the_claims_that_wait() {
+    let mut waiting = Waiting::new().await;
+    waiting.app.task("t", json!({})).await;
+    let pause = json!({"scope": "s", "reason": "r", "by": "b"});
+    waiting.app.put("/api/v1/pauses/queue:incoming", pause.clone()).await.expect(200);
+    waiting.add(3, json!({})).await;
+    waiting.app.delete("/api/v1/pauses/queue:incoming?scope=s").await.expect(200);
+    assert_eq!(waiting.handed_out(1).await, ["t"]);
+    // One that ends by time ends with the jobs, if no claim looks before.
+    waiting.app.put("/api/v1/pauses/scope", pause).await.expect(200);
+    waiting.app.task("u", json!({})).await;
+    let until = json!({"scope": "s", "reason": "r", "by": "b", "until": 1_795_294_738_606_i64});
+    waiting.app.put("/api/v1/pauses/scope", until).await.expect(200);
+    waiting.app.passes(1);
+    run_jobs(&waiting.app.app).await.unwrap();
+    assert_eq!(waiting.handed_out(1).await, ["u"]);
+    assert_eq!(waiting.end().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_machine_does_not_wait_and_leaves_the_task_to_the_others() {
+    let mut waiting = Waiting::new().await;
+    let machine = json!({"cluster": "c", "machine_id": "m", "scope": "s"});
+    waiting.app.post("/api/v1/orchestrators/register", machine).await.expect(201);
+    waiting.add(1, json!({"orchestrator_id": "c-m"})).await;
+    waiting.add(2, json!({})).await;
+    let status = json!({"status": "draining"});
+    waiting.app.patch("/api/v1/orchestrators/c-m", status).await.expect(200);
+    let (prefer, claim) =
+        ("wait=50", json!({"orchestrator_id": "c-m", "agent_name": "a", "scope": "s"}));
+    let request = Request::post(format!("{TASKS}/claim")).header("prefer", prefer);
+    let request = request.body(Body::from(claim.to_string())).unwrap();
+    let nothing = waiting.app.send(request).await.expect(404);
+    assert_eq!(nothing, json!({"message": "No tasks available"}));
+    // The machine has waited longest, so the hint is its own; it passes it on.
+    waiting.app.task("t", json!({})).await;
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        let answer = waiting.waiters.join_next().await.unwrap().unwrap();
+        found.push((answer.status.as_u16(), answer.json()["orchestrator_id"].clone()));
+    }
+    found.sort_by_key(|(status, _)| *status);
+    assert_eq!(found, [(200, json!("o")), (404, Value::Null)]);
+    assert_eq!(waiting.end().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

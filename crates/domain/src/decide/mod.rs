@@ -211,4 +211,6 @@ fn conclude(change: &mut Change, at: &Situation<'_>) {
 }
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;

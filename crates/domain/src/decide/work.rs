@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::{
     change::{Change, Notice, check_version},
-    event::{Kind, NewEvent},
+    event::{Kind as EventKind, NewEvent},
     flow::{Rules, check_queue},
     input::{Id, PatchCount, Text},
     queue,
     refusal::Refusal,
-    run::Outcome,
+    run::{Kind, Outcome},
     step::Step,
     steps::{Accept, BURNOUT_TURNS_IDLE, ForceQueue, Reject, Requeue, Submit, is_burnout},
     task::Task,
@@ -49,12 +49,12 @@ pub(super) fn submit(
     task.check_results.clone_from(&body.check_results.0);
     task.execution_notes.clone_from(&body.execution_notes.0);
     task.submitted_at = Some(at.now);
-    change.record(NewEvent::new(Kind::Submitted, agent));
+    change.record(NewEvent::new(EventKind::Submitted, agent));
     if burnout {
         let details = json!({
             "commits_count": commits, "turns_used": turns, "threshold": BURNOUT_TURNS_IDLE,
         });
-        change.record(NewEvent::new(Kind::BurnoutDetected, None).with(details.to_string()));
+        change.record(NewEvent::new(EventKind::BurnoutDetected, None).with(details.to_string()));
     }
     let (usage, result) = (body.usage.as_ref(), body.result.as_ref());
     end_run(change, at, End { usage, result, ..End::new(row.step, Outcome::Submitted) });
@@ -113,6 +113,18 @@ fn check_reviewer(
     check_identity(task, step, agent, machine)
 }
 
+/// Refuses a verdict of a caller who may pass one only as the holder of a review.
+fn check_review(is_needed: bool, at: &Situation<'_>) -> Result<(), Refusal> {
+    let is_review = at.lease.is_some_and(|run| run.kind == Kind::Review);
+    if is_needed && !(at.is_holder() && is_review) {
+        return Err(Refusal::NotPermitted(
+            "Forbidden: a key with the permission \"work\" can accept and reject only with the \
+             lease token of a review",
+        ));
+    }
+    Ok(())
+}
+
 /// Checks a step to a queue against the flow and the expected version.
 fn check_step(
     row: &Transition,
@@ -131,6 +143,7 @@ pub(super) fn accept(
     body: &Accept,
 ) -> Result<(), Refusal> {
     let by = body.by()?;
+    check_review(body.needs_review, at)?;
     let row = transition(Step::Accept);
     let to = match body.queue.0.as_deref() {
         Some(asked) => accepted_into(asked, at.rules, &change.task)?,
@@ -141,7 +154,7 @@ pub(super) fn accept(
     row.apply(&mut change.task, to);
     end_row(&mut change.task);
     change.task.cancel_requested_at = None;
-    let mut event = NewEvent::new(Kind::Accepted, Some(by.to_owned()));
+    let mut event = NewEvent::new(EventKind::Accepted, Some(by.to_owned()));
     if change.task.queue == queue::DONE {
         change.task.completed_at = Some(body.completed_at.0.unwrap_or(at.now));
     } else {
@@ -171,6 +184,7 @@ pub(super) fn reject(
     body: &Reject,
 ) -> Result<(), Refusal> {
     let (reason, by) = body.verdict()?;
+    check_review(body.needs_review, at)?;
     let row = transition(Step::Reject);
     let to = row.target(&change.task, None, false);
     check_step(row, &change.task, &to, &body.version, at)?;
@@ -178,7 +192,7 @@ pub(super) fn reject(
     row.apply(&mut change.task, to);
     end_row(&mut change.task);
     let (reason, by) = (reason.to_owned(), by.to_owned());
-    change.record(NewEvent::new(Kind::Rejected, Some(by.clone())).with(reason.clone()));
+    change.record(NewEvent::new(EventKind::Rejected, Some(by.clone())).with(reason.clone()));
     change.notice = Some(Notice { from_actor: by, kind: "rejection", content: reason });
     change.is_rejection = true;
     end_run(change, at, End::new(row.step, Outcome::Rejected));
@@ -193,7 +207,7 @@ pub(super) fn requeue(
     let row = transition(Step::Requeue);
     let to = row.target(&change.task, None, false);
     check_step(row, &change.task, &to, &body.version, at)?;
-    let mut event = NewEvent::new(Kind::Requeued, change.task.claim.by.take());
+    let mut event = NewEvent::new(EventKind::Requeued, change.task.claim.by.take());
     event.details = body.reason().map(str::to_owned);
     let message = event.details.clone();
     row.apply(&mut change.task, to);
@@ -220,7 +234,7 @@ pub(super) fn force_queue(
     if change.task.queue == queue::DONE {
         change.task.completed_at = Some(at.now);
     }
-    change.record(NewEvent::new(Kind::ForceQueue, None).with(details.to_string()));
+    change.record(NewEvent::new(EventKind::ForceQueue, None).with(details.to_string()));
     let from_actor = "system".to_owned();
     change.notice = Some(Notice { from_actor, kind: "force_queue", content: reason.to_owned() });
     let message = Some(reason.to_owned());

@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use octopoid_client::{Client, Error};
 use octopoid_domain::{
+    key::NewKey,
     message::NewMessage,
     project::NewProject,
     steps::{Accept, Reject, Submit},
@@ -148,7 +149,27 @@ pub(crate) async fn a_key_is_confined_to_its_scope(edge: Edge) -> Verdict {
     expect_refusal(yours.get_task("secret").await, 404, "task_not_found")?;
     expect_refusal(yours.list_tasks(&[("scope", "mine")]).await, 403, "scope_mismatch")?;
     ensure!(yours.claim_task(&claim_by("thief")).await?.is_none(), "another's task was claimed");
-    expect_refusal(yours.list_keys(&[]).await, 403, "forbidden")
+    let keys = yours.list_keys(&[]).await?.items;
+    ensure!(keys.len() == 1 && keys[0].scope == "yours", "{keys:?}");
+    let scopes = yours.list_scopes(&[]).await?.scopes;
+    ensure!(scopes.len() == 1 && scopes[0].scope == "yours", "{scopes:?}");
+    expect_refusal(yours.run_jobs().await, 403, "forbidden")
+}
+
+pub(crate) async fn a_key_permits_what_it_was_issued_for(edge: Edge) -> Verdict {
+    let manager = edge.holder("permitted").await?;
+    manager.create_task(&new_task("permitted-1")).await?;
+    let mut clients = Vec::new();
+    for permission in ["read", "work"] {
+        let new = NewKey { permission: permission.into(), ..NewKey::default() };
+        let issued = manager.issue_key(&new).await?;
+        clients.push(Client::new(&edge.url)?.with_key(issued.api_key));
+    }
+    let [reader, worker] = [&clients[0], &clients[1]];
+    reader.get_task("permitted-1").await?;
+    expect_refusal(reader.claim_task(&claim_by("a")).await, 403, "forbidden")?;
+    ensure!(worker.claim_task(&claim_by("a")).await?.is_some(), "there is a task to claim");
+    expect_refusal(worker.delete_task("permitted-1").await, 403, "forbidden")
 }
 
 pub(crate) async fn errors_have_their_texts_and_codes(edge: Edge) -> Verdict {

@@ -90,6 +90,7 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::a_project_a_draft_and_a_message_are_kept,
         contract::without_a_key_nobody_gets_in,
         contract::a_key_is_confined_to_its_scope,
+        contract::a_key_permits_what_it_was_issued_for,
         contract::errors_have_their_texts_and_codes,
         contract::an_unknown_route_is_told_as_such,
         contract::a_body_that_no_handler_reads_does_not_disturb_the_next_request,

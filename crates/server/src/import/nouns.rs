@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use octopoid_domain::{Millis, action, orchestrator};
+use octopoid_domain::{Millis, action, key::Permission, orchestrator};
 use octopoid_store::{copy::table, engine::Value};
 
 use crate::import::{
@@ -247,7 +247,8 @@ fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
     Ok(())
 }
 
-/// Both servers store the SHA-256 of a key, so the keys remain valid.
+/// Both servers store the SHA-256 of a key, so the keys remain valid. The first server's keys permit
+/// everything in their scope.
 fn key(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["key_hash", "scope"])?;
     new.instant("created_at", &["last_used_at"]);
@@ -261,5 +262,6 @@ fn key(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     // The format of this server's ids. A few digits of a hash do not reveal the key.
     let id = format!("key-{created_at}-{}", &hash[..6]);
     new.set("id", id);
+    new.set("permission", Permission::Manage.as_str());
     Ok(())
 }

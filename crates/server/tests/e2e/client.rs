@@ -1,20 +1,22 @@
 //! Every method of the client against a real server.
 
-use octopoid_client::{Client, Error};
+use octopoid_client::{Client, Error, Offer};
 use octopoid_domain::{
     action::{NewAction, Status as ActionStatus},
     draft::{NewDraft, Promotion},
     flow::NewFlow,
     heartbeat::{HeartbeatRequest, LeaseEntry, LeaseState},
     input::Count,
-    key::NewKey,
+    key::{NewKey, Permission},
     lease::{LeaseToken, Token},
     log::{Append, LogText},
     message::NewMessage,
     orchestrator::{Registration, Status},
+    pause::NewPause,
     project::NewProject,
     role::RolesRegistration,
     steps::{CompleteHook, ForceQueue, Reject, Requeue},
+    why::Code,
 };
 use serde_json::json;
 
@@ -156,6 +158,28 @@ async fn a_server_that_is_gone_is_a_failed_transport() {
 }
 
 #[tokio::test]
+async fn what_waits_is_explained_and_counted() {
+    let disk = Disk::new().await;
+    let server = disk.serve().await;
+    let client = server.client().with_scope("s");
+    client.create_task(&new_task("a")).await.unwrap();
+    let pause = NewPause { reason: "lunch".into(), by: "ann".into(), ..NewPause::default() };
+    let pause = client.put_pause("queue:incoming", &pause).await.unwrap();
+    assert_eq!(client.list_pauses(&[]).await.unwrap().items, [pause]);
+    assert_eq!(client.claim_task(&claim_by("agent-1")).await.unwrap(), None);
+    let offer = client.ask_for_task(&claim_by("agent-1"), 0).await.unwrap();
+    assert_eq!(offer, Offer::Nothing(Some(300)));
+    let why = client.explain_task("a").await.unwrap();
+    assert_eq!((why.claimable, why.reasons[0].code), (false, Code::Paused));
+    let listed = client.list_explained_tasks(&[("claimable", "false")]).await.unwrap();
+    assert_eq!(listed.items[0].waiting.as_ref().map(|waiting| waiting.code), Some(Code::Paused));
+    assert_eq!(client.get_summary().await.unwrap().waiting["paused"], 1);
+    client.delete_pause("queue:incoming").await.unwrap();
+    let offer = client.ask_for_task(&claim_by("agent-1"), 0).await.unwrap();
+    assert!(matches!(offer, Offer::Task(task) if task.id == "a"));
+}
+
+#[tokio::test]
 async fn machines_roles_and_flows_are_registered_and_found() {
     let disk = Disk::new().await;
     let server = disk.serve().await;
@@ -190,6 +214,8 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     let flow = client.put_flow("default", &flow).await.unwrap();
     assert_eq!(client.get_flow("default").await.unwrap(), flow);
     assert_eq!(client.list_flows(&[]).await.unwrap().items, [flow]);
+    let scopes = client.list_scopes(&[]).await.unwrap().scopes;
+    assert_eq!(scopes.iter().map(|scope| scope.machines).collect::<Vec<_>>(), [1]);
     let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
     assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
     client.delete_flow("default").await.unwrap();
@@ -303,6 +329,16 @@ async fn keys_are_issued_used_rotated_and_revoked() {
         admin.revoke_key(&key.id).await.unwrap();
     }
     assert_eq!(holder.get_task("a").await.unwrap_err().status(), Some(401));
+    // A key that manages its scope issues keys that may do less.
+    let manager = admin.issue_key(&new).await.unwrap();
+    assert_eq!(manager.key.permission, Permission::Manage);
+    let manager = server.open_client().with_key(manager.api_key);
+    let new = NewKey { permission: "read".into(), ..NewKey::default() };
+    let issued = manager.issue_key(&new).await.unwrap();
+    assert_eq!((&*issued.key.scope, issued.key.permission), ("s", Permission::Read));
+    let reader = server.open_client().with_key(issued.api_key);
+    reader.get_task("a").await.unwrap();
+    assert_eq!(reader.create_task(&new_task("b")).await.unwrap_err().status(), Some(403));
     let done = admin.run_jobs().await.unwrap();
     assert_eq!((done.tasks_released, done.orchestrators_offline), (0, 0));
 }

@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 24] = [
+const MAY_BE_SCANNED: [(&str, &str); 28] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -28,6 +28,9 @@ const MAY_BE_SCANNED: [(&str, &str); 24] = [
     ("first", "the names that an error lists"),
     ("links", "the pairs that lead on from a task's blockers, a thousand at most"),
     ("near", "the same"),
+    ("names", "the names of scopes, a thousand at most"),
+    ("open", "the open tasks of a scope, up to a bound"),
+    ("counted", "its machines, up to the same bound"),
     ("fitting", "those of the lanes that fit"),
     ("thread", "the messages of one thread"),
     ("bounded", "a bounded part of a thread"),
@@ -40,6 +43,7 @@ const MAY_BE_SCANNED: [(&str, &str); 24] = [
     ("roles", "the same"),
     ("part", "a part of a page, limited to what the page can need"),
     ("found", "the parts of a page together"),
+    ("hours", "the hours of a summary, 24"),
     ("grouped", "the same, five at a time"),
     ("walk", "the finished tasks of one queue that a page can need"),
     ("due", "the logs that the jobs look at, a few at a time"),

@@ -31,7 +31,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which they are copied.
-const LAYOUTS: [Layout; 16] = [
+const LAYOUTS: [Layout; 17] = [
     projects::TABLE,
     drafts::TABLE,
     tasks::TABLE,
@@ -40,6 +40,7 @@ const LAYOUTS: [Layout; 16] = [
     runs::OUTPUTS,
     logs::TABLE,
     counts::TABLE,
+    counts::HOURLY,
     journal::TABLE,
     orchestrators::TABLE,
     messages::TABLE,

@@ -6,9 +6,11 @@
 //!
 //! * `query.rs`: lists that are one range of one index, which most are.
 //! * `tasks.rs`: the lists of tasks, which are put together from several stretches.
+//! * `filter.rs`: which tasks a list has.
 //! * `cursor.rs`: what a cursor says.
 
 mod cursor;
+mod filter;
 mod query;
 mod sort;
 mod tasks;
@@ -19,9 +21,9 @@ use crate::{
 };
 
 pub(crate) use cursor::{Key, List as CursorOf};
+pub use filter::{Claimable, Filter};
 pub(crate) use query::{Listing, Order, Place};
-pub use tasks::Filter;
-pub(crate) use tasks::Tasks;
+pub(crate) use tasks::{Tasks, UNFINISHED};
 
 /// The largest offset. A database passes over all rows before an offset, so what lies further on is
 /// read by cursor.

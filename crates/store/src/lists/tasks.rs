@@ -11,34 +11,16 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use octopoid_domain::{Task, queue};
 
-use super::{CursorOf, Listed, Page, json, sort::Sort};
+use const_format::concatcp;
+
+use super::{Claimable, CursorOf, Filter, Listed, Page, json, sort::Sort};
 use crate::{
     Result, Sql, Store, StoreError, all,
+    claimable::{is_claimable, is_nameable},
     engine::{Parameter, Row, Rows, Statement, Value},
     record::{self, Columns as _},
     row::{RowReader, number},
 };
-
-/// Which tasks to list. Empty lists do not filter.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// The tenant.
-    pub scope: String,
-    /// In one of these queues.
-    pub queues: Vec<String>,
-    /// With one of these priorities.
-    pub priorities: Vec<String>,
-    /// For one of these roles.
-    pub roles: Vec<String>,
-    /// Held by this agent.
-    pub claimed_by: Option<String>,
-    /// In this project.
-    pub project_id: Option<String>,
-    /// Flagged for the fixer, or not.
-    pub needs_intervention: Option<bool>,
-    /// The most urgent first, instead of the newest.
-    pub by_priority: bool,
-}
 
 /// So many finished tasks, or tasks of a project, or flagged ones, does a list look at that filters
 /// by more than their queue.
@@ -49,7 +31,7 @@ pub(crate) const LOOK_MAX: i64 = 10_000;
 const APART_MAX: usize = 8;
 
 /// The parts of the queue index that hold unfinished tasks of any queue.
-const UNFINISHED: [&str; 4] = [
+pub(crate) const UNFINISHED: [&str; 4] = [
     "queue < 'cancelled'",
     "queue > 'cancelled' AND queue < 'done'",
     "queue > 'done' AND queue < 'failed'",
@@ -62,6 +44,15 @@ const RANKS: [(i64, Option<&str>); 5] =
 
 /// What filters may name.
 const LOOKED_AT: &str = "scope, queue, priority, role, claimed_by, project_id, needs_intervention";
+
+/// What the filter by what can be claimed needs besides.
+const CLAIMABLE_BY: &str = ", claim_lane, lease_expires_at";
+
+/// Whether a claim would get a task. The last two parameters are bound when they are known.
+const IS_CLAIMABLE: [&str; 2] = [
+    concatcp!(is_claimable!("?1", "?<now>"), " AND ", is_nameable!("?<queues>")),
+    concatcp!("NOT (", is_claimable!("?1", "?<now>"), " AND ", is_nameable!("?<queues>"), ")"),
+];
 
 /// The most queries that D1 takes in one UNION.
 const UNION_MAX: usize = 5;
@@ -110,6 +101,10 @@ pub(crate) struct Tasks {
     open: Vec<String>,
     /// The finished queues that are counted without looking at them.
     counted: Vec<&'static str>,
+    /// Those that only unfinished tasks need to match: finished ones do, or are left out.
+    open_filters: String,
+    /// Whether the filters look at what can be claimed.
+    by_claimable: bool,
     /// Whether what is walked past need not match.
     is_looked: bool,
     /// What the page begins behind.
@@ -124,8 +119,9 @@ struct After {
 }
 
 impl Tasks {
-    /// The tasks that a filter leaves.
-    pub(crate) fn new(filter: &Filter) -> Self {
+    /// The tasks that a filter leaves. `nameable` is the list of queues that a claim may name, for
+    /// the filter by what can be claimed.
+    pub(crate) fn new(filter: &Filter, nameable: Parameter) -> Self {
         let sort = if filter.by_priority { Sort::UrgentOldest } else { Sort::Newest };
         let mut tasks = Self::of(sort, CursorOf::new(sort.name(), filter));
         tasks.bind(filter.scope.as_str().into());
@@ -151,7 +147,32 @@ impl Tasks {
             None => {}
         }
         tasks.queues(&filter.queues);
+        if let Some(claimable) = filter.claimable {
+            tasks.filter_by_claimable(claimable, nameable);
+        }
         tasks
+    }
+
+    /// Nothing finished can be claimed, so where finished tasks are walked apart from the others
+    /// they need not be looked at.
+    fn filter_by_claimable(&mut self, claimable: Claimable, nameable: Parameter) {
+        let (now, queues) = (self.bind(claimable.now.into()), self.bind(nameable));
+        let condition = IS_CLAIMABLE[usize::from(!claimable.is_wanted)];
+        let condition = condition.replace("?<now>", &now).replace("?<queues>", &queues);
+        if self.open.is_empty() && self.counted.is_empty() {
+            let _ = write!(self.filters, " AND {condition}");
+            self.by_claimable = true;
+            self.is_looked = true;
+            return;
+        }
+        let _ = write!(self.open_filters, " AND {condition}");
+        if claimable.is_wanted {
+            self.walks.clear();
+            self.counted.clear();
+            if self.open.is_empty() {
+                self.open.push("scope = ?1 AND 1 = 0".to_owned());
+            }
+        }
     }
 
     /// The tasks of a project, those of other scopes left out if one is named.
@@ -176,6 +197,8 @@ impl Tasks {
             ranks: RANKS.map(|(rank, _)| rank).to_vec(),
             open: Vec::new(),
             counted: Vec::new(),
+            open_filters: String::new(),
+            by_claimable: false,
             is_looked: false,
             after: None,
         }
@@ -272,7 +295,8 @@ impl Tasks {
 
     /// The tasks to examine: one more than the limit, to detect the end.
     fn looked(&self, dialect: Dialect) -> String {
-        self.walked(dialect, &format!(", {LOOKED_AT}"), &(LOOK_MAX + 1).to_string())
+        let more = if self.by_claimable { CLAIMABLE_BY } else { "" };
+        self.walked(dialect, &format!(", {LOOKED_AT}{more}"), &(LOOK_MAX + 1).to_string())
     }
 
     /// How many match in the queues that are counted without looking at finished tasks; no
@@ -287,7 +311,8 @@ impl Tasks {
             ));
         }
         for part in &self.open {
-            terms.push(format!("(SELECT COUNT(*) FROM tasks WHERE {part}{})", self.filters));
+            let (filters, more) = (&self.filters, &self.open_filters);
+            terms.push(format!("(SELECT COUNT(*) FROM tasks WHERE {part}{filters}{more})"));
         }
         let sql = format!("SELECT {}", terms.join(" + "));
         (!terms.is_empty()).then(|| self.statement(sql.into(), &[]))
@@ -319,10 +344,10 @@ impl Tasks {
             let number = dialect.number();
             let mut parts = Vec::new();
             for part in &self.open {
-                let behind = self.behind(number);
+                let (more, behind) = (&self.open_filters, self.behind(number));
                 parts.push(format!(
                     "SELECT {number} AS number, claim_rank FROM tasks \
-                     WHERE {part}{filters}{behind} ORDER BY {order} LIMIT ?{reach}"
+                     WHERE {part}{filters}{more}{behind} ORDER BY {order} LIMIT ?{reach}"
                 ));
             }
             if self.walks.is_empty() {
@@ -439,7 +464,11 @@ fn look(rows: Rows) -> Result<(i64, i64, Option<i64>)> {
 impl Store {
     /// Lists tasks, the newest first or the most urgent first.
     pub async fn list_tasks(&self, filter: &Filter, page: &Page) -> Result<Listed<Task>> {
-        let mut tasks = Tasks::new(filter);
+        let nameable = match filter.claimable {
+            Some(_) => self.nameable_queues(&filter.scope).await?,
+            None => Parameter::Text(None),
+        };
+        let mut tasks = Tasks::new(filter, nameable);
         let answers = self.list(Some(&filter.scope), tasks.statements(page)?).await?;
         tasks.listed(page, answers)
     }

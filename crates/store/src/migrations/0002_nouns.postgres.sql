@@ -154,9 +154,12 @@ CREATE TABLE pauses (
     paused_by TEXT COLLATE "C" NOT NULL,
     is_automatic BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
+    changes BIGINT NOT NULL,
     write_id BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, target)
 );
+
+CREATE INDEX pauses_by_until ON pauses (until) WHERE until IS NOT NULL;
 
 CREATE TABLE idempotency (
     scope TEXT COLLATE "C" NOT NULL,
@@ -181,6 +184,8 @@ CREATE TABLE api_keys (
     id TEXT COLLATE "C" NOT NULL UNIQUE,
     scope TEXT COLLATE "C" NOT NULL,
     label TEXT COLLATE "C",
+    -- What its holder may do: 'read', 'work' or 'manage'.
+    permission TEXT COLLATE "C" NOT NULL,
     created_at BIGINT NOT NULL,
     last_used_at BIGINT,
     expires_at BIGINT,

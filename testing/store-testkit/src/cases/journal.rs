@@ -103,7 +103,7 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
     store.delete_flow("s", "f", nouns.stamp()).await?;
     let replaced = key.to_owned();
     let issued = store.rotate_key("s", None, "hash", nouns.stamp()).await?.id;
-    store.revoke_key(&issued, nouns.stamp()).await?;
+    store.revoke_key(&issued, None, nouns.stamp()).await?;
     let (found, _) = events(world, position).await?;
     let expected = [
         "role implement registered c-m s".to_owned(),
@@ -125,7 +125,7 @@ async fn what_is_refused_or_changes_nothing_is_not_recorded(world: &World) -> Ve
     nouns.creates_task("t", json!({"project_id": "p"})).await;
     nouns.registers("m", "s", 0).await;
     let key = store.rotate_key("s", None, "hash", nouns.stamp()).await?.id;
-    store.revoke_key(&key, nouns.stamp()).await?;
+    store.revoke_key(&key, None, nouns.stamp()).await?;
     let (_, position) = events(world, 0).await?;
 
     let other = Some("another");
@@ -140,7 +140,7 @@ async fn what_is_refused_or_changes_nothing_is_not_recorded(world: &World) -> Ve
     ensure!(store.execute_action("a", None, nouns.stamp()).await.is_err(), "there is none");
     store.note_heartbeat("c-m", None, &HeartbeatRequest::default(), nouns.at(5)).await?;
     ensure!(store.mark_offline(nouns.at(0).now, nouns.stamp()).await?.is_empty());
-    store.revoke_key(&key, nouns.stamp()).await?;
+    store.revoke_key(&key, None, nouns.stamp()).await?;
     store.touch_key(&key, nouns.at(9).now).await?;
     let (found, _) = events(world, position).await?;
     ensure_eq!(found, [""; 0]);

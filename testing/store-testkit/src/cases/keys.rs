@@ -2,13 +2,13 @@
 
 use octopoid_domain::{
     Millis,
-    key::{Grant, Key},
+    key::{Grant, Key, Permission},
 };
 use octopoid_store::lists::Page;
 
 use crate::{
     Verdict, World, ensure, ensure_eq,
-    nouns::{PAGE, START, why},
+    nouns::{Nouns, PAGE, START, why},
 };
 
 cases! {
@@ -18,6 +18,11 @@ cases! {
     keys_are_listed_by_scope_in_pages,
     a_holder_replaces_the_key_it_came_with_and_no_other,
     a_rotation_keeps_the_expiry,
+    a_key_has_the_permission_it_was_issued_with,
+    the_first_key_of_a_scope_manages_it,
+    a_rotation_keeps_the_permission,
+    the_key_that_replaces_all_is_like_the_newest_that_permits_the_most,
+    a_confined_caller_revokes_no_key_of_another_scope,
     the_administrator_replaces_all_live_keys_of_the_scope,
     there_must_be_a_live_key_to_rotate,
     of_two_rotations_with_one_key_the_second_finds_none,
@@ -32,15 +37,19 @@ fn ids(keys: &[Key]) -> Vec<&str> {
 async fn a_key_is_found_by_its_hash_in_whatever_state_it_is(world: &World) -> Verdict {
     let world = world.nouns();
     ensure_eq!(world.store.find_key("h").await?, None);
-    let grant =
-        Grant { scope: "s".into(), label: Some("ci".into()), expires_at: Some(Millis(START + 1)) };
+    let grant = Grant {
+        scope: "s".into(),
+        label: Some("ci".into()),
+        permission: Permission::Manage,
+        expires_at: Some(Millis(START + 1)),
+    };
     let issued = world.store.issue_key("h", &grant, world.at(0)).await?;
     ensure!(issued.id.starts_with("key-"), "{}", issued.id);
     ensure_eq!((&*issued.scope, issued.label.as_deref()), ("s", Some("ci")));
     ensure_eq!((issued.created_at, issued.expires_at), (Millis(START), Some(Millis(START + 1))));
     ensure_eq!((issued.last_used_at, issued.revoked_at), (None, None));
     ensure_eq!(world.key("h").await, issued);
-    let revoked = world.store.revoke_key(&issued.id, world.at(5)).await?;
+    let revoked = world.store.revoke_key(&issued.id, None, world.at(5)).await?;
     ensure_eq!(revoked.revoked_at, Some(Millis(START + 5)));
     ensure_eq!(world.key("h").await, revoked);
     Ok(())
@@ -59,10 +68,10 @@ async fn the_use_of_a_key_is_noted_at_most_once_a_minute(world: &World) -> Verdi
 async fn revoking_twice_keeps_the_first_time(world: &World) -> Verdict {
     let world = world.nouns();
     let id = world.issues("h", "s", None, 0).await.id;
-    world.store.revoke_key(&id, world.at(1)).await?;
-    let again = world.store.revoke_key(&id, world.at(2)).await?;
+    world.store.revoke_key(&id, None, world.at(1)).await?;
+    let again = world.store.revoke_key(&id, None, world.at(2)).await?;
     ensure_eq!(again.revoked_at, Some(Millis(START + 1)));
-    let unknown = world.store.revoke_key("key-0", world.at(0)).await;
+    let unknown = world.store.revoke_key("key-0", None, world.at(0)).await;
     ensure_eq!(why(unknown), "API key not found");
     Ok(())
 }
@@ -101,17 +110,95 @@ async fn a_holder_replaces_the_key_it_came_with_and_no_other(world: &World) -> V
 async fn a_rotation_keeps_the_expiry(world: &World) -> Verdict {
     let world = world.nouns();
     let end = Some(Millis(START + MINUTE));
-    let grant = Grant { scope: "s".into(), label: None, expires_at: end };
+    let grant =
+        Grant { scope: "s".into(), label: None, permission: Permission::Manage, expires_at: end };
     let old = world.store.issue_key("old", &grant, world.at(0)).await?;
     let new = world.store.rotate_key("s", Some(&old.id), "new", world.at(1)).await?;
     ensure_eq!(new.expires_at, end);
     Ok(())
 }
 
+/// Issues a key with this hash and permission for the scope `s`.
+async fn issues(world: &Nouns, hash: &str, permission: Permission, ms: i64) -> Key {
+    let label = Some(hash.to_owned());
+    let grant = Grant { scope: "s".into(), label, permission, expires_at: None };
+    world.store.issue_key(hash, &grant, world.at(ms)).await.expect("a key can be issued")
+}
+
+async fn a_key_has_the_permission_it_was_issued_with(world: &World) -> Verdict {
+    let world = world.nouns();
+    for permission in Permission::ALL {
+        let hash = permission.as_str();
+        ensure_eq!(issues(&world, hash, permission, 0).await.permission, permission);
+        ensure_eq!(world.key(hash).await.permission, permission);
+    }
+    let listed = world.store.list_keys(Some("s"), &PAGE).await?.items;
+    let mut listed: Vec<_> = listed.iter().map(|key| key.permission).collect();
+    listed.sort_unstable();
+    ensure_eq!(listed, Permission::ALL);
+    Ok(())
+}
+
+async fn the_first_key_of_a_scope_manages_it(world: &World) -> Verdict {
+    let world = world.nouns();
+    world.registers("m", "s", 0).await;
+    let listed = world.store.list_keys(Some("s"), &PAGE).await?.items;
+    let permissions: Vec<_> = listed.iter().map(|key| key.permission).collect();
+    ensure_eq!(permissions, [Permission::Manage]);
+    Ok(())
+}
+
+async fn a_rotation_keeps_the_permission(world: &World) -> Verdict {
+    let world = world.nouns();
+    issues(&world, "other", Permission::Manage, 9).await;
+    for permission in Permission::ALL {
+        let hash = permission.as_str();
+        let old = issues(&world, hash, permission, 0).await;
+        let new = format!("{hash} new");
+        let rotated = world.store.rotate_key("s", Some(&old.id), &new, world.at(1)).await?;
+        ensure_eq!(rotated.permission, permission);
+        ensure_eq!(world.key(&new).await, rotated);
+    }
+    Ok(())
+}
+
+async fn the_key_that_replaces_all_is_like_the_newest_that_permits_the_most(
+    world: &World,
+) -> Verdict {
+    let world = world.nouns();
+    let (read, work, manage) = (Permission::Read, Permission::Work, Permission::Manage);
+    for (start, replaced, expected) in [
+        (0, &[("1", read)][..], ("1", read)),
+        (10, &[("2", read), ("3", work), ("4", read)], ("3", work)),
+        (20, &[("5", manage), ("6", manage), ("7", work)], ("6", manage)),
+    ] {
+        for (place, (hash, permission)) in (1..).zip(replaced) {
+            issues(&world, hash, *permission, start + place).await;
+        }
+        let hash = format!("new {start}");
+        let new = world.store.rotate_key("s", None, &hash, world.at(start + 9)).await?;
+        ensure_eq!((new.label.as_deref(), new.permission), (Some(expected.0), expected.1));
+        // The next keys replace only each other.
+        world.store.revoke_key(&new.id, None, world.at(start + 9)).await?;
+    }
+    Ok(())
+}
+
+async fn a_confined_caller_revokes_no_key_of_another_scope(world: &World) -> Verdict {
+    let world = world.nouns();
+    let key = world.issues("h", "s", None, 0).await;
+    let refused = world.store.revoke_key(&key.id, Some("t"), world.at(1)).await;
+    ensure_eq!(why(refused), "API key not found");
+    ensure_eq!(world.key("h").await, key);
+    let revoked = world.store.revoke_key(&key.id, Some("s"), world.at(2)).await?;
+    ensure_eq!(revoked.revoked_at, Some(Millis(START + 2)));
+    Ok(())
+}
+
 async fn the_administrator_replaces_all_live_keys_of_the_scope(world: &World) -> Verdict {
     let world = world.nouns();
     let revoked = world.issues("revoked", "s", None, 0).await;
-    world.store.revoke_key(&revoked.id, world.at(0)).await?;
+    world.store.revoke_key(&revoked.id, None, world.at(0)).await?;
     world.issues("first", "s", Some("first"), 1).await;
     world.issues("last", "s", Some("last"), 2).await;
     let foreign = world.issues("foreign", "t", None, 3).await;
@@ -129,7 +216,12 @@ async fn there_must_be_a_live_key_to_rotate(world: &World) -> Verdict {
     let world = world.nouns();
     let text = "No API key found for this scope";
     ensure_eq!(why(world.store.rotate_key("s", None, "new", world.at(0)).await), text);
-    let grant = Grant { scope: "s".into(), label: None, expires_at: Some(Millis(START + 5)) };
+    let grant = Grant {
+        scope: "s".into(),
+        label: None,
+        permission: Permission::Manage,
+        expires_at: Some(Millis(START + 5)),
+    };
     let expired = world.store.issue_key("h", &grant, world.at(0)).await?;
     let late = world.store.rotate_key("s", Some(&expired.id), "new", world.at(5)).await;
     ensure_eq!(why(late), text);

@@ -26,6 +26,7 @@ mod logs;
 mod messages;
 mod orchestrators;
 mod paging;
+mod pauses;
 mod poll;
 mod projects;
 mod registering_flows;
@@ -33,10 +34,13 @@ mod reviewing;
 mod roles;
 mod runs;
 mod schema;
+mod scopes;
 mod submitting;
+mod summary;
 mod telling;
 mod tokens;
 mod verdicts;
+mod why;
 
 use crate::Case;
 
@@ -68,6 +72,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         orchestrators::CASES,
         journal::CASES,
         keys::CASES,
+        scopes::CASES,
         roles::CASES,
         registering_flows::CASES,
         poll::CASES,
@@ -80,6 +85,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         runs::CASES,
         logs::CASES,
         heartbeats::CASES,
+        pauses::CASES,
+        why::CASES,
+        summary::CASES,
     ]
     .into_iter()
     .flatten()

@@ -133,7 +133,7 @@ async fn the_first_registration_of_a_scope_takes_its_only_first_key(world: &Worl
 async fn a_scope_whose_keys_are_revoked_has_had_its_first_key(world: &World) -> Verdict {
     let world = world.nouns();
     let key = world.issues("h", "s", None, 0).await;
-    world.store.revoke_key(&key.id, world.at(0)).await?;
+    world.store.revoke_key(&key.id, None, world.at(0)).await?;
     ensure!(!world.registers("m", "s", 1).await.is_key_issued);
     Ok(())
 }

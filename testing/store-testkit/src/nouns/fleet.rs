@@ -2,7 +2,7 @@
 
 use octopoid_domain::{
     flow::{Flow, NewFlow},
-    key::{Grant, Key},
+    key::{Grant, Key, Permission},
     orchestrator::{Orchestrator, Registration},
     role::{Role, RolesRegistration},
     task::NewTask,
@@ -56,7 +56,12 @@ impl Nouns {
     /// Issues a key with this hash for a scope.
     pub async fn issues(&self, hash: &str, scope: &str, label: Option<&str>, ms: i64) -> Key {
         let label = label.map(str::to_owned);
-        let grant = Grant { scope: scope.to_owned(), label, expires_at: None };
+        let grant = Grant {
+            scope: scope.to_owned(),
+            label,
+            permission: Permission::Manage,
+            expires_at: None,
+        };
         self.store.issue_key(hash, &grant, self.at(ms)).await.expect(DONE)
     }
 

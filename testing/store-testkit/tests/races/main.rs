@@ -6,6 +6,7 @@
 mod claims;
 mod executing;
 mod joining;
+mod leases;
 mod promoting;
 mod registering;
 mod servers;

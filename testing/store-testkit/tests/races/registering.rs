@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use octopoid_domain::{
     input::parse_body,
-    key::{Grant, Key},
+    key::{Grant, Key, Permission},
     orchestrator::Registration,
 };
 use octopoid_store::lists::Page;
@@ -59,7 +59,12 @@ async fn of_keys_that_are_replaced_by_many_at_once_one_lives_on() {
     for round in 0..SCOPES {
         let scope = format!("scope-{round}");
         let is_holder = round % 2 == 0;
-        let grant = Grant { scope: scope.clone(), label: None, expires_at: None };
+        let grant = Grant {
+            scope: scope.clone(),
+            label: None,
+            permission: Permission::Manage,
+            expires_at: None,
+        };
         let stamp = world.stamp();
         let first = world.store.issue_key(&format!("{scope} first"), &grant, stamp).await.unwrap();
         let rotations = (0..MANY).map(|number| {

@@ -95,7 +95,7 @@ async fn one_life(store: &Store, agent: usize, latencies: &mut Latencies) -> any
 
     let start = now();
     let accept: Accept = parsed("{\"accepted_by\":\"bench\"}")?;
-    store.change_task(&task.id, None, &Request::Accept(accept), stamp()).await?;
+    store.change_task(&task.task.id, None, &Request::Accept(accept), stamp()).await?;
     latencies.record(start);
     Ok(())
 }

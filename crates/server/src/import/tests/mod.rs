@@ -144,6 +144,16 @@ fn keys_that_are_there_twice_are_refused_by_name() {
 }
 
 #[test]
+fn the_keys_of_the_first_server_permit_everything() {
+    let key = format!(
+        "INSERT INTO api_keys (key_hash,scope,created_at) \
+         VALUES('{}','s','2026-01-01 00:00:00');\n",
+        "0".repeat(64)
+    );
+    assert_eq!(import(&dump(20, &key)).column("api_keys", "permission"), ["manage".into()]);
+}
+
+#[test]
 fn flows_that_are_there_twice_are_refused_by_name_and_scope() {
     for (level, column) in [(11, "cluster"), (19, "scope")] {
         let flow = |scope: &str| {

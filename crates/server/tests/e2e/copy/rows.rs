@@ -79,7 +79,7 @@ fn row(table: &Table, number: usize) -> Row {
         let turn = number * 7 + at;
         // Some columns are required in one table and not in another; there they are never null.
         let is_required = REQUIRED.contains(&column.name)
-            || ["claims_from", "orchestrator_id", "key_hash"].contains(&column.name);
+            || ["claims_from", "orchestrator_id", "key_hash", "permission"].contains(&column.name);
         let is_key = table.key_columns().contains(column);
         match column.kind {
             _ if !is_required && turn.is_multiple_of(4) => Value::Null,
