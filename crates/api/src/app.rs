@@ -13,6 +13,7 @@ use octopoid_domain::{
     Millis,
     journal::Passing,
     lease::LeaseSecret,
+    log::{LOG_BYTES_MAX, RETAIN_MS},
     report::{PATCH_BYTES_MAX, RESULT_BYTES_MAX},
 };
 use octopoid_store::{Stamp, Store, StoreError};
@@ -57,6 +58,10 @@ pub struct Settings {
     pub result_bytes_max: usize,
     /// The longest patch in it; of a longer one the beginning is stored.
     pub patch_bytes_max: usize,
+    /// How many bytes of a run's log are kept: the newest.
+    pub log_bytes_max: usize,
+    /// How long the logs of a task are kept after it is over, in milliseconds.
+    pub retain_logs_ms: i64,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
     /// How often the jobs run, in milliseconds. If they run later, the server was not available.
@@ -93,9 +98,6 @@ pub const RETAIN_EVENTS_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// The maximum number of event streams.
 pub const STREAMS_MAX: usize = 1_000;
 
-/// An orchestrator that has been silent for so long is marked offline.
-pub const SILENCE_MS_MAX: i64 = 120_000;
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -107,6 +109,8 @@ impl Default for Settings {
             in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
             result_bytes_max: RESULT_BYTES_MAX,
             patch_bytes_max: PATCH_BYTES_MAX,
+            log_bytes_max: LOG_BYTES_MAX,
+            retain_logs_ms: RETAIN_MS,
             lease_grace_ms: LEASE_GRACE_MS,
             jobs_period_ms: JOBS_PERIOD_MS,
             shares_database: false,

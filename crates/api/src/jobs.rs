@@ -1,13 +1,13 @@
 //! The scheduled jobs, as the native server's timer, the edge's cron and the administrator run
 //! them. They take no input and may run anywhere, at any time, twice.
 
-use octopoid_domain::{Millis, availability::Availability};
+use octopoid_domain::{Millis, availability::Availability, orchestrator::SILENCE_MS_MAX};
 use octopoid_store::{EngineError, KEPT_MS, StoreError, lapses::Lapses};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::{App, SILENCE_MS_MAX, Settings},
+    app::{App, Settings},
     audit,
 };
 
@@ -19,6 +19,9 @@ const DELAYS: i64 = 500;
 
 /// Requests forgotten in one batch.
 const REQUESTS: i64 = 500;
+
+/// Logs looked at in one batch, each of which may have as many rows as texts were appended.
+const LOGS: i64 = 20;
 
 /// A run that is late by less than half of this is not late: machines are busy at times.
 const PERIOD_MS_MIN: i64 = 1_000;
@@ -52,6 +55,7 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }
     prune_events(app).await?;
+    forget_logs(app).await?;
     app.refusals.log(app.now());
     Ok(Done { tasks_released, orchestrators_offline: offline.len() })
 }
@@ -101,6 +105,19 @@ async fn forget_requests(app: &App) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Forgets the logs of tasks that have been over for long enough.
+async fn forget_logs(app: &App) -> Result<(), StoreError> {
+    let ended_before = app.now().plus(-app.settings.retain_logs_ms);
+    // Where a run is bounded, one page is a run's share.
+    let is_bounded = app.settings.releases_max.is_some();
+    loop {
+        let (_, has_more) = app.store.forget_logs(ended_before, LOGS, app.stamp()).await?;
+        if !has_more || is_bounded || app.is_stopping() {
+            return Ok(());
+        }
+    }
 }
 
 /// Takes back the claims whose lease ended before an instant.

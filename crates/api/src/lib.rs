@@ -24,6 +24,7 @@ mod json;
 mod keys;
 mod list;
 mod listing;
+mod logs;
 mod messages;
 mod middleware;
 pub mod openapi;
@@ -36,6 +37,7 @@ mod query;
 pub mod refusals;
 mod roles;
 mod run_keys;
+mod runs;
 mod scheduler;
 mod scopes;
 mod service;
@@ -80,6 +82,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::force_queue::force_queue_task))
         .routes(routes!(tasks::hooks::complete_hook))
         .routes(routes!(tasks::history::list_task_history))
+        .routes(routes!(runs::list_task_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(logs::append_log))
+        .routes(routes!(logs::read_log))
+        .routes(routes!(runs::list_runs))
         .routes(routes!(tasks::why::explain_task))
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))

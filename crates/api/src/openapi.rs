@@ -31,6 +31,7 @@ use crate::{access, etag::Tagged, json::Json, problem};
     tags(
         (name = "tasks", description = "The queue: create, claim, submit, review."),
         (name = "events", description = "The journal of all changes."),
+        (name = "runs", description = "What happened under each lease, its result and its log."),
         (name = "orchestrators", description = "The machines that run agents."),
         (name = "projects", description = "Groups of tasks that share a branch."),
         (name = "drafts", description = "Drafts of tasks or projects."),

@@ -39,6 +39,9 @@ pub struct Body {
     /// The task that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<String>,
+    /// Where the next text of a log must begin, for text that does not continue it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_offset: Option<i64>,
     /// A hint on how to fix the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<&'static str>,
@@ -67,6 +70,7 @@ impl Problem {
             message: None,
             details: None,
             task_id: None,
+            expected_offset: None,
             hint: None,
             timestamp: None,
         };
@@ -279,6 +283,8 @@ impl From<Refusal> for Problem {
             Refusal::TaskNotFound { .. } | Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::WrongState { .. }
             | Refusal::LeaseLost { .. }
+            | Refusal::LogClosed { .. }
+            | Refusal::LogGap { .. }
             | Refusal::VersionConflict { .. }
             | Refusal::Race { .. }
             | Refusal::Duplicate(_)
@@ -297,6 +303,7 @@ impl From<Refusal> for Problem {
             Refusal::TaskNotFound { id } => {
                 problem.body.task_id = Some(cut(&id, KEY_BYTES_MAX).to_owned());
             }
+            Refusal::LogGap { expected, .. } => problem.body.expected_offset = Some(expected),
             Refusal::ProjectInUse { .. } => {
                 problem.body.hint = Some("Delete or unlink tasks first");
             }

@@ -50,7 +50,9 @@ async fn a_new_machine_is_201_and_takes_its_scopes_first_key() {
     let expected = json!({"id": "prb-m", "cluster": "prb", "machine_id": "m", "hostname": "h1",
         "repo_url": "https://x/y", "registered_at": "2026-11-21T20:58:58.605Z",
         "last_heartbeat": "2026-11-21T20:58:58.605Z", "status": "active", "version": "2.0.0",
-        "capabilities": "{\"roles\":[\"implement\"],\"max_agents\":3}", "scope": "s"});
+        "capabilities": "{\"roles\":[\"implement\"],\"max_agents\":3}", "scope": "s",
+        "slots": null, "busy": null, "roles": null, "queues": null, "pools": null,
+        "is_stale": false});
     assert_eq!(row, expected);
 }
 
@@ -163,20 +165,24 @@ async fn a_heartbeat_needs_no_body_and_minds_none() {
         app.passes(1_000);
         let beat = app.raw("POST", path, body.to_owned()).await.expect(200);
         let now = octopoid_api::Host::now(&*app.host).to_iso();
-        assert_eq!(beat, json!({"success": true, "last_heartbeat": now}), "{body}");
+        let expected = json!({"success": true, "last_heartbeat": now, "directive": "continue"});
+        assert_eq!(beat, expected, "{body}");
     }
     let row = app.get("/api/v1/orchestrators/c-m").await.expect(200);
     assert_eq!(row["last_heartbeat"], octopoid_domain::Millis(START + 6_000).to_iso());
 }
 
 #[tokio::test]
-async fn a_heartbeat_revives_the_offline_but_leaves_maintenance() {
+async fn a_heartbeat_revives_the_offline_but_leaves_maintenance_and_draining() {
     let app = TestApp::new().await;
     register(&app, "m", "s").await;
     let path = "/api/v1/orchestrators/c-m";
-    for (before, after) in
-        [("offline", "active"), ("maintenance", "maintenance"), ("active", "active")]
-    {
+    for (before, after) in [
+        ("offline", "active"),
+        ("maintenance", "maintenance"),
+        ("draining", "draining"),
+        ("active", "active"),
+    ] {
         let set = app.patch(path, json!({ "status": before })).await.expect(200);
         assert_eq!(set["status"], before);
         app.post(&format!("{path}/heartbeat"), json!({})).await.expect(200);
@@ -198,6 +204,96 @@ async fn a_status_must_be_one_of_four() {
     );
     let refused = app.patch(path, json!({"status": 5})).await.error(400);
     assert!(refused.starts_with("Invalid value for status: "), "{refused}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_tells_what_the_machine_can_do_and_is_shown() {
+    let app = TestApp::new().await;
+    register(&app, "m", "s").await;
+    let path = "/api/v1/orchestrators/c-m";
+    let body = json!({"slots": 4, "busy": 1, "roles": ["implement"], "queues": [],
+        "pools": ["anthropic"], "version": "2.1", "other": 1});
+    app.post(&format!("{path}/heartbeat"), body).await.expect(200);
+    app.passes(120_000);
+    let shown = app.get(path).await.expect(200);
+    let expected = json!({"slots": 4, "busy": 1, "roles": ["implement"], "queues": [],
+        "pools": ["anthropic"], "version": "2.1", "is_stale": false});
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(shown[name], *value, "{name}");
+    }
+    app.passes(1);
+    assert_eq!(app.get(path).await.expect(200)["is_stale"], true);
+    assert_eq!(app.get(LIST).await.expect(200)["orchestrators"][0]["is_stale"], true);
+    let refused = app.post(&format!("{path}/heartbeat"), json!({"slots": "four"})).await;
+    assert!(refused.error(400).starts_with("Invalid value for slots: "), "{}", refused.text);
+    let refused = app.post(&format!("{path}/heartbeat"), json!({"leases": {}})).await;
+    assert!(refused.error(400).starts_with("Invalid value for leases: "), "{}", refused.text);
+    let many = json!({"leases": vec![json!({}); 101]});
+    assert_eq!(
+        app.post(&format!("{path}/heartbeat"), many).await.error(400),
+        "Too many leases: at most 100; send the others in another heartbeat"
+    );
+}
+
+#[tokio::test]
+async fn a_heartbeat_renews_leases_and_tells_their_agents_what_to_do() {
+    let app = TestApp::new().await;
+    register(&app, "m", "s").await;
+    let path = "/api/v1/orchestrators/c-m";
+    let mut tokens = Vec::new();
+    for id in ["a", "b"] {
+        app.task(id, json!({"type": id})).await;
+        let claimed = app.claim(json!({"type_filter": [id]})).await.expect(200);
+        tokens.push(claimed["lease_token"].clone());
+    }
+    let body = json!({"by": "human", "reason": "not wanted"});
+    app.post("/api/v1/tasks/b/cancel", body).await.expect(200);
+    app.patch(path, json!({"status": "draining"})).await.expect(200);
+    let leases = json!([
+        {"task_id": "b", "lease_token": tokens[1]},
+        {"task_id": "a", "lease_token": tokens[0], "lease_duration_seconds": 60},
+        {"task_id": "a", "lease_token": tokens[1]},
+        {"task_id": "a"},
+        null,
+    ]);
+    let heard = app.post(&format!("{path}/heartbeat"), json!({"leases": leases})).await.expect(200);
+    assert_eq!(heard["directive"], "drain");
+    let until = |ms| octopoid_domain::Millis(START + ms).to_iso();
+    let lost = |id: Value| {
+        json!({"task_id": id, "state": "lost", "lease_expires_at": null, "directive": null,
+            "reason": "The token is not that of the task's current lease: stop, renew tells what \
+                       happened",
+            "has_messages": false})
+    };
+    let expected = json!([
+        {"task_id": "b", "state": "renewed", "lease_expires_at": until(300_000),
+            "directive": "stop", "reason": "The task is cancelled", "has_messages": false},
+        {"task_id": "a", "state": "renewed", "lease_expires_at": until(60_000),
+            "directive": "wrap_up", "reason": "The machine is being drained",
+            "has_messages": false},
+        lost("a".into()),
+        lost("a".into()),
+        lost(Value::Null),
+    ]);
+    assert_eq!(heard["leases"], expected);
+    assert_eq!(app.get("/api/v1/tasks/a").await.expect(200)["lease_expires_at"], until(60_000));
+}
+
+#[tokio::test]
+async fn a_machine_that_is_drained_stays_so_until_its_operator_ends_it() {
+    let app = TestApp::new().await;
+    register(&app, "m", "s").await;
+    let path = "/api/v1/orchestrators/c-m";
+    let set = app.patch(path, json!({"status": "draining"})).await.expect(200);
+    assert_eq!(set["status"], "draining");
+    assert_eq!(register(&app, "m", "s").await["status"], "draining");
+    app.passes(3_600_000);
+    octopoid_api::jobs::run_jobs(&app.app).await.unwrap();
+    let shown = app.get(path).await.expect(200);
+    assert_eq!((&shown["status"], &shown["is_stale"]), (&json!("draining"), &json!(true)));
+    app.patch(path, json!({"status": "active"})).await.expect(200);
+    let heard = app.post(&format!("{path}/heartbeat"), json!({})).await.expect(200);
+    assert_eq!(heard["directive"], "continue");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod pauses;
 mod projects;
 mod retry;
 mod roles;
+mod runs;
 mod scopes;
 mod service;
 mod tasks;
@@ -46,6 +47,9 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answer or a stream may be silent: longer than any wait, and than the pauses of a
 /// stream.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
+
+/// How much longer than a wait that was asked for the answer may take.
+const ANSWER_SECONDS: u64 = 30;
 
 /// Ids may hold anything; only what RFC 3986 calls unreserved stands for itself in a path.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -1,8 +1,9 @@
 //! The machines that run agents.
 
 use octopoid_domain::{
+    heartbeat::{Heartbeat, HeartbeatRequest},
     key::Rotated,
-    orchestrator::{Heartbeat, Orchestrator, Registered, Registration, Status},
+    orchestrator::{OrchestratorView, Registered, Registration, Status},
     poll::Poll,
 };
 use serde_json::json;
@@ -15,23 +16,23 @@ impl Client {
         self.post(&path(["orchestrators", "register"]), body).await
     }
 
-    /// Sends a heartbeat of an orchestrator.
-    pub async fn heartbeat(&self, id: &str) -> Result<Heartbeat> {
-        self.post(&path(["orchestrators", id, "heartbeat"]), &json!({})).await
+    /// Sends a heartbeat of an orchestrator, with what it says of itself and the leases to renew.
+    pub async fn note_heartbeat(&self, id: &str, body: &HeartbeatRequest) -> Result<Heartbeat> {
+        self.post(&path(["orchestrators", id, "heartbeat"]), body).await
     }
 
     /// Lists orchestrators. The query may name `cluster`, `status`, `limit` and `cursor`.
-    pub async fn list_orchestrators(&self, query: Query<'_>) -> Result<Listed<Orchestrator>> {
+    pub async fn list_orchestrators(&self, query: Query<'_>) -> Result<Listed<OrchestratorView>> {
         self.list("orchestrators", &path(["orchestrators"]), query).await
     }
 
     /// The orchestrator with this id.
-    pub async fn get_orchestrator(&self, id: &str) -> Result<Orchestrator> {
+    pub async fn get_orchestrator(&self, id: &str) -> Result<OrchestratorView> {
         self.get(&path(["orchestrators", id]), &[]).await
     }
 
     /// Changes the status of an orchestrator.
-    pub async fn update_orchestrator(&self, id: &str, status: Status) -> Result<Orchestrator> {
+    pub async fn update_orchestrator(&self, id: &str, status: Status) -> Result<OrchestratorView> {
         self.patch(&path(["orchestrators", id]), &json!({ "status": status })).await
     }
 

@@ -18,7 +18,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Client, Listed, Query, Result, decode, path, retry::Answer};
+use crate::{ANSWER_SECONDS, Client, Listed, Query, Result, decode, path, retry::Answer};
 
 /// A page of a task's history.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -30,9 +30,6 @@ pub struct History {
     /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<String>,
 }
-
-/// How much longer than the wait the answer may take.
-const ANSWER_SECONDS: u64 = 30;
 
 /// The only 404 that is not an error: it has only a `message`.
 #[derive(Deserialize)]

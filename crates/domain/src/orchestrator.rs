@@ -1,6 +1,7 @@
 //! Orchestrators: the machines that run agents, and how they make themselves known.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
@@ -10,6 +11,9 @@ use crate::{
     text::shown,
     time::Millis,
 };
+
+/// An orchestrator that has been silent for so long is marked offline, in milliseconds.
+pub const SILENCE_MS_MAX: i64 = 120_000;
 
 /// The status of an orchestrator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -71,6 +75,43 @@ pub struct Orchestrator {
     pub capabilities: Option<String>,
     /// The scope.
     pub scope: String,
+    /// How many agents it can run at the same time, as its heartbeats say; null if they do not.
+    #[serde(default)]
+    pub slots: Option<i64>,
+    /// How many it runs.
+    #[serde(default)]
+    pub busy: Option<i64>,
+    /// The roles whose tasks it takes.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub roles: Value,
+    /// The queues that it claims from.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub queues: Value,
+    /// The pools that its agents use.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub pools: Value,
+}
+
+/// An orchestrator as clients see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrchestratorView {
+    /// The orchestrator.
+    #[serde(flatten)]
+    pub orchestrator: Orchestrator,
+    /// Whether it has been silent for longer than a machine may be, whatever its status is.
+    #[serde(default)]
+    pub is_stale: bool,
+}
+
+impl OrchestratorView {
+    /// What is seen at some time.
+    pub fn at(orchestrator: Orchestrator, now: Millis) -> Self {
+        let silence_ms = now.0.saturating_sub(orchestrator.last_heartbeat.0);
+        Self { orchestrator, is_stale: silence_ms > SILENCE_MS_MAX }
+    }
 }
 
 /// The body that registers or updates an orchestrator.
@@ -128,6 +169,7 @@ impl Registration {
             version: self.version.0,
             capabilities: self.capabilities.0,
             scope,
+            ..Orchestrator::default()
         })
     }
 }
@@ -139,29 +181,12 @@ pub struct Registered {
     pub orchestrator_id: String,
     /// When it first registered.
     pub registered_at: Millis,
-    /// `active`.
+    /// `active`, or `draining` if it was that before.
     pub status: Status,
     /// The first key of the scope, shown only once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub api_key: Option<String>,
-}
-
-/// The body of a heartbeat, which clients of the first server send. It is ignored.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct HeartbeatRequest {
-    /// The client's time, which is ignored.
-    pub timestamp: Text,
-}
-
-/// The response to a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Heartbeat {
-    /// Always true.
-    pub success: bool,
-    /// When the server received it.
-    pub last_heartbeat: Millis,
 }
 
 /// The body that changes an orchestrator.

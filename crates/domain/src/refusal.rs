@@ -89,6 +89,20 @@ pub enum Refusal {
         /// What was tried.
         step: Step,
     },
+    /// Text for the log of a run that is not the caller's, or has ended.
+    #[error("Failed to append to the log")]
+    LogClosed {
+        /// Why not.
+        reason: String,
+    },
+    /// Text that does not continue the log.
+    #[error("Failed to append to the log: expected offset {expected}, found {found}")]
+    LogGap {
+        /// Where the log ends, and the next text must begin.
+        expected: i64,
+        /// The offset of the text.
+        found: i64,
+    },
     /// It exists already; the text names it.
     #[error("{0}")]
     Duplicate(String),
@@ -154,7 +168,8 @@ impl Refusal {
             Self::TaskNotFound { .. } => "task_not_found",
             Self::NotFound(_) => "not_found",
             Self::WrongState { .. } => "wrong_state",
-            Self::LeaseLost { .. } => "lease_lost",
+            Self::LeaseLost { .. } | Self::LogClosed { .. } => "lease_lost",
+            Self::LogGap { .. } => "log_gap",
             Self::VersionConflict { .. } => "version_conflict",
             Self::PreconditionFailed { .. } => "precondition_failed",
             Self::IdempotencyMismatch => "idempotency_mismatch",
@@ -179,9 +194,9 @@ impl Refusal {
     /// Why a task could not be changed, where there is more to say than that.
     pub fn reason(&self) -> Option<String> {
         match self {
-            Self::WrongState { reason, .. } | Self::LeaseLost { reason, .. } => {
-                Some(reason.clone())
-            }
+            Self::WrongState { reason, .. }
+            | Self::LeaseLost { reason, .. }
+            | Self::LogClosed { reason } => Some(reason.clone()),
             Self::VersionConflict { expected, found, .. } => {
                 Some(format!("Version mismatch: expected {expected}, found {found}"))
             }

@@ -1,9 +1,10 @@
 //! Runs: what happens to a task under one lease.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{time::Millis, usage::Usage};
+use crate::{schema::AnyJson, time::Millis, usage::Usage};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
@@ -174,6 +175,34 @@ pub struct RunView {
     pub verdict: Option<String>,
     /// The last progress report.
     pub progress: Option<Progress>,
+}
+
+/// A run with all that it left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RunDetails {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunView,
+    /// The result that was handed in; null if there is none.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub result: Value,
+    /// The last checkpoint that was saved; null if there is none.
+    #[serde(default)]
+    #[schema(value_type = AnyJson)]
+    pub checkpoint: Value,
+}
+
+/// A run that has not ended, in a list of several tasks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RunningView {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunView,
+    /// The title of its task.
+    pub title: Option<String>,
+    /// The queue that the task is in.
+    pub queue: String,
 }
 
 /// A progress report.

@@ -172,7 +172,8 @@ CREATE TABLE run_outputs (
     PRIMARY KEY (task_id, kind, run)
 ) WITHOUT ROWID;
 
--- The log of a run in pieces, each at its offset in bytes.
+-- The log of a run in pieces, each at its offset in bytes. When the first is no longer kept, it stays
+-- and is empty. Its `at` says when the jobs look whether the log is still kept.
 CREATE TABLE run_logs (
     task_id TEXT NOT NULL,
     run INTEGER NOT NULL,
@@ -182,6 +183,9 @@ CREATE TABLE run_logs (
     at INTEGER NOT NULL,
     PRIMARY KEY (task_id, run, start)
 ) WITHOUT ROWID;
+
+-- The jobs ask which logs are old. Only the first piece of each is in it.
+CREATE INDEX run_logs_begun ON run_logs (at) WHERE start = 0;
 
 -- Finished tasks are counted as they finish, because counting them later would read them all. Each
 -- count is spread over rows, so that many writers do not wait for one.

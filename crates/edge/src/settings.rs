@@ -22,6 +22,13 @@ const JOBS_PERIOD_MS: i64 = 60_000;
 /// consists mostly of one request: rejecting the request is better than D1's error.
 const BODY_BYTES_MAX: usize = 1_900_000;
 
+/// The maximum size of a run's result, which is a row of D1 with its patch.
+const RESULT_BYTES_MAX: usize = 1 << 20;
+/// The maximum size of a patch; of a longer one the beginning is stored.
+const PATCH_BYTES_MAX: usize = 512 << 10;
+/// How many bytes of a run's log are kept.
+const LOG_BYTES_MAX: usize = 128 << 10;
+
 /// The memory budget, in an instance with 128 MB.
 const IN_FLIGHT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -38,6 +45,9 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         admin_key_hash: admin_key.map(|key| key.hash),
         body_bytes_max: BODY_BYTES_MAX,
         in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
+        result_bytes_max: RESULT_BYTES_MAX,
+        patch_bytes_max: PATCH_BYTES_MAX,
+        log_bytes_max: LOG_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
         prunes_max: Some(PRUNES_MAX),
         jobs_period_ms: JOBS_PERIOD_MS,
@@ -51,6 +61,9 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
             0 => return Err("OCTOPOID_RETAIN_EVENTS must not be zero".to_owned()),
             kept => kept,
         };
+    }
+    if let Some(period) = read("OCTOPOID_RETAIN_LOGS") {
+        settings.retain_logs_ms = duration_ms("OCTOPOID_RETAIN_LOGS", &period)?;
     }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
@@ -121,6 +134,7 @@ mod tests {
             ("API_SECRET_KEY", "secret\n"),
             ("OCTOPOID_LEASE_GRACE", "1m 30s"),
             ("OCTOPOID_RETAIN_EVENTS", "2d"),
+            ("OCTOPOID_RETAIN_LOGS", "24h"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example,"),
         ])
         .unwrap();
@@ -128,6 +142,7 @@ mod tests {
         assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
         assert_eq!(settings.lease_grace_ms, 90_000);
         assert_eq!(settings.retain_events_ms, 172_800_000);
+        assert_eq!(settings.retain_logs_ms, 86_400_000);
         let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
         assert_eq!(settings.cors_origins, expected);
     }
@@ -148,6 +163,7 @@ mod tests {
             ("OCTOPOID_LEASE_GRACE", "-1s"),
             ("OCTOPOID_RETAIN_EVENTS", "0s"),
             ("OCTOPOID_RETAIN_EVENTS", "-1h"),
+            ("OCTOPOID_RETAIN_LOGS", "-1s"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");

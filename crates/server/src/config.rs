@@ -149,6 +149,18 @@ pub(crate) struct Options {
     )]
     retain_events: Duration,
 
+    /// How long the logs of a task's runs are kept after the task is over: done, failed or
+    /// cancelled.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_RETAIN_LOGS",
+        default_value = "14d",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    retain_logs: Duration,
+
     /// Allowed CORS origin, such as `https://board.example`; may be repeated. If none is given,
     /// pages of other origins may send requests only with a key.
     #[arg(
@@ -267,6 +279,8 @@ impl Options {
             in_flight_bytes_max: self.memory_budget,
             lease_grace_ms: i64::try_from(self.lease_grace.as_millis())
                 .context("the lease grace is too long")?,
+            retain_logs_ms: i64::try_from(self.retain_logs.as_millis())
+                .context("logs are retained for too long")?,
             shares_database: matches!(self.database, Database::Postgres(_)),
             jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
                 .context("the reap interval is too long")?,

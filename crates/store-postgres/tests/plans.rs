@@ -25,8 +25,8 @@ use serde_json::Value;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// What grows with every task.
-const GROWING: [&str; 7] =
-    ["tasks", "events", "task_blockers", "messages", "drafts", "projects", "actions"];
+const GROWING: [&str; 8] =
+    ["tasks", "events", "task_blockers", "messages", "drafts", "projects", "actions", "run"];
 
 /// What may be read from end to end all the same: a part of a statement's text, and why.
 const MAY_PASS_OVER: [(&str, &str); 3] = [
@@ -68,6 +68,16 @@ WHERE blocked_by IS NOT NULL;
 INSERT INTO events (position, scope, kind, subject, seq, event, at)
 SELECT ROW_NUMBER() OVER (), scope, 'task', id, number, 'created', number
 FROM tasks, generate_series(1, 3) AS told (number);
+INSERT INTO runs (task_id, run, scope, attempt, kind, source, agent, orchestrator_id, started_at,
+    outcome, token_hash)
+SELECT id, number, scope, number, 'work', 'incoming', 'a' || seq % 50, 'm' || seq % 10, seq,
+    CASE WHEN queue = 'claimed' AND number = 3 THEN 'running' ELSE 'released' END, repeat('0', 64)
+FROM tasks, generate_series(1, 3) AS done (number);
+INSERT INTO run_outputs (task_id, kind, run, body)
+SELECT task_id, 'result', run, repeat('r', 500) FROM runs;
+INSERT INTO run_logs (task_id, run, start, bytes, body, at)
+SELECT task_id, run, number * 500, 500, repeat('l', 500), started_at
+FROM runs, generate_series(0, 2) AS written (number);
 INSERT INTO finished_counts (scope, queue, shard, tasks)
 SELECT scope, queue, 0, COUNT(*) FROM tasks WHERE queue IN ('done', 'failed')
 GROUP BY scope, queue;
@@ -260,6 +270,10 @@ SELECT 'a' || seq, 'x', 'x', 'c', 'l', 'x', 'p', seq, scope FROM tasks;
 INSERT INTO orchestrators (id, cluster, machine_id, repo_url, registered_at, last_heartbeat,
     status, scope)
 SELECT 'c-' || id, 'x', id, 'r', seq, seq, 'active', scope FROM tasks;
+INSERT INTO runs (task_id, run, scope, attempt, kind, source, agent, orchestrator_id, started_at,
+    outcome, token_hash)
+SELECT id, 1, scope, 1, 'work', 'incoming', 'x', 'x', seq,
+    CASE WHEN seq % 2 = 0 THEN 'running' ELSE 'released' END, 'x' FROM tasks;
 INSERT INTO roles (name, scope, claims_from, orchestrator_id, created_at)
 SELECT id, scope, 'incoming', 'c-' || id, seq FROM tasks;
 INSERT INTO flows (scope, name, states, transitions, registered_at, updated_at)

@@ -20,8 +20,10 @@ pub mod drafts;
 pub mod engine;
 mod events;
 mod flows;
+mod followers;
 mod gate;
 mod health;
+mod heartbeats;
 mod hints;
 mod idempotency;
 mod journal;
@@ -30,6 +32,7 @@ pub mod lapses;
 mod leases;
 pub mod lists;
 mod locks;
+mod logs;
 pub mod messages;
 mod migrate;
 pub mod orchestrators;
@@ -41,7 +44,7 @@ pub mod projects;
 mod record;
 mod roles;
 mod row;
-mod runs;
+pub mod runs;
 mod scopes;
 mod sql;
 mod stamp;
@@ -56,6 +59,7 @@ use octopoid_domain::Refusal;
 use thiserror::Error;
 
 use engine::{Rows, SharedEngine, Statement};
+use followers::Followers;
 use gate::Gate;
 use health::Watched;
 
@@ -63,6 +67,7 @@ pub use barriers::Barrier;
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use events::Events;
+pub use followers::Follower;
 pub use hints::{Hints, Watch};
 pub use idempotency::{KEPT_MS, Memory, Once, Terms};
 pub use leases::Renewed;
@@ -139,14 +144,20 @@ pub struct Store {
     gate: Arc<Gate>,
     hints: Arc<Hints>,
     terms: Arc<Terms>,
+    followers: Arc<Followers>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
         let gate = Arc::new(Gate::new(engine.readers()));
-        let engine = Arc::new(Watched::new(engine));
-        Self { engine, gate, hints: Arc::default(), terms: Arc::default() }
+        Self {
+            engine: Arc::new(Watched::new(engine)),
+            gate,
+            hints: Arc::default(),
+            terms: Arc::default(),
+            followers: Arc::default(),
+        }
     }
 
     /// The waiting claims and their hints.
@@ -163,9 +174,10 @@ impl Store {
     }
 
     /// Says that the process is about to end: lists that wait for their turn are refused, and reads
-    /// that take long end. What agents report is still taken.
+    /// that take long end. Those who follow logs are woken. What agents report is still taken.
     pub fn stop_reads(&self) {
         self.gate.close();
+        self.followers.tell_all();
         self.engine.stop_reads();
     }
 

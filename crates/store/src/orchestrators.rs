@@ -1,4 +1,4 @@
-//! Orchestrators: registering them, hearing from them, and noticing when they fall silent.
+//! Orchestrators: registering them, reading them, and noticing when they fall silent.
 
 use const_format::concatcp;
 use octopoid_domain::{
@@ -33,16 +33,15 @@ record!(Orchestrator {
     version,
     capabilities,
     scope,
+    slots,
+    busy,
+    roles,
+    queues,
+    pools,
 });
 
-pub(crate) const TABLE: Layout = Layout::of::<Orchestrator>("orchestrators", &["id"]).with(&[
-    Column::int("slots"),
-    Column::int("busy"),
-    Column::text("roles"),
-    Column::text("queues"),
-    Column::text("pools"),
-    Column::int("write_id"),
-]);
+pub(crate) const TABLE: Layout =
+    Layout::of::<Orchestrator>("orchestrators", &["id"]).with(&[Column::int("write_id")]);
 
 /// By id, which no heartbeat changes.
 const OF_SCOPE: Order = Order {
@@ -60,26 +59,21 @@ const OF_ALL: Order = Order { places: &[Place::text("id")], ..OF_SCOPE };
 const FIND_HOLDER: &str = "SELECT 1 FROM orchestrators WHERE id = ?1";
 
 /// Only the pair that an id was made from may register under it again; a caller confined to a scope
-/// (`?10`) may not take a machine over from another.
+/// (`?10`) may not take a machine over from another. Only its operator ends that it is drained.
 const REGISTER: &str = concatcp!(
     "INSERT INTO orchestrators (id, cluster, machine_id, hostname, repo_url, registered_at, \
      last_heartbeat, status, version, capabilities, scope, write_id) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 'active', ?7, ?8, ?9, ?11) ON CONFLICT (id) DO UPDATE SET \
      hostname = excluded.hostname, repo_url = excluded.repo_url, \
-     last_heartbeat = excluded.last_heartbeat, status = excluded.status, \
-     version = excluded.version, capabilities = excluded.capabilities, scope = excluded.scope, \
+     last_heartbeat = excluded.last_heartbeat, status = CASE orchestrators.status \
+     WHEN 'draining' THEN 'draining' ELSE excluded.status END, version = excluded.version, \
+     capabilities = excluded.capabilities, scope = excluded.scope, \
      write_id = excluded.write_id \
      WHERE orchestrators.cluster = excluded.cluster \
      AND orchestrators.machine_id = excluded.machine_id \
      AND (?10 IS NULL OR orchestrators.scope = ?10) RETURNING ",
     Orchestrator::NAMES
 );
-
-/// Only an offline machine is marked: other heartbeats are not events.
-const HEARTBEAT: &str = "UPDATE orchestrators SET last_heartbeat = ?3, \
-     write_id = CASE status WHEN 'offline' THEN ?4 ELSE write_id END, \
-     status = CASE status WHEN 'offline' THEN 'active' ELSE status END \
-     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING last_heartbeat";
 
 const FIND: &str = concatcp!(
     "SELECT ",
@@ -161,7 +155,7 @@ pub struct Outcome {
     pub is_key_issued: bool,
 }
 
-fn not_found() -> StoreError {
+pub(crate) fn not_found() -> StoreError {
     Refusal::NotFound("Orchestrator not found".to_owned()).into()
 }
 
@@ -203,21 +197,6 @@ impl Store {
             }),
             None => Err(taken(&new.id).into()),
         }
-    }
-
-    /// Notes that an orchestrator is alive and returns when. One that was offline is active again;
-    /// one in maintenance stays there.
-    pub async fn note_heartbeat(
-        &self,
-        id: &str,
-        within: Option<&str>,
-        stamp: Stamp,
-    ) -> Result<Millis> {
-        let mut write = Write::new(stamp);
-        let noted = write.run(bind!(HEARTBEAT, id, within, stamp.now, stamp.write_id));
-        write.record(Subject::Orchestrator(id), &NewEvent::new(Kind::CameOnline, None));
-        first(self.commit(write).await?.take(noted), |row| RowReader::new(row).next())?
-            .ok_or_else(not_found)
     }
 
     /// The orchestrator with this id. `within` confines the caller to a scope.

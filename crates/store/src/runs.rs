@@ -1,20 +1,21 @@
-//! Runs: how they begin with a claim, and how they end with a step.
+//! Runs: how they begin with a claim, how they end with a step, and how they are read.
 //!
-//! All statements belong to the write that changes the task, and follow its mark.
+//! All statements that write belong to the write that changes the task, and follow its mark.
 
 use const_format::concatcp;
 use octopoid_domain::{
-    Feedback,
+    Feedback, Refusal,
     lease::RunKey,
-    run::{Outcome, Run, RunChange},
+    run::{self, Outcome, Run, RunChange, RunDetails, RunView, RunningView},
 };
 
 use crate::{
-    Result, Stamp, Store, all,
+    Result, Stamp, Store, StoreError, all,
     columns::Column,
     engine::{Rows, Statement, bind},
     first,
-    record::{self, Columns as _, Layout, record},
+    lists::{Listed, Listing, Order, Page, Place, Start},
+    record::{self, Columns as _, Layout, Record as _, record},
     row::RowReader,
 };
 
@@ -52,20 +53,6 @@ pub(crate) const OUTPUTS: Layout = Layout::internal(
     &[Column::text("task_id"), Column::text("kind"), Column::int("run"), Column::text("body")],
 );
 
-/// Logs.
-pub(crate) const LOGS: Layout = Layout::internal(
-    "run_logs",
-    &["task_id", "run", "start"],
-    &[
-        Column::text("task_id"),
-        Column::int("run"),
-        Column::int("start"),
-        Column::int("bytes"),
-        Column::text("body"),
-        Column::int("at"),
-    ],
-);
-
 /// The head of a statement that begins runs. The values follow in the order of these columns.
 macro_rules! into_runs {
     () => {
@@ -98,9 +85,15 @@ const KEEP_OUTPUT: &str = "INSERT INTO run_outputs (task_id, kind, run, body) \
      SELECT id, ?4, ?2, ?5 FROM tasks WHERE id = ?1 AND write_id = ?3 \
      ON CONFLICT (task_id, kind, run) DO UPDATE SET body = excluded.body";
 
-/// A deleted task leaves its runs, because their numbers go on, but not what they wrote.
+/// A deleted task leaves its last run, because the numbers go on, but not what its runs wrote.
 const END_DELETED: &str = "UPDATE runs SET outcome = 'released', ended_by = 'delete', \
      ended_at = ?3 WHERE task_id = ?1 AND outcome = 'running' \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+
+/// Only the rows stay whose numbers the runs of the next task of this id go on from.
+const FORGET_RUNS: &str = "DELETE FROM runs WHERE task_id = ?1 \
+     AND run < (SELECT MAX(run) FROM runs WHERE task_id = ?1) AND (attempt IS NULL \
+     OR attempt < (SELECT MAX(attempt) FROM runs WHERE task_id = ?1)) \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
 const FORGET_OUTPUTS: &str = "DELETE FROM run_outputs WHERE task_id = ?1 \
@@ -126,6 +119,54 @@ const FEEDBACK: &str = "SELECT type, from_actor, content, created_at FROM \
      WHERE scope = ?1 AND task_id = ?2 AND created_at >= ?3 \
      ORDER BY created_at DESC, seq DESC LIMIT 1000) AS recent \
      WHERE type IN ('rejection', 'answer') ORDER BY created_at DESC, seq DESC LIMIT 5";
+
+/// A run with its result and its last checkpoint, as JSON.
+const FIND_DETAILS: &str = concatcp!(
+    "SELECT ",
+    Run::NAMES,
+    ", (SELECT body FROM run_outputs WHERE task_id = ?1 AND kind = 'result' AND run = ?2) \
+     AS result, (SELECT body FROM run_outputs WHERE task_id = ?1 AND kind = 'checkpoint' \
+     AND run = ?2) AS checkpoint, \
+     (SELECT accepted_attempt FROM tasks WHERE id = ?1) AS accepted_attempt FROM runs \
+     WHERE task_id = ?1 AND run = ?2 AND (?3 IS NULL OR scope = ?3)"
+);
+
+/// The runs of a task, the newest first.
+const OF_TASK: Order = Order {
+    name: "runs",
+    columns: concatcp!(
+        Run::NAMES,
+        ", (SELECT accepted_attempt FROM tasks WHERE id = runs.task_id) AS accepted_attempt"
+    ),
+    table: "runs",
+    places: &[Place::number("run")],
+    is_descending: true,
+    is_counted: false,
+};
+
+/// The runs of a scope that have not ended, by their tasks.
+const RUNNING: Order = Order {
+    name: "running",
+    columns: concatcp!(Run::NAMES, ", title, queue, accepted_attempt"),
+    table: "runs JOIN (SELECT id AS held_id, title, queue, accepted_attempt FROM tasks) AS held \
+        ON held_id = task_id",
+    places: &[Place::text("task_id").indexed("(task_id || '')"), Place::number("run")],
+    is_descending: false,
+    is_counted: false,
+};
+
+/// Which running runs to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The tenant.
+    pub scope: String,
+    /// For work, or reviews.
+    pub kind: Option<run::Kind>,
+    /// Of this agent.
+    pub agent: Option<String>,
+    /// On this machine.
+    pub orchestrator_id: Option<String>,
+}
 
 /// What a claim tells its agent of what came before.
 #[derive(Clone, Debug, Default)]
@@ -187,10 +228,11 @@ pub(crate) fn reject(id: &str, stamp: Stamp) -> Statement {
     bind!(REJECT, id, stamp.write_id)
 }
 
-/// Ends the runs of a task that is deleted, and forgets what they wrote.
-pub(crate) fn forget(id: &str, stamp: Stamp) -> [Statement; 3] {
+/// Ends the run of a task that is deleted, and forgets the others and what they wrote.
+pub(crate) fn forget(id: &str, stamp: Stamp) -> [Statement; 4] {
     [
         bind!(END_DELETED, id, stamp.write_id, stamp.now),
+        bind!(FORGET_RUNS, id, stamp.write_id),
         bind!(FORGET_OUTPUTS, id, stamp.write_id),
         bind!(FORGET_LOGS, id, stamp.write_id),
     ]
@@ -205,6 +247,68 @@ impl Store {
         let hash = Some(key.hash());
         let is_good = |run: &Run| run.outcome == Outcome::Running && run.key_hash == hash;
         Ok(first(rows, record::read)?.filter(is_good))
+    }
+
+    /// Lists the runs of a task, the newest first.
+    pub async fn list_task_runs(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        page: &Page,
+    ) -> Result<Listed<RunView>> {
+        let mut listing = Listing::new(&OF_TASK, &(id, within));
+        listing.and("task_id = ?#", id);
+        listing.and_if("scope = ?#", within);
+        let read = |row| {
+            let mut row = RowReader::new(row);
+            Ok(RunView::of(Run::read(&mut row)?, row.next()?))
+        };
+        let listed = self.list_page(within, &listing, page, read).await?;
+        if listed.items.is_empty() && matches!(page.start, Start::Offset(_)) {
+            self.get_task(id, within).await?;
+        }
+        Ok(listed)
+    }
+
+    /// A run of a task, with its result and its last checkpoint.
+    pub async fn get_run(&self, id: &str, run: i64, within: Option<&str>) -> Result<RunDetails> {
+        let [rows] = self.read([bind!(FIND_DETAILS, id, run, within)]).await?;
+        let found = first(rows, |row| {
+            let mut row = RowReader::new(row);
+            let run = Run::read(&mut row)?;
+            let (result, checkpoint) = (row.next()?, row.next()?);
+            Ok(RunDetails { run: RunView::of(run, row.next()?), result, checkpoint })
+        })?;
+        match found {
+            Some(found) => Ok(found),
+            None => Err(self.no_run(id, run, within).await),
+        }
+    }
+
+    /// Lists the runs of a scope that have not ended.
+    pub async fn list_runs(&self, filter: &Filter, page: &Page) -> Result<Listed<RunningView>> {
+        let mut listing = Listing::new(&RUNNING, filter);
+        listing.and("scope = ?#", &filter.scope);
+        // The index has this condition too.
+        listing.and_always("outcome = 'running'");
+        listing.and_if("kind = ?#", filter.kind.map(run::Kind::as_str));
+        listing.and_if("agent = ?#", filter.agent.as_deref());
+        listing.and_if("orchestrator_id = ?#", filter.orchestrator_id.as_deref());
+        self.list_page(Some(&filter.scope), &listing, page, |row| {
+            let mut row = RowReader::new(row);
+            let run = Run::read(&mut row)?;
+            let (title, queue) = (row.next()?, row.next()?);
+            Ok(RunningView { run: RunView::of(run, row.next()?), title, queue })
+        })
+        .await
+    }
+
+    /// Why a run was not found: its task is not there, or has no such run.
+    pub(crate) async fn no_run(&self, id: &str, run: i64, within: Option<&str>) -> StoreError {
+        match self.get_task(id, within).await {
+            Ok(_) => Refusal::NotFound(format!("Task has no run {run}")).into(),
+            Err(error) => error,
+        }
     }
 
     /// What the agent of a task that was just claimed should know.

@@ -1,7 +1,7 @@
 //! Runs each operation of the other nouns once, for tests that check their statements.
 
-use octopoid_domain::action::Outcome;
-use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects};
+use octopoid_domain::{action::Outcome, run::Kind};
+use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects, runs};
 use serde_json::json;
 
 use crate::nouns::{Nouns, PAGE, read};
@@ -92,6 +92,12 @@ async fn lists_pages(world: &Nouns, limit: i64) {
     for (cluster, statuses) in [(None, vec![]), (some(), vec!["active".to_owned()])] {
         let filter = orchestrators::Filter { scope: scope(), cluster, statuses };
         pages!(limit, |page| store.list_orchestrators(&filter, page));
+    }
+    for (kind, agent, orchestrator_id) in
+        [(None, None, None), (Some(Kind::Work), some(), None), (None, some(), some())]
+    {
+        let filter = runs::Filter { scope: "s".to_owned(), kind, agent, orchestrator_id };
+        pages!(limit, |page| store.list_runs(&filter, page));
     }
     pages!(limit, |page| store.list_flows("s", page));
     pages!(limit, |page| store.list_roles(Some("s"), page));

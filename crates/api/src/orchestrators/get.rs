@@ -1,5 +1,5 @@
 use axum::extract::State;
-use octopoid_domain::orchestrator::Orchestrator;
+use octopoid_domain::orchestrator::OrchestratorView;
 
 use crate::{
     app::App,
@@ -15,13 +15,14 @@ use crate::{
         ("id" = String, Path, description = "The orchestrator."),
         ("scope" = Option<String>, Query, description = "The response is 404 if it belongs to another scope."),
     ),
-    responses((status = 200, body = Orchestrator), Problems))]
+    responses((status = 200, body = OrchestratorView), Problems))]
 pub(crate) async fn get_orchestrator(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
     params: Params,
-) -> Answer<Orchestrator> {
+) -> Answer<OrchestratorView> {
     let within = caller.scope(params.get("scope"));
-    Ok(Json(app.store.get_orchestrator(&id, within).await?))
+    let orchestrator = app.store.get_orchestrator(&id, within).await?;
+    Ok(Json(OrchestratorView::at(orchestrator, app.now())))
 }

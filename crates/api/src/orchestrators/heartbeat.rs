@@ -1,9 +1,10 @@
 use axum::extract::State;
-use octopoid_domain::orchestrator::{Heartbeat, HeartbeatRequest};
+use octopoid_domain::heartbeat::{Heartbeat, HeartbeatRequest};
 
 use crate::{
     app::App,
     auth::Caller,
+    body::OptionalBody,
     json::Json,
     openapi::{Answer, Problems},
     query::Segment,
@@ -11,8 +12,9 @@ use crate::{
 
 /// Send a heartbeat.
 ///
-/// Updates the time of the last heartbeat, and changes the status `offline` to `active`. The body
-/// is ignored; the server's clock is used.
+/// Updates the time of the last heartbeat by the server's clock, and changes the status `offline` to
+/// `active`. The optional body says what the machine can do, and renews up to 100 leases. A body
+/// that is not JSON counts as none.
 #[utoipa::path(post, path = "/api/v1/orchestrators/{id}/heartbeat", tag = "orchestrators",
     params(("id" = String, Path, description = "The orchestrator.")),
     request_body = Option<HeartbeatRequest>,
@@ -21,7 +23,7 @@ pub(crate) async fn note_heartbeat(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
+    OptionalBody(body): OptionalBody<HeartbeatRequest>,
 ) -> Answer<Heartbeat> {
-    let last_heartbeat = app.store.note_heartbeat(&id, caller.within(), app.stamp()).await?;
-    Ok(Json(Heartbeat { success: true, last_heartbeat }))
+    Ok(Json(app.store.note_heartbeat(&id, caller.within(), &body, app.stamp()).await?))
 }

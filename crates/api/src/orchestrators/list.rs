@@ -1,5 +1,5 @@
 use axum::extract::State;
-use octopoid_domain::orchestrator::Orchestrator;
+use octopoid_domain::orchestrator::OrchestratorView;
 use octopoid_store::orchestrators::Filter;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,14 +18,14 @@ const LIMIT_MAX: i64 = 10_000;
 /// The list of orchestrators.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OrchestratorList {
-    orchestrators: Vec<Orchestrator>,
+    orchestrators: Vec<OrchestratorView>,
     /// The number of matching rows; null on a page that starts at a cursor.
     total: Option<i64>,
     /// The cursor of the next page; null at the end.
     next_cursor: Option<String>,
 }
 
-long_field!(OrchestratorList, orchestrators: Orchestrator);
+long_field!(OrchestratorList, orchestrators: OrchestratorView);
 
 /// List orchestrators.
 ///
@@ -52,8 +52,10 @@ pub(crate) async fn list_orchestrators(
     };
     let listed = app.store.list_orchestrators(&filter, &query.whole(LIMIT_MAX)).await?;
     let next = listed.next_cursor.clone();
+    let now = app.now();
+    let shown = |orchestrator| OrchestratorView::at(orchestrator, now);
     let body = OrchestratorList {
-        orchestrators: listed.items,
+        orchestrators: listed.items.into_iter().map(shown).collect(),
         total: listed.total,
         next_cursor: listed.next_cursor,
     };

@@ -8,8 +8,8 @@ use crate::{
 
 /// Register an orchestrator.
 ///
-/// Creates the orchestrator or updates its data. The first registration in a scope that never had a
-/// key returns one. It is not shown again.
+/// Creates the orchestrator or updates its data. One that is `draining` stays so. The first
+/// registration in a scope that never had a key returns one. It is not shown again.
 #[utoipa::path(post, path = "/api/v1/orchestrators/register", tag = "orchestrators",
     request_body = Registration,
     responses(

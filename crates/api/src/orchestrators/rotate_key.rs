@@ -42,6 +42,8 @@ pub(crate) async fn rotate_key(
             .into());
         }
         Caller::Holder { key_id, .. } => Some(&**key_id),
+        // `run_keys` admits no agent of a run to this.
+        Caller::Run { .. } => return Err(Problem::internal()),
         Caller::Administrator => None,
     };
     let fresh = FreshKey::new(&app);

@@ -1,8 +1,8 @@
 use axum::extract::State;
-use octopoid_domain::why::Why;
+use octopoid_domain::{orchestrator::SILENCE_MS_MAX, why::Why};
 
 use crate::{
-    app::{App, SILENCE_MS_MAX},
+    app::App,
     auth::Caller,
     json::Json,
     openapi::{Answer, Problems},

@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// The operations that change something and are open to a key for work.
-const WORK: [&str; 10] = [
+const WORK: [&str; 11] = [
+    "append_log",
     "claim_task",
     "create_action",
     "create_draft",

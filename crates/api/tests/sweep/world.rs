@@ -101,6 +101,12 @@ impl World {
         });
         let claimed = create("tasks/claim", claim).await;
         assert_eq!(claimed["id"], "victim");
+        let token = &claimed["lease_token"];
+        let log = json!({"lease_token": token, "offset": 0, "text": SECRET});
+        create("tasks/victim/log", log).await;
+        let report = json!({"lease_token": token, "progress": {"message": SECRET}, "checkpoint": SECRET,
+            "lease_duration_seconds": 86_400});
+        create("tasks/victim/renew", report).await;
         let id = |made: Value| match &made["id"] {
             Value::String(id) => id.clone(),
             id => id.to_string(),
@@ -133,6 +139,10 @@ impl World {
             "summary",
             "tasks/waiting/why",
             "tasks/victim/history",
+            "tasks/victim/runs",
+            "tasks/victim/runs/1",
+            "tasks/victim/runs/1/log",
+            "runs",
             "tasks/waiting/history",
             "projects/p/tasks",
             "scheduler/poll",
@@ -224,7 +234,7 @@ impl World {
             "thread_id" => &self.message,
             "task_id" | "linked_task_id" | "entity_id" => "victim",
             "project_id" | "linked_project_id" => "p",
-            "claimed_by" => "a",
+            "claimed_by" | "agent" => "a",
             "cluster" => "c",
             "entity_type" => "task",
             _ => return None,
@@ -259,6 +269,7 @@ impl World {
         let parts = path.split('/').map(|part| match part {
             "{hook}" => "lint",
             "{scope}" => "theirs",
+            "{run}" => "1",
             part if part.starts_with('{') => id,
             part => part,
         });
@@ -289,11 +300,16 @@ impl World {
                 "orchestrator_id": "c-m", "parent_message_id": self.message, "linked_task_id": id,
                 "roles": [{"name": "review", "claims_from": "done"}], "result": {"a": 1},
                 "states": ["incoming", "claimed", "done", "failed"], "transitions": [],
+                "offset": 0, "text": PLAIN,
             }),
         ] {
             for (key, value) in more.as_object().into_iter().flatten() {
                 body[key] = value.clone();
             }
+        }
+        if operation.path.ends_with("/heartbeat") {
+            body["roles"] = json!(["review"]);
+            body["leases"] = json!([{"task_id": "victim", "lease_token": self.token}]);
         }
         if operation.path.ends_with("/accept") {
             // Accepted work goes to `done`, or on.

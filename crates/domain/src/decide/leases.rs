@@ -199,25 +199,25 @@ pub(super) fn renew(change: &mut Change, at: &Situation<'_>, body: &Renew) -> Re
     Ok(())
 }
 
-/// Why a token that is not current is refused: what happened to its run, and when.
+/// Why a token that is not current is refused.
 pub(super) fn lost(step: Step, task: &Task, run: Option<&Run>) -> Refusal {
-    let reason = match run {
-        None => "The lease token is not one of this task".to_owned(),
-        Some(run) => {
-            let when = run.ended_at.map_or_else(String::new, |at| format!(" at {}", at.to_iso()));
-            let (run, what) = (run.run, what_happened(run, task));
-            format!("Run {run} {what}{when}")
-        }
-    };
-    Refusal::LeaseLost { step, reason }
+    Refusal::LeaseLost { step, reason: why_lost(task.run, task.claim.by.as_deref(), run) }
 }
 
-fn what_happened(run: &Run, task: &Task) -> String {
+/// What happened to the run of a token that is not current, and when; `None` is no run of the task.
+/// `last_run` is the task's last run, and `holder` has the task now.
+pub(crate) fn why_lost(last_run: i64, holder: Option<&str>, run: Option<&Run>) -> String {
+    let Some(run) = run else { return "The lease token is not one of this task".to_owned() };
+    let when = run.ended_at.map_or_else(String::new, |at| format!(" at {}", at.to_iso()));
+    let what = what_happened(run, last_run, holder);
+    format!("Run {} {what}{when}", run.run)
+}
+
+fn what_happened(run: &Run, last_run: i64, holder: Option<&str>) -> String {
     match run.outcome {
         Outcome::Running => "has ended".to_owned(),
-        Outcome::Lapsed if task.run > run.run => {
-            let by = task.claim.by.as_deref().map(|agent| format!(" by {agent}"));
-            let by = by.unwrap_or_default();
+        Outcome::Lapsed if last_run > run.run => {
+            let by = holder.map(|agent| format!(" by {agent}")).unwrap_or_default();
             format!(
                 "lost its lease, which was not renewed, and the task was claimed again{by}; the lease was taken back"
             )

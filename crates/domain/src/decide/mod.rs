@@ -23,7 +23,7 @@ use crate::{
     time::Millis,
 };
 
-pub(crate) use leases::released_by_client;
+pub(crate) use leases::{released_by_client, why_lost};
 
 /// A step with the fields of its request.
 #[derive(Clone, Debug)]

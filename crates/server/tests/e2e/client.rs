@@ -5,7 +5,11 @@ use octopoid_domain::{
     action::{NewAction, Status as ActionStatus},
     draft::{NewDraft, Promotion},
     flow::NewFlow,
+    heartbeat::{HeartbeatRequest, LeaseEntry, LeaseState},
+    input::Count,
     key::{NewKey, Permission},
+    lease::{LeaseToken, Token},
+    log::{Append, LogText},
     message::NewMessage,
     orchestrator::{Registration, Status},
     pause::NewPause,
@@ -81,6 +85,47 @@ async fn a_task_goes_through_its_life() {
 }
 
 #[tokio::test]
+async fn a_run_keeps_its_lease_and_its_log() {
+    let disk = Disk::new().await;
+    let server = disk.serve().await;
+    let client = server.client();
+    let machine =
+        Registration { cluster: "c".into(), machine_id: "m".into(), ..Registration::default() };
+    client.register_orchestrator(&machine).await.unwrap();
+    client.create_task(&new_task("a")).await.unwrap();
+    let claimed = client.claim_task(&claim_by("agent-1")).await.unwrap().unwrap();
+    let token = Token(LeaseToken::parse(&claimed.lease_token));
+    let lease =
+        LeaseEntry { task_id: "a".into(), lease_token: token.clone(), ..LeaseEntry::default() };
+    let body = HeartbeatRequest { leases: Some(vec![lease]), ..HeartbeatRequest::default() };
+    let heard = client.note_heartbeat("c-m", &body).await.unwrap().leases.unwrap();
+    assert_eq!((heard[0].state, heard[0].task_id.as_deref()), (LeaseState::Renewed, Some("a")));
+
+    let text = |offset: i64, text: &str| Append {
+        lease_token: token.clone(),
+        offset: offset.into(),
+        text: LogText(Some(text.to_owned())),
+    };
+    for _ in 0..2 {
+        let appended = client.append_log("a", &text(0, "first\n")).await.unwrap();
+        assert_eq!(appended.next_offset, 6);
+    }
+    assert_eq!(client.read_log("a", 1, &[("offset", "2")]).await.unwrap().text, "rst\n");
+    let (query, second) = ([("offset", "6")], text(6, "second\n"));
+    let (part, appended) =
+        tokio::join!(client.follow_log("a", 1, &query, 50), client.append_log("a", &second));
+    assert_eq!(appended.unwrap().next_offset, 13);
+    let part = part.unwrap();
+    assert_eq!((part.offset, &*part.text, part.is_complete), (6, "second\n", false));
+
+    let running = client.list_runs(&[("agent", "agent-1")]).await.unwrap().items;
+    assert_eq!((running.len(), &*running[0].queue), (1, "claimed"));
+    let runs = client.list_task_runs("a", &[]).await.unwrap().items;
+    assert_eq!(runs, [running[0].run.clone()]);
+    assert_eq!(client.get_run("a", 1).await.unwrap().run, runs[0]);
+}
+
+#[tokio::test]
 async fn a_refusal_says_what_the_server_said() {
     let disk = Disk::new().await;
     let server = disk.serve().await;
@@ -145,7 +190,8 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     assert_eq!(registered.orchestrator_id, "c-m");
     assert!(registered.api_key.is_some_and(|key| key.starts_with("oct_")));
     assert!(client.register_orchestrator(&machine).await.unwrap().api_key.is_none());
-    assert!(client.heartbeat("c-m").await.unwrap().success);
+    let body = HeartbeatRequest { slots: Some(Count(4)), ..HeartbeatRequest::default() };
+    assert!(client.note_heartbeat("c-m", &body).await.unwrap().success);
     let orchestrator = client.update_orchestrator("c-m", Status::Maintenance).await.unwrap();
     assert_eq!(client.get_orchestrator("c-m").await.unwrap(), orchestrator);
     let list = client.list_orchestrators(&[("status", "maintenance")]).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use octopoid_domain::input::parse_body;
 use octopoid_store::{Once, Result, Terms};
 use octopoid_store_sqlite::{Location, Sqlite};
 use octopoid_store_testkit::{
@@ -123,7 +124,8 @@ async fn no_operation_writes_more_than_it_did() {
     metered.world.forces("a", "failed").await.unwrap();
     metered.expect("force to failed", 11);
     metered.world.deletes("a").await.unwrap();
-    metered.expect("delete", 8);
+    // Its runs are deleted with it, but for the last for work and the last of all.
+    metered.expect("delete, with five runs", 11);
     println!("{}", metered.lines());
     assert_eq!(metered.excesses, [""; 0], "some operations write more than they did");
 }
@@ -163,6 +165,57 @@ async fn an_idempotency_key_writes_two_rows() {
     for ((step, plain), (_, keyed)) in plain.into_iter().zip(keyed) {
         assert_eq!(keyed, plain + 2, "{step}");
     }
+}
+
+/// A machine keeps its leases by one small write.
+#[tokio::test]
+async fn a_heartbeat_writes_three_rows_for_each_lease() {
+    const LEASES: usize = 100;
+    let mut metered = Metered::new().await;
+    let world = &metered.world;
+    world.nouns().registers("m", SCOPE, 0).await;
+    let mut leases = Vec::new();
+    for number in 0..LEASES {
+        let id = format!("t{number}");
+        world.creates(&id).await.unwrap();
+        let token = world.claims_leased(json!({})).await.unwrap().unwrap().token.to_string();
+        leases.push(json!({ "task_id": id, "lease_token": token }));
+    }
+    metered.note("preparation");
+    let plain = json!({});
+    let says = json!({ "slots": 8, "busy": 2, "roles": ["implement"], "version": "2" });
+    for (name, body, most) in [
+        ("plain heartbeat", plain, 2),
+        ("heartbeat that says more", says, 2),
+        ("heartbeat with 100 leases", json!({ "leases": leases }), 2 + 3 * LEASES),
+    ] {
+        let world = &metered.world;
+        world.passes(1_000);
+        let body = parse_body(body.to_string().as_bytes()).unwrap();
+        world.store.note_heartbeat("c-m", None, &body, world.stamp()).await.unwrap();
+        metered.expect(name, most);
+    }
+    println!("{}", metered.lines());
+    assert_eq!(metered.excesses, [""; 0]);
+}
+
+#[tokio::test]
+async fn text_for_a_log_is_a_row_and_another_at_its_beginning() {
+    let mut metered = Metered::new().await;
+    metered.world.creates("a").await.unwrap();
+    let leased = metered.world.claims_leased(json!({})).await.unwrap().unwrap();
+    metered.note("preparation");
+    for (name, offset, most) in [("first", 0, 2), ("second", 100, 1), ("third", 200, 2)] {
+        let body = json!({
+            "lease_token": leased.token.to_string(), "offset": offset, "text": "x".repeat(100),
+        });
+        let body = parse_body(body.to_string().as_bytes()).unwrap();
+        let world = &metered.world;
+        world.store.append_log("a", None, &body, 200, world.stamp()).await.unwrap();
+        metered.expect(name, most);
+    }
+    println!("{}", metered.lines());
+    assert_eq!(metered.excesses, [""; 0]);
 }
 
 /// An agent that asks and gets nothing should cost nothing.

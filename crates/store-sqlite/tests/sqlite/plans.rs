@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 28] = [
+const MAY_BE_SCANNED: [(&str, &str); 29] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -47,6 +47,7 @@ const MAY_BE_SCANNED: [(&str, &str); 28] = [
     ("hours", "the hours of a summary, 24"),
     ("grouped", "the same, five at a time"),
     ("walk", "the finished tasks of one queue that a page can need"),
+    ("due", "the logs that the jobs look at, a few at a time"),
     ("recent", "the last messages about a task, a thousand at most"),
     ("looked", "the finished tasks that a list may look at"),
 ];

@@ -8,7 +8,7 @@ use crate::{
     columns::{Column, Kind},
     counts, dependencies, drafts,
     engine::{PARAMETERS_MAX, Parameter, Row, Statement, Value},
-    flows, journal, keys, messages, orchestrators, pauses, projects,
+    flows, journal, keys, logs, messages, orchestrators, pauses, projects,
     record::Layout,
     roles, runs, tasks,
 };
@@ -38,7 +38,7 @@ const LAYOUTS: [Layout; 18] = [
     dependencies::TABLE,
     runs::TABLE,
     runs::OUTPUTS,
-    runs::LOGS,
+    logs::TABLE,
     counts::TABLE,
     counts::HOURLY,
     journal::TABLE,

@@ -151,7 +151,7 @@ ALTER TABLE runs SET (
     autovacuum_vacuum_cost_delay = 0
 );
 
-CREATE INDEX runs_running ON runs (scope, task_id) WHERE outcome = 'running';
+CREATE INDEX runs_running ON runs (scope, (task_id || ''), run) WHERE outcome = 'running';
 
 CREATE TABLE run_outputs (
     task_id TEXT COLLATE "C" NOT NULL,
@@ -170,6 +170,8 @@ CREATE TABLE run_logs (
     at BIGINT NOT NULL,
     PRIMARY KEY (task_id, run, start)
 );
+
+CREATE INDEX run_logs_begun ON run_logs (at) WHERE start = 0;
 
 CREATE TABLE finished_counts (
     scope TEXT COLLATE "C" NOT NULL,

@@ -1,6 +1,6 @@
 //! The journal: every change of every noun is recorded, and nothing else is.
 
-use octopoid_domain::{action::Outcome, orchestrator::Status};
+use octopoid_domain::{action::Outcome, heartbeat::HeartbeatRequest, orchestrator::Status};
 use octopoid_store::{
     Sql,
     engine::{Statement, Value},
@@ -84,7 +84,7 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
     let store = &nouns.store;
     nouns.registers("m", "s", 0).await;
     store.set_orchestrator_status("c-m", None, Status::Offline, nouns.stamp()).await?;
-    store.note_heartbeat("c-m", None, nouns.at(1)).await?;
+    store.note_heartbeat("c-m", None, &HeartbeatRequest::default(), nouns.at(1)).await?;
     store.mark_offline(nouns.at(10).now, nouns.stamp()).await?;
     let (found, position) = events(world, 0).await?;
     // The first registration in a scope hands out the scope's first key.
@@ -139,7 +139,7 @@ async fn what_is_refused_or_changes_nothing_is_not_recorded(world: &World) -> Ve
     let strange = json!({"parent_message_id": "nobody"});
     ensure!(nouns.tries_to_write_message(strange).await.is_err(), "there is no parent");
     ensure!(store.execute_action("a", None, nouns.stamp()).await.is_err(), "there is none");
-    store.note_heartbeat("c-m", None, nouns.at(5)).await?;
+    store.note_heartbeat("c-m", None, &HeartbeatRequest::default(), nouns.at(5)).await?;
     ensure!(store.mark_offline(nouns.at(0).now, nouns.stamp()).await?.is_empty());
     store.revoke_key(&key, None, nouns.stamp()).await?;
     store.touch_key(&key, nouns.at(9).now).await?;

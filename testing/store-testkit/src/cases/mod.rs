@@ -18,11 +18,13 @@ mod failing;
 mod filtering;
 mod flows;
 mod forcing;
+mod heartbeats;
 mod idempotency;
 mod journal;
 mod keys;
 mod leasing;
 mod listing;
+mod logs;
 mod messages;
 mod orchestrators;
 mod paging;
@@ -32,6 +34,7 @@ mod projects;
 mod registering_flows;
 mod reviewing;
 mod roles;
+mod runs;
 mod schema;
 mod scopes;
 mod submitting;
@@ -82,6 +85,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         actions::CASES,
         confining_nouns::CASES,
         paging::CASES,
+        runs::CASES,
+        logs::CASES,
+        heartbeats::CASES,
         pauses::CASES,
         why::CASES,
         summary::CASES,

@@ -2,6 +2,7 @@
 
 use octopoid_domain::{
     Millis,
+    heartbeat::HeartbeatRequest,
     orchestrator::{Orchestrator, Status},
 };
 use octopoid_store::orchestrators::Filter;
@@ -15,7 +16,7 @@ use crate::{
 cases! {
     a_registration_is_stored_as_it_was_sent,
     registering_again_overwrites_everything_but_the_first_time,
-    registering_ends_maintenance,
+    registering_ends_maintenance_and_no_draining,
     an_id_belongs_to_the_pair_that_made_it,
     a_machine_may_move_to_another_scope_unless_the_caller_is_confined,
     the_first_registration_of_a_scope_takes_its_only_first_key,
@@ -49,6 +50,7 @@ async fn a_registration_is_stored_as_it_was_sent(world: &World) -> Verdict {
         version: Some("2.0.0".into()),
         capabilities: Some(r#"{"roles":["implement"]}"#.into()),
         scope: "s".into(),
+        ..Orchestrator::default()
     };
     ensure_eq!(outcome.orchestrator, expected);
     ensure_eq!(world.orchestrator("prb-7").await, expected);
@@ -71,11 +73,15 @@ async fn registering_again_overwrites_everything_but_the_first_time(world: &Worl
     Ok(())
 }
 
-async fn registering_ends_maintenance(world: &World) -> Verdict {
+async fn registering_ends_maintenance_and_no_draining(world: &World) -> Verdict {
     let world = world.nouns();
     world.registers("m", "s", 0).await;
-    world.store.set_orchestrator_status("c-m", None, Status::Maintenance, world.stamp()).await?;
-    ensure_eq!(world.registers("m", "s", 1).await.orchestrator.status, Status::Active);
+    for (before, after) in
+        [(Status::Maintenance, Status::Active), (Status::Draining, Status::Draining)]
+    {
+        world.store.set_orchestrator_status("c-m", None, before, world.stamp()).await?;
+        ensure_eq!(world.registers("m", "s", 1).await.orchestrator.status, after);
+    }
     Ok(())
 }
 
@@ -139,11 +145,14 @@ async fn a_heartbeat_moves_the_clock_and_revives_only_the_offline(world: &World)
         (Status::Active, Status::Active),
         (Status::Offline, Status::Active),
         (Status::Maintenance, Status::Maintenance),
+        (Status::Draining, Status::Draining),
     ];
     for (number, (before, after)) in (1..).zip(after) {
         world.store.set_orchestrator_status("c-m", None, before, world.stamp()).await?;
         let now = Millis(START + number);
-        ensure_eq!(world.store.note_heartbeat("c-m", None, world.at(now.0 - START)).await?, now);
+        let body = HeartbeatRequest::default();
+        let heard = world.store.note_heartbeat("c-m", None, &body, world.at(now.0 - START)).await?;
+        ensure_eq!(heard.last_heartbeat, now);
         let found = world.orchestrator("c-m").await;
         ensure_eq!((found.status, found.last_heartbeat), (after, now));
     }
@@ -157,7 +166,7 @@ async fn an_orchestrator_of_another_scope_is_not_found(world: &World) -> Verdict
         let store = &world.store;
         let texts = [
             why(store.get_orchestrator(id, within).await),
-            why(store.note_heartbeat(id, within, world.at(0)).await),
+            why(store.note_heartbeat(id, within, &HeartbeatRequest::default(), world.at(0)).await),
             why(store.set_orchestrator_status(id, within, Status::Offline, world.stamp()).await),
         ];
         ensure_eq!(texts, ["Orchestrator not found"; 3]);
@@ -174,7 +183,7 @@ async fn orchestrators_are_listed_by_their_last_heartbeat(world: &World) -> Verd
     }
     let all = Filter::default();
     ensure_eq!(world.lists(all.clone()).await, ["c-new", "c-mid", "c-old"]);
-    world.store.note_heartbeat("c-old", None, world.at(30)).await?;
+    world.store.note_heartbeat("c-old", None, &HeartbeatRequest::default(), world.at(30)).await?;
     ensure_eq!(world.lists(all).await, ["c-old", "c-new", "c-mid"]);
     Ok(())
 }
@@ -209,18 +218,18 @@ async fn the_list_of_orchestrators_is_filtered_by_scope_cluster_and_status(
 
 async fn only_active_orchestrators_that_fell_silent_are_marked_offline(world: &World) -> Verdict {
     let world = world.nouns();
-    for (machine, ms) in [("silent", 0), ("edge", 10), ("heard", 20), ("resting", 0)] {
-        world.registers(machine, "s", ms).await;
+    for machine in [("silent", 0), ("edge", 10), ("heard", 20), ("resting", 0), ("drained", 0)] {
+        world.registers(machine.0, "s", machine.1).await;
     }
-    world
-        .store
-        .set_orchestrator_status("c-resting", None, Status::Maintenance, world.stamp())
-        .await?;
+    for (id, status) in [("c-resting", Status::Maintenance), ("c-drained", Status::Draining)] {
+        world.store.set_orchestrator_status(id, None, status, world.stamp()).await?;
+    }
     let since = Millis(START + 10);
     ensure_eq!(world.store.mark_offline(since, world.at(0)).await?, ["c-silent"]);
     ensure!(world.store.mark_offline(since, world.at(0)).await?.is_empty());
     ensure_eq!(world.orchestrator("c-silent").await.status, Status::Offline);
     ensure_eq!(world.orchestrator("c-edge").await.status, Status::Active);
     ensure_eq!(world.orchestrator("c-resting").await.status, Status::Maintenance);
+    ensure_eq!(world.orchestrator("c-drained").await.status, Status::Draining);
     Ok(())
 }

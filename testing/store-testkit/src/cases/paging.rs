@@ -1,5 +1,6 @@
 //! Lists of other nouns that are read by cursor while rows come and go.
 
+use octopoid_domain::heartbeat::HeartbeatRequest;
 use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects};
 use serde_json::json;
 
@@ -150,7 +151,7 @@ async fn orchestrators_that_are_heard_of_stay_on_their_page(world: &World) -> Ve
             // Some that were shown are heard of, and some that are to come.
             for id in ["c-e", "c-a", "c-d"] {
                 let at = world.at(100 + i64::try_from(number).unwrap_or_default());
-                world.store.note_heartbeat(id, None, at).await?;
+                world.store.note_heartbeat(id, None, &HeartbeatRequest::default(), at).await?;
             }
             world.registers(&format!("a{number}"), "s", 200).await;
         });

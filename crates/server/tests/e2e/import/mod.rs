@@ -91,7 +91,7 @@ async fn finds_the_rest(client: &Client) {
     assert_eq!(contents, ["first", "answer"]);
     assert_eq!(client.list_actions(&[]).await.unwrap().total, 1);
     let machine = client.get_orchestrator("prod-box1").await.unwrap();
-    assert_eq!(machine.registered_at.to_iso(), "2026-11-20T20:58:19.605Z");
+    assert_eq!(machine.orchestrator.registered_at.to_iso(), "2026-11-20T20:58:19.605Z");
 }
 
 async fn works(client: &Client) {
