@@ -15,7 +15,7 @@ use octopoid_domain::key::Permission;
 use serde_json::Value;
 use utoipa::openapi::{OpenApi, security::SecurityRequirement};
 
-use crate::{app::App, auth::Caller, body::read_body, problem::Problem};
+use crate::{app::App, auth::Caller, body::read_body, problem::Problem, run_keys};
 
 /// What an operation needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,7 @@ const OPERATIONS: &[(&str, &str, Need)] = &[
     ("PUT", "/api/v1/pauses/{target}", MANAGE),
     ("DELETE", "/api/v1/pauses/{target}", MANAGE),
     ("GET", "/api/v1/scheduler/poll", READ),
+    ("GET", "/api/v1/events", READ),
     ("GET", "/api/v1/scopes", READ),
     ("GET", "/api/v1/admin/keys", Need::Keeper),
     ("POST", "/api/v1/admin/keys", Need::Keeper),
@@ -147,6 +148,8 @@ impl Need {
                 };
             }
             Caller::Holder { permission, .. } => *permission,
+            // What the agent of a run may do is not a permission of keys, see `run_keys`.
+            Caller::Run { .. } => return Ok(()),
         };
         let is_met = match self {
             Self::Key(needed) => permission >= needed,
@@ -202,7 +205,7 @@ impl Need {
     }
 }
 
-fn forbidden(text: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
+pub(crate) fn forbidden(text: impl Into<std::borrow::Cow<'static, str>>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "forbidden", text)
 }
 
@@ -219,6 +222,10 @@ async fn permit(app: &App, mut request: Request) -> Result<Request, Problem> {
     // What is outside the versioned prefix has no caller, and needs none.
     let Some(caller) = request.extensions().get::<Caller>().cloned() else { return Ok(request) };
     let path = request.extensions().get::<MatchedPath>();
+    if let Caller::Run { task_id, .. } = &caller {
+        run_keys::check(app, task_id, &mut request).await?;
+        return Ok(request);
+    }
     let need = path.map_or(Need::Administrator, |path| Need::of(request.method(), path.as_str()));
     need.check(&caller, app, async || {
         let body = std::mem::take(request.body_mut());

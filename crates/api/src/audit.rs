@@ -40,6 +40,7 @@ fn key_id(caller: &Caller) -> Option<&str> {
     match caller {
         Caller::Anyone => None,
         Caller::Holder { key_id, .. } => Some(key_id),
+        Caller::Run { .. } => Some("run"),
         Caller::Administrator => Some("administrator"),
     }
 }

@@ -12,6 +12,7 @@ use octopoid_domain::{
     Millis, Refusal,
     input::Text,
     key::{Permission, TOUCH_INTERVAL_MS},
+    lease::{RUN_KEY_PREFIX, RunKey},
     text::shown,
 };
 use serde::Deserialize;
@@ -42,6 +43,15 @@ pub enum Caller {
         /// What the key permits there.
         permission: Permission,
     },
+    /// The agent of a run, confined to its own task.
+    Run {
+        /// The task.
+        task_id: String,
+        /// The run.
+        run: i64,
+        /// The scope.
+        scope: String,
+    },
     /// The holder of the administrator's token: every scope.
     Administrator,
 }
@@ -50,7 +60,7 @@ impl Caller {
     /// The scope that confines the caller, if any.
     pub fn within(&self) -> Option<&str> {
         match self {
-            Self::Holder { scope, .. } => Some(scope),
+            Self::Holder { scope, .. } | Self::Run { scope, .. } => Some(scope),
             Self::Anyone | Self::Administrator => None,
         }
     }
@@ -188,7 +198,17 @@ async fn identify(
     if !token.starts_with(KEY_PREFIX) {
         return Err(Problem::unauthorized("Invalid API key format. Keys must start with oct_"));
     }
+    if token.starts_with(RUN_KEY_PREFIX) {
+        return Ok((find_run(app, token).await?, None));
+    }
     find_holder(app, &digest).await
+}
+
+async fn find_run(app: &App, token: &str) -> Result<Caller, Problem> {
+    let invalid = || Problem::unauthorized("Invalid run key, or its run has ended");
+    let key = RunKey::parse(token).ok_or_else(invalid)?;
+    let run = app.store.find_run_of_key(&key).await?.ok_or_else(invalid)?;
+    Ok(Caller::Run { task_id: run.task_id, run: run.run, scope: run.scope })
 }
 
 async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<String>), Problem> {
@@ -205,6 +225,12 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<Str
     let unnoted = (now >= used.plus(TOUCH_INTERVAL_MS)).then(|| key.id.clone());
     let caller = Caller::Holder { key_id: key.id, scope: key.scope, permission: key.permission };
     Ok((caller, unnoted))
+}
+
+/// The hash of the key in a request's headers, as keys are stored.
+pub(crate) fn key_hash(headers: &HeaderMap) -> Option<String> {
+    let token = str::from_utf8(presented(headers)?.as_bytes()).ok().and_then(bearer)?;
+    Some(hex::encode(hash(token)))
 }
 
 /// `Bearer`, blanks, and everything after them.

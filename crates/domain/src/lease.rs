@@ -77,6 +77,74 @@ impl LeaseSecret {
     pub fn hash(&self) -> String {
         hash(&self.0)
     }
+
+    /// The secret itself, for the memory of a claim that may have to be answered again.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl LeaseSecret {
+    /// The secret of the run key, which is derived one-way: who knows the key does not know the
+    /// token, and a repeated claim derives the same.
+    fn of_run_key(&self) -> String {
+        hash(&format!("run key {}", self.0))
+    }
+
+    /// The hash of the run key, which is stored.
+    pub fn run_key_hash(&self) -> String {
+        hash(&self.of_run_key())
+    }
+}
+
+/// The key of an agent for its own run: `oct_run_<run>_<64 digits>_<the task's id in hexadecimal>`.
+/// It names the run, so that the run is found without an index of keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RunKey {
+    /// The task.
+    pub task_id: String,
+    /// The run.
+    pub run: i64,
+    secret: String,
+}
+
+/// What every run key begins with.
+pub const RUN_KEY_PREFIX: &str = "oct_run_";
+
+impl RunKey {
+    /// The key of the run with this lease token.
+    pub fn of(task_id: &str, token: &LeaseToken) -> Self {
+        let secret = LeaseSecret(token.secret.clone()).of_run_key();
+        Self { task_id: task_id.to_owned(), run: token.run, secret }
+    }
+
+    /// Reads a key, or returns `None` if the text is malformed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.strip_prefix(RUN_KEY_PREFIX)?.splitn(3, '_');
+        let run = parts.next()?.parse().ok()?;
+        let secret = parts.next()?.to_owned();
+        let task_id = String::from_utf8(hex::decode(parts.next()?).ok()?).ok()?;
+        Some(Self { task_id, run, secret })
+    }
+
+    /// SHA-256 of the secret, in hexadecimal digits: the only form that is stored.
+    pub fn hash(&self) -> String {
+        hash(&self.secret)
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (run, secret) = (self.run, &self.secret);
+        write!(formatter, "{RUN_KEY_PREFIX}{run}_{secret}_{}", hex::encode(&self.task_id))
+    }
+}
+
+/// Hides the secret from logs.
+impl fmt::Debug for RunKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RunKey(run {} of {})", self.run, self.task_id)
+    }
 }
 
 /// Hides the secret from logs.
@@ -162,7 +230,7 @@ pub struct Renewal {
 
 #[cfg(test)]
 mod tests {
-    use super::{LeaseSecret, LeaseToken, Token};
+    use super::{LeaseSecret, LeaseToken, RunKey, Token};
     use serde_json::json;
 
     #[test]
@@ -175,6 +243,22 @@ mod tests {
         assert_eq!(token.hash(), secret.hash());
         assert_eq!(token.hash().len(), 64);
         assert!(!format!("{token:?} {secret:?}").contains("abab"));
+    }
+
+    #[test]
+    fn a_run_key_is_read_as_it_was_written_and_does_not_show_the_token() {
+        let secret = LeaseSecret::new([0xab; 16]);
+        let key = RunKey::of("t_1/ü", &LeaseToken::new(3, &secret));
+        let text = key.to_string();
+        assert_eq!(RunKey::parse(&text), Some(key.clone()));
+        assert!(!text.contains("abab"), "{text}");
+        let digits = text.split('_').nth(3).unwrap().to_owned();
+        assert!(!format!("{key:?}").contains(&digits));
+        assert_eq!(key.hash(), secret.run_key_hash());
+        assert_ne!(key.hash(), secret.hash());
+        for bad in ["", "oct_1", "oct_run_x_ab_ab", "oct_run_1_ab", "oct_run_1_ab_zz"] {
+            assert_eq!(RunKey::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -329,6 +329,8 @@ pub struct ClaimRequest {
     pub lease_duration_seconds: LeaseSeconds,
     /// Leave the task in its queue, as in a review. Always so from `provisional`.
     pub in_place: Flag,
+    /// Return a key for the agent alone, which opens its own task as long as the run goes on.
+    pub run_key: Flag,
     /// The pools that the agent would use, at most 100. If one of them is paused, the claim returns
     /// no task.
     pub pools: Texts,

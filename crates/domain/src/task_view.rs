@@ -211,6 +211,10 @@ pub struct ClaimedTask {
     pub checkpoint: serde_json::Value,
     /// The last run for work.
     pub previous: Option<PreviousRun>,
+    /// The key for the agent alone, if the claim asked for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub run_key: Option<String>,
 }
 
 impl std::ops::Deref for ClaimedTask {

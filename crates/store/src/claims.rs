@@ -16,6 +16,7 @@ use crate::{
     claimable::is_paused,
     engine::{Statement, bind},
     first,
+    idempotency::unless_done,
     journal::into_events,
     lists::json_unless_empty,
     record::{self, Columns as _},
@@ -110,7 +111,7 @@ macro_rules! take {
             $attempts,
             ", queue = ?8, claimed_in = ?8, claimed_by = ?9, orchestrator_id = ?6, \
              claimed_at = ?5, updated_at = ?5, lease_expires_at = ?10, needs_intervention = 0, \
-             version = version + 1, write_id = ?12, events = events + ",
+             version = version + 1, write_id = ?13, events = events + ",
             $events,
             " "
         )
@@ -149,8 +150,9 @@ const TAKE_HEAD: &str = concatcp!(
     take!("1", "1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
-     RETURNING ",
+     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
+    unless_done!("?14", "?15", "?16"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -171,14 +173,16 @@ const TAKE_FREE: &str = concatcp!(
      next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
     ", taken AS (",
     take!("1", "1"),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?14", "?15", "?16"),
+    " RETURNING tasks.*), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
      FROM taken), begun AS (",
     into_runs!(),
     "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11 FROM taken) SELECT ",
+     'running', ?11, ?12 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -189,7 +193,9 @@ const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 const TAKE_REVIEW: &str = concatcp!(
     candidates!(),
     take_review!(),
-    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
+    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
+    unless_done!("?14", "?15", "?16"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -202,7 +208,8 @@ const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concatcp!(
      version + 1, queue FROM tasks \
      WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
-     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)"
+     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)",
+    unless_done!("?8", "?9", "?10")
 ));
 
 /// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
@@ -224,7 +231,9 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
      next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
     take_review!(),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*, next.was_lane, next.former), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?14", "?15", "?16"),
+    " RETURNING tasks.*, next.was_lane, next.former), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
@@ -236,7 +245,7 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      begun AS (",
     into_runs!(),
     "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11 FROM taken) SELECT ",
+     'running', ?11, ?12 FROM taken) SELECT ",
     Task::NAMES,
     " FROM taken"
 );
@@ -269,7 +278,8 @@ const RECORD: Sql = Sql::OnlySqlite(concat!(
 const BEGIN: Sql = Sql::OnlySqlite(concat!(
     into_runs!(),
     "SELECT id, run, scope, CASE ?3 WHEN 'work' THEN attempt END, ?3, ?4, claimed_by, \
-     orchestrator_id, claimed_at, 'running', ?5 FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
+     orchestrator_id, claimed_at, 'running', ?5, ?6 FROM tasks \
+     WHERE reap_at = ?1 AND write_id = ?2"
 ));
 
 /// The run of a review that has ended, when another reviewer takes the task.
@@ -317,7 +327,7 @@ impl Store {
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
-            let mut write = Write::new(stamp);
+            let mut write = self.begin(stamp);
             let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
             if let Some(task) = first(self.commit(write).await?.take(claimed), record::read)? {
                 let before = self.before(&task).await?;
@@ -389,8 +399,10 @@ fn add_claim(
         (CLAIM, queue::CLAIMED, "claimed")
     };
     let hash = secret.hash();
+    let key_hash = request.run_key.0.then(|| secret.run_key_hash());
     if is_review {
-        write.run(asking(RELEASE_REVIEW, (scope, source), request, stamp));
+        let release = asking(RELEASE_REVIEW, (scope, source), request, stamp);
+        write.run(write.bind_once(release));
     }
     let mut claim = asking(sql, (scope, source), request, stamp);
     claim.parameters.extend([
@@ -398,14 +410,16 @@ fn add_claim(
         (&request.agent_name.0).into(),
         expires.into(),
         (&hash).into(),
+        (&key_hash).into(),
         stamp.write_id.into(),
     ]);
-    let claimed = write.run(claim);
+    let claimed = write.run(write.bind_once(claim));
     write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
     if is_review {
         write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
     }
-    write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash));
+    write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash, &key_hash));
+    write.remember_claim(expires, secret);
     claimed
 }
 

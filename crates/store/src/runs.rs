@@ -5,7 +5,8 @@
 use const_format::concatcp;
 use octopoid_domain::{
     Feedback,
-    run::{Run, RunChange},
+    lease::RunKey,
+    run::{Outcome, Run, RunChange},
 };
 
 use crate::{
@@ -69,7 +70,7 @@ pub(crate) const LOGS: Layout = Layout::internal(
 macro_rules! into_runs {
     () => {
         "INSERT INTO runs (task_id, run, scope, attempt, kind, source, agent, orchestrator_id, \
-         started_at, outcome, token_hash) "
+         started_at, outcome, token_hash, key_hash) "
     };
 }
 pub(crate) use into_runs;
@@ -195,7 +196,17 @@ pub(crate) fn forget(id: &str, stamp: Stamp) -> [Statement; 3] {
     ]
 }
 
+const FIND: &str = concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 AND run = ?2");
+
 impl Store {
+    /// The run that a key was issued for, as long as it goes on.
+    pub async fn find_run_of_key(&self, key: &RunKey) -> Result<Option<Run>> {
+        let [rows] = self.read_by_key([bind!(FIND, &key.task_id, key.run)]).await?;
+        let hash = Some(key.hash());
+        let is_good = |run: &Run| run.outcome == Outcome::Running && run.key_hash == hash;
+        Ok(first(rows, record::read)?.filter(is_good))
+    }
+
     /// What the agent of a task that was just claimed should know.
     pub(crate) async fn before(&self, task: &octopoid_domain::Task) -> Result<Before> {
         let is_first = task.run <= 1 && task.rejection_count.unwrap_or(0) == 0;
