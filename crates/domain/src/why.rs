@@ -17,7 +17,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $case:ident = $word:literal,)+) => {
         /// A reason why a task waits, as programs know it. The blocking ones come first, in the
         /// order in which they are given.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[schema(as = WaitingCode)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $word)] $case,)+

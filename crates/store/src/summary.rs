@@ -120,7 +120,7 @@ impl Store {
                 Some(_) => summary.waiting.extend([count(row)?]),
             }
         }
-        summary.running = running_counts(all(running, count)?);
+        summary.running = running_counts(&all(running, count)?);
         summary.needs_person = crate::first(person, person_counts)?.unwrap_or_default();
         summary.hours = hours(now, &all(hourly, hour_counts)?);
         Ok(summary)
@@ -133,7 +133,7 @@ fn count(row: Row) -> Result<(String, i64)> {
     Ok((row.next()?, row.next()?))
 }
 
-fn running_counts(counts: Vec<(String, i64)>) -> RunningCounts {
+fn running_counts(counts: &[(String, i64)]) -> RunningCounts {
     let of = |kind: run::Kind| {
         let found = counts.iter().find(|(name, _)| name == kind.as_str());
         found.map_or(0, |(_, runs)| *runs)

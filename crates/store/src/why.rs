@@ -54,6 +54,7 @@ const BLOCKERS: &str = "SELECT pair.blocker_id, blocker.queue FROM task_blockers
 /// As there, what is joined to the scope keeps its index out of the plan.
 const LINKS: &str = "WITH RECURSIVE links (task_id, blocker_id) AS ( \
      SELECT task_id, blocker_id FROM task_blockers WHERE task_id = ?1 \
+     AND scope || '' = (SELECT scope FROM tasks WHERE id = ?1) \
      UNION SELECT pair.task_id, pair.blocker_id FROM links \
      JOIN task_blockers AS pair ON pair.task_id = links.blocker_id \
      WHERE pair.scope || '' = (SELECT scope FROM tasks WHERE id = ?1)) \

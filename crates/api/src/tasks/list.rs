@@ -17,6 +17,11 @@ use crate::{
 /// The largest page of a list that says why its tasks wait.
 const EXPLAINED_MAX: i64 = 100;
 
+/// The first reason why a task waits, or null.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Explained(Option<Waiting>);
+
 /// A task in a list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ListedTask {
@@ -25,7 +30,7 @@ pub(crate) struct ListedTask {
     /// Only with `include=waiting`: the first reason why the task waits; null if it can be claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Waiting>)]
-    waiting: Option<Option<Waiting>>,
+    waiting: Option<Explained>,
 }
 
 /// A page of the list of tasks.
@@ -51,7 +56,7 @@ long_field!(TaskList, tasks: ListedTask);
         ("claimed_by" = Option<String>, Query, description = "The agent that holds them."),
         ("project_id" = Option<String>, Query, description = "The project they belong to."),
         ("needs_intervention" = Option<String>, Query, description = "true or false."),
-        ("claimable" = Option<String>, Query, description = "true: only tasks that a claim would get now; false: only the others."),
+        ("claimable" = Option<String>, Query, description = "true: only what a claim would get now; false: the rest."),
         ("include" = Option<String>, Query, description = "`waiting`: say for each task why it waits."),
         ("sort" = Option<String>, Query, description = "`priority`: most urgent first."),
         ("limit" = Option<String>, Query, description = "Maximum 500, or 100 with `include=waiting`; default 50."),
@@ -88,7 +93,7 @@ pub(crate) async fn list_tasks(
     let paging = Paging::of(&listed, &page);
     let waiting: Vec<_> = if is_explained {
         let waiting = app.store.explain_tasks(scope, &listed.items, now).await?;
-        waiting.into_iter().map(Some).collect()
+        waiting.into_iter().map(|waiting| Some(Explained(waiting))).collect()
     } else {
         listed.items.iter().map(|_| None).collect()
     };

@@ -223,8 +223,8 @@ async fn a_list_says_why_each_of_its_tasks_waits(world: &World) -> Verdict {
     Ok(())
 }
 
-fn claimable(world: &World, is_wanted: bool) -> Option<Claimable> {
-    Some(Claimable { is_wanted, now: world.now() })
+fn claimable(world: &World, is_wanted: bool) -> Claimable {
+    Claimable { is_wanted, now: world.now() }
 }
 
 async fn a_list_has_only_what_can_be_claimed_or_only_the_rest(world: &World) -> Verdict {
@@ -241,7 +241,7 @@ async fn a_list_has_only_what_can_be_claimed_or_only_the_rest(world: &World) -> 
     }
     world.pauses("role:r", None).await?;
     let lists = async |is_wanted: bool, filter: Filter| {
-        let filter = Filter { claimable: claimable(world, is_wanted), ..filter };
+        let filter = Filter { claimable: Some(claimable(world, is_wanted)), ..filter };
         let (ids, total) = world.lists(filter).await?;
         octopoid_store::Result::Ok(format!("{} of {total}", ids.join("")))
     };
@@ -274,12 +274,12 @@ async fn what_can_be_claimed_is_listed_page_by_page(world: &World) -> Verdict {
         let blocked_by = (number % 2 == 0).then_some("x");
         world.creates_with(&format!("t{number}"), json!({ "blocked_by": blocked_by })).await?;
     }
-    let filter = Filter { claimable: claimable(world, true), ..everything() };
+    let filter = Filter { claimable: Some(claimable(world, true)), ..everything() };
     let first = world.store.list_tasks(&filter, &Page::first(2)).await?;
     let cursor = first.next_cursor.clone().unwrap_or_default();
     // The next page is asked for later.
     world.passes(SECOND);
-    let filter = Filter { claimable: claimable(world, true), ..everything() };
+    let filter = Filter { claimable: Some(claimable(world, true)), ..everything() };
     let second = world.store.list_tasks(&filter, &Page::after(2, cursor)).await?;
     let ids: Vec<_> = first.items.iter().chain(&second.items).map(|task| &*task.id).collect();
     ensure_eq!(ids, ["t5", "t3", "t1"], "all pages");
