@@ -20,18 +20,20 @@ pub(crate) fn rename(row: &mut ImportedRow, column: &str) {
     }
 }
 
-/// Renames the state of a flow, and in its transitions. Texts that are not valid JSON stay as they
+/// Renames the state in the states and the transitions of a flow. Texts that are not valid JSON stay as they
 /// are.
 pub(crate) fn rename_in_flow(row: &mut ImportedRow) {
-    let renamings: [(&str, fn(&mut Json) -> bool); 2] =
-        [("states", rename_state), ("transitions", rename_steps)];
-    for (column, renaming) in renamings {
-        let parsed = row.text(column).and_then(|text| serde_json::from_str::<Json>(text).ok());
-        let Some(mut json) = parsed else { continue };
-        if renaming(&mut json) {
-            row.set(column, json.to_string());
-            note(row, column);
-        }
+    rename_in_json(row, "states", rename_state);
+    rename_in_json(row, "transitions", rename_steps);
+}
+
+/// Changes the JSON in a column with a function that returns whether it has renamed the state.
+fn rename_in_json(row: &mut ImportedRow, column: &str, rename: fn(&mut Json) -> bool) {
+    let parsed = row.text(column).and_then(|text| serde_json::from_str::<Json>(text).ok());
+    let Some(mut json) = parsed else { return };
+    if rename(&mut json) {
+        row.set(column, json.to_string());
+        note(row, column);
     }
 }
 
@@ -61,7 +63,11 @@ fn rename_state(states: &mut Json) -> bool {
 fn rename_steps(json: &mut Json) -> bool {
     match json {
         Json::Array(items) => {
-            items.iter_mut().fold(false, |is_renamed, item| rename_steps(item) || is_renamed)
+            let mut is_renamed = false;
+            for item in items {
+                is_renamed |= rename_steps(item);
+            }
+            is_renamed
         }
         Json::Object(members) => {
             let mut is_renamed = false;
