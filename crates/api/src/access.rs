@@ -99,6 +99,7 @@ const OPERATIONS: &[(&str, &str, Need)] = &[
     ("PUT", "/api/v1/pauses/{target}", MANAGE),
     ("DELETE", "/api/v1/pauses/{target}", MANAGE),
     ("GET", "/api/v1/scheduler/poll", READ),
+    ("GET", "/api/v1/events", READ),
     ("GET", "/api/v1/scopes", READ),
     ("GET", "/api/v1/admin/keys", Need::Keeper),
     ("POST", "/api/v1/admin/keys", Need::Keeper),

@@ -1,8 +1,8 @@
 //! Actions: proposals that a person approves.
 
 use axum::{extract::State, http::StatusCode};
-use octopoid_domain::action::{Action, ActionPatch, EndAction, NewAction, Outcome};
-use octopoid_store::actions::Filter;
+use octopoid_domain::action::{Action, ActionPatch, EndAction, NewAction, Outcome as How};
+use octopoid_store::{StoreError, actions::Filter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,12 +10,12 @@ use crate::{
     app::App,
     audit,
     auth::Caller,
-    body::{Body, OptionalBody},
+    body::{Body, NoBody, OptionalBody},
+    idempotency::{Attempt, Keyed, Outcome},
     json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::{Answer, Problems},
-    problem::Problem,
     query::{Segment, missing},
 };
 
@@ -31,17 +31,18 @@ long_field!(ActionList, actions: Action);
 
 /// Propose an action.
 #[utoipa::path(post, path = "/api/v1/actions", tag = "actions", request_body = NewAction,
+    params(Keyed<()>),
     responses((status = 201, body = Action), Problems))]
 pub(crate) async fn create_action(
     State(app): State<App>,
     caller: Caller,
-    Body(new): Body<NewAction>,
-) -> Result<(StatusCode, Json<Action>), Problem> {
+    Keyed(key, Body(new)): Keyed<Body<NewAction>>,
+) -> Outcome<Json<Action>> {
     let stamp = app.stamp();
     let new = new.into_action(caller.within(), stamp.now)?;
-    let action = app.store.create_action(new, stamp).await?;
-    note("action.proposed", &caller, &action);
-    Ok((StatusCode::CREATED, Json(action)))
+    let attempt = Attempt::new(&app, key, Some(&new.scope), StatusCode::CREATED);
+    let created = attempt.store.create_action(new, stamp).await;
+    end(&app, &caller, attempt, created, "action.proposed").await
 }
 
 /// List actions.
@@ -84,16 +85,17 @@ pub(crate) async fn list_actions(
 /// The action must be proposed and not expired. Of concurrent requests, one succeeds and the others
 /// return 400 with the status.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/execute", tag = "actions",
-    params(("id" = String, Path, description = "The action.")),
+    params(("id" = String, Path, description = "The action."), Keyed<()>),
     responses((status = 200, body = Action), Problems))]
 pub(crate) async fn execute_action(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-) -> Answer<Action> {
-    let action = app.store.execute_action(&id, caller.within(), app.stamp()).await?;
-    note("action.approved", &caller, &action);
-    Ok(Json(action))
+    Keyed(key, NoBody): Keyed<NoBody>,
+) -> Outcome<Json<Action>> {
+    let attempt = Attempt::new(&app, key, caller.within(), StatusCode::OK);
+    let action = attempt.store.execute_action(&id, caller.within(), app.stamp()).await;
+    end(&app, &caller, attempt, action, "action.approved").await
 }
 
 /// Change the status or the result of an action.
@@ -118,18 +120,19 @@ pub(crate) async fn update_action(
 /// Works from any status that is not final. The body is optional.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/complete", tag = "actions",
     request_body = Option<EndAction>,
-    params(("id" = String, Path, description = "The action.")),
+    params(("id" = String, Path, description = "The action."), Keyed<()>),
     responses((status = 200, body = Action), Problems))]
 pub(crate) async fn complete_action(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    OptionalBody(body): OptionalBody<EndAction>,
-) -> Answer<Action> {
-    let outcome = Outcome::Completed;
-    let action = app.store.end_action(&id, caller.within(), outcome, body, app.stamp()).await?;
-    note("action.completed", &caller, &action);
-    Ok(Json(action))
+    Keyed(key, OptionalBody(body)): Keyed<OptionalBody<EndAction>>,
+) -> Outcome<Json<Action>> {
+    let (attempt, within) =
+        (Attempt::new(&app, key, caller.within(), StatusCode::OK), caller.within());
+    let how = How::Completed;
+    let action = attempt.store.end_action(&id, within, how, body, app.stamp()).await;
+    end(&app, &caller, attempt, action, "action.completed").await
 }
 
 /// Mark an action as failed.
@@ -137,18 +140,34 @@ pub(crate) async fn complete_action(
 /// Works from any status that is not final. The body is optional.
 #[utoipa::path(post, path = "/api/v1/actions/{id}/fail", tag = "actions",
     request_body = Option<EndAction>,
-    params(("id" = String, Path, description = "The action.")),
+    params(("id" = String, Path, description = "The action."), Keyed<()>),
     responses((status = 200, body = Action), Problems))]
 pub(crate) async fn fail_action(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    OptionalBody(body): OptionalBody<EndAction>,
-) -> Answer<Action> {
-    let outcome = Outcome::Failed;
-    let action = app.store.end_action(&id, caller.within(), outcome, body, app.stamp()).await?;
-    note("action.failed", &caller, &action);
-    Ok(Json(action))
+    Keyed(key, OptionalBody(body)): Keyed<OptionalBody<EndAction>>,
+) -> Outcome<Json<Action>> {
+    let (attempt, within) =
+        (Attempt::new(&app, key, caller.within(), StatusCode::OK), caller.within());
+    let how = How::Failed;
+    let action = attempt.store.end_action(&id, within, how, body, app.stamp()).await;
+    end(&app, &caller, attempt, action, "action.failed").await
+}
+
+/// Ends an attempt to change an action: writes it down, and answers with the action.
+async fn end(
+    app: &App,
+    caller: &Caller,
+    attempt: Attempt,
+    result: Result<Action, StoreError>,
+    event: &'static str,
+) -> Outcome<Json<Action>> {
+    let within = caller.within();
+    let done = attempt
+        .end(result, |was| async move { app.store.get_action(&was.subject, within).await })
+        .await?;
+    Ok(done.noted(|action| note(event, caller, action)).map(Json))
 }
 
 fn note(event: &'static str, caller: &Caller, action: &Action) {

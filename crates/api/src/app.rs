@@ -11,6 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use octopoid_domain::{
     Millis,
+    journal::Passing,
     lease::LeaseSecret,
     report::{PATCH_BYTES_MAX, RESULT_BYTES_MAX},
 };
@@ -20,6 +21,7 @@ use crate::{
     authority::{Authority, Origin},
     budget::Budgets,
     clock::Clock,
+    events::{Feed, Places, show},
     host::Host,
     refusals::Refusals,
     touches::Touches,
@@ -64,6 +66,13 @@ pub struct Settings {
     /// How many leases one run of the jobs takes back, on a host that bounds what a run may do. The
     /// next run goes on.
     pub releases_max: Option<i64>,
+    /// How long events are kept, in milliseconds.
+    pub retain_events_ms: i64,
+    /// How many steps of the retention a run of the jobs takes, on a host that bounds what a run may
+    /// do.
+    pub prunes_max: Option<u32>,
+    /// The maximum number of event streams.
+    pub streams_max: usize,
 }
 
 /// Request bodies up to 4 MiB: the first server took 2.2 million characters.
@@ -77,6 +86,12 @@ pub const LEASE_GRACE_MS: i64 = 120_000;
 
 /// How often the jobs run.
 pub const JOBS_PERIOD_MS: i64 = 10_000;
+
+/// How long events are kept: 30 days.
+pub const RETAIN_EVENTS_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The maximum number of event streams.
+pub const STREAMS_MAX: usize = 1_000;
 
 /// An orchestrator that has been silent for so long is marked offline.
 pub const SILENCE_MS_MAX: i64 = 120_000;
@@ -96,6 +111,9 @@ impl Default for Settings {
             jobs_period_ms: JOBS_PERIOD_MS,
             shares_database: false,
             releases_max: None,
+            retain_events_ms: RETAIN_EVENTS_MS,
+            prunes_max: None,
+            streams_max: STREAMS_MAX,
         }
     }
 }
@@ -117,6 +135,9 @@ pub struct Shared {
     pub(crate) clock: Clock,
     /// The keys whose last use was recorded recently.
     pub(crate) touches: Touches,
+    /// Those who wait for events.
+    pub(crate) feed: Feed,
+    pub(crate) places: Arc<Places>,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
     has_run_jobs: AtomicBool,
@@ -134,6 +155,7 @@ impl App {
     /// An app over a store.
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
         let budgets = Budgets::new(settings.in_flight_bytes_max);
+        let places = Places::new(settings.streams_max);
         Self(Arc::new(Shared {
             store,
             settings,
@@ -141,10 +163,18 @@ impl App {
             budgets,
             clock: Clock::default(),
             touches: Touches::default(),
+            feed: Feed::default(),
+            places,
             host,
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),
         }))
+    }
+
+    /// Shows something on the event streams of its scope in this process, without an `id`. Nothing
+    /// keeps it.
+    pub fn show(&self, passing: Passing) {
+        show(self, passing);
     }
 }
 
@@ -185,10 +215,11 @@ impl Shared {
         self.budgets.held()
     }
 
-    /// Stops handing out work, ends waiting claims, and cancels long reads. The server still
-    /// accepts what agents report.
+    /// Stops handing out work, ends waiting claims and event streams, and cancels long reads. The
+    /// server still accepts what agents report.
     pub fn stop_claiming(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
+        self.feed.end();
         self.store.stop_reads();
         self.store.hints().end();
     }

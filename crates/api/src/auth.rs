@@ -207,6 +207,12 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<Str
     Ok((caller, unnoted))
 }
 
+/// The hash of the key in a request's headers, as keys are stored.
+pub(crate) fn key_hash(headers: &HeaderMap) -> Option<String> {
+    let token = str::from_utf8(presented(headers)?.as_bytes()).ok().and_then(bearer)?;
+    Some(hex::encode(hash(token)))
+}
+
 /// `Bearer`, blanks, and everything after them.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(char::is_whitespace)?;

@@ -23,6 +23,17 @@ pub(crate) struct Body<T>(pub(crate) T);
 /// A JSON body that may be missing, or not be JSON at all: then it says nothing.
 pub(crate) struct OptionalBody<T>(pub(crate) T);
 
+/// A body that is not read, because it says nothing.
+pub(crate) struct NoBody;
+
+impl FromRequest<App> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(_: Request, _: &App) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 

@@ -14,6 +14,7 @@ use crate::{
     audit,
     auth::Caller,
     body::{self, Body},
+    idempotency::{Attempt, Keyed, Outcome},
     json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
@@ -63,17 +64,23 @@ impl FromRequest<App> for PromotionBody {
 
 /// Create a draft.
 #[utoipa::path(post, path = "/api/v1/drafts", tag = "drafts", request_body = NewDraft,
+    params(Keyed<()>),
     responses((status = 201, body = Draft), Problems))]
 pub(crate) async fn create_draft(
     State(app): State<App>,
     caller: Caller,
-    Body(new): Body<NewDraft>,
-) -> Result<(StatusCode, Json<Draft>), Problem> {
+    Keyed(key, Body(new)): Keyed<Body<NewDraft>>,
+) -> Outcome<Json<Draft>> {
     let stamp = app.stamp();
-    let new = new.into_draft(caller.within(), stamp.now)?;
-    let draft = app.store.create_draft(new, stamp).await?;
-    note("draft.created", &caller, &draft);
-    Ok((StatusCode::CREATED, Json(draft)))
+    let within = caller.within();
+    let new = new.into_draft(within, stamp.now)?;
+    let attempt = Attempt::new(&app, key, new.scope.as_deref(), StatusCode::CREATED);
+    let created = attempt.store.create_draft(new, stamp).await;
+    let store = &app.store;
+    let done = attempt
+        .end(created, |was| async move { store.draft_created_before(&was, within).await })
+        .await?;
+    Ok(done.noted(|draft| note("draft.created", &caller, draft)).map(Json))
 }
 
 /// List drafts.
@@ -168,23 +175,33 @@ pub(crate) async fn delete_draft(
 /// if the draft is already linked to a task or a project, or if the id or path is taken.
 #[utoipa::path(post, path = "/api/v1/drafts/{id}/promote", tag = "drafts",
     request_body = Promotion,
-    params(("id" = i64, Path, description = "The draft.")),
+    params(("id" = i64, Path, description = "The draft."), Keyed<()>),
     responses((status = 201, body = Promoted), Problems))]
 pub(crate) async fn promote_draft(
     State(app): State<App>,
     caller: Caller,
     DraftId(id): DraftId,
-    PromotionBody(promotion): PromotionBody,
-) -> Result<(StatusCode, Json<Promoted>), Problem> {
-    let promoted = app.store.promote_draft(id, caller.within(), promotion, app.stamp()).await?;
-    note("draft.promoted", &caller, &promoted.draft);
+    Keyed(key, PromotionBody(promotion)): Keyed<PromotionBody>,
+) -> Outcome<Json<Promoted>> {
+    let within = caller.within();
+    let scope = promotion.scope().map(ToOwned::to_owned);
+    let attempt = Attempt::new(&app, key, caller.scope(scope.as_deref()), StatusCode::CREATED);
+    let promoted = attempt.store.promote_draft(id, within, promotion, app.stamp()).await;
+    let store = &app.store;
+    let done = attempt
+        .end(promoted, |was| async move { store.promoted_before(&was, within).await })
+        .await?;
+    Ok(done.noted(|promoted| note_promoted(&caller, promoted)).map(Json))
+}
+
+fn note_promoted(caller: &Caller, promoted: &Promoted) {
+    note("draft.promoted", caller, &promoted.draft);
     if let Some(task) = &promoted.task {
-        audit::task("task.created", &caller, None, task);
+        audit::task("task.created", caller, None, task);
     }
     if let Some(project) = &promoted.project {
-        audit::other("project.created", &caller, &project.id, project.scope.as_deref());
+        audit::other("project.created", caller, &project.id, project.scope.as_deref());
     }
-    Ok((StatusCode::CREATED, Json(promoted)))
 }
 
 fn note(event: &'static str, caller: &Caller, draft: &Draft) {

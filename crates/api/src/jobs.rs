@@ -2,7 +2,7 @@
 //! them. They take no input and may run anywhere, at any time, twice.
 
 use octopoid_domain::{Millis, availability::Availability};
-use octopoid_store::{EngineError, StoreError, lapses::Lapses};
+use octopoid_store::{EngineError, KEPT_MS, StoreError, lapses::Lapses};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +17,9 @@ const PAGE: i64 = 100;
 /// Delays or pauses ended in one batch: a few rows each, which may be on D1 as well.
 const DELAYS: i64 = 500;
 
+/// Requests forgotten in one batch.
+const REQUESTS: i64 = 500;
+
 /// A run that is late by less than half of this is not late: machines are busy at times.
 const PERIOD_MS_MIN: i64 = 1_000;
 
@@ -29,8 +32,11 @@ pub struct Done {
     pub orchestrators_offline: usize,
 }
 
-/// Takes back what dead agents hold and marks silent orchestrators offline. What counts is the time
-/// in which they could reach the server.
+/// After so many steps of the retention the run ends; the next one continues.
+const PRUNES_MAX: u32 = 500;
+
+/// Takes back what dead agents hold, marks silent orchestrators offline, and deletes old events. What
+/// counts of agents and orchestrators is the time in which they could reach the server.
 pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     app.check_clock().await?;
     let availability = note_run(app).await?;
@@ -39,11 +45,13 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     end_delays(app).await?;
     app.store.end_pauses(DELAYS, app.stamp()).await?;
     app.store.prune_hourly_counts(app.now()).await?;
+    forget_requests(app).await?;
     let silent_since = availability.available_for(SILENCE_MS_MAX);
     let offline = app.store.mark_offline(silent_since, app.stamp()).await?;
     for id in &offline {
         tracing::info!(target: audit::TARGET, event = "orchestrator.offline", id);
     }
+    prune_events(app).await?;
     app.refusals.log(app.now());
     Ok(Done { tasks_released, orchestrators_offline: offline.len() })
 }
@@ -60,11 +68,34 @@ async fn note_run(app: &App) -> Result<Availability, StoreError> {
     Ok(if app.is_first_run() { was } else { is })
 }
 
+/// Deletes events that are older than they are kept.
+async fn prune_events(app: &App) -> Result<(), StoreError> {
+    let before = app.now().plus(-app.settings.retain_events_ms);
+    for _ in 0..app.settings.prunes_max.unwrap_or(PRUNES_MAX) {
+        if !app.store.prune_events(before).await? || app.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Makes tasks claimable whose delay has ended.
 async fn end_delays(app: &App) -> Result<(), StoreError> {
     // Where a run is bounded, one page is a run's share.
     let is_bounded = app.settings.releases_max.is_some();
     while app.store.end_delays(DELAYS, app.stamp()).await? == DELAYS {
+        if is_bounded || app.is_stopping() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets what requests with an idempotency key did a day ago.
+async fn forget_requests(app: &App) -> Result<(), StoreError> {
+    let before = app.now().plus(-KEPT_MS);
+    let is_bounded = app.settings.releases_max.is_some();
+    while app.store.forget_requests(before, REQUESTS).await? == REQUESTS {
         if is_bounded || app.is_stopping() {
             break;
         }

@@ -14,8 +14,11 @@ mod body;
 mod budget;
 mod clock;
 mod drafts;
+mod etag;
+pub mod events;
 mod flows;
 mod host;
+mod idempotency;
 pub mod jobs;
 mod json;
 mod keys;
@@ -80,6 +83,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))
         .routes(routes!(pauses::put_pause, pauses::delete_pause))
+        .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
         .routes(routes!(projects::list_project_tasks))

@@ -85,8 +85,12 @@ impl ListQuery {
 
     /// The page of a list that has no offset: 50 rows if the query does not say, 500 at most.
     pub(crate) fn stretch(&self) -> Page {
-        let limit = self.integer("limit").unwrap_or(LIMIT_DEFAULT).max(1);
-        self.whole_of(Some(limit), LIMIT_MAX)
+        self.whole_of(Some(self.length()), LIMIT_MAX)
+    }
+
+    /// The length of such a page.
+    pub(crate) fn length(&self) -> i64 {
+        self.integer("limit").unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
     }
 
     /// Whether the query asks for a page of any kind.

@@ -11,6 +11,7 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    idempotency::{Attempt, Keyed, Outcome},
     json::Json,
     list::{Linked, ListAnswer, ListQuery, Paging},
     listing::long_field,
@@ -36,17 +37,26 @@ long_field!(MessageList, messages: Message);
 ///
 /// The task need not exist. A parent message must have the same scope and task.
 #[utoipa::path(post, path = "/api/v1/messages", tag = "messages", request_body = NewMessage,
+    params(Keyed<()>),
     responses((status = 201, body = Message), Problems))]
 pub(crate) async fn create_message(
     State(app): State<App>,
     caller: Caller,
-    Body(new): Body<NewMessage>,
-) -> Result<(StatusCode, Json<Message>), Problem> {
+    Keyed(key, Body(new)): Keyed<Body<NewMessage>>,
+) -> Outcome<Json<Message>> {
     let stamp = app.stamp();
-    let new = new.into_message(caller.within(), stamp.now)?;
-    let message = app.store.create_message(new, stamp).await?;
-    audit::other("message.created", &caller, &message.id, Some(&message.scope));
-    Ok((StatusCode::CREATED, Json(message)))
+    let within = caller.within();
+    let new = new.into_message(within, stamp.now)?;
+    let attempt = Attempt::new(&app, key, Some(&new.scope), StatusCode::CREATED);
+    let created = attempt.store.create_message(new, stamp).await;
+    let store = &app.store;
+    let done = attempt
+        .end(created, |was| async move { store.get_message(&was.subject, within).await })
+        .await?;
+    let note = |message: &Message| {
+        audit::other("message.created", &caller, &message.id, Some(&message.scope));
+    };
+    Ok(done.noted(note).map(Json))
 }
 
 /// List messages.

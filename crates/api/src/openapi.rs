@@ -6,6 +6,7 @@ use axum::{
     http::header,
     response::{Html, IntoResponse, Response},
 };
+use octopoid_domain::TaskView;
 use utoipa::{
     IntoResponses, Modify, OpenApi,
     openapi::{
@@ -14,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::{access, json::Json, problem};
+use crate::{access, etag::Tagged, json::Json, problem};
 
 /// The head of the document.
 #[derive(OpenApi)]
@@ -29,6 +30,7 @@ use crate::{access, json::Json, problem};
     modifiers(&Security),
     tags(
         (name = "tasks", description = "The queue: create, claim, submit, review."),
+        (name = "events", description = "The journal of all changes."),
         (name = "orchestrators", description = "The machines that run agents."),
         (name = "projects", description = "Groups of tasks that share a branch."),
         (name = "drafts", description = "Drafts of tasks or projects."),
@@ -74,8 +76,10 @@ impl IntoResponses for Problems {
             ),
             ("404", "The object does not exist, or not in the key's scope."),
             ("409", "The object already exists, or its state does not allow this."),
+            ("412", "The task has a version that `If-Match` does not name."),
             ("413", "The body is too large."),
             ("415", "The body is compressed, or encoded otherwise."),
+            ("422", "The idempotency key was used with another request."),
             (
                 "503",
                 "Temporarily unavailable; `code` has the cause and whether anything was changed.",
@@ -129,6 +133,9 @@ pub(crate) async fn get_script() -> Response {
     let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
     (kind, include_str!("docs.js")).into_response()
 }
+
+/// An answer that is a task.
+pub(crate) type TaskAnswer = Result<Tagged<TaskView>, problem::Problem>;
 
 /// A JSON answer. Written here so that handlers need one import.
 pub(crate) type Answer<T> = Result<Json<T>, problem::Problem>;

@@ -152,6 +152,21 @@ impl Problem {
         problem
     }
 
+    /// There are as many event streams as there may be.
+    pub(crate) fn too_many_streams(message: &'static str) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut problem = Self::new(status, "too_many_streams", "Service Unavailable");
+        problem.body.message = Some(message);
+        problem
+    }
+
+    /// The host of the server cannot keep a stream open.
+    pub(crate) fn no_streams() -> Self {
+        let text = "This server does not stream events: accept application/json, and read on with \
+             cursor";
+        Self::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", text)
+    }
+
     /// An answer cannot be written as JSON.
     pub(crate) fn unwritable(error: &serde_json::Error) -> Self {
         tracing::error!(%error, "an answer could not be written");
@@ -242,6 +257,7 @@ impl From<StoreError> for Problem {
             StoreError::Engine(EngineError::RowTooLarge) => Self::too_large(),
             StoreError::Engine(EngineError::Constraint(_) | EngineError::Statement(_))
             | StoreError::Corrupt(_)
+            | StoreError::Remembered(_)
             | StoreError::Newer { .. }
             | StoreError::Older { .. }
             | StoreError::Unreleased { .. }
@@ -268,7 +284,10 @@ impl From<Refusal> for Problem {
             | Refusal::Duplicate(_)
             | Refusal::DependencyCycle { .. }
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
+            Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+            Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::NotPermitted(_) | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            Refusal::EventsGone(_) => StatusCode::GONE,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());
         let details = refusal.details();

@@ -14,11 +14,11 @@ use crate::{
     audit,
     auth::Caller,
     body::Body,
+    idempotency::{Attempt, Keyed, Outcome},
     json::Json,
     list::{ListAnswer, ListQuery, Paging},
     listing::long_field,
     openapi::{Answer, Problems},
-    problem::Problem,
     query::{Params, Segment},
 };
 
@@ -59,17 +59,26 @@ pub(crate) struct DeletedProject {
 
 /// Create a project.
 #[utoipa::path(post, path = "/api/v1/projects", tag = "projects", request_body = NewProject,
+    params(Keyed<()>),
     responses((status = 201, body = Project), Problems))]
 pub(crate) async fn create_project(
     State(app): State<App>,
     caller: Caller,
-    Body(new): Body<NewProject>,
-) -> Result<(StatusCode, Json<Project>), Problem> {
+    Keyed(key, Body(new)): Keyed<Body<NewProject>>,
+) -> Outcome<Json<Project>> {
     let stamp = app.stamp();
-    let new = new.into_project(caller.within(), stamp.now)?;
-    let project = app.store.create_project(new, stamp).await?;
-    audit::other("project.created", &caller, &project.id, project.scope.as_deref());
-    Ok((StatusCode::CREATED, Json(project)))
+    let within = caller.within();
+    let new = new.into_project(within, stamp.now)?;
+    let attempt = Attempt::new(&app, key, new.scope.as_deref(), StatusCode::CREATED);
+    let created = attempt.store.create_project(new, stamp).await;
+    let store = &app.store;
+    let done = attempt
+        .end(created, |was| async move { store.get_project(&was.subject, within).await })
+        .await?;
+    let note = |project: &Project| {
+        audit::other("project.created", &caller, &project.id, project.scope.as_deref());
+    };
+    Ok(done.noted(note).map(Json))
 }
 
 /// List projects.

@@ -8,7 +8,7 @@ use crate::{Client, Listed, Query, Result, path};
 impl Client {
     /// Proposes an action.
     pub async fn create_action(&self, new: &NewAction) -> Result<Action> {
-        self.post(&path(["actions"]), new).await
+        self.post_once(&path(["actions"]), new).await
     }
 
     /// Lists actions. The query may name `entity_type`, `entity_id`, `status`, `limit`,
@@ -19,17 +19,17 @@ impl Client {
 
     /// Asks for an action to be executed. It is asked for once.
     pub async fn execute_action(&self, id: &str) -> Result<Action> {
-        self.post(&path(["actions", id, "execute"]), &json!({})).await
+        self.post_once(&path(["actions", id, "execute"]), &json!({})).await
     }
 
     /// Says that an action was done, and what came of it.
     pub async fn complete_action(&self, id: &str, result: &Value) -> Result<Action> {
-        self.post(&path(["actions", id, "complete"]), &json!({ "result": result })).await
+        self.post_once(&path(["actions", id, "complete"]), &json!({ "result": result })).await
     }
 
     /// Marks an action as failed, with a result.
     pub async fn fail_action(&self, id: &str, result: &Value) -> Result<Action> {
-        self.post(&path(["actions", id, "fail"]), &json!({ "result": result })).await
+        self.post_once(&path(["actions", id, "fail"]), &json!({ "result": result })).await
     }
 
     /// Changes `status` or `result`.

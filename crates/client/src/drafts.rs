@@ -8,7 +8,7 @@ use crate::{Client, Listed, Query, Result, path};
 impl Client {
     /// Creates a draft.
     pub async fn create_draft(&self, new: &NewDraft) -> Result<Draft> {
-        self.post(&path(["drafts"]), new).await
+        self.post_once(&path(["drafts"]), new).await
     }
 
     /// The draft with this number.
@@ -34,6 +34,6 @@ impl Client {
 
     /// Makes a draft a task or a project.
     pub async fn promote_draft(&self, id: i64, body: &Promotion) -> Result<Promoted> {
-        self.post(&path(["drafts", &id.to_string(), "promote"]), body).await
+        self.post_once(&path(["drafts", &id.to_string(), "promote"]), body).await
     }
 }

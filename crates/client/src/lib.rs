@@ -2,18 +2,23 @@
 //! operation's name.
 //!
 //! Bodies and answers are the types of `octopoid_domain`; a partial update is plain JSON, because
-//! only JSON tells an absent field from `null`. Nothing is retried: the caller knows whether an
-//! operation may run twice.
+//! only JSON tells an absent field from `null`.
+//!
+//! A request that creates or changes something and that the server carries out once has an
+//! idempotency key, and is sent again if its answer is lost ([`Retries`]). No other request is: the
+//! caller knows whether it may run twice.
 
 mod actions;
 mod admin;
 mod drafts;
 mod error;
+mod events;
 mod flows;
 mod messages;
 mod orchestrators;
 mod pauses;
 mod projects;
+mod retry;
 mod roles;
 mod scopes;
 mod service;
@@ -22,17 +27,25 @@ mod tasks;
 use std::{fmt, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use admin::JobsDone;
 pub use error::{Error, Result};
+pub use events::{EventPage, EventStream};
+pub use retry::Retries;
 pub use service::Health;
 pub use tasks::{ExplainedTask, History, Offer};
 
+use retry::Answer;
+
 /// How long an exchange may take from its first to its last byte.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer or a stream may be silent: longer than any wait, and than the pauses of a
+/// stream.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
 
 /// Ids may hold anything; only what RFC 3986 calls unreserved stands for itself in a path.
 const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -58,6 +71,7 @@ pub struct Client {
     base: String,
     key: Option<String>,
     scope: Option<String>,
+    retries: Retries,
 }
 
 /// Without the key, which must not get into a log.
@@ -73,13 +87,14 @@ impl Client {
     /// A client of the server at this address, such as `http://127.0.0.1:8787`. It presents no key
     /// and names no scope.
     pub fn new(base: &str) -> Result<Self> {
-        let mut http = reqwest::Client::builder().timeout(TIMEOUT);
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT).read_timeout(SILENCE_MAX);
         if is_loopback(base) {
             // No proxy leads back to this machine.
             http = http.no_proxy();
         }
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { http: http.build()?, base, key: None, scope: None })
+        let retries = Retries::default();
+        Ok(Self { http: http.build()?, base, key: None, scope: None, retries })
     }
 
     /// The same server, with a key.
@@ -105,6 +120,13 @@ impl Client {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         self.send(Method::POST, path, body).await
+    }
+
+    /// A POST that the server carries out once.
+    async fn post_once<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        let Answer { status, body, .. } =
+            self.exchange_once(self.with_body(Method::POST, path, body)?).await?;
+        decode(status, &body)
     }
 
     async fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
@@ -150,7 +172,7 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
-        let (status, body) = self.exchange(request).await?;
+        let Answer { status, body, .. } = self.exchange(request).await?;
         decode(status, &body)
     }
 
@@ -163,14 +185,12 @@ impl Client {
         listed(name, self.get(path, query).await?)
     }
 
-    async fn exchange(&self, request: RequestBuilder) -> Result<(u16, Vec<u8>)> {
+    async fn send_request(&self, request: RequestBuilder) -> Result<Response> {
         let request = match &self.key {
             Some(key) => request.bearer_auth(key),
             None => request,
         };
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        Ok((status, response.bytes().await?.into()))
+        Ok(request.send().await?)
     }
 }
 

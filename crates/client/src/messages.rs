@@ -7,7 +7,7 @@ use crate::{Client, Listed, Query, Result, path};
 impl Client {
     /// Writes a message.
     pub async fn create_message(&self, new: &NewMessage) -> Result<Message> {
-        self.post(&path(["messages"]), new).await
+        self.post_once(&path(["messages"]), new).await
     }
 
     /// Lists messages, the oldest first. The query may name `task_id`, `to_actor`, `type`,

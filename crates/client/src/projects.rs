@@ -11,7 +11,7 @@ use crate::{Client, Listed, Query, Result, path};
 impl Client {
     /// Creates a project.
     pub async fn create_project(&self, new: &NewProject) -> Result<Project> {
-        self.post(&path(["projects"]), new).await
+        self.post_once(&path(["projects"]), new).await
     }
 
     /// The project with this id.

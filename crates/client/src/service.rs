@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{Client, Error, Result};
+use crate::{Client, Error, Result, retry::Answer};
 
 /// The health of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -21,7 +21,7 @@ impl Client {
     /// Asks how the server is. One that is unwell says so in the same words, with status 503.
     pub async fn health(&self) -> Result<Health> {
         let request = self.request(reqwest::Method::GET, "/api/health", &[]);
-        let (status, body) = self.exchange(request).await?;
+        let Answer { status, body, .. } = self.exchange(request).await?;
         serde_json::from_slice(&body).map_err(|why| Error::UnexpectedBody { status, why })
     }
 }

@@ -18,7 +18,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Client, Listed, Query, Result, decode, path};
+use crate::{Client, Listed, Query, Result, decode, path, retry::Answer};
 
 /// A page of a task's history.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -66,7 +66,7 @@ pub struct ExplainedTask {
 impl Client {
     /// Creates a task.
     pub async fn create_task(&self, new: &NewTask) -> Result<TaskView> {
-        self.post(&path(["tasks"]), new).await
+        self.post_once(&path(["tasks"]), new).await
     }
 
     /// The task with this id.
@@ -129,7 +129,7 @@ impl Client {
     }
 
     async fn offer(&self, request: RequestBuilder) -> Result<Offer> {
-        let (status, body) = self.exchange(request).await?;
+        let Answer { status, body, .. } = self.exchange_once(request).await?;
         match serde_json::from_slice::<Nothing>(&body) {
             Ok(nothing) if status == 404 => Ok(Offer::Nothing(nothing.retry_after_seconds)),
             _ => decode(status, &body).map(|task| Offer::Task(Box::new(task))),
@@ -138,7 +138,7 @@ impl Client {
 
     /// Hands in work.
     pub async fn submit_task(&self, id: &str, body: &Submit) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "submit"]), body).await
+        self.post_once(&path(["tasks", id, "submit"]), body).await
     }
 
     /// Renews a lease.
@@ -148,37 +148,37 @@ impl Client {
 
     /// Reports that a run has failed.
     pub async fn fail_task(&self, id: &str, body: &Fail) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "fail"]), body).await
+        self.post_once(&path(["tasks", id, "fail"]), body).await
     }
 
     /// Cancels a task, or asks its holder to stop.
     pub async fn cancel_task(&self, id: &str, body: &Cancel) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "cancel"]), body).await
+        self.post_once(&path(["tasks", id, "cancel"]), body).await
     }
 
     /// Takes a failed or cancelled task up again.
     pub async fn retry_task(&self, id: &str, body: &Retry) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "retry"]), body).await
+        self.post_once(&path(["tasks", id, "retry"]), body).await
     }
 
     /// Accepts work.
     pub async fn accept_task(&self, id: &str, body: &Accept) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "accept"]), body).await
+        self.post_once(&path(["tasks", id, "accept"]), body).await
     }
 
     /// Rejects work.
     pub async fn reject_task(&self, id: &str, body: &Reject) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "reject"]), body).await
+        self.post_once(&path(["tasks", id, "reject"]), body).await
     }
 
     /// Puts a task back without a verdict.
     pub async fn requeue_task(&self, id: &str, body: &Requeue) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "requeue"]), body).await
+        self.post_once(&path(["tasks", id, "requeue"]), body).await
     }
 
     /// Moves a task past the rules.
     pub async fn force_queue_task(&self, id: &str, body: &ForceQueue) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "force-queue"]), body).await
+        self.post_once(&path(["tasks", id, "force-queue"]), body).await
     }
 
     /// Reports on a hook.
@@ -188,7 +188,7 @@ impl Client {
         hook: &str,
         body: &CompleteHook,
     ) -> Result<TaskView> {
-        self.post(&path(["tasks", id, "hooks", hook, "complete"]), body).await
+        self.post_once(&path(["tasks", id, "hooks", hook, "complete"]), body).await
     }
 
     /// Changes the fields that `patch` names; `null` clears.

@@ -77,6 +77,11 @@ impl LeaseSecret {
     pub fn hash(&self) -> String {
         hash(&self.0)
     }
+
+    /// The secret itself, for the memory of a claim that may have to be answered again.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Hides the secret from logs.

@@ -14,6 +14,7 @@ pub mod event;
 pub mod failure;
 pub mod flow;
 pub mod input;
+pub mod journal;
 mod json;
 pub mod key;
 pub mod lease;

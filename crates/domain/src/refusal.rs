@@ -71,6 +71,18 @@ pub enum Refusal {
         /// The stored version.
         found: i64,
     },
+    /// The task has none of the versions that the precondition of the request names.
+    #[error("The task has version {found}, which If-Match does not name")]
+    PreconditionFailed {
+        /// The stored version.
+        found: i64,
+    },
+    /// The idempotency key belongs to another request.
+    #[error(
+        "Idempotency-Key was used with another request: repeat a request unchanged, and give each \
+         new one a key of its own"
+    )]
+    IdempotencyMismatch,
     /// Others changed the task each time between reading and writing it.
     #[error("Failed to {} task ({})", step.verb(), race(*step))]
     Race {
@@ -100,6 +112,9 @@ pub enum Refusal {
     /// The key's scope is not the one asked for.
     #[error("{0}")]
     Forbidden(String),
+    /// Events after the cursor were deleted, or the cursor is of another journal.
+    #[error("{0}")]
+    EventsGone(&'static str),
 }
 
 fn race(step: Step) -> &'static str {
@@ -141,12 +156,15 @@ impl Refusal {
             Self::WrongState { .. } => "wrong_state",
             Self::LeaseLost { .. } => "lease_lost",
             Self::VersionConflict { .. } => "version_conflict",
+            Self::PreconditionFailed { .. } => "precondition_failed",
+            Self::IdempotencyMismatch => "idempotency_mismatch",
             Self::Race { .. } => "race",
             Self::Duplicate(_) => "already_exists",
             Self::DependencyCycle { .. } => "dependency_cycle",
             Self::ProjectInUse { .. } => "project_in_use",
             Self::NotPermitted(_) => "forbidden",
             Self::Forbidden(_) => "scope_mismatch",
+            Self::EventsGone(_) => "events_gone",
         }
     }
 

@@ -230,6 +230,12 @@ CREATE TABLE events (
 -- Serves the history of a task, which outlives it.
 CREATE UNIQUE INDEX events_by_task ON events (subject, seq) WHERE seq IS NOT NULL;
 
+-- Up to this position events may have been deleted because of their age. There is at most one row.
+CREATE TABLE journal_start (
+    id INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL ON CONFLICT FAIL
+);
+
 -- When the scheduled jobs ran last, and the gaps before that in which agents could not reach the
 -- server, as JSON. There is one row.
 CREATE TABLE availability (

@@ -1,7 +1,7 @@
 //! The settings, from the Worker's variables and secrets. They have the names of the native
 //! server's environment variables.
 
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use octopoid_api::{
     AuthMode, Origin, Settings,
     auth::{AdminKey, SHORT_ADMIN_KEY},
@@ -9,8 +9,11 @@ use octopoid_api::{
 use tracing::Level;
 
 /// The maximum number of leases that one run of the jobs takes back. Each needs two statements, a
-/// run needs five more, and the free plan allows fifty per invocation.
+/// step of the retention five, a run five more, and the free plan allows fifty per invocation.
 const RELEASES_MAX: i64 = 20;
+
+/// The number of steps of the retention that one run of the jobs takes.
+const PRUNES_MAX: u32 = 1;
 
 /// How often the cron trigger of `wrangler.toml` runs the jobs.
 const JOBS_PERIOD_MS: i64 = 60_000;
@@ -36,11 +39,18 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         body_bytes_max: BODY_BYTES_MAX,
         in_flight_bytes_max: IN_FLIGHT_BYTES_MAX,
         releases_max: Some(RELEASES_MAX),
+        prunes_max: Some(PRUNES_MAX),
         jobs_period_ms: JOBS_PERIOD_MS,
         ..Settings::default()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
-        settings.lease_grace_ms = lease_grace_ms(&grace)?;
+        settings.lease_grace_ms = duration_ms("OCTOPOID_LEASE_GRACE", &grace)?;
+    }
+    if let Some(kept) = read("OCTOPOID_RETAIN_EVENTS") {
+        settings.retain_events_ms = match duration_ms("OCTOPOID_RETAIN_EVENTS", &kept)? {
+            0 => return Err("OCTOPOID_RETAIN_EVENTS must not be zero".to_owned()),
+            kept => kept,
+        };
     }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
@@ -71,14 +81,15 @@ fn cors_origin(text: &str) -> Result<Origin, String> {
     text.parse().map_err(|error| format!("OCTOPOID_CORS_ORIGIN has \"{text}\": {error}"))
 }
 
-/// Parses `90s`, `2m` or `1h 30m`.
-fn lease_grace_ms(text: &str) -> Result<i64, String> {
-    let grace: SignedDuration =
-        text.parse().map_err(|error| format!("OCTOPOID_LEASE_GRACE: {error}"))?;
-    match i64::try_from(grace.as_millis()) {
-        Ok(grace @ 0..) => Ok(grace),
-        Ok(_) => Err("OCTOPOID_LEASE_GRACE cannot be negative".to_owned()),
-        Err(_) => Err("OCTOPOID_LEASE_GRACE is too long".to_owned()),
+/// Parses the value of a variable: `90s`, `2m`, `1h 30m` or `30d`.
+fn duration_ms(name: &str, text: &str) -> Result<i64, String> {
+    let span: Result<Span, _> = text.parse();
+    let duration = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let duration = duration.map_err(|error| format!("{name}: {error}"))?;
+    match i64::try_from(duration.as_millis()) {
+        Ok(duration @ 0..) => Ok(duration),
+        Ok(_) => Err(format!("{name} cannot be negative")),
+        Err(_) => Err(format!("{name} is too long")),
     }
 }
 
@@ -109,12 +120,14 @@ mod tests {
             ("OCTOPOID_AUTH", "open"),
             ("API_SECRET_KEY", "secret\n"),
             ("OCTOPOID_LEASE_GRACE", "1m 30s"),
+            ("OCTOPOID_RETAIN_EVENTS", "2d"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example,"),
         ])
         .unwrap();
         assert_eq!(settings.auth, AuthMode::Open);
         assert_eq!(settings.admin_key_hash, Some(auth::hash("secret")));
         assert_eq!(settings.lease_grace_ms, 90_000);
+        assert_eq!(settings.retain_events_ms, 172_800_000);
         let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
         assert_eq!(settings.cors_origins, expected);
     }
@@ -133,6 +146,8 @@ mod tests {
             ("OCTOPOID_AUTH", "Open"),
             ("OCTOPOID_LEASE_GRACE", "soon"),
             ("OCTOPOID_LEASE_GRACE", "-1s"),
+            ("OCTOPOID_RETAIN_EVENTS", "0s"),
+            ("OCTOPOID_RETAIN_EVENTS", "-1h"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use octopoid_api::{
     AuthMode, Authority, Origin, Settings,
     app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
@@ -138,6 +138,17 @@ pub(crate) struct Options {
     )]
     reap_interval: Duration,
 
+    /// How long events are kept. The history of a task is kept as long as the task.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_RETAIN_EVENTS",
+        default_value = "30d",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    retain_events: Duration,
+
     /// Allowed CORS origin, such as `https://board.example`; may be repeated. If none is given,
     /// pages of other origins may send requests only with a key.
     #[arg(
@@ -259,6 +270,8 @@ impl Options {
             shares_database: matches!(self.database, Database::Postgres(_)),
             jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
                 .context("the reap interval is too long")?,
+            retain_events_ms: i64::try_from(self.retain_events.as_millis())
+                .context("the retention of events is too long")?,
             ..Settings::default()
         };
         Ok(ServeConfig {
@@ -311,9 +324,11 @@ fn non_empty(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|text| text.trim()).filter(|text| !text.is_empty())
 }
 
-/// Parses `90s`, `2m` or `1h 30m`.
+/// Parses `90s`, `2m`, `1h 30m` or `30d`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let span: Result<Span, _> = text.parse();
+    let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let parsed = parsed.map_err(|error| error.to_string())?;
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
@@ -442,6 +457,8 @@ mod tests {
     fn durations_are_read_with_their_units() {
         assert_eq!(duration("90s").unwrap().as_secs(), 90);
         assert_eq!(duration("2m").unwrap().as_secs(), 120);
+        assert_eq!(duration("30d").unwrap().as_secs(), 2_592_000);
+        assert!(duration("1mo").is_err(), "months differ in length");
         assert_eq!(duration("0s").unwrap().as_secs(), 0);
         assert!(duration("-1s").is_err());
         assert!(duration("soon").is_err());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use octopoid_api::{App, AuthMode, Host, auth::SHORT_ADMIN_KEY};
+use octopoid_api::{App, AuthMode, Host, Settings, auth::SHORT_ADMIN_KEY};
 use octopoid_store_postgres::{Location as Server, Relay};
 use tokio::{
     net::TcpListener,
@@ -30,13 +30,15 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if from != to {
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
-    let connections = listen::connections_max(listen::LIMITS.connections);
+    let (connections, streams) =
+        listen::connections_max(listen::LIMITS.connections, plan.settings.streams_max);
     let limits = listen::Limits { connections, ..listen::LIMITS };
     let listener = TcpListener::bind(plan.listen)
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
-    let app = App::new(store, Arc::new(System), plan.settings);
+    let settings = Settings { streams_max: streams, ..plan.settings };
+    let app = App::new(store, Arc::new(System), settings);
 
     if let Database::Postgres(server) = &plan.database {
         relay(server, &app)?;

@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use octopoid_store::Hints;
+use octopoid_store::{Hint, Hints};
 use tokio_postgres::{AsyncMessage, Client, Error};
 
 use crate::{Location, OpenError, failure::described, tls};
@@ -86,13 +86,17 @@ impl Relay {
     fn heard(&self, payload: &str) {
         match payload.split_once(' ') {
             Some((origin, scope)) if origin != self.origin => self.hints.tell_here(scope),
+            None if payload != self.origin => self.hints.tell_events_here(),
             _ => {}
         }
     }
 
-    async fn tell(&self, client: &Client, scopes: &BTreeSet<String>) -> Result<(), Error> {
-        for scope in scopes {
-            let payload = format!("{} {scope}", self.origin);
+    async fn tell(&self, client: &Client, hints: &BTreeSet<Hint>) -> Result<(), Error> {
+        for hint in hints {
+            let payload = match hint {
+                Hint::Work(scope) => format!("{} {scope}", self.origin),
+                Hint::Events => self.origin.clone(),
+            };
             client.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &payload]).await?;
         }
         #[expect(clippy::disallowed_methods, reason = "collects hints to send them together")]

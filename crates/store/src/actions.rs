@@ -14,6 +14,7 @@ use crate::{
     dependencies,
     engine::bind,
     first,
+    idempotency::unless_done,
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place},
     patch::Update,
@@ -51,9 +52,10 @@ const IS_OPEN: &str = "status NOT IN ('completed', 'failed', 'expired')";
 const INSERT: &str = concatcp!(
     "INSERT INTO actions (write_id, expires_at_ms, ",
     Action::NAMES,
-    ") VALUES (?1, ?2, ",
-    parameters(3, Action::COUNT),
-    ")"
+    ") SELECT ?1, ?2, ",
+    parameters(6, Action::COUNT),
+    " WHERE 1 = 1",
+    unless_done!("?3", "?4", "?5")
 );
 
 /// A caller confined to a scope does not see the actions of others.
@@ -77,7 +79,9 @@ const NEWEST_FIRST: Order = Order {
 const EXECUTE: &str = concatcp!(
     "UPDATE actions SET status = 'execute_requested', executed_at = ?3, write_id = ?4 \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) AND status = 'proposed' \
-     AND (expires_at_ms IS NULL OR expires_at_ms > ?3) RETURNING ",
+     AND (expires_at_ms IS NULL OR expires_at_ms > ?3)",
+    unless_done!("?5", "?6", "?7"),
+    " RETURNING ",
     Action::NAMES
 );
 
@@ -136,12 +140,20 @@ impl Store {
     /// Adds a proposed action and returns it with its id.
     pub async fn create_action(&self, new: Action, stamp: Stamp) -> Result<Action> {
         let new = Action { id: stamp.text_id("act"), ..new };
-        let mut write = Write::new(stamp);
-        write.run(binding::<Action>(bind!(INSERT, stamp.write_id, new.expiry()), &new));
+        let mut write = self.begin(stamp);
+        let insert = write.bind_once(bind!(INSERT, stamp.write_id, new.expiry()));
+        write.run(binding::<Action>(insert, &new));
         let event = NewEvent::new(Kind::Created, Some(new.proposed_by.clone()));
         write.record(Subject::Action(&new.id), &event);
+        write.remember(Subject::Action(&new.id));
         self.commit(write).await?;
         Ok(new)
+    }
+
+    /// The action with this id. `within` confines the caller to a scope.
+    pub async fn get_action(&self, id: &str, within: Option<&str>) -> Result<Action> {
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
+        first(rows, record::read)?.ok_or_else(not_found)
     }
 
     /// Lists the actions that have not expired, the newest first.
@@ -161,9 +173,11 @@ impl Store {
         within: Option<&str>,
         stamp: Stamp,
     ) -> Result<Action> {
-        let mut write = Write::new(stamp);
-        let executed = write.run(bind!(EXECUTE, id, within, stamp.now, stamp.write_id));
+        let mut write = self.begin(stamp);
+        let execute = bind!(EXECUTE, id, within, stamp.now, stamp.write_id);
+        let executed = write.run(write.bind_once(execute));
         write.record(Subject::Action(id), &NewEvent::new(Kind::ExecuteRequested, None));
+        write.remember(Subject::Action(id));
         self.change_action(id, within, write, executed, Action::why_not_executed).await
     }
 
@@ -210,8 +224,9 @@ impl Store {
         let mut update = Update::of("actions", stamp);
         update.set_to("status", "?#", outcome.status().as_str());
         update.set("result", body.result.clone());
+        // What has ended stays ended, so this condition also holds back the same request again.
         let condition = format!(" AND {IS_OPEN}");
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         let question = match outcome {
             Outcome::Completed => self.question(id, within).await?,
             Outcome::Failed => None,
@@ -222,6 +237,7 @@ impl Store {
             Outcome::Failed => Kind::Failed,
         };
         write.record(Subject::Action(id), &NewEvent::new(kind, None));
+        write.remember(Subject::Action(id));
         if let Some(question) = question {
             let by = body.by.0.as_deref().unwrap_or(ANSWERED_BY_DEFAULT);
             answer(&mut write, &question, by);

@@ -19,7 +19,9 @@ use crate::{
     cycles::closes_cycle,
     dependencies,
     engine::{Row, Statement, bind},
-    first, journal,
+    first,
+    idempotency::unless_done,
+    journal::{self, Subject},
     locks::Lock,
     messages, pauses,
     record::{self, Columns as _, Record as _, binding, parameters},
@@ -33,7 +35,7 @@ use crate::{
 const TRIES: usize = 32;
 
 /// The first parameter of [`MOVE`] that is a column's.
-const FIRST: usize = 11;
+const FIRST: usize = 14;
 
 /// Writes what the state machine may change, and touches no index but its own. A lease that was
 /// renewed since it was read (`?10`) is not taken away: renewals leave the version alone. A task that another
@@ -50,6 +52,7 @@ macro_rules! moving {
              AND (?5 = 1 OR is_awaited = 0) \
              AND (?6 IS NULL OR EXISTS (SELECT 1 FROM projects WHERE projects.id = ?6 \
              AND (projects.scope IS NULL OR projects.scope = tasks.scope)))",
+            unless_done!("?11", "?12", "?13"),
             $condition,
             " RETURNING id"
         )
@@ -186,9 +189,13 @@ impl Store {
         request.check()?;
         for _ in 0..TRIES {
             let (was, runs) = self.find_to_change(id, within, request).await?;
+            self.check_precondition(&was.task)?;
             let change = match decide(&was.situation(request, &runs, stamp), request)? {
                 Decision::Change(change) => *change,
-                Decision::AsItIs => return Ok(was.task),
+                Decision::AsItIs => match self.leave_as_it_is(was.task, stamp).await? {
+                    Some(task) => return Ok(task),
+                    None => continue,
+                },
             };
             if let Some(project) = joins(&was.task, &change.task) {
                 self.check_project(project, &was.task.scope, within).await?;
@@ -230,7 +237,7 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Option<Task>> {
         let blocks = change.task.blocked_by != was.task.blocked_by;
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         write.hold_all(joins(&was.task, &change.task).map(Lock::joining));
         if blocks {
             write.hold_all(dependencies::locks(&change.task));
@@ -241,6 +248,7 @@ impl Store {
             write.hold(Lock::task(&was.task.id));
         }
         let moved = add_change(&mut write, was, &change);
+        write.remember(Subject::Task(&was.task.id));
         let found = blocks.then(|| write.run(bind!(FIND, &was.task.id, None::<&str>)));
         let mut answers = self.commit(write).await?;
         if answers.is_empty(moved) {
@@ -275,7 +283,7 @@ pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) 
     let CurrentTask { task: was, is_awaited, .. } = was;
     let (is, stamp) = (&change.task, write.stamp);
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
-    let moved = write.run(moving(was, change, *is_awaited, finishes, stamp));
+    let moved = write.run(moving(write, was, change, *is_awaited, finishes));
     if change.is_edit {
         let edit = bind!(EDIT, &is.id, stamp.write_id, &is.branch);
         write.run(binding::<Details>(edit, is));
@@ -327,11 +335,11 @@ fn count(events: &[NewEvent]) -> i64 {
 }
 
 fn moving(
+    write: &Write,
     was: &Task,
     change: &Change,
     is_awaited: bool,
     finishes: bool,
-    stamp: Stamp,
 ) -> Statement {
     let is = &change.task;
     // Whether the batch looks for dependents, or need not.
@@ -341,7 +349,7 @@ fn moving(
         if waits { MOVE_WAITING } else { MOVE },
         &is.id,
         was.version,
-        stamp.write_id,
+        write.stamp.write_id,
         count(&change.events),
         looks,
         joins(was, is),
@@ -350,5 +358,5 @@ fn moving(
         is_awaited,
         was.claim.expires_at,
     );
-    binding::<State>(statement, is)
+    binding::<State>(write.bind_once(statement), is)
 }

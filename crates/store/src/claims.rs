@@ -16,6 +16,7 @@ use crate::{
     claimable::is_paused,
     engine::{Statement, bind},
     first,
+    idempotency::unless_done,
     journal::into_events,
     lists::json_unless_empty,
     record::{self, Columns as _},
@@ -149,8 +150,9 @@ const TAKE_HEAD: &str = concatcp!(
     take!("1", "1"),
     "WHERE seq = (SELECT MIN((SELECT claim_rank * 17592186044416 + seq FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting) \
-     RETURNING ",
+     ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
+    unless_done!("?13", "?14", "?15"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -171,7 +173,9 @@ const TAKE_FREE: &str = concatcp!(
      next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
     ", taken AS (",
     take!("1", "1"),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?13", "?14", "?15"),
+    " RETURNING tasks.*), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
@@ -189,7 +193,9 @@ const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 const TAKE_REVIEW: &str = concatcp!(
     candidates!(),
     take_review!(),
-    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates) RETURNING ",
+    "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
+    unless_done!("?13", "?14", "?15"),
+    " RETURNING ",
     Task::NAMES
 );
 
@@ -202,7 +208,8 @@ const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concatcp!(
      version + 1, queue FROM tasks \
      WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
      WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
-     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)"
+     THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)",
+    unless_done!("?8", "?9", "?10")
 ));
 
 /// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
@@ -224,7 +231,9 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
      next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
     take_review!(),
-    "FROM next WHERE tasks.seq = next.seq RETURNING tasks.*, next.was_lane, next.former), \
+    "FROM next WHERE tasks.seq = next.seq",
+    unless_done!("?13", "?14", "?15"),
+    " RETURNING tasks.*, next.was_lane, next.former), \
      recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
@@ -317,7 +326,7 @@ impl Store {
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
-            let mut write = Write::new(stamp);
+            let mut write = self.begin(stamp);
             let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
             if let Some(task) = first(self.commit(write).await?.take(claimed), record::read)? {
                 let before = self.before(&task).await?;
@@ -390,7 +399,8 @@ fn add_claim(
     };
     let hash = secret.hash();
     if is_review {
-        write.run(asking(RELEASE_REVIEW, (scope, source), request, stamp));
+        let release = asking(RELEASE_REVIEW, (scope, source), request, stamp);
+        write.run(write.bind_once(release));
     }
     let mut claim = asking(sql, (scope, source), request, stamp);
     claim.parameters.extend([
@@ -400,12 +410,13 @@ fn add_claim(
         (&hash).into(),
         stamp.write_id.into(),
     ]);
-    let claimed = write.run(claim);
+    let claimed = write.run(write.bind_once(claim));
     write.run(bind!(RECORD, expires, stamp.write_id, event, stamp.now));
     if is_review {
         write.run(bind!(LAPSE, expires, stamp.write_id, stamp.now));
     }
     write.run(bind!(BEGIN, expires, stamp.write_id, kind.as_str(), source, &hash));
+    write.remember_claim(expires, secret);
     claimed
 }
 

@@ -3,7 +3,7 @@
 use const_format::concatcp;
 use octopoid_domain::{
     Task,
-    draft::{Draft, DraftPatch, PROMOTED, Promoted, Promotion, not_found},
+    draft::{Draft, DraftPatch, PROMOTED, Promoted, Promotion, not_found, parse_id},
     event::{Kind, NewEvent},
     project::Project,
 };
@@ -13,6 +13,7 @@ use crate::{
     columns::Column,
     engine::{Statement, bind},
     first,
+    idempotency::{Memory, into_memory, unless_done},
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, json},
     locks::Lock,
@@ -51,13 +52,16 @@ pub(crate) const TABLE: Layout =
 const INSERT: &str = concatcp!(
     "INSERT INTO drafts (write_id, ",
     Contents::NAMES,
-    ") VALUES (?1, ",
-    parameters(2, Contents::COUNT),
-    ") RETURNING id"
+    ") SELECT ?1, ",
+    parameters(7, Contents::COUNT),
+    " WHERE 1 = 1",
+    unless_done!("?2", "?3", "?4"),
+    " RETURNING id"
 );
 
 /// The number of a new draft is known when it has been inserted. PostgreSQL records the event in the
-/// same statement; with a single writer, the next statement finds the draft by the highest number.
+/// same statement, and what the request has done (`?5`, `?6`); with a single writer, the next
+/// statements find the draft by the highest number.
 const CREATE: Sql = Sql::Differs {
     sqlite: INSERT,
     postgres: concatcp!(
@@ -65,8 +69,11 @@ const CREATE: Sql = Sql::Differs {
         INSERT,
         ", scope, author, created_at), \
          recorded AS (INSERT INTO events (scope, kind, subject, event, actor, at) \
-         SELECT scope, 'draft', CAST(id AS TEXT), 'created', author, created_at FROM created) \
-         SELECT id FROM created"
+         SELECT scope, 'draft', CAST(id AS TEXT), 'created', author, created_at FROM created), \
+         remembered AS (",
+        into_memory!(),
+        "SELECT ?2, ?3, ?4, ?5, ?6, created_at, ?1, CAST(id AS TEXT), NULL, NULL FROM created \
+         WHERE ?4 IS NOT NULL) SELECT id FROM created"
     ),
 };
 
@@ -151,10 +158,15 @@ impl Filter {
 impl Store {
     /// Creates a draft and returns it with its number.
     pub async fn create_draft(&self, new: Draft, stamp: Stamp) -> Result<Draft> {
-        let mut write = Write::new(stamp);
-        let inserted = write.run(binding::<Contents>(bind!(CREATE, stamp.write_id), &new));
+        let mut write = self.begin(stamp);
+        let mut insert = write.bind_once(bind!(CREATE, stamp.write_id));
+        let once = write.once.as_ref();
+        insert.parameters.push(once.map(|once| &*once.body_hash).into());
+        insert.parameters.push(once.map(|once| i64::from(once.status)).into());
+        let inserted = write.run(binding::<Contents>(insert, &new));
         let event = NewEvent::new(Kind::Created, Some(new.author.clone()));
         write.record(Subject::NewDraft, &event);
+        write.remember(Subject::NewDraft);
         let id = number(self.commit(write).await?.take(inserted))?;
         Ok(Draft { id, ..new })
     }
@@ -229,6 +241,25 @@ impl Store {
         }
     }
 
+    /// A draft that a request has created, as it is now.
+    pub async fn draft_created_before(
+        &self,
+        memory: &Memory,
+        within: Option<&str>,
+    ) -> Result<Draft> {
+        self.get_draft(parse_id(&memory.subject)?, within).await
+    }
+
+    /// A draft that was promoted, with what was made of it, as far as that is still there.
+    pub async fn promoted_before(&self, memory: &Memory, within: Option<&str>) -> Result<Promoted> {
+        let draft = self.draft_created_before(memory, within).await?;
+        let (task, project) = (&draft.linked_task_id, &draft.linked_project_id);
+        let batch = [bind!(tasks::FIND, task, within), bind!(projects::FIND, project, within)];
+        let [task, project] = self.read_by_key(batch).await?;
+        let (task, project) = (first(task, record::read)?, first(project, record::read)?);
+        promoted(Some(draft), task, project)
+    }
+
     async fn promote_to_task(
         &self,
         id: i64,
@@ -237,10 +268,11 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Promoted> {
         self.check_new(&new).await?;
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         write.hold(Lock::draft(id));
         let created = tasks::create(&mut write, &new, within, Some(id));
         let linked = link(&mut write, LINK_TASK, id, &new.id);
+        write.remember(Subject::Draft(id));
         let found = write.run(bind!(tasks::FIND, &new.id, None::<&str>));
         let mut answers = self.commit(write).await?;
         if answers.is_empty(created) {
@@ -252,10 +284,11 @@ impl Store {
     }
 
     async fn promote_to_project(&self, id: i64, new: Project, stamp: Stamp) -> Result<Promoted> {
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         write.hold(Lock::draft(id));
         let created = projects::create(&mut write, &new, Some(id));
         let linked = link(&mut write, LINK_PROJECT, id, &new.id);
+        write.remember(Subject::Draft(id));
         let mut answers = self.commit(write).await?;
         if answers.is_empty(created) {
             self.get_draft(id, None).await?.check_promotable()?;

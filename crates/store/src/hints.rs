@@ -12,24 +12,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use octopoid_domain::task::ClaimRequest;
 use tokio::sync::{Notify, oneshot};
 
-use crate::Store;
+use crate::{
+    Store,
+    outgoing::{Hint, Outgoing},
+};
 
 /// The waiting claims of each scope, and the hints that were not sent to other servers yet.
 #[derive(Debug, Default)]
 pub struct Hints {
     waiting: Mutex<Waiting>,
-    is_relayed: AtomicBool,
-    untold: Mutex<BTreeSet<String>>,
-    has_untold: Notify,
+    outgoing: Outgoing,
+    journal: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -110,22 +109,37 @@ impl Hints {
     /// Sends a hint that there may be new work in a scope, here and to other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
-        if self.is_relayed.load(Ordering::Relaxed) && locked(&self.untold).insert(scope.to_owned())
-        {
-            self.has_untold.notify_one();
-        }
+        self.outgoing.add(|| Hint::Work(scope.to_owned()));
     }
 
-    /// Wakes the waiting claims of this process.
+    /// Sends a hint that the journal may have new events, here and to other servers.
+    pub(crate) fn tell_events(&self) {
+        self.tell_events_here();
+        self.outgoing.add(|| Hint::Events);
+    }
+
+    /// Wakes the one who follows the journal in this process.
+    pub fn tell_events_here(&self) {
+        self.journal.notify_one();
+    }
+
+    /// Waits until the journal may have new events. A hint that nobody has waited for is kept.
+    pub async fn has_events(&self) {
+        self.journal.notified().await;
+    }
+
+    /// Wakes the waiting claims of this process, and the one who follows the journal.
     pub fn tell_here(&self, scope: &str) {
+        self.tell_events_here();
         let mut waiting = locked(&self.waiting);
         for group in waiting.groups.get_mut(scope).into_iter().flat_map(HashMap::values_mut) {
             group.tell(Reason::Change);
         }
     }
 
-    /// Wakes all waiting claims of this process.
+    /// Wakes all waiting claims of this process, and the one who follows the journal.
     pub fn tell_all_here(&self) {
+        self.tell_events_here();
         for group in locked(&self.waiting).groups.values_mut().flat_map(HashMap::values_mut) {
             group.tell(Reason::Change);
         }
@@ -140,17 +154,10 @@ impl Hints {
         }
     }
 
-    /// Waits for scopes to announce to other servers, and takes them. From the first call on they are
+    /// Waits for hints to send to other servers, and takes them. From the first call on they are
     /// collected, each once.
-    pub async fn outgoing(&self) -> BTreeSet<String> {
-        self.is_relayed.store(true, Ordering::Relaxed);
-        loop {
-            let untold = mem::take(&mut *locked(&self.untold));
-            if !untold.is_empty() {
-                return untold;
-            }
-            self.has_untold.notified().await;
-        }
+    pub async fn outgoing(&self) -> BTreeSet<Hint> {
+        self.outgoing.take().await
     }
 }
 
@@ -309,7 +316,7 @@ mod tests {
 
     use futures_util::FutureExt;
 
-    use super::{Hints, Watch};
+    use super::{Hint, Hints, Watch};
 
     /// Waiters that look when they have a hint, and how often they did.
     struct Waiters<'a> {
@@ -480,17 +487,18 @@ mod tests {
     }
 
     #[test]
-    fn other_servers_hear_of_a_scope_once() {
+    fn other_servers_hear_what_is_told_here_and_not_what_they_told() {
         let hints = Arc::<Hints>::default();
-        hints.tell("a");
-        assert!(hints.untold.lock().unwrap().is_empty(), "nobody relays them");
         assert!(hints.outgoing().now_or_never().is_none());
-        for scope in ["b", "a", "b"] {
-            hints.tell(scope);
-        }
+        hints.tell("a");
+        assert!(hints.has_events().now_or_never().is_some());
         let told = hints.outgoing().now_or_never().unwrap();
-        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(Vec::from_iter(told), [Hint::Work("a".to_owned())]);
         hints.tell_here("a");
+        hints.tell_all_here();
+        hints.tell_events_here();
         assert!(hints.outgoing().now_or_never().is_none(), "what came from others stays here");
+        assert!(hints.has_events().now_or_never().is_some());
+        assert!(hints.has_events().now_or_never().is_none(), "one hint for all of them");
     }
 }

@@ -36,6 +36,10 @@ pub(crate) const TABLE: Layout = Layout::internal(
     ],
 );
 
+/// Up to where events may have been deleted because of their age.
+pub(crate) const START_TABLE: Layout =
+    Layout::internal("journal_start", &["id"], &[Column::int("id"), Column::int("position")]);
+
 /// What an event is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject<'a> {

@@ -18,10 +18,12 @@ mod cycles;
 mod dependencies;
 pub mod drafts;
 pub mod engine;
+mod events;
 mod flows;
 mod gate;
 mod health;
 mod hints;
+mod idempotency;
 mod journal;
 mod keys;
 pub mod lapses;
@@ -31,6 +33,7 @@ mod locks;
 pub mod messages;
 mod migrate;
 pub mod orchestrators;
+mod outgoing;
 mod patch;
 mod pauses;
 mod poll;
@@ -59,8 +62,11 @@ use health::Watched;
 pub use barriers::Barrier;
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
+pub use events::Events;
 pub use hints::{Hints, Watch};
+pub use idempotency::{KEPT_MS, Memory, Once, Terms};
 pub use leases::Renewed;
+pub use outgoing::Hint;
 pub use runs::Before;
 pub use sql::Sql;
 pub use stamp::Stamp;
@@ -71,6 +77,9 @@ pub enum StoreError {
     /// The caller's business.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The request was carried out before. This is what it did then.
+    #[error("the request was carried out before")]
+    Remembered(Box<Memory>),
     /// The machine's.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -129,13 +138,15 @@ pub struct Store {
     engine: Arc<Watched>,
     gate: Arc<Gate>,
     hints: Arc<Hints>,
+    terms: Arc<Terms>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
         let gate = Arc::new(Gate::new(engine.readers()));
-        Self { engine: Arc::new(Watched::new(engine)), gate, hints: Arc::default() }
+        let engine = Arc::new(Watched::new(engine));
+        Self { engine, gate, hints: Arc::default(), terms: Arc::default() }
     }
 
     /// The waiting claims and their hints.

@@ -8,6 +8,7 @@
 use crate::{
     Result, Store,
     engine::{Rows, Statement, bind},
+    idempotency::Once,
     sql::Sql,
 };
 
@@ -55,6 +56,16 @@ impl Lock {
     /// Which keys a scope has.
     pub(crate) fn keys(scope: &str) -> Self {
         Self::of("keys", scope)
+    }
+
+    /// The positions of events.
+    pub(crate) fn journal() -> Self {
+        Self::of("journal", "")
+    }
+
+    /// Whether a request with an idempotency key was carried out.
+    pub(crate) fn request(once: &Once) -> Self {
+        Self::of("idempotency", &format!("{} {} {}", once.scope, once.route, once.key))
     }
 
     /// The version of the schema.

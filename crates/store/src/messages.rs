@@ -13,6 +13,8 @@ use crate::{
     Result, Stamp, Store,
     columns::Column,
     engine::{Rows, bind},
+    first,
+    idempotency::unless_done,
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Start},
     record::{self, Columns as _, Layout, binding, parameters, record},
@@ -39,9 +41,11 @@ const INSERT: &str = concatcp!(
     "INSERT INTO messages (write_id, ",
     Message::NAMES,
     ") SELECT ?1, ",
-    parameters(5, Message::COUNT),
-    " WHERE ?2 IS NULL OR EXISTS \
-     (SELECT 1 FROM messages WHERE id = ?2 AND scope = ?3 AND task_id = ?4) RETURNING id"
+    parameters(8, Message::COUNT),
+    " WHERE (?2 IS NULL OR EXISTS \
+     (SELECT 1 FROM messages WHERE id = ?2 AND scope = ?3 AND task_id = ?4))",
+    unless_done!("?5", "?6", "?7"),
+    " RETURNING id"
 );
 
 /// A message about the task that a write has changed, to no reader in particular.
@@ -49,6 +53,13 @@ const NOTIFY: &str = "INSERT INTO messages \
      (id, task_id, from_actor, to_actor, type, content, created_at, scope, write_id) \
      SELECT ?3, id, ?4, NULL, ?5, ?6, ?7, scope, write_id FROM tasks \
      WHERE id = ?1 AND write_id = ?2";
+
+/// A caller confined to a scope does not see the messages of others.
+const FIND: &str = concatcp!(
+    "SELECT ",
+    Message::NAMES,
+    " FROM messages WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
+);
 
 /// Why nothing was inserted: whether the parent is there. Messages never change.
 const FIND_PARENT: &str = "SELECT task_id FROM messages WHERE id = ?1 AND scope = ?2";
@@ -129,17 +140,26 @@ impl Store {
     pub async fn create_message(&self, new: Message, stamp: Stamp) -> Result<Message> {
         let new = Message { id: stamp.text_id("msg"), ..new };
         let parent = &new.parent_message_id;
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         let insert = bind!(INSERT, stamp.write_id, parent, &new.scope, &new.task_id);
+        let insert = write.bind_once(insert);
         let inserted = write.run(binding::<Message>(insert, &new));
         let event = NewEvent::new(Kind::Created, Some(new.from_actor.clone()));
         write.record(Subject::Message(&new.id), &event);
+        write.remember(Subject::Message(&new.id));
         let parent = write.run(bind!(FIND_PARENT, parent, &new.scope));
         let mut answers = self.commit(write).await?;
         if answers.is_empty(inserted) {
             return Err(why_not_created(&new, &answers.take(parent)).into());
         }
         Ok(new)
+    }
+
+    /// The message with this id. `within` confines the caller to a scope.
+    pub async fn get_message(&self, id: &str, within: Option<&str>) -> Result<Message> {
+        let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
+        let found = first(rows, record::read)?;
+        Ok(found.ok_or_else(|| Refusal::NotFound("Message not found".to_owned()))?)
     }
 
     /// Lists messages in the order they were written.

@@ -14,6 +14,7 @@ use crate::{
     columns::Column,
     engine::{Statement, bind},
     first,
+    idempotency::unless_done,
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Tasks},
     locks::Lock,
@@ -52,13 +53,15 @@ const INSERT: &str = concatcp!(
     "INSERT INTO projects (write_id, ",
     Project::NAMES,
     ") SELECT ?1, ",
-    parameters(3, Project::COUNT),
-    " WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM drafts WHERE id = ?2 AND linked_task_id IS NULL \
-     AND linked_project_id IS NULL) ON CONFLICT DO NOTHING RETURNING id"
+    parameters(6, Project::COUNT),
+    " WHERE (?2 IS NULL OR EXISTS (SELECT 1 FROM drafts WHERE id = ?2 AND linked_task_id IS NULL \
+     AND linked_project_id IS NULL))",
+    unless_done!("?3", "?4", "?5"),
+    " ON CONFLICT DO NOTHING RETURNING id"
 );
 
 /// A caller confined to a scope does not see the projects of others.
-const FIND: &str = concatcp!(
+pub(crate) const FIND: &str = concatcp!(
     "SELECT ",
     Project::NAMES,
     " FROM projects WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)"
@@ -101,7 +104,7 @@ pub struct Filter {
 /// Adds the creation of a project to a write; the answer is empty if the id is taken. With a draft,
 /// the project is created only if that draft has not been promoted.
 pub(crate) fn create(write: &mut Write, new: &Project, draft: Option<i64>) -> Answer {
-    let insert = bind!(INSERT, write.stamp.write_id, draft);
+    let insert = write.bind_once(bind!(INSERT, write.stamp.write_id, draft));
     let inserted = write.run(binding::<Project>(insert, new));
     let event = NewEvent::new(Kind::Created, new.created_by.clone());
     write.record(Subject::Project(&new.id), &event);
@@ -120,8 +123,9 @@ fn not_found(id: &str) -> StoreError {
 impl Store {
     /// Creates a project and returns it as it was stored.
     pub async fn create_project(&self, new: Project, stamp: Stamp) -> Result<Project> {
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         let inserted = create(&mut write, &new, None);
+        write.remember(Subject::Project(&new.id));
         if self.commit(write).await?.is_empty(inserted) {
             return Err(taken(&new.id).into());
         }

@@ -7,6 +7,7 @@ use octopoid_domain::{
     flow::{Rules, check_queue},
     limits::{lane, too_many_lanes},
     queue,
+    step::Step,
     task::blockers,
     text::{listed, shown},
 };
@@ -19,6 +20,7 @@ use crate::{
     dependencies,
     engine::{Row, Statement, bind},
     first,
+    idempotency::unless_done,
     journal::{self, Subject},
     lists::json,
     locks::Lock,
@@ -120,8 +122,11 @@ const FIND_FLOW: &str =
 /// of no scope is for callers whom no key confines (`?6`).
 const PROJECT: &str = "FROM projects WHERE id = ?3 AND (scope = ?2 OR scope IS NULL AND ?6 = 1)";
 
+/// How often a deletion of one version is tried when others keep changing the task in between.
+const TRIES: usize = 32;
+
 /// The first parameter of [`INSERT`] that is a column's.
-const FIRST: usize = 9;
+const FIRST: usize = 12;
 
 /// A project lends its branch. Events, versions and runs go on where those of an earlier task of
 /// this id ended.
@@ -152,6 +157,7 @@ macro_rules! insert {
             " WHERE (?3 IS NULL OR EXISTS (SELECT 1 ",
             PROJECT,
             "))",
+            unless_done!("?9", "?10", "?11"),
             $condition,
             " ON CONFLICT DO NOTHING RETURNING branch, version, run, attempt"
         )
@@ -209,7 +215,7 @@ const CROWDED: &str = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM tasks \
 /// Marks a task before its deletion, so that later statements of the batch can check the mark.
 const MARK: &str = concatcp!(
     "UPDATE tasks SET write_id = ?3, events = events + 1 \
-     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING ",
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) AND (?4 IS NULL OR version = ?4) RETURNING ",
     Task::NAMES
 );
 
@@ -238,8 +244,9 @@ impl Store {
     /// Creates a task and returns it as it was stored. `within` confines the caller to a scope.
     pub async fn create_task(&self, new: Task, within: Option<&str>, stamp: Stamp) -> Result<Task> {
         self.check_new(&new).await?;
-        let mut write = Write::new(stamp);
+        let mut write = self.begin(stamp);
         let created = create(&mut write, &new, within, None);
+        write.remember(Subject::Task(&new.id));
         // Only what the statements may decide otherwise has to be read back.
         let found = new.blocked_by.is_some().then(|| write.run(bind!(FIND, &new.id, None::<&str>)));
         let mut answers = self.commit(write).await?;
@@ -311,9 +318,32 @@ impl Store {
     /// Deletes a task and returns it as it was. Its history and its messages stay; what waited for
     /// it waits no longer, because a deleted task can never finish.
     pub async fn delete_task(&self, id: &str, within: Option<&str>, stamp: Stamp) -> Result<Task> {
+        if self.terms.versions.is_none() {
+            let deleted = self.delete_version(id, within, None, stamp).await?;
+            return deleted.ok_or_else(|| not_found(id));
+        }
+        for _ in 0..TRIES {
+            let found = self.get_task(id, within).await?;
+            self.check_precondition(&found)?;
+            let deleted = self.delete_version(id, within, Some(found.version), stamp).await?;
+            if let Some(deleted) = deleted {
+                return Ok(deleted);
+            }
+        }
+        Err(Refusal::Race { step: Step::Update }.into())
+    }
+
+    /// Deletes a task of this version, or of any. Returns `None` if there is none.
+    async fn delete_version(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        version: Option<i64>,
+        stamp: Stamp,
+    ) -> Result<Option<Task>> {
         let mut write = Write::new(stamp);
         write.hold(Lock::task(id));
-        let marked = write.run(bind!(MARK, id, within, stamp.write_id));
+        let marked = write.run(bind!(MARK, id, within, stamp.write_id, version));
         write.run(journal::task_deleted(id, stamp));
         write.run_all(queue::FINISHED.map(|queue| counts::subtract(id, queue, stamp)));
         write.run_all(dependencies::release_dependents(id, stamp));
@@ -321,8 +351,9 @@ impl Store {
         write.run_all(runs::forget(id, stamp));
         write.run(bind!(DELETE, id, stamp.write_id));
         let deleted = first(self.commit(write).await?.take(marked), record::read::<Task>)?;
-        let deleted = deleted.ok_or_else(|| not_found(id))?;
-        self.hints.tell(&deleted.scope);
+        if let Some(deleted) = &deleted {
+            self.hints.tell(&deleted.scope);
+        }
         Ok(deleted)
     }
 }
@@ -341,7 +372,7 @@ pub(crate) fn create(
     write.hold_all(dependencies::locks(new));
     write.hold_all(new.project_id.as_deref().map(Lock::joining));
     let stamp = write.stamp;
-    let created = write.run(inserting(new, within, draft, stamp));
+    let created = write.run(inserting(write, new, within, draft));
     write.record(Subject::Task(&new.id), &creation(new, draft));
     if let Some(list) = &new.blocked_by {
         write.run_all(dependencies::wait_for(&new.id, &blockers(list), stamp));
@@ -367,7 +398,7 @@ fn creation(new: &Task, draft: Option<i64>) -> NewEvent {
     }
 }
 
-fn inserting(new: &Task, within: Option<&str>, draft: Option<i64>, stamp: Stamp) -> Statement {
+fn inserting(write: &Write, new: &Task, within: Option<&str>, draft: Option<i64>) -> Statement {
     let sql = match (draft, &new.blocked_by) {
         (Some(_), _) => INSERT_FROM_DRAFT,
         (None, Some(_)) => INSERT_WAITING,
@@ -379,11 +410,12 @@ fn inserting(new: &Task, within: Option<&str>, draft: Option<i64>, stamp: Stamp)
         &new.scope,
         &new.project_id,
         &new.branch,
-        stamp.write_id,
+        write.stamp.write_id,
         within.is_none(),
         dependencies::listed(new.blocked_by.as_deref()),
         draft,
     );
+    let insert = write.bind_once(insert);
     binding::<Details>(binding::<State>(binding::<Fixed>(insert, new), new), new)
 }
 

@@ -9,6 +9,7 @@ use octopoid_domain::event::NewEvent;
 use crate::{
     Result, Stamp, Store,
     engine::{Rows, Statement},
+    idempotency::Once,
     journal::{self, Subject},
     locks::Lock,
 };
@@ -16,10 +17,14 @@ use crate::{
 /// A write before it is committed.
 pub(crate) struct Write {
     pub(crate) stamp: Stamp,
+    /// The request, if it is carried out once.
+    pub(crate) once: Option<Once>,
     locks: Vec<Lock>,
     statements: Vec<Statement>,
     /// The scopes where there may be work after it, if a statement has changed something.
     wakes: Vec<(Answer, String)>,
+    /// Whether it records events, as far as it is known before it runs.
+    records: bool,
 }
 
 /// The place of a statement's answer among those of a write.
@@ -32,7 +37,14 @@ pub(crate) struct Answers(Vec<Rows>);
 impl Write {
     /// A write that does nothing yet.
     pub(crate) fn new(stamp: Stamp) -> Self {
-        Self { stamp, locks: Vec::new(), statements: Vec::new(), wakes: Vec::new() }
+        Self::once(stamp, None)
+    }
+
+    /// A write that does nothing yet, for a request that is carried out once.
+    pub(crate) fn once(stamp: Stamp, once: Option<Once>) -> Self {
+        let locks = once.iter().map(Lock::request).collect();
+        let (statements, wakes) = (Vec::new(), Vec::new());
+        Self { stamp, once, locks, statements, wakes, records: false }
     }
 
     /// Holds a name until the write has ended.
@@ -58,6 +70,7 @@ impl Write {
 
     /// Records an event of a subject, if this write has changed it by now.
     pub(crate) fn record(&mut self, subject: Subject<'_>, event: &NewEvent) {
+        self.records = true;
         self.statements.push(journal::recording(subject, event, self.stamp));
     }
 
@@ -74,6 +87,11 @@ impl Answers {
         self.0.get_mut(answer.0).map(std::mem::take).unwrap_or_default()
     }
 
+    /// Whether any statement returned a row.
+    fn has_rows(&self) -> bool {
+        self.0.iter().any(|rows| !rows.is_empty())
+    }
+
     /// Whether a statement returned nothing, as one does whose condition did not hold.
     pub(crate) fn is_empty(&self, answer: Answer) -> bool {
         self.0.get(answer.0).is_none_or(Vec::is_empty)
@@ -82,9 +100,20 @@ impl Answers {
 
 impl Store {
     /// Runs a write, and returns when it is durable.
-    pub(crate) async fn commit(&self, write: Write) -> Result<Answers> {
-        let Write { locks, statements, wakes, .. } = write;
-        let answers = Answers(self.write_holding(locks, statements).await?);
+    ///
+    /// A request that is carried out once, and was before, fails with what it did then.
+    pub(crate) async fn commit(&self, mut write: Write) -> Result<Answers> {
+        let recalled = write.once.as_ref().map(Once::recalling);
+        let recalled = recalled.map(|statement| write.run(statement));
+        let Write { stamp, once, locks, statements, wakes, records } = write;
+        let mut answers = Answers(self.write_holding(locks, statements).await?);
+        if let Some((once, recalled)) = once.zip(recalled) {
+            once.check(answers.take(recalled), stamp)?;
+        }
+        // A claim that finds nothing returns no row, and records nothing.
+        if records || answers.has_rows() {
+            self.hints.tell_events();
+        }
         for (answer, scope) in wakes {
             if !answers.is_empty(answer) {
                 self.hints.tell(&scope);

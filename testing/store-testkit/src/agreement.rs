@@ -1,32 +1,70 @@
 //! A program is run against the store and the model side by side.
 
+mod journal;
+
 use std::collections::BTreeMap;
 
-use octopoid_domain::event::Event;
-use octopoid_store::{Result, StoreError, lists::Filter};
+use octopoid_domain::{
+    Task,
+    action::{EndAction, Outcome, QUESTION},
+    decide::Request,
+};
+use octopoid_store::{
+    Result, StoreError,
+    engine::{Row as Found, Value as Cell},
+    lists::Filter,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    Failure, World, audit, ensure_eq,
-    model::{Answer, Model, Row, STEPS, STRICT},
-    program::{Create, IDS, Patch, SCOPES, Step, Verdict},
+    Verdict as Checked, World, audit, ensure, ensure_eq,
+    model::{Answer, Model, Row, Run, STATES, STEPS, STRICT},
+    program::{Caller, Claim, Create, Fail, IDS, Patch, SCOPES, Step, Token, Verdict},
     setting::Flow,
+    world::{MACHINE, read},
 };
 
+/// What the model knows of runs, in its order.
+const RUNS: &str = "SELECT task_id, run, scope, attempt, kind, source, agent, started_at, ended_at, \
+     outcome, ended_by, reason FROM runs ORDER BY task_id, run";
+
+/// The open questions, by task and age.
+const QUESTIONS: &str = "SELECT id, entity_id FROM actions WHERE action_type = ?1 \
+     AND status = 'proposed' ORDER BY entity_id, seq";
+
+/// A token that was never given to anyone.
+const UNKNOWN: &str = "olt_1_00000000000000000000000000000000";
+
+/// The tokens of each id, the oldest first. The server keeps none of them.
+type Tokens = BTreeMap<String, Vec<String>>;
+
 /// Runs a program against the store and the model, and says where they part.
-pub async fn agree(world: &World, program: &[Step]) -> crate::Verdict {
+pub async fn agree(world: &World, program: &[Step]) -> Checked {
     for scope in SCOPES {
-        let flow = Flow { scope, name: STRICT, steps: &STEPS, ..Flow::default() };
+        let flow = Flow { scope, name: STRICT, states: &STATES, steps: &STEPS, ..Flow::default() };
         world.registers(flow).await?;
     }
-    let mut model = Model::default();
+    let (mut model, mut tokens) = (Model::default(), Tokens::new());
+    let mut last = IDS[0];
     for (number, step) in program.iter().enumerate() {
-        let answer = answer(world, step).await?;
+        let step = &step.about(last);
+        let answer = answer(world, &mut tokens, step).await?;
+        let mut expected = model.run(step);
+        if let (Step::Claim(_), Answer::Task(row)) = (step, &expected) {
+            last = IDS.into_iter().find(|id| *id == row.id).unwrap_or(last);
+        }
         let place = format!("after step {number}, {step:?}");
-        ensure_eq!(answer, model.run(step), "the answer {place}");
-        ensure_eq!(rows(world).await?, model.rows(), "the tasks {place}");
+        let rows = rows(world).await?;
+        let is_right = model.settles(&mut expected, &rows);
+        ensure!(is_right, "a delay ends within its bounds {place}: {rows:?}");
+        ensure_eq!(answer, expected, "the answer {place}");
+        ensure_eq!(model.strays(), Vec::new(), "who runs without a lease {place}");
+        ensure_eq!(rows, model.rows(), "the tasks {place}");
+        ensure_eq!(runs(world).await?, model.runs(), "the runs {place}");
+        let open: Vec<_> = questions(world).await?.into_iter().map(|(_, task)| task).collect();
+        ensure_eq!(open, model.open_questions(), "what questions are about {place}");
         for scope in SCOPES {
-            for queue in ["done", "failed", "incoming"] {
+            for queue in ["done", "failed", "cancelled", "incoming"] {
                 let counted = count(world, scope, queue).await?;
                 let expected = model.count(scope, queue);
                 ensure_eq!(counted, expected, "how many are {queue} in {scope} {place}");
@@ -41,34 +79,43 @@ pub async fn agree(world: &World, program: &[Step]) -> crate::Verdict {
         let expected: Vec<_> = expected.iter().map(|(event, agent)| (*event, agent)).collect();
         ensure_eq!(told, expected, "the history of {id}");
         let queue = rows.get(id).map(|row| row.queue.clone());
-        ensure_eq!(replay(&history)?, queue, "where its history leads {id}");
+        ensure_eq!(journal::replay(world, id).await?, queue, "where its history leads {id}");
     }
     audit::check(world).await
 }
 
 /// Does a step on the store.
-async fn answer(world: &World, step: &Step) -> Result<Answer> {
+async fn answer(world: &World, tokens: &mut Tokens, step: &Step) -> Result<Answer> {
     let outcome = match step {
-        Step::Create(new) => world.creates_with(new.id, creation(new)).await.map(Some),
-        Step::Claim(claim) => {
-            let body = json!({
-                "agent_name": claim.agent, "queue": claim.queue, "role_filter": claim.roles,
-                "type_filter": claim.kinds, "lease_duration_seconds": claim.lease_ms / 1_000,
-            });
-            world.claims_in(claim.scope, body).await
-        }
-        Step::Submit { id, agent, commits, turns, age } => {
-            let body = json!({
-                "commits_count": commits, "turns_used": turns, "agent_name": agent,
-                "version": seen(world, id, *age).await?,
-            });
+        Step::Create(new) => world.creates_with(new.id, creation(world, new)).await.map(Some),
+        Step::Claim(claim) => self::claim(world, tokens, claim).await,
+        Step::Submit { id, caller, commits, turns } => {
+            let mut body = body(world, tokens, id, *caller).await?;
+            body["commits_count"] = (*commits).into();
+            body["turns_used"] = (*turns).into();
             world.submits_with(id, body).await.map(Some)
         }
-        Step::Judge { id, verdict, age } => {
-            let mut body = json!({
-                "accepted_by": "reviewer", "rejected_by": "reviewer", "reason": "not yet",
+        Step::Fail(fail) => {
+            let body = failure(world, tokens, fail).await?;
+            world.fails_with(fail.id, body).await.map(Some)
+        }
+        Step::Renew { id, token, lease_ms } => {
+            let body = json!({
+                "lease_token": text(tokens, id, *token),
+                "lease_duration_seconds": lease_ms / 1_000,
             });
-            body["version"] = seen(world, id, *age).await?;
+            return refused(world.renews_with(id, body).await.map(|renewed| Answer::Renewed {
+                run: renewed.run,
+                ends_at: renewed.lease_expires_at.0,
+                is_cancelled: renewed.is_cancelled,
+            }));
+        }
+        Step::Judge { id, caller, verdict, queue } => {
+            let mut body = body(world, tokens, id, *caller).await?;
+            body["accepted_by"] = "reviewer".into();
+            body["rejected_by"] = "reviewer".into();
+            body["reason"] = "not yet".into();
+            body["queue"] = (*queue).into();
             match verdict {
                 Verdict::Accept => world.accepts_with(id, body).await.map(Some),
                 Verdict::Reject => world.rejects_with(id, body).await.map(Some),
@@ -81,11 +128,46 @@ async fn answer(world: &World, step: &Step) -> Result<Answer> {
             world.patches(patch.id, body).await.map(Some)
         }
         Step::Force { id, queue } => world.forces(id, queue).await.map(Some),
-        Step::Delete { id } => world.deletes(id).await.map(|()| None),
-        Step::Tick { ms } => {
-            world.passes(*ms);
-            Ok(None)
+        Step::Cancel { id, age } => {
+            let version = seen(world, id, *age).await?;
+            let body = json!({ "by": "person", "reason": "not wanted", "version": version });
+            world.changes(id, Request::Cancel(read(&body)?)).await.map(Some)
         }
+        Step::Retry { id, age } => {
+            let version = seen(world, id, *age).await?;
+            let body = json!({ "by": "person", "version": version });
+            world.changes(id, Request::Retry(read(&body)?)).await.map(Some)
+        }
+        Step::Delete { id } => world.deletes(id).await.map(|()| None),
+        Step::Answer { .. } | Step::Tick { .. } | Step::Reap { .. } | Step::EndDelays => {
+            return elsewhere(world, step).await;
+        }
+    };
+    refused(outcome.map(|task| match task {
+        Some(task) => Answer::Task(Box::new(task.into())),
+        None => Answer::Nothing,
+    }))
+}
+
+fn refused(answer: Result<Answer>) -> Result<Answer> {
+    match answer {
+        Err(StoreError::Refused(refusal)) => Ok(Answer::Refused(refusal.code())),
+        answer => answer,
+    }
+}
+
+/// Steps that are no request about a task.
+async fn elsewhere(world: &World, step: &Step) -> Result<Answer> {
+    match step {
+        Step::Answer { id } => {
+            let open = questions(world).await?;
+            if let Some((question, _)) = open.into_iter().find(|(_, task)| task == id) {
+                let body: EndAction = read(&json!({ "result": "do it", "by": "person" }))?;
+                let ended = Outcome::Completed;
+                world.store.end_action(&question, None, ended, body, world.stamp()).await?;
+            }
+        }
+        Step::Tick { ms } => world.passes(*ms),
         Step::Reap { grace_ms } => {
             let ended_before = world.now().plus(-grace_ms);
             let released = world.releases(ended_before, 100).await?;
@@ -93,20 +175,69 @@ async fn answer(world: &World, step: &Step) -> Result<Answer> {
             ids.sort();
             return Ok(Answer::Released(ids));
         }
+        _ => return Ok(Answer::Due(world.store.end_delays(100, world.stamp()).await?)),
+    }
+    Ok(Answer::Nothing)
+}
+
+async fn claim(world: &World, tokens: &mut Tokens, claim: &Claim) -> Result<Option<Task>> {
+    let request = read(&json!({
+        "agent_name": claim.agent, "orchestrator_id": MACHINE, "queue": claim.queue,
+        "role_filter": claim.roles, "type_filter": claim.kinds, "in_place": claim.in_place,
+        "lease_duration_seconds": claim.lease_ms / 1_000,
+    }))?;
+    let (secret, stamp) = (world.secret(), world.stamp());
+    let claimed = world.store.claim_task(claim.scope, None, &request, &secret, stamp).await?;
+    Ok(claimed.map(|claimed| {
+        let token = claimed.token.to_string();
+        tokens.entry(claimed.task.id.clone()).or_default().push(token);
+        claimed.task
+    }))
+}
+
+/// The token of a request as text.
+fn text(tokens: &Tokens, id: &str, token: Token) -> Value {
+    let of = |id: &str, nth: usize| {
+        let newest_first = tokens.get(id).into_iter().flatten().rev();
+        newest_first.map(String::as_str).nth(nth).unwrap_or(UNKNOWN).into()
     };
-    match outcome {
-        Ok(Some(task)) => Ok(Answer::Task(Box::new(task.into()))),
-        Ok(None) => Ok(Answer::Nothing),
-        Err(StoreError::Refused(refusal)) => Ok(Answer::Refused(refusal.code())),
-        Err(error) => Err(error),
+    match token {
+        Token::Nothing => Value::Null,
+        Token::Newest => of(id, 0),
+        Token::Earlier => of(id, 1),
+        Token::Of(other) => of(other, 0),
+        Token::Malformed => "olt_1_2".into(),
     }
 }
 
-fn creation(new: &Create) -> Value {
+/// What a body says of its sender.
+async fn body(world: &World, tokens: &Tokens, id: &str, caller: Caller) -> Result<Value> {
+    Ok(json!({
+        "lease_token": text(tokens, id, caller.token), "agent_name": caller.agent,
+        "version": seen(world, id, caller.age).await?,
+    }))
+}
+
+async fn failure(world: &World, tokens: &Tokens, fail: &Fail) -> Result<Value> {
+    let mut body = body(world, tokens, fail.id, fail.caller).await?;
+    body["reason"] = fail.reason.into();
+    body["message"] = "it did not work".into();
+    body["retry"] = if fail.is_final { "never" } else { "auto" }.into();
+    body["not_before"] = instant(world, fail.delay_ms);
+    Ok(body)
+}
+
+/// An instant so many milliseconds from now.
+fn instant(world: &World, ms: Option<i64>) -> Value {
+    ms.map(|ms| world.now().plus(ms).to_iso()).into()
+}
+
+fn creation(world: &World, new: &Create) -> Value {
     json!({
         "scope": new.scope, "queue": new.queue, "blocked_by": new.blocked_by.join(","),
         "role": new.role, "type": new.kind, "priority": new.priority,
-        "flow": new.is_strict.then_some(STRICT),
+        "flow": new.is_strict.then_some(STRICT), "max_attempts": new.max_attempts,
+        "not_before": instant(world, new.delay_ms),
     })
 }
 
@@ -123,8 +254,8 @@ fn update(world: &World, patch: &Patch) -> Value {
     set("priority", patch.priority.map(Value::from));
     set("role", patch.role.map(Value::from));
     set("needs_intervention", patch.needs_intervention.map(Value::from));
-    let lease = |ms: Option<i64>| ms.map(|ms| world.now().plus(ms).to_iso()).into();
-    set("lease_expires_at", patch.lease_ms.map(lease));
+    set("lease_expires_at", patch.lease_ms.map(|ms| instant(world, ms)));
+    set("not_before", patch.delay_ms.map(|ms| instant(world, ms)));
     body
 }
 
@@ -148,43 +279,63 @@ async fn rows(world: &World) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// The cells of a row, one after the other.
+struct Cells(std::vec::IntoIter<Cell>);
+
+impl Cells {
+    fn of(row: Found) -> Self {
+        Self(row.into_iter())
+    }
+
+    fn text(&mut self) -> Option<String> {
+        match self.0.next() {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<i64> {
+        match self.0.next() {
+            Some(Cell::Int(number)) => Some(number),
+            _ => None,
+        }
+    }
+}
+
+async fn runs(world: &World) -> Result<Vec<Run>> {
+    let rows = world.runs(RUNS, Vec::new()).await?;
+    let read = |row| {
+        let mut row = Cells::of(row);
+        Run {
+            task_id: row.text().unwrap_or_default(),
+            run: row.number().unwrap_or_default(),
+            scope: row.text().unwrap_or_default(),
+            attempt: row.number(),
+            kind: row.text().unwrap_or_default(),
+            source: row.text().unwrap_or_default(),
+            agent: row.text(),
+            started_at: row.number().unwrap_or_default(),
+            ended_at: row.number(),
+            outcome: row.text().unwrap_or_default(),
+            ended_by: row.text(),
+            reason: row.text(),
+        }
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// The open questions and the tasks that they are about, the oldest of each task first.
+async fn questions(world: &World) -> Result<Vec<(String, String)>> {
+    let rows = world.runs(QUESTIONS, vec![QUESTION.into()]).await?;
+    let read = |row| {
+        let mut row = Cells::of(row);
+        (row.text().unwrap_or_default(), row.text().unwrap_or_default())
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
 async fn count(world: &World, scope: &str, queue: &str) -> Result<i64> {
     let queues = vec![queue.to_owned()];
     let filter = Filter { scope: scope.to_owned(), queues, ..Filter::default() };
     Ok(world.lists(filter).await?.1)
-}
-
-/// Where a task is, by its history alone; `None` if it was deleted or never was. Fails if it was
-/// handed out while somebody held it.
-fn replay(history: &[Event]) -> std::result::Result<Option<String>, Failure> {
-    let mut queue: Option<String> = None;
-    let mut is_held = false;
-    for event in history {
-        let details = event.details.as_deref().unwrap_or_default();
-        let details: Value = serde_json::from_str(details).unwrap_or_default();
-        let told = |field: &str| details[field].as_str().map(str::to_owned);
-        let before = queue.clone();
-        queue = match &*event.event {
-            "created" => Some(told("queue").unwrap_or_else(|| "incoming".to_owned())),
-            "claimed" => Some("claimed".to_owned()),
-            "review_claimed" | "submitted" | "review_released" => Some("provisional".to_owned()),
-            "burnout_detected" => Some("needs_continuation".to_owned()),
-            "accepted" => Some("done".to_owned()),
-            "rejected" | "requeued" => Some("incoming".to_owned()),
-            "force_queue" => told("to"),
-            "edited" => told("to").or(queue),
-            "deleted" => None,
-            _ => queue,
-        };
-        let is_claim = ["claimed", "review_claimed"].contains(&&*event.event);
-        if is_claim && is_held {
-            return Err(Failure::new(format!("handed out while it was held: {event:?}")));
-        }
-        let mentions_lease = details["fields"]
-            .as_array()
-            .is_some_and(|fields| fields.contains(&"lease_expires_at".into()));
-        let keeps = ["edited", "unblocked", "hook_completed"].contains(&&*event.event);
-        is_held = is_claim || (is_held && keeps && queue == before && !mentions_lease);
-    }
-    Ok(queue)
 }

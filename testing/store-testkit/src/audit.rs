@@ -30,6 +30,27 @@ const UNTOLD: &str = "SELECT id FROM tasks WHERE NOT EXISTS (SELECT 1 FROM event
      OR (SELECT MIN(seq) <> 1 OR MAX(seq) <> COUNT(*) FROM events \
      WHERE subject = tasks.id AND seq IS NOT NULL)";
 
+/// Runs that go on, though their lease is not the one on the task, or nobody holds it; and leases
+/// whose run has ended in another way than by a lapse.
+const ASTRAY: &str = "SELECT task_id, run, outcome FROM runs WHERE outcome = 'running' \
+     AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = task_id AND lease_run = runs.run \
+     AND (queue = 'claimed' OR claimed_in = queue AND lease_expires_at IS NOT NULL)) \
+     UNION ALL SELECT id, lease_run, '' FROM tasks WHERE lease_run IS NOT NULL AND NOT EXISTS \
+     (SELECT 1 FROM runs WHERE task_id = tasks.id AND run = tasks.lease_run \
+     AND outcome IN ('running', 'lapsed') AND runs.scope = tasks.scope)";
+
+/// Runs that have ended and do not say when or by what, or that go on and do.
+const HALF_ENDED: &str = "SELECT task_id, run, outcome, ended_at, ended_by FROM runs \
+     WHERE (outcome = 'running') <> (ended_at IS NULL) OR (ended_at IS NULL) <> (ended_by IS NULL)";
+
+/// Runs of a task with the secret of another of its runs.
+const SHARED_TOKENS: &str = "SELECT task_id, token_hash, COUNT(*) FROM runs \
+     GROUP BY task_id, token_hash HAVING COUNT(*) > 1";
+
+/// Tasks to be cancelled that nobody holds.
+const MARKED: &str = "SELECT id, queue FROM tasks WHERE cancel_requested_at IS NOT NULL \
+     AND queue <> 'claimed' AND (claimed_in IS NULL OR claimed_in <> queue OR lease_expires_at IS NULL)";
+
 /// What can be claimed, and what a claim goes by.
 const LANES: &str = "SELECT id, queue, blocked_by, claimed_in, lease_expires_at, claim_lane, claim_rank, reap_at, \
      priority, COALESCE(not_before, cancel_requested_at) FROM tasks";
@@ -50,6 +71,10 @@ pub async fn check(world: &World) -> Verdict {
         "nothing waits for what is over, or was deleted (blocker, task)"
     );
     ensure_eq!(look(UNTOLD).await?, none, "history begins with the creation and has no gaps (id)");
+    ensure_eq!(look(ASTRAY).await?, none, "a run goes on under the lease (task, run, outcome)");
+    ensure_eq!(look(HALF_ENDED).await?, none, "a run has ended or goes on (task, run, outcome)");
+    ensure_eq!(look(SHARED_TOKENS).await?, none, "a token is that of one run (task, hash, runs)");
+    ensure_eq!(look(MARKED).await?, none, "what nobody holds is cancelled at once (id, queue)");
     for row in look(LANES).await? {
         check_lane(row)?;
     }

@@ -1,34 +1,58 @@
 //! The auditor: what the contract says about tasks, written down a second time and in another way.
 //!
 //! It holds tasks in a map, asks no rule of `domain` and knows no SQL, so that a mistake would have
-//! to be made twice to go unseen. It covers what moves tasks between queues, holds and frees them;
-//! fields that are only stored are the cases' business.
+//! to be made twice to go unseen. It covers what moves tasks between queues, holds and frees them,
+//! and the runs; fields that are only stored are the cases' business.
 
+mod edits;
+mod ends;
+mod leases;
 mod row;
+mod work;
 
 use std::collections::BTreeMap;
 
-use crate::{
-    program::{Claim, Create, Patch, Step, Verdict},
-    world::{DAY, MACHINE, START},
-};
+use crate::{program::Step, world::START};
 
+pub use leases::Run;
 pub use row::Row;
 
 /// The name of the one flow that is registered, in both scopes; other tasks follow none.
 pub const STRICT: &str = "strict";
 
-/// The steps that flow allows. Its queues are the built-in ones and `provisional`.
-pub const STEPS: [(&str, &str); 3] =
-    [("claimed", "provisional"), ("provisional", "done"), ("provisional", "incoming")];
+/// The states of that flow beside the built-in ones.
+pub const STATES: [&str; 2] = ["provisional", "approved"];
+
+/// The steps that it allows.
+pub const STEPS: [(&str, &str); 5] = [
+    ("claimed", "provisional"),
+    ("provisional", "done"),
+    ("provisional", "incoming"),
+    ("provisional", "approved"),
+    ("approved", "done"),
+];
+
+/// The marker of a task that waits for an answer.
+const AWAITING_INPUT: &str = "awaiting-input";
 
 /// What an operation answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// A task, as it is now.
     Task(Box<Row>),
+    /// A lease goes on.
+    Renewed {
+        /// The run.
+        run: i64,
+        /// When it ends now.
+        ends_at: i64,
+        /// Whether the holder is to stop.
+        is_cancelled: bool,
+    },
     /// Several were taken back, named in order.
     Released(Vec<String>),
+    /// So many delays have ended.
+    Due(i64),
     /// There was nothing to claim, or nothing more to say.
     Nothing,
     /// A refusal, by its code.
@@ -37,7 +61,7 @@ pub enum Answer {
 
 /// Whether tasks of the strict flow may be in a queue.
 fn is_strict_queue(queue: &str) -> bool {
-    ["incoming", "claimed", "done", "failed", "provisional"].contains(&queue)
+    ["incoming", "claimed", "done", "failed"].contains(&queue) || STATES.contains(&queue)
 }
 
 /// The tasks, and everything that was told about them.
@@ -48,6 +72,13 @@ pub struct Model {
     tasks: BTreeMap<String, (u64, Row)>,
     /// The last version of each id that was deleted.
     ended: BTreeMap<String, i64>,
+    /// The runs of each id, over deletions.
+    runs: BTreeMap<String, Vec<Run>>,
+    /// The scopes of the open questions about each id, the oldest first.
+    questions: BTreeMap<String, Vec<String>>,
+    /// Delays that the last step has set and that are spread at random: the first and the last
+    /// instant at which they may end.
+    spread: BTreeMap<String, (i64, i64)>,
     /// The events of each id, with who did it.
     pub history: BTreeMap<String, Vec<(&'static str, Option<String>)>>,
 }
@@ -59,6 +90,9 @@ impl Default for Model {
             created: 0,
             tasks: BTreeMap::new(),
             ended: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            spread: BTreeMap::new(),
             history: BTreeMap::new(),
         }
     }
@@ -67,30 +101,89 @@ impl Default for Model {
 type Outcome = Result<Answer, &'static str>;
 
 impl Model {
-    /// Does what a step asks for, and answers.
+    /// Does what a step asks for, and answers. A refusal changes nothing.
     pub fn run(&mut self, step: &Step) -> Answer {
-        let outcome = match step {
+        self.spread.clear();
+        let before = self.clone();
+        match self.does(step) {
+            Ok(answer) => answer,
+            Err(code) => {
+                *self = before;
+                Answer::Refused(code)
+            }
+        }
+    }
+
+    fn does(&mut self, step: &Step) -> Outcome {
+        match step {
             Step::Create(create) => self.create(create),
             Step::Claim(claim) => self.claim(claim),
-            Step::Submit { id, agent, commits, turns, age } => {
-                self.submit(id, *agent, (*commits, *turns), *age)
+            Step::Submit { id, caller, commits, turns } => {
+                self.submit(id, *caller, (*commits, *turns))
             }
-            Step::Judge { id, verdict, age } => self.judge(id, *verdict, *age),
+            Step::Fail(fail) => self.fail(fail),
+            Step::Renew { id, token, lease_ms } => self.renew(id, *token, *lease_ms),
+            Step::Judge { id, caller, verdict, queue } => self.judge(id, *caller, *verdict, *queue),
             Step::Patch(patch) => self.patch(patch),
             Step::Force { id, queue } => self.force(id, queue),
+            Step::Cancel { id, age } => self.cancel(id, *age),
+            Step::Retry { id, age } => self.retry(id, *age),
+            Step::Answer { id } => Ok(self.answer(id)),
             Step::Delete { id } => self.delete(id),
             Step::Tick { ms } => {
                 self.now += ms;
                 Ok(Answer::Nothing)
             }
-            Step::Reap { grace_ms } => Ok(self.reap(self.now - grace_ms)),
-        };
-        outcome.unwrap_or_else(Answer::Refused)
+            Step::Reap { grace_ms } => self.reap(self.now - grace_ms),
+            Step::EndDelays => Ok(self.end_delays()),
+        }
+    }
+
+    /// Takes over how the store has spread delays, and completes the answer of the step. Returns
+    /// `false` if one of them ends at an instant at which it must not.
+    pub fn settles(&mut self, answer: &mut Answer, found: &[Row]) -> bool {
+        let mut is_right = true;
+        for (id, (earliest, latest)) in std::mem::take(&mut self.spread) {
+            let Some((_, row)) = self.tasks.get_mut(&id) else { continue };
+            let found = found.iter().find(|found| found.id == id);
+            let (Some(_), Some(instant)) = (row.not_before, found.and_then(|row| row.not_before))
+            else {
+                continue;
+            };
+            is_right &= (earliest..=latest).contains(&instant);
+            row.not_before = Some(instant);
+            if let Answer::Task(answer) = answer {
+                **answer = row.clone();
+            }
+        }
+        is_right
     }
 
     /// All tasks by id.
     pub fn rows(&self) -> Vec<Row> {
         self.tasks.values().map(|(_, row)| row.clone()).collect()
+    }
+
+    /// All runs by id and number.
+    pub fn runs(&self) -> Vec<Run> {
+        self.runs.values().flatten().cloned().collect()
+    }
+
+    /// The runs that go on although they are not the one under the lease on their task, or although
+    /// nobody holds it. There are to be none.
+    pub fn strays(&self) -> Vec<Run> {
+        let is_stray = |run: &Run| {
+            let task = self.tasks.get(&run.task_id).map(|(_, row)| row);
+            run.outcome == "running"
+                && !task.is_some_and(|row| row.lease_run == Some(run.run) && row.has_holder())
+        };
+        self.runs().into_iter().filter(is_stray).collect()
+    }
+
+    /// The ids about which questions are open, each as often as there are any.
+    pub fn open_questions(&self) -> Vec<String> {
+        let open = |(id, scopes): (&String, &Vec<String>)| vec![id.clone(); scopes.len()];
+        self.questions.iter().flat_map(open).collect()
     }
 
     /// How many tasks of a scope are in a queue.
@@ -110,6 +203,15 @@ impl Model {
 
     /// Stores a changed task and answers with it.
     fn keep(&mut self, mut row: Row) -> Outcome {
+        if row.cancel_requested_at.is_some() && !row.has_holder() {
+            row.cancel_requested_at = None;
+            if row.queue != "cancelled" {
+                row.clears_claim();
+                row.not_before = None;
+                "cancelled".clone_into(&mut row.queue);
+                self.tell(&row.id, "cancelled", None);
+            }
+        }
         let (_, kept) = self.tasks.get_mut(&row.id).ok_or("task_not_found")?;
         let was_done = kept.queue == "done";
         let is_done = row.queue == "done";
@@ -131,9 +233,7 @@ impl Model {
         let waiting = self.tasks.values_mut().filter(|(_, row)| waits(row));
         let mut freed = Vec::new();
         for (_, row) in waiting {
-            let rest: Vec<_> = row.blocked_by.iter().flat_map(|list| list.split(',')).collect();
-            let rest = rest.into_iter().filter(|other| *other != id).collect::<Vec<_>>().join(",");
-            row.blocked_by = (!rest.is_empty()).then_some(rest);
+            row.waits_no_more_for(id);
             row.version += 1;
             row.updated_at = now;
             freed.push(row.id.clone());
@@ -170,242 +270,6 @@ impl Model {
             at += 1;
         }
         reached[1..].iter().any(|next| next.waits_for(&row.id))
-    }
-
-    fn create(&mut self, new: &Create) -> Outcome {
-        if new.blocked_by.contains(&new.id) {
-            return Err("invalid_request");
-        }
-        if new.is_strict && !is_strict_queue(new.queue) {
-            return Err("invalid_queue");
-        }
-        if self.tasks.contains_key(new.id) {
-            return Err("already_exists");
-        }
-        let text = |text: &str| Some(text.to_owned());
-        let row = Row {
-            id: new.id.to_owned(),
-            scope: new.scope.to_owned(),
-            queue: new.queue.to_owned(),
-            priority: text(new.priority),
-            role: new.role.map(str::to_owned),
-            kind: new.kind.map(str::to_owned),
-            flow: text(if new.is_strict { STRICT } else { "default" }),
-            blocked_by: self.blockers(&new.blocked_by, new.scope),
-            commits_count: Some(0),
-            attempt_count: Some(0),
-            rejection_count: Some(0),
-            updated_at: self.now,
-            version: self.ended.get(new.id).unwrap_or(&0) + 1,
-            ..Row::default()
-        };
-        if self.is_cycle(&row) {
-            return Err("dependency_cycle");
-        }
-        self.created += 1;
-        self.tasks.insert(row.id.clone(), (self.created, row.clone()));
-        self.tell(new.id, "created", None);
-        if row.queue == "done" {
-            // Somebody may have waited for a task of this name before there was one.
-            self.frees_what_waits_for(new.id, new.scope);
-        }
-        Ok(Answer::Task(Box::new(row)))
-    }
-
-    fn claim(&mut self, claim: &Claim) -> Outcome {
-        let queue = claim.queue.unwrap_or("incoming");
-        if ["claimed", "done", "failed"].contains(&queue) {
-            return Err("invalid_request");
-        }
-        let fits = |filter: &[&str], value: &Option<String>| {
-            filter.is_empty() || value.as_deref().is_some_and(|value| filter.contains(&value))
-        };
-        let candidates = self.tasks.values().filter(|(_, row)| {
-            row.scope == claim.scope
-                && row.queue == queue
-                && row.blocked_by.is_none()
-                && (!row.is_held() || row.was_reviewed_until(self.now))
-                && fits(&claim.roles, &row.role)
-                && fits(&claim.kinds, &row.kind)
-        });
-        let Some((_, row)) = candidates.min_by_key(|(order, row)| (row.urgency(), *order)) else {
-            return Ok(Answer::Nothing);
-        };
-        let is_review = queue == "provisional";
-        let former = row.is_held().then(|| row.claimed_by.clone());
-        let held_in = if is_review { "provisional" } else { "claimed" }.to_owned();
-        let row = Row {
-            queue: held_in.clone(),
-            claimed_in: Some(held_in),
-            claimed_by: Some(claim.agent.to_owned()),
-            orchestrator_id: Some(MACHINE.to_owned()),
-            claimed_at: Some(self.now),
-            lease_expires_at: Some(self.now + claim.lease_ms),
-            needs_intervention: false,
-            ..row.clone()
-        };
-        if let Some(former) = former {
-            self.tell(&row.id, "review_released", former);
-        }
-        let event = if is_review { "review_claimed" } else { "claimed" };
-        self.tell(&row.id, event, Some(claim.agent.to_owned()));
-        self.keep(row)
-    }
-
-    fn submit(
-        &mut self,
-        id: &str,
-        agent: Option<&str>,
-        (commits, turns): (i64, i64),
-        age: Option<i64>,
-    ) -> Outcome {
-        let mut row = self.find(id)?;
-        if row.queue != "claimed" {
-            return Err("wrong_state");
-        }
-        if row.lease_expires_at.is_none_or(|end| end < self.now) {
-            return Err("lease_lost");
-        }
-        if agent.is_some() && agent != row.claimed_by.as_deref() {
-            return Err("lease_lost");
-        }
-        checks_age(age)?;
-        self.tell(id, "submitted", row.claimed_by.clone());
-        let is_spent = turns >= 100 || (turns >= 80 && commits == 0);
-        if is_spent {
-            self.tell(id, "burnout_detected", None);
-        }
-        row.frees();
-        let to = if is_spent { "needs_continuation" } else { "provisional" };
-        to.clone_into(&mut row.queue);
-        row.commits_count = Some(commits);
-        row.turns_used = Some(turns);
-        row.submitted_at = Some(self.now);
-        self.keep(row)
-    }
-
-    fn judge(&mut self, id: &str, verdict: Verdict, age: Option<i64>) -> Outcome {
-        let mut row = self.find(id)?;
-        let to = if verdict == Verdict::Accept { "done" } else { "incoming" };
-        if !row.may_go(to) {
-            return Err("wrong_state");
-        }
-        checks_age(age)?;
-        let reviewer = || Some("reviewer".to_owned());
-        match verdict {
-            Verdict::Accept => {
-                row.completed_at = Some(self.now);
-                self.tell(id, "accepted", reviewer());
-            }
-            Verdict::Reject => {
-                row.rejection_count = Some(row.rejection_count.unwrap_or(0) + 1);
-                self.tell(id, "rejected", reviewer());
-            }
-            Verdict::Requeue => {
-                row.attempt_count = Some(row.attempt_count.unwrap_or(0) + 1);
-                self.tell(id, "requeued", row.claimed_by.clone());
-            }
-        }
-        row.frees();
-        to.clone_into(&mut row.queue);
-        self.keep(row)
-    }
-
-    fn patch(&mut self, patch: &Patch) -> Outcome {
-        // What can be said without the task is said first.
-        if patch.queue == Some("done") || patch.is_empty() {
-            return Err("invalid_request");
-        }
-        let mut row = self.find(patch.id)?;
-        if row.is_strict() && patch.queue.is_some_and(|queue| !is_strict_queue(queue)) {
-            return Err("invalid_queue");
-        }
-        checks_age(patch.age)?;
-        if patch.blocked_by.iter().flatten().any(|id| *id == patch.id) {
-            return Err("invalid_request");
-        }
-        if let Some(queue) = patch.queue {
-            queue.clone_into(&mut row.queue);
-            if queue == "failed" {
-                row.claimed_by = None;
-                row.lease_expires_at = None;
-            }
-        }
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        if let Some(agent) = patch.claimed_by {
-            row.claimed_by = text(agent);
-        }
-        if let Some(lease) = patch.lease_ms {
-            // However much is asked for, a day is the most that anyone gets.
-            row.lease_expires_at = lease.map(|ms| self.now + ms.min(DAY));
-        }
-        if let Some(list) = &patch.blocked_by {
-            let was = row.blocked_by.take();
-            row.blocked_by = self.blockers(list, &row.scope);
-            if row.blocked_by != was && self.is_cycle(&row) {
-                return Err("dependency_cycle");
-            }
-        }
-        if let Some(priority) = patch.priority {
-            row.priority = text(priority);
-        }
-        if let Some(role) = patch.role {
-            row.role = text(role);
-        }
-        if let Some(flag) = patch.needs_intervention {
-            row.needs_intervention = flag;
-        }
-        self.tell(patch.id, "edited", None);
-        self.keep(row)
-    }
-
-    fn force(&mut self, id: &str, queue: &str) -> Outcome {
-        let mut row = self.find(id)?;
-        if row.is_strict() && !is_strict_queue(queue) {
-            return Err("invalid_queue");
-        }
-        row.frees();
-        queue.clone_into(&mut row.queue);
-        if queue == "done" {
-            row.completed_at = Some(self.now);
-        }
-        self.tell(id, "force_queue", None);
-        self.keep(row)
-    }
-
-    fn delete(&mut self, id: &str) -> Outcome {
-        let (_, row) = self.tasks.remove(id).ok_or("task_not_found")?;
-        self.ended.insert(id.to_owned(), row.version);
-        self.tell(id, "deleted", None);
-        self.frees_what_waits_for(id, &row.scope);
-        Ok(Answer::Nothing)
-    }
-
-    /// Takes back what has ended before an instant.
-    fn reap(&mut self, ended_before: i64) -> Answer {
-        let has_ended = |row: &Row| {
-            let end = match &*row.queue {
-                "claimed" => row.lease_expires_at.unwrap_or(row.updated_at + DAY),
-                _ if row.is_held() => row.lease_expires_at.unwrap_or(i64::MAX),
-                _ => i64::MAX,
-            };
-            end < ended_before
-        };
-        let ended: Vec<_> = self.rows().into_iter().filter(has_ended).collect();
-        let ids = ended.iter().map(|row| row.id.clone()).collect();
-        for mut row in ended {
-            let holder = row.claimed_by.clone();
-            if row.queue == "claimed" {
-                "incoming".clone_into(&mut row.queue);
-                row.attempt_count = Some(row.attempt_count.unwrap_or(0) + 1);
-                self.tell(&row.id, "requeued", holder);
-            } else {
-                self.tell(&row.id, "review_released", holder);
-            }
-            row.frees();
-            self.keep(row).ok();
-        }
-        Answer::Released(ids)
     }
 }
 

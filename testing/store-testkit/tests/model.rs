@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use octopoid_store_testkit::{World, agreement::agree, program::step};
+use octopoid_store_testkit::{World, agreement::agree, program::program};
 use octopoid_testbed::database::{Database, is_postgres};
-use proptest::{
-    prelude::*,
-    test_runner::{Config, TestCaseError, TestRunner},
-};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// As many programs as fit into about ten seconds; `PROPTEST_CASES` asks for more.
 const PROGRAMS: u32 = 96;
@@ -36,7 +33,7 @@ fn the_store_agrees_with_the_model() {
     let runtime = runtime.expect("a test can have a runtime");
     // A schema takes longer to make than to empty; a database in memory does not.
     let shared = is_postgres().then(|| runtime.block_on(Database::fresh()));
-    let programs = prop::collection::vec(step(), 1..STEPS_MAX);
+    let programs = program(STEPS_MAX);
     let outcome = TestRunner::new(config()).run(&programs, |program| {
         let verdict = runtime.block_on(async {
             let Some(database) = &shared else {

@@ -24,3 +24,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     process::run(command.args(&args.rest))
 }
+
+/// Measures event streams briefly, to see that the measurement runs. Its figures mean nothing: the
+/// build is not optimized.
+pub(crate) fn check() -> anyhow::Result<()> {
+    output::heading("trying the measurement of event streams");
+    process::run(process::cargo().args(["build", "-p", "octopoid-server", "-p", "octopoid-load"]))?;
+    let measure = ["run", "--quiet", "-p", "octopoid-load", "--", "bench", "--only", "events"];
+    process::run(process::cargo().args(measure).args(["--seconds", "1"]))
+}

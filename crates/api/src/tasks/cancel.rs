@@ -5,9 +5,11 @@ use crate::{
     app::App,
     auth::Caller,
     body::Body,
-    openapi::{Answer, Problems},
+    etag::{IfMatch, Tagged},
+    idempotency::{Keyed, Outcome},
+    openapi::Problems,
     query::Segment,
-    tasks::make_step,
+    tasks::{Terms, make_step},
 };
 
 /// Cancel a task.
@@ -15,15 +17,25 @@ use crate::{
 /// A task that nobody holds moves to `cancelled`. The holder of another is told to stop at its next
 /// renewal, and the task moves to `cancelled` as soon as it is free. Repeated, it changes nothing.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "tasks", request_body = Cancel,
-    params(("id" = String, Path, description = "The task.")),
+    params(("id" = String, Path, description = "The task."), IfMatch, Keyed<()>),
     responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn cancel_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    Body(body): Body<Cancel>,
-) -> Answer<TaskView> {
+    if_match: IfMatch,
+    Keyed(key, Body(body)): Keyed<Body<Cancel>>,
+) -> Outcome<Tagged<TaskView>> {
     let agent = body.by.0.clone();
     let request = Request::Cancel(body);
-    make_step(&app, &caller, &id, &request, "task.cancelled", agent.as_deref()).await
+    make_step(
+        &app,
+        &caller,
+        Terms(key, if_match),
+        &id,
+        &request,
+        "task.cancelled",
+        agent.as_deref(),
+    )
+    .await
 }

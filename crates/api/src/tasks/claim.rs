@@ -7,13 +7,22 @@ use axum::{
 };
 use futures_util::future::{Either, select};
 use octopoid_domain::{ClaimedTask, run, task::ClaimRequest};
-use octopoid_store::{Barrier, Claimed, Watch};
+use octopoid_store::{Barrier, Claimed, Memory, Watch};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    app::App, audit, auth::Caller, body::Body, json::Json, openapi::Problems, prefer::Wait,
-    problem::Problem, query::missing,
+    app::App,
+    audit,
+    auth::Caller,
+    body::Body,
+    etag::Tagged,
+    idempotency::{Attempt, Keyed},
+    json::Json,
+    openapi::Problems,
+    prefer::Wait,
+    problem::Problem,
+    query::missing,
 };
 
 /// There is nothing to claim. The clients know it by the missing `error`.
@@ -39,13 +48,16 @@ const REST_MS: u64 = 100;
 /// pause covers all that the claim could get, it has `retry_after_seconds` as well. A machine that
 /// is drained gets no task, without waiting.
 #[utoipa::path(post, path = "/api/v1/tasks/claim", tag = "tasks", request_body = ClaimRequest,
-    params(("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task")),
+    params(
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for a task"),
+        Keyed<()>,
+    ),
     responses((status = 200, body = ClaimedTask), Problems))]
 pub(crate) async fn claim_task(
     State(app): State<App>,
     caller: Caller,
     wait: Wait,
-    Body(request): Body<ClaimRequest>,
+    Keyed(key, Body(request)): Keyed<Body<ClaimRequest>>,
 ) -> Result<Response, Problem> {
     request.check()?;
     let scope = caller.scope(request.scope.0.as_deref()).ok_or_else(|| {
@@ -59,37 +71,48 @@ pub(crate) async fn claim_task(
     // Before the first look, so that nothing that comes after it is missed.
     let mut watch = wait.is_asked().then(|| app.store.watch_claims(scope, within, &request));
     let until_ms = app.elapsed_ms().saturating_add(wait.ms());
+    let attempt = Attempt::new(&app, key, Some(scope), StatusCode::OK);
     let (claimed, barrier) = loop {
         let (secret, stamp) = (app.lease_secret(), app.stamp());
-        let claimed = app.store.claim_task(scope, within, &request, &secret, stamp).await;
+        let claimed = attempt.store.claim_task(scope, within, &request, &secret, stamp).await;
         if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
             // What failed for this one would fail for the others that wait.
             watch.found_nothing();
         }
-        let claimed = claimed?;
-        if claimed.is_some() {
+        if !matches!(claimed, Ok(None)) {
             break (claimed, Barrier::default());
         }
         let barrier = app.store.barrier(scope, within, &request, app.now()).await;
         let is_draining = barrier.as_ref().is_ok_and(|barrier| barrier.is_draining);
         // A drained machine has not looked for the others, so it leaves its hint to them.
-        let Some(watch) = watch.as_mut().filter(|_| !is_draining) else { break (None, barrier?) };
+        let Some(watch) = watch.as_mut().filter(|_| !is_draining) else {
+            break (Ok(None), barrier?);
+        };
         watch.found_nothing();
         let barrier = barrier?;
         if !turns_up(&app, watch, until_ms).await {
-            break (None, barrier);
+            break (Ok(None), barrier);
         }
     };
-    let response = if let Some(claimed) = claimed {
-        let claimed = shown(claimed);
-        audit::task("task.claimed", &caller, claimed.task.claimed_by.as_deref(), &claimed.task);
-        Json(claimed).into_response()
-    } else {
-        let Barrier { retry_after_seconds, .. } = barrier;
-        let nothing = Nothing { message: "No tasks available", retry_after_seconds };
-        (StatusCode::NOT_FOUND, Json(nothing)).into_response()
-    };
-    Ok(wait.applied(response))
+    let store = &app.store;
+    let again = |was: Memory| async move { store.claimed_before(&was, within).await.map(Some) };
+    let done = attempt.end(claimed, again).await?.map(|claimed| claimed.map(shown));
+    let done = done.noted(|claimed| {
+        if let Some(ClaimedTask { task, .. }) = claimed {
+            audit::task("task.claimed", &caller, task.claimed_by.as_deref(), task);
+        }
+    });
+    Ok(wait.applied(done.map(|claimed| answer(claimed, &barrier)).into_response()))
+}
+
+/// The answer to a claim. There may have been nothing to claim.
+fn answer(claimed: Option<ClaimedTask>, barrier: &Barrier) -> Response {
+    if let Some(claimed) = claimed {
+        return Tagged(claimed).into_response();
+    }
+    let nothing =
+        Nothing { message: "No tasks available", retry_after_seconds: barrier.retry_after_seconds };
+    (StatusCode::NOT_FOUND, Json(nothing)).into_response()
 }
 
 /// A claim as its holder sees it.

@@ -4,8 +4,8 @@ use octopoid_domain::TaskView;
 use crate::{
     app::App,
     auth::Caller,
-    json::Json,
-    openapi::{Answer, Problems},
+    etag::Tagged,
+    openapi::{Problems, TaskAnswer},
     query::{Params, Segment},
 };
 
@@ -21,7 +21,7 @@ pub(crate) async fn get_task(
     caller: Caller,
     Segment(id): Segment,
     params: Params,
-) -> Answer<TaskView> {
+) -> TaskAnswer {
     let task = app.store.get_task(&id, caller.scope(params.get("scope"))).await?;
-    Ok(Json(task.into()))
+    Ok(Tagged(task.into()))
 }

@@ -5,9 +5,11 @@ use crate::{
     app::App,
     auth::Caller,
     body::Body,
-    openapi::{Answer, Problems},
+    etag::{IfMatch, Tagged},
+    idempotency::{Keyed, Outcome},
+    openapi::Problems,
     query::Segments,
-    tasks::make_step,
+    tasks::{Terms, make_step},
 };
 
 /// Report the result of a hook.
@@ -18,14 +20,17 @@ use crate::{
     params(
         ("id" = String, Path, description = "The task."),
         ("hook" = String, Path, description = "The hook's name."),
+        IfMatch,
+        Keyed<()>,
     ),
     responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn complete_hook(
     State(app): State<App>,
     caller: Caller,
     Segments([id, hook]): Segments<2>,
-    Body(body): Body<CompleteHook>,
-) -> Answer<TaskView> {
+    if_match: IfMatch,
+    Keyed(key, Body(body)): Keyed<Body<CompleteHook>>,
+) -> Outcome<Tagged<TaskView>> {
     let request = Request::CompleteHook(hook, body);
-    make_step(&app, &caller, &id, &request, "task.hook_completed", None).await
+    make_step(&app, &caller, Terms(key, if_match), &id, &request, "task.hook_completed", None).await
 }

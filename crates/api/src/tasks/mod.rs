@@ -19,24 +19,43 @@ pub(crate) mod submit;
 pub(crate) mod update;
 pub(crate) mod why;
 
-use axum::routing::{MethodRouter, get};
+use axum::{
+    http::StatusCode,
+    routing::{MethodRouter, get},
+};
 use octopoid_domain::{Refusal, TaskView, decide::Request, report::RunResult};
 
-use crate::{app::App, audit, auth::Caller, json::Json, openapi::Answer, query::Segment};
+use crate::{
+    app::App,
+    audit,
+    auth::Caller,
+    etag::{IfMatch, Tagged},
+    idempotency::{Attempt, Key, Outcome},
+    query::Segment,
+};
+
+/// Under which conditions a step is taken: at most once, and from a version of the task.
+struct Terms(Option<Key>, IfMatch);
 
 /// Takes a step of a task, writes its audit line, and answers with the task as it is then. `agent` is
 /// who the request names.
 async fn make_step(
     app: &App,
     caller: &Caller,
+    Terms(key, if_match): Terms,
     id: &str,
     request: &Request,
     event: &'static str,
     agent: Option<&str>,
-) -> Answer<TaskView> {
-    let task = app.store.change_task(id, caller.within(), request, app.stamp()).await?.into();
-    audit::task(event, caller, agent, &task);
-    Ok(Json(task))
+) -> Outcome<Tagged<TaskView>> {
+    let within = caller.within();
+    let attempt = Attempt::matching(app, key, within, StatusCode::OK, if_match);
+    let changed = attempt.store.change_task(id, within, request, app.stamp()).await;
+    let done = attempt
+        .end(changed, |was| async move { app.store.get_task(&was.subject, within).await })
+        .await?;
+    let done = done.map(TaskView::from).noted(|task| audit::task(event, caller, agent, task));
+    Ok(done.map(Tagged))
 }
 
 /// Makes the result of a run fit for the store: a long patch is cut, and what is too large all the
@@ -51,6 +70,8 @@ fn fit_result(app: &App, result: &mut Option<RunResult>) -> Result<(), Refusal> 
 pub(crate) fn called_claim() -> MethodRouter<App> {
     let id = || Segment("claim".to_owned());
     get(move |app, caller, params| get::get_task(app, caller, id(), params))
-        .patch(move |app, caller, body| update::update_task(app, caller, id(), body))
-        .delete(move |app, caller| delete::delete_task(app, caller, id()))
+        .patch(move |app, caller, if_match, body| {
+            update::update_task(app, caller, id(), if_match, body)
+        })
+        .delete(move |app, caller, if_match| delete::delete_task(app, caller, id(), if_match))
 }

@@ -5,9 +5,11 @@ use crate::{
     app::App,
     auth::Caller,
     body::Body,
-    openapi::{Answer, Problems},
+    etag::{IfMatch, Tagged},
+    idempotency::{Keyed, Outcome},
+    openapi::Problems,
     query::Segment,
-    tasks::{fit_result, make_step},
+    tasks::{Terms, fit_result, make_step},
 };
 
 /// Submit work.
@@ -17,16 +19,26 @@ use crate::{
 /// long as nobody else has claimed the task. The same request again is answered with the task as it
 /// is.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/submit", tag = "tasks", request_body = Submit,
-    params(("id" = String, Path, description = "The task.")),
+    params(("id" = String, Path, description = "The task."), IfMatch, Keyed<()>),
     responses((status = 200, body = TaskView), Problems))]
 pub(crate) async fn submit_task(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    Body(mut body): Body<Submit>,
-) -> Answer<TaskView> {
+    if_match: IfMatch,
+    Keyed(key, Body(mut body)): Keyed<Body<Submit>>,
+) -> Outcome<Tagged<TaskView>> {
     let agent = body.agent_name.0.clone();
     fit_result(&app, &mut body.result)?;
     let request = Request::Submit(Box::new(body));
-    make_step(&app, &caller, &id, &request, "task.submitted", agent.as_deref()).await
+    make_step(
+        &app,
+        &caller,
+        Terms(key, if_match),
+        &id,
+        &request,
+        "task.submitted",
+        agent.as_deref(),
+    )
+    .await
 }

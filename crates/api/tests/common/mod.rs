@@ -11,7 +11,7 @@ use std::sync::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, Request, StatusCode, header},
+    http::{HeaderMap, Request, Response, StatusCode, header},
 };
 use futures_util::{
     FutureExt,
@@ -181,16 +181,20 @@ impl TestApp {
     }
 
     /// Sends a request as it is.
-    pub async fn send(&self, mut request: Request<Body>) -> Answer {
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.open(request).await.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    /// Sends a request, and leaves the body of the answer to the caller.
+    pub async fn open(&self, mut request: Request<Body>) -> Response<Body> {
         if let Some(key) = &self.key {
             let value = format!("Bearer {key}").parse().unwrap();
             request.headers_mut().entry(header::AUTHORIZATION).or_insert(value);
         }
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        Answer { status: parts.status, headers: parts.headers, text }
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Sends a body as it is.

@@ -152,6 +152,10 @@ pub(crate) fn released_by_client(change: &mut Change, at: &Situation<'_>, patch:
         let is_failed = change.task.queue == queue::FAILED;
         let outcome = if is_failed { Outcome::Failed } else { Outcome::Released };
         end_run(change, at, End::new(Step::Update, outcome));
+    } else if was.is_held_in_place() && !change.task.is_held() {
+        // Without a lease a review is free, and the reaper never comes by.
+        change.task.claim.queue = None;
+        lapse(change, at);
     }
 }
 

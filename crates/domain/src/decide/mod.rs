@@ -188,6 +188,15 @@ pub fn decide(at: &Situation<'_>, request: &Request) -> Result<Decision, Refusal
     Ok(Decision::Change(Box::new(change)))
 }
 
+/// The refusal to repeat a claim whose token is not current any more, by its task and its run as far
+/// as they are there.
+pub fn claim_lost(task: Option<&Task>, run: Option<&Run>) -> Refusal {
+    if let Some(task) = task {
+        return leases::lost(Step::Claim, task, run);
+    }
+    Refusal::LeaseLost { step: Step::Claim, reason: "The task was deleted".to_owned() }
+}
+
 /// What follows from every change: a freed task that is to be cancelled is cancelled, and what has
 /// left `done` is not completed.
 fn conclude(change: &mut Change, at: &Situation<'_>) {

@@ -106,6 +106,21 @@ pub(crate) async fn a_project_a_draft_and_a_message_are_kept(edge: Edge) -> Verd
     expect_refusal(client.get_task("nouns-1").await, 404, "task_not_found")
 }
 
+pub(crate) async fn the_journal_is_read_in_pages(edge: Edge) -> Verdict {
+    let client = edge.holder("journal").await?;
+    let start = client.wait_for_events(&[], 50).await?;
+    ensure!(start.events.is_empty(), "{start:?}");
+    client.create_task(&new_task("journal-1")).await?;
+    client.claim_task(&claim_by("agent-1")).await?;
+    let cursor = start.next_cursor.to_string();
+    let page = client.list_events(&[("cursor", &cursor)]).await?;
+    let names: Vec<_> = page.events.iter().map(|event| &*event.name).collect();
+    ensure!(names == ["task.created", "task.claimed"], "{names:?}");
+    let claims = [("cursor", "0"), ("types", "task.claimed"), ("task_id", "journal-1")];
+    ensure!(client.list_events(&claims).await?.events == page.events[1..], "filters select");
+    expect_refusal(client.follow_events(&[]).await, 406, "not_acceptable")
+}
+
 pub(crate) async fn without_a_key_nobody_gets_in(edge: Edge) -> Verdict {
     for key in ["nonsense", "oct_unknown"] {
         let client = Client::new(&edge.url)?.with_key(key);

@@ -88,6 +88,7 @@ fn trials(edge: &Edge) -> Vec<Trial> {
     add![
         contract::a_task_lives_from_creation_to_acceptance,
         contract::a_project_a_draft_and_a_message_are_kept,
+        contract::the_journal_is_read_in_pages,
         contract::without_a_key_nobody_gets_in,
         contract::a_key_is_confined_to_its_scope,
         contract::a_key_permits_what_it_was_issued_for,

@@ -59,7 +59,8 @@ pub(crate) struct Limits {
     pub(crate) linger_pause: Duration,
     /// Maximum duration of a lingering close.
     pub(crate) linger: Duration,
-    /// Maximum number of open connections. A further one replaces the longest idle one, or waits.
+    /// Maximum number of open connections without those that carry event streams. A further one
+    /// replaces the longest idle one, or waits.
     pub(crate) connections: usize,
 }
 

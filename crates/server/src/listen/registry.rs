@@ -261,6 +261,13 @@ impl Connection {
         }
     }
 
+    /// Takes the connection out of the registry: it carries a stream until it is closed, and streams
+    /// have a maximum of their own.
+    pub(super) fn leave(&self) {
+        self.registry.open().remove(self.id);
+        self.registry.freed.notify_one();
+    }
+
     /// Marks the start of a request. Returns `None` if the connection is being closed.
     pub(super) fn begin(self: &Arc<Self>) -> Option<Busy> {
         let begun = |state| match state {
@@ -376,6 +383,19 @@ mod tests {
         drop(second);
         let _next = entered(&registry, "127.0.0.1");
         assert!(is_closed(&member));
+    }
+
+    #[test]
+    fn a_connection_with_a_stream_takes_no_place() {
+        let registry = Registry::new(1);
+        let member = entered(&registry, "10.0.0.1");
+        let _streaming = member.begin().unwrap();
+        assert!(enter(&registry, "127.0.0.1").is_pending());
+        member.leave();
+        let _next = entered(&registry, "127.0.0.1");
+        assert!(!is_closed(&member));
+        drop(member);
+        assert!(registry.open().peers.len() == 1, "its end frees no second place");
     }
 
     #[test]

@@ -22,7 +22,10 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use hyper::body::{Frame, Incoming, SizeHint};
-use octopoid_api::unread::{Left, Unread, lend};
+use octopoid_api::{
+    events::IsStream,
+    unread::{Left, Unread, lend},
+};
 use tokio::sync::oneshot;
 use tower::Service;
 
@@ -60,6 +63,12 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
         let answering = Answering::begin(&mut self.router.clone(), request, &self.limits);
         Box::pin(async move {
             let answer = answering.end(discard).await?;
+            let is_stream = answer.extensions().get::<IsStream>().is_some();
+            if is_stream {
+                busy.connection().leave();
+            }
+            // A stream is read as long as it lasts.
+            let timeout = (!is_stream).then_some(timeout);
             Ok(answer.map(|body| TrackedBody::new(body, busy, timeout)))
         })
     }
@@ -151,9 +160,10 @@ impl AsRef<[u8]> for Chunk {
 }
 
 impl TrackedBody {
-    fn new(body: Body, busy: Busy, timeout: Duration) -> Self {
+    fn new(body: Body, busy: Busy, timeout: Option<Duration>) -> Self {
         let is_long = body.size_hint().exact().is_none_or(|length| length > SHORT_ANSWER_BYTES);
-        let written = is_long.then(|| Arc::new(limit(busy.connection(), timeout)));
+        let timeout = timeout.filter(|_| is_long);
+        let written = timeout.map(|timeout| Arc::new(limit(busy.connection(), timeout)));
         Self { body, in_flight: Some(InFlight { _busy: busy, _written: written }) }
     }
 }

@@ -5,10 +5,11 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     http::{StatusCode, Uri},
     routing::{get, post},
 };
+use octopoid_api::events::IsStream;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -40,8 +41,8 @@ struct Shared {
     allowed: Notify,
 }
 
-/// Serves `/long`, `/read`, which reads its body, `/refuse`, which does not, `/note`, which notes
-/// its query, and `/wait`, which does so when it may.
+/// Serves `/long`, `/stream`, which is as long, `/read`, which reads its body, `/refuse`, which does
+/// not, `/note`, which notes its query, and `/wait`, which does so when it may.
 async fn start(limits: Limits) -> (SocketAddr, Arc<Shared>) {
     let shared = Arc::new(Shared::default());
     let (notes, waits) = (Arc::clone(&shared), Arc::clone(&shared));
@@ -50,6 +51,7 @@ async fn start(limits: Limits) -> (SocketAddr, Arc<Shared>) {
     };
     let router = Router::new()
         .route("/long", get(async || "x".repeat(LONG)))
+        .route("/stream", get(async || (Extension(IsStream), "x".repeat(LONG))))
         .route("/read", post(async |body: String| body))
         .route("/refuse", post(async || StatusCode::FORBIDDEN))
         .route("/note", get(async move |uri: Uri| note(&notes, &uri)))
@@ -156,6 +158,23 @@ async fn a_client_that_takes_too_long_to_read_its_answer_is_let_go() {
     send(&mut next, NOTE).await;
     let answer = answer(&mut next).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// A stream takes no place, and may be read for as long as the client likes.
+#[tokio::test]
+async fn a_stream_is_no_connection_that_others_wait_for_and_has_no_end() {
+    let (address, _) = start(Limits { answer: SHORT, connections: 1, ..LIMITS }).await;
+    let mut stream = connect(address).await;
+    send(&mut stream, "GET /stream HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    let head = answer(&mut stream).await;
+    for _ in 0..3 {
+        // The second of them comes when the first has been let go for taking too long to read.
+        let mut slow = connect(address).await;
+        send(&mut slow, "GET /long HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        answer(&mut slow).await;
+    }
+    let rest = rest(&mut stream).await;
+    assert!(head.len() + rest.len() > LONG, "{}", rest.len());
 }
 
 #[tokio::test]

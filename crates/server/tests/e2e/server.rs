@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use octopoid_client::Client;
+use octopoid_client::{Client, Retries};
 use octopoid_store::engine::SharedEngine;
 use octopoid_store_postgres::Options;
 use octopoid_store_sqlite::{Location, Sqlite};
@@ -180,9 +180,9 @@ impl Server {
         self.open_client().with_scope("s")
     }
 
-    /// A client that names no scope.
+    /// A client that names no scope. It sends each request once, so that a test sees each answer.
     pub(crate) fn open_client(&self) -> Client {
-        Client::new(&format!("http://{}", self.address)).unwrap()
+        Client::new(&format!("http://{}", self.address)).unwrap().with_retries(Retries::NONE)
     }
 
     /// What the server has printed so far.

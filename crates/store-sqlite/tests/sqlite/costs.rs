@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use octopoid_store::{Once, Result, Terms};
 use octopoid_store_sqlite::{Location, Sqlite};
-use octopoid_store_testkit::{World, world::LEASE};
+use octopoid_store_testkit::{
+    World,
+    world::{LEASE, SCOPE},
+};
 use serde_json::json;
 
 use crate::meter::{Bill, Meter};
@@ -122,6 +126,43 @@ async fn no_operation_writes_more_than_it_did() {
     metered.expect("delete", 8);
     println!("{}", metered.lines());
     assert_eq!(metered.excesses, [""; 0], "some operations write more than they did");
+}
+
+/// What each step of a life writes, with an idempotency key or without.
+async fn rows_of_a_life(has_keys: bool) -> Result<Vec<(&'static str, usize)>> {
+    let mut metered = Metered::new().await;
+    let plain = metered.world.store.clone();
+    let mut rows = Vec::new();
+    for step in ["create", "claim", "submit", "reject", "again", "requeue", "cancel"] {
+        let once = has_keys.then(|| Once {
+            scope: SCOPE.to_owned(),
+            route: "route".to_owned(),
+            key: step.to_owned(),
+            body_hash: "body".to_owned(),
+            status: 200,
+        });
+        metered.world.store = plain.under(Terms { once, versions: None });
+        let world = &metered.world;
+        match step {
+            "create" => drop(world.creates("a").await?),
+            "claim" | "again" => drop(world.claims().await?),
+            "submit" => drop(world.submits("a").await?),
+            "reject" => drop(world.rejects("a").await?),
+            "requeue" => drop(world.requeues("a").await?),
+            _ => drop(world.cancels("a").await?),
+        }
+        rows.push((step, metered.note(step)));
+    }
+    Ok(rows)
+}
+
+#[tokio::test]
+async fn an_idempotency_key_writes_two_rows() {
+    let (plain, keyed) = (rows_of_a_life(false).await, rows_of_a_life(true).await);
+    let (plain, keyed) = (plain.unwrap(), keyed.unwrap());
+    for ((step, plain), (_, keyed)) in plain.into_iter().zip(keyed) {
+        assert_eq!(keyed, plain + 2, "{step}");
+    }
 }
 
 /// An agent that asks and gets nothing should cost nothing.

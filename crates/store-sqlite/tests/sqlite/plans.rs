@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 27] = [
+const MAY_BE_SCANNED: [(&str, &str); 28] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -34,6 +34,7 @@ const MAY_BE_SCANNED: [(&str, &str); 27] = [
     ("fitting", "those of the lanes that fit"),
     ("thread", "the messages of one thread"),
     ("bounded", "a bounded part of a thread"),
+    ("stretch", "a bounded part of the journal"),
     ("sqlite_schema", "the schema itself"),
     ("schema_versions", "one row, the last"),
     ("api_keys", "counting all keys, for which only the administrator can ask"),

@@ -161,7 +161,7 @@ struct Reads(&'static str, [usize; 3]);
 
 /// Each seek is for a single row or index entry. That no more are read, and that the rows behind
 /// the index are not, was seen once with a SQLite that counts how often each cursor moves.
-const CLAIM: [Reads; 10] = [
+const CLAIM: [Reads; 11] = [
     // The row that is taken.
     Reads("SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)", [1, 0, 0]),
     // The first lane, and then from each lane to the next.
@@ -187,6 +187,8 @@ const CLAIM: [Reads; 10] = [
         "SEARCH tasks USING INDEX tasks_by_queue (scope=? AND queue=? AND claim_lane=?)",
         [0, 0, 1],
     ),
+    // Whether the request was carried out before. Without a key, nothing is compared with null.
+    Reads("SEARCH idempotency USING PRIMARY KEY (scope=? AND route=? AND key=?)", [0, 0, 0]),
 ];
 
 /// The entry of the row that was taken, the row, the entry after it, and whether the event's number

@@ -47,7 +47,7 @@ macro_rules! identity {
 }
 
 /// A draft's number is seen by people, so SQLite counts it too.
-const COUNTERS: [Counter; 6] = [
+const COUNTERS: [Counter; 5] = [
     Counter {
         table: "drafts",
         highest: Sql::Same(Borrowed("SELECT COALESCE(MAX(id), 0) FROM drafts")),
@@ -65,7 +65,6 @@ const COUNTERS: [Counter; 6] = [
         ],
     },
     identity!("tasks", "seq"),
-    identity!("events", "position"),
     identity!("projects", "seq"),
     identity!("messages", "seq"),
     identity!("actions", "seq"),

@@ -123,6 +123,8 @@ impl Store {
         target: &Self,
         mut report: impl FnMut(Progress),
     ) -> Result<(), CopyError> {
+        // Rows are copied in the order of their keys, and the key of an event is its position.
+        self.number_events().await?;
         for table in tables() {
             let of = self.count_rows(table).await?;
             let mut progress = Progress { table: table.name, rows: 0, of };

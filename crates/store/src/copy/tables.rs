@@ -31,7 +31,7 @@ pub struct Table {
 }
 
 /// All tables, in the order in which they are copied.
-const LAYOUTS: [Layout; 17] = [
+const LAYOUTS: [Layout; 18] = [
     projects::TABLE,
     drafts::TABLE,
     tasks::TABLE,
@@ -42,6 +42,7 @@ const LAYOUTS: [Layout; 17] = [
     counts::TABLE,
     counts::HOURLY,
     journal::TABLE,
+    journal::START_TABLE,
     orchestrators::TABLE,
     messages::TABLE,
     actions::TABLE,

@@ -13,7 +13,8 @@ cases! {
     a_copy_goes_by_primary_keys,
 }
 
-/// Every column that can be written, and what it holds. D1 has tables of its own, which nobody may
+/// Every column that can be written, and what it holds, but for the order of insertion that
+/// PostgreSQL goes by until an event has a position. D1 has tables of its own, which nobody may
 /// look into. What servers note about the schema and about themselves is not copied.
 const COLUMNS: Sql = Sql::Differs {
     sqlite: "SELECT tables.name AS table_name, columns.name, columns.type \
@@ -25,11 +26,13 @@ const COLUMNS: Sql = Sql::Differs {
     postgres: "SELECT table_name, column_name, \
          CASE data_type WHEN 'bigint' THEN 'INTEGER' ELSE UPPER(data_type) END \
          FROM information_schema.columns WHERE table_schema = current_schema() \
-         AND is_generated = 'NEVER' AND table_name NOT IN ('schema_versions', 'availability', 'idempotency') \
+         AND is_generated = 'NEVER' AND (table_name, column_name) <> ('events', 'n') \
+         AND table_name NOT IN ('schema_versions', 'availability', 'idempotency') \
          ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
 };
 
-/// The columns of each primary key, in their order.
+/// The columns of each primary key, in their order. On PostgreSQL the key of events is null at first,
+/// so that it cannot be a primary key.
 const KEYS: Sql = Sql::Differs {
     sqlite: "SELECT tables.name AS table_name, string_agg(columns.name, ', ' ORDER BY columns.pk) \
          FROM sqlite_schema AS tables CROSS JOIN pragma_table_info(tables.name) AS columns \
@@ -41,8 +44,8 @@ const KEYS: Sql = Sql::Differs {
          ORDER BY keys.ordinal_position) FROM information_schema.key_column_usage AS keys \
          JOIN information_schema.table_constraints AS kinds USING (table_schema, constraint_name) \
          WHERE table_schema = current_schema() AND kinds.constraint_type = 'PRIMARY KEY' \
-         AND keys.table_name NOT IN ('schema_versions', 'availability', 'idempotency') GROUP BY keys.table_name \
-         ORDER BY keys.table_name COLLATE \"C\"",
+         AND keys.table_name NOT IN ('schema_versions', 'availability', 'idempotency') \
+         GROUP BY keys.table_name UNION ALL SELECT 'events', 'position'",
 };
 
 async fn finds(world: &World, sql: Sql) -> Result<Vec<Vec<Value>>, crate::Failure> {

@@ -20,6 +20,7 @@ cases! {
 async fn events(world: &World, after: i64) -> Result<(Vec<String>, i64), Failure> {
     const SINCE: &str = "SELECT position, kind, subject, event, actor, scope FROM events \
          WHERE position > ?1 ORDER BY position";
+    world.store.number_events().await?;
     let statement = Statement { sql: Sql::from(SINCE), parameters: vec![after.into()] };
     let rows = world.engine.read(vec![statement]).await?.pop().unwrap_or_default();
     let mut last = after;

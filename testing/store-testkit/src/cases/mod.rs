@@ -13,10 +13,12 @@ mod cycles;
 mod deleting;
 mod drafts;
 mod editing;
+mod events;
 mod failing;
 mod filtering;
 mod flows;
 mod forcing;
+mod idempotency;
 mod journal;
 mod keys;
 mod leasing;
@@ -68,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         copying::CASES,
         orchestrators::CASES,
         journal::CASES,
+        events::CASES,
         keys::CASES,
         scopes::CASES,
         roles::CASES,
@@ -82,6 +85,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         pauses::CASES,
         why::CASES,
         summary::CASES,
+        idempotency::CASES,
     ]
     .into_iter()
     .flatten()

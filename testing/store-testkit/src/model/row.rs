@@ -29,6 +29,16 @@ pub struct Row {
     pub completed_at: Option<i64>,
     pub updated_at: i64,
     pub needs_intervention: bool,
+    pub max_attempts: Option<i64>,
+    pub not_before: Option<i64>,
+    pub failure_count: i64,
+    pub lapse_count: i64,
+    pub setback_count: i64,
+    pub cancel_requested_at: Option<i64>,
+    pub run: i64,
+    pub attempt: i64,
+    pub accepted_attempt: Option<i64>,
+    pub lease_run: Option<i64>,
     pub version: i64,
 }
 
@@ -56,6 +66,16 @@ impl From<Task> for Row {
             completed_at: task.completed_at.map(|at| at.0),
             updated_at: task.updated_at.0,
             needs_intervention: task.needs_intervention,
+            max_attempts: task.max_attempts,
+            not_before: task.not_before.map(|at| at.0),
+            failure_count: task.failure_count,
+            lapse_count: task.lapse_count,
+            setback_count: task.setback_count,
+            cancel_requested_at: task.cancel_requested_at.map(|at| at.0),
+            run: task.run,
+            attempt: task.attempt,
+            accepted_attempt: task.accepted_attempt,
+            lease_run: task.lease_run,
             version: task.version,
         }
     }
@@ -63,12 +83,23 @@ impl From<Task> for Row {
 
 impl Row {
     pub(super) fn frees(&mut self) {
+        self.clears_claim();
+        self.needs_intervention = false;
+    }
+
+    pub(super) fn clears_claim(&mut self) {
         self.claimed_by = None;
         self.orchestrator_id = None;
         self.claimed_at = None;
         self.claimed_in = None;
         self.lease_expires_at = None;
-        self.needs_intervention = false;
+    }
+
+    /// Ends what is counted in a row, and every delay.
+    pub(super) fn ends_rows(&mut self) {
+        self.lapse_count = 0;
+        self.setback_count = 0;
+        self.not_before = None;
     }
 
     /// Whether it is held where it is. A task that was moved on while it was held is free.
@@ -76,9 +107,19 @@ impl Row {
         self.lease_expires_at.is_some() && self.claimed_in.as_deref() == Some(&self.queue)
     }
 
-    /// Whether it was under a review whose lease has ended. The next reviewer need not wait.
-    pub(super) fn was_reviewed_until(&self, now: i64) -> bool {
-        self.queue == "provisional" && self.lease_expires_at.is_some_and(|end| end < now)
+    /// Whether it is held where it was found, as in a review.
+    pub(super) fn is_held_in_place(&self) -> bool {
+        self.is_held() && self.queue != "claimed"
+    }
+
+    /// Whether a holder can report a failure, or renew.
+    pub(super) fn has_holder(&self) -> bool {
+        self.queue == "claimed" || self.is_held()
+    }
+
+    /// Whether its lease has ended. The next reviewer need not wait for the reaper.
+    pub(super) fn has_lapsed(&self, now: i64) -> bool {
+        self.lease_expires_at.is_some_and(|end| end < now)
     }
 
     pub(super) fn is_strict(&self) -> bool {
@@ -101,5 +142,11 @@ impl Row {
 
     pub(super) fn waits_for(&self, id: &str) -> bool {
         self.blocked_by.as_deref().is_some_and(|list| list.split(',').any(|other| other == id))
+    }
+
+    pub(super) fn waits_no_more_for(&mut self, id: &str) {
+        let list = self.blocked_by.take().unwrap_or_default();
+        let rest: Vec<_> = list.split(',').filter(|other| *other != id).collect();
+        self.blocked_by = (!rest.is_empty()).then(|| rest.join(","));
     }
 }

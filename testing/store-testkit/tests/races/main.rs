@@ -6,8 +6,10 @@
 mod claims;
 mod executing;
 mod joining;
+mod leases;
 mod promoting;
 mod registering;
+mod repeating;
 mod servers;
 mod tasks;
 mod waiting;

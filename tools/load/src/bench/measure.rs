@@ -10,7 +10,12 @@ pub(crate) struct Latencies(Vec<u32>);
 
 impl Latencies {
     pub(crate) fn record(&mut self, since: Instant) {
-        self.0.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
+        self.record_between(since, now());
+    }
+
+    pub(crate) fn record_between(&mut self, since: Instant, until: Instant) {
+        let elapsed = until.saturating_duration_since(since);
+        self.0.push(u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX));
     }
 
     pub(crate) fn merge(&mut self, other: Self) {

@@ -1,6 +1,7 @@
 //! Measures the server over loopback HTTP, beside its own ceilings, all in one run: absolute
 //! figures say as much about the machine as about the server, ratios do not.
 
+mod events;
 mod http;
 mod measure;
 mod pairs;
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine.
+    /// Measure only one engine, or only event streams.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -64,6 +65,7 @@ pub(crate) struct Args {
 enum Part {
     Sqlite,
     Postgres,
+    Events,
 }
 
 /// Measures what the arguments ask for, and writes the report.
@@ -87,14 +89,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         return pairs::measure(&bench, other);
     }
     let mut report = Report::new(&bench.binary, args.tasks)?;
-    if args.only != Some(Part::Postgres) {
+    if matches!(args.only, None | Some(Part::Sqlite)) {
         bench.lifecycles(&mut report)?;
         bench.ceilings(&mut report)?;
         bench.storm(&mut report)?;
         bench.waiting(&mut report)?;
         bench.finished(&mut report)?;
     }
-    if args.only != Some(Part::Sqlite) {
+    if matches!(args.only, None | Some(Part::Events)) {
+        events::measure(&bench, &mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Postgres)) {
         postgres::measure(&bench, args.minutes, &mut report)?;
     }
     report.finish(args.out.as_deref())

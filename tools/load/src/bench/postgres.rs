@@ -28,8 +28,9 @@ const WAITING: &str = "INSERT INTO tasks (id, file_path, queue, branch, commits_
      SELECT ?1 || n, 'tasks/' || ?1 || n || '.md', 'incoming', 'main', 0, 0, 0, 0, 0, 0, ?2, ?2, \
      1, 0, 0, 'Task ' || n, 'claim', 0, n, 'Do the work that task ' || n || ' describes.', 1, 0 \
      FROM generate_series(1, ?3) AS n";
-const CREATED: &str = "INSERT INTO events (scope, kind, subject, seq, event, at, version, queue) \
-     SELECT scope, 'task', id, 1, 'created', created_at, version, queue FROM tasks";
+const CREATED: &str = "INSERT INTO events \
+     (position, scope, kind, subject, seq, event, at, version, queue) \
+     SELECT ROW_NUMBER() OVER (), scope, 'task', id, 1, 'created', created_at, version, queue FROM tasks";
 
 /// Measures all there is to compare.
 pub(crate) fn measure(bench: &Bench, minutes: u64, report: &mut Report) -> anyhow::Result<()> {
@@ -40,7 +41,7 @@ pub(crate) fn measure(bench: &Bench, minutes: u64, report: &mut Report) -> anyho
 }
 
 /// A database of its own in the cluster.
-async fn database(scratch: &Scratch, name: &str) -> anyhow::Result<String> {
+pub(super) async fn database(scratch: &Scratch, name: &str) -> anyhow::Result<String> {
     let server: Location = scratch.url().parse()?;
     let schema = format!("CREATE SCHEMA {name}");
     let engine = Postgres::open(&server, Options::default())?;

@@ -179,9 +179,18 @@ impl Report {
 }
 
 fn bound(fact: &str) -> Option<f64> {
-    [("Binary", BINARY_MB_MAX), ("Memory, idle", 25.0), ("Memory under", 150.0), ("Start", 0.5)]
-        .iter()
-        .find_map(|(name, bound)| fact.starts_with(name).then_some(*bound))
+    [
+        ("Binary", BINARY_MB_MAX),
+        ("Memory, idle", 25.0),
+        ("Memory under", 150.0),
+        ("Memory of 1,000 idle event streams", 40.0),
+        ("Event latency p99, one server", 50.0),
+        ("Event latency p99, PostgreSQL, one server", 50.0),
+        ("Event latency p99, PostgreSQL, two servers", 250.0),
+        ("Start", 0.5),
+    ]
+    .iter()
+    .find_map(|(name, bound)| fact.starts_with(name).then_some(*bound))
 }
 
 fn yes(met: bool) -> &'static str {

@@ -11,7 +11,7 @@ use super::{
     http::Connection,
     measure::{Latencies, Measured, run},
 };
-use crate::clock::now;
+use crate::clock::{now, pause};
 
 /// Numbers the tasks of a whole run, so that no id comes twice.
 static TASKS: AtomicU64 = AtomicU64::new(0);
@@ -75,6 +75,48 @@ pub(crate) async fn lifecycle(
             let mut latencies = Latencies::default();
             while now() < until {
                 one_life(&mut connection, &scope, agent, &mut latencies).await?;
+            }
+            Ok(latencies)
+        }
+    })
+    .await
+}
+
+/// Lifecycles at a rate for all agents together, each request announced with the type of the event
+/// that it makes and the id of the task, if that is known before the answer.
+pub(super) async fn paced(
+    address: &str,
+    scope: &str,
+    (agents, per_second): (usize, u32),
+    length: Duration,
+    announce: impl Fn(&'static str, &str) + Clone + Send + 'static,
+) -> anyhow::Result<Measured> {
+    let start = now();
+    let count = u32::try_from(agents)?;
+    run(agents, |agent| {
+        let (address, scope, announce) = (address.to_owned(), scope.to_owned(), announce.clone());
+        async move {
+            let mut connection = Connection::open(&address).await?;
+            let mut latencies = Latencies::default();
+            let period = Duration::from_secs(1) * count / per_second;
+            let mut due = start + period * u32::try_from(agent)? / count;
+            while due < start + length {
+                pause(due.saturating_duration_since(now())).await;
+                due += period;
+                let (id, body) = new_task(&scope);
+                announce("task.created", &id);
+                timed(&mut connection, "/api/v1/tasks", &body, 201, &mut latencies).await?;
+                let claim = claim(&scope, agent);
+                let id = timed(&mut connection, "/api/v1/tasks/claim", &claim, 200, &mut latencies)
+                    .await?;
+                for (step, event, body) in [
+                    ("submit", "task.submitted", "{\"commits_count\":3,\"turns_used\":42}"),
+                    ("accept", "task.accepted", "{\"accepted_by\":\"bench\"}"),
+                ] {
+                    announce(event, &id);
+                    let path = format!("/api/v1/tasks/{id}/{step}");
+                    timed(&mut connection, &path, body, 200, &mut latencies).await?;
+                }
             }
             Ok(latencies)
         }

@@ -52,7 +52,9 @@ async fn all_rows(disk: &Disk) -> Vec<(&'static str, Vec<Vec<Value>>)> {
     let mut found = Vec::new();
     for table in tables() {
         let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
-        let sql = format!("SELECT {} FROM {} ORDER BY 1, 2, 3", names.join(", "), table.name);
+        let key: Vec<_> = table.key_columns().iter().map(|column| column.name).collect();
+        let (names, key) = (names.join(", "), key.join(", "));
+        let sql = format!("SELECT {names} FROM {} ORDER BY {key}", table.name);
         let batch = vec![Statement { sql: sql.into(), parameters: Vec::new() }];
         found.push((table.name, engine.read(batch).await.unwrap().remove(0)));
     }
