@@ -1,13 +1,11 @@
 //! Hints that there may be something new to claim.
 //!
-//! A hint may be lost, because waiting claims also poll from time to time. Within a process hints
-//! are delivered immediately; between servers on one database they are relayed (see
-//! [`Hints::outgoing`]).
+//! A hint may be lost, because waiting claims also poll from time to time. Within a process hints are
+//! delivered immediately; between servers on one database they are relayed ([`Hints::outgoing`]).
 //!
 //! Claims that wait for the same work form a group: if one of them finds no task, the others would
-//! not find one either. A hint therefore wakes one waiter of each group. If it finds a task, there
-//! may be more, and the next one is woken. If it is dropped before its query, another one is woken
-//! instead.
+//! not find one either. A hint therefore wakes one waiter of each group. If it finds a task, there may
+//! be more, and the next one is woken. If it is dropped before its query, another one is instead.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -164,12 +162,10 @@ impl Hints {
 impl Store {
     /// Begins to wait for something that this claim would get.
     pub fn watch_claims(&self, scope: &str, within: Option<&str>, request: &ClaimRequest) -> Watch {
-        // Whose machine it is makes no difference, unless the machine is drained: then the claim goes
-        // without reporting what it found, and the hint is another's.
-        let (queue, is_in_place) = (&request.queue.0, request.in_place.0);
-        let (roles, kinds) = (&request.role_filter.0, &request.type_filter.0);
+        // The machine makes no difference: one that is drained leaves its hint to the others.
+        let (roles, kinds, pools) = (&request.role_filter, &request.type_filter, &request.pools);
         let interest =
-            format!("{:?}", (queue, is_in_place, roles, kinds, &request.pools.0, within));
+            format!("{:?}", (&request.queue, request.in_place, roles, kinds, pools, within));
         self.hints().watch(scope, &interest)
     }
 }
