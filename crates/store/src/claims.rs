@@ -271,7 +271,7 @@ const TRIES: usize = 32;
 const RECORD: Sql = Sql::OnlySqlite(concat!(
     into_events!(),
     "SELECT scope, 'task', id, events, ?3, claimed_by, NULL, ?4, version, queue \
-     FROM tasks WHERE reap_at = ?1 AND write_id = ?2"
+     FROM tasks WHERE reap_at = ?1 AND write_id = ?2 LIMIT 1"
 ));
 
 /// The run of a claim, which is found in the same way.
@@ -279,7 +279,7 @@ const BEGIN: Sql = Sql::OnlySqlite(concat!(
     into_runs!(),
     "SELECT id, run, scope, CASE ?3 WHEN 'work' THEN attempt END, ?3, ?4, claimed_by, \
      orchestrator_id, claimed_at, 'running', ?5, ?6 FROM tasks \
-     WHERE reap_at = ?1 AND write_id = ?2"
+     WHERE reap_at = ?1 AND write_id = ?2 LIMIT 1"
 ));
 
 /// The run of a review that has ended, when another reviewer takes the task.

@@ -62,12 +62,19 @@ macro_rules! into_runs {
 }
 pub(crate) use into_runs;
 
-/// The run of a task's current lease, and another one.
+/// The last run of a task, which is that of its lease if there is one, and another.
 const FIND_RUNS: &str = concatcp!(
     "SELECT ",
     Run::NAMES,
     " FROM runs WHERE task_id = ?1 \
-     AND run IN ((SELECT lease_run FROM tasks WHERE id = ?1), ?2)"
+     AND run IN ((SELECT MAX(run) FROM runs WHERE task_id = ?1), ?2)"
+);
+
+/// The same without another.
+const FIND_LAST_RUN: &str = concatcp!(
+    "SELECT ",
+    Run::NAMES,
+    " FROM runs WHERE task_id = ?1 ORDER BY run DESC LIMIT 1"
 );
 
 const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, \
@@ -179,9 +186,12 @@ pub struct Before {
     pub feedback: Vec<Feedback>,
 }
 
-/// The statement that finds the run of the current lease and another one, for [`runs_found`].
+/// The statement that finds the last run and another one, for [`runs_found`].
 pub(crate) fn finding_runs(id: &str, other: Option<i64>) -> Statement {
-    bind!(FIND_RUNS, id, other)
+    match other {
+        Some(run) => bind!(FIND_RUNS, id, run),
+        None => bind!(FIND_LAST_RUN, id),
+    }
 }
 
 /// The rows of [`finding_runs`].

@@ -10,7 +10,7 @@ use crate::{Edge, Verdict};
 
 /// The life of a task: the requests that it consists of, and the rows that they may write and read.
 const LIFE: [&str; 4] = ["create", "claim", "submit", "accept"];
-const WRITTEN_MAX: u64 = 20;
+const WRITTEN_MAX: u64 = 24;
 /// Creating reads what a version and the bounds on roles and types depend on. Writes end the free
 /// plan's day long before reads do.
 const READ_MAX: u64 = 44;

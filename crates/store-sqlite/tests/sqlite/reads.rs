@@ -191,14 +191,13 @@ const CLAIM: [Reads; 11] = [
     Reads("SEARCH idempotency USING PRIMARY KEY (scope=? AND route=? AND key=?)", [0, 0, 0]),
 ];
 
-/// The entry of the row that was taken, the row, the entry after it, and whether the event's number
-/// is free.
+/// The entry of the row that was taken, the row, and whether the event's number is free.
 const RECORD: [Reads; 1] =
-    [Reads("SEARCH tasks USING INDEX tasks_by_reap_at (reap_at=? AND write_id=?)", [4, 0, 0])];
-
-/// The entry of the row that was taken, the row, and the entry after it.
-const BEGIN: [Reads; 1] =
     [Reads("SEARCH tasks USING INDEX tasks_by_reap_at (reap_at=? AND write_id=?)", [3, 0, 0])];
+
+/// The entry of the row that was taken, and the row.
+const BEGIN: [Reads; 1] =
+    [Reads("SEARCH tasks USING INDEX tasks_by_reap_at (reap_at=? AND write_id=?)", [2, 0, 0])];
 
 /// How many rows a plan reads, which must be the one that was thought about.
 fn reads(plan: &[String], known: &[Reads], lanes: usize, fitting: usize) -> usize {
