@@ -185,7 +185,10 @@ fn judge(work: &Work, cluster: &Cluster, tasks: usize, faults: Faults) -> anyhow
         bail!("not every promise was kept");
     }
     ensure!(faults.kills > 0 && faults.restarts == 1, "too little went wrong to tell anything");
-    say(&format!("\nEvery promise was kept: {tasks} tasks, each done exactly once."));
+    say(&format!(
+        "\nEvery promise was kept: {tasks} tasks, each done exactly once by a journal that all \
+         followers received whole."
+    ));
     Ok(())
 }
 
