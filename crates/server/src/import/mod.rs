@@ -14,6 +14,7 @@ mod json;
 mod load;
 mod notes;
 mod nouns;
+mod queues;
 mod row;
 mod schema;
 mod scopes;

@@ -8,6 +8,7 @@ use octopoid_store::{copy::table, engine::Value};
 use crate::import::{
     ImportError, ImportedTable, Notes, Scopes, Sink,
     notes::Change,
+    queues,
     row::{ImportedRow, peek},
     source::{Cells, Source},
 };
@@ -220,6 +221,7 @@ fn action(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
 
 fn flow(new: &mut ImportedRow, _: &Context<'_>) -> Result<(), Change> {
     new.need(&["name", "scope", "states", "transitions"])?;
+    queues::rename_in_flow(new);
     new.instant("registered_at", &["updated_at"]);
     new.instant("updated_at", &["registered_at"]);
     Ok(())
@@ -243,6 +245,7 @@ fn role(new: &mut ImportedRow, context: &Context<'_>) -> Result<(), Change> {
     }
     new.need(&["name", "orchestrator_id", "scope"])?;
     new.default("claims_from", "incoming");
+    queues::rename(new, "claims_from");
     new.instant("created_at", &[]);
     Ok(())
 }

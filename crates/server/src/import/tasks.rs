@@ -21,6 +21,7 @@ use crate::import::{
     history::{self, History, TaskRef},
     notes::Change,
     nouns::{by_time, number_after},
+    queues,
     row::{ImportedRow, peek},
     source::Source,
 };
@@ -33,6 +34,9 @@ const ORDER: &str = by_time!("created_at");
 /// Text columns that the first pass does not need.
 const TEXTS: [&str; 6] =
     ["content", "hooks", "checks", "check_results", "execution_notes", "flow_overrides"];
+
+/// Counts that start at 0, because the first server recorded no runs.
+const COUNTS: [&str; 5] = ["run", "attempt", "failure_count", "lapse_count", "setback_count"];
 
 /// Finished tasks are counted in this many parts, as the store does.
 const SHARDS: i64 = 16;
@@ -279,6 +283,10 @@ fn finish(task: &mut ImportedRow, history: &History) -> Result<(), Change> {
     bound_lease(task);
     task.default("version", 1);
     task.set("write_id", 0);
+    for count in COUNTS {
+        task.set(count, 0);
+    }
+    queues::rename(task, "queue");
     if let Some(queue) = claimed_in(task, history) {
         task.set("claimed_in", queue);
     }

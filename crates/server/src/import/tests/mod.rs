@@ -2,6 +2,7 @@
 
 mod changes;
 mod fixtures;
+mod queues;
 mod sources;
 
 use octopoid_store::engine::{Row, Value};

@@ -20,7 +20,7 @@ const TEXTS: [&str; 8] = [
 const NUMBERS: [i64; 6] = [0, 1, -1, INTEGER_MAX, -INTEGER_MAX, 1_795_294_738_605];
 
 /// Columns that a task or another row must have.
-const REQUIRED: [&str; 46] = [
+const REQUIRED: [&str; 69] = [
     "id",
     "seq",
     "file_path",
@@ -67,6 +67,29 @@ const REQUIRED: [&str; 46] = [
     "name",
     "states",
     "transitions",
+    "run",
+    "attempt",
+    "failure_count",
+    "lapse_count",
+    "setback_count",
+    "source",
+    "started_at",
+    "outcome",
+    "is_rejected",
+    "token_hash",
+    "body",
+    "start",
+    "bytes",
+    "hour",
+    "done",
+    "failed",
+    "cost_micros",
+    "target",
+    "reason",
+    "paused_by",
+    "is_automatic",
+    "changes",
+    "permission",
 ];
 
 /// This many rows, no two of which have a key or an id in common.

@@ -5,7 +5,7 @@ mod refusals;
 use std::path::{Path, PathBuf};
 
 use octopoid_client::Client;
-use octopoid_domain::draft::NewDraft;
+use octopoid_domain::{draft::NewDraft, journal::JournalEvent};
 use octopoid_testbed::database::Schema;
 use tokio::process::Command;
 
@@ -46,11 +46,12 @@ async fn goes_on(server: &Server) {
     finds_its_tasks(&client).await;
     finds_the_rest(&client).await;
     works(&client).await;
+    journal_goes_on(&client).await;
 }
 
 async fn finds_its_tasks(client: &Client) {
     let list = client.list_tasks(&[("limit", "500")]).await.unwrap();
-    assert_eq!(list.total, 11, "all but the one without a scope, and the one of another");
+    assert_eq!(list.total, 12, "all but the one without a scope, and the one of another");
     let done = client.get_task("t-done").await.unwrap();
     assert_eq!((done.version, done.commits_count, done.turns_used), (4, Some(3), Some(42)));
     assert_eq!(done.created_at.to_iso(), "2026-11-20T08:00:00.000Z");
@@ -74,7 +75,9 @@ async fn finds_its_tasks(client: &Client) {
     assert_eq!(client.get_task("t-stuck").await.unwrap().blocked_by, None);
     let odd = client.get_task("t-odd").await.unwrap();
     assert_eq!((odd.lease_expires_at, odd.turns_used), (None, None));
-    for (queue, tasks) in [("done", 1), ("failed", 1), ("claimed", 1), ("provisional", 3)] {
+    for (queue, tasks) in
+        [("done", 1), ("failed", 1), ("claimed", 1), ("provisional", 3), ("cancelled", 0)]
+    {
         assert_eq!(client.list_tasks(&[("queue", queue)]).await.unwrap().total, tasks, "{queue}");
     }
 }
@@ -110,8 +113,25 @@ async fn works(client: &Client) {
         assert_eq!(client.claim_task(&review).await.unwrap().unwrap().id, id);
     }
     assert_eq!(client.claim_task(&review).await.unwrap(), None);
+    // The queue that was named as this server's finished one still hands out its tasks.
+    let mut before = claim_by("a");
+    before.queue = "cancelled_before".into();
+    assert_eq!(client.claim_task(&before).await.unwrap().unwrap().id, "t-cancelled");
     // The holder from before hands in what it did.
     client.submit_task("t-held", &report()).await.unwrap();
+}
+
+/// The imported events have the first positions, and what happens now comes after them.
+async fn journal_goes_on(client: &Client) {
+    let query = [("cursor", "0"), ("limit", "500")];
+    let events = client.list_events(&query).await.unwrap().events;
+    assert!(events.is_sorted_by(|a, b| a.id < b.id), "{events:?}");
+    let is_created = |event: &&JournalEvent| event.name == "task.created";
+    assert_eq!(events.iter().filter(is_created).count(), 12);
+    // Only the events of this server name the version of the task.
+    assert!(events.is_sorted_by_key(|event| event.version.is_some()), "{events:?}");
+    let last = events.last().unwrap();
+    assert_eq!((&*last.name, &*last.subject.id), ("task.submitted", "t-held"));
 }
 
 #[tokio::test]
@@ -119,12 +139,14 @@ async fn the_first_servers_clients_go_on_with_a_file() {
     let disk = Disk::of_file();
     let told = imports(&disk.url()).await;
     for line in [
-        "tasks                    12         13\n",
-        "events                   21         10\n",
+        "tasks                    13         14\n",
+        "events                   22         10\n",
         "task_blockers             3    derived\n",
         "tasks t-nowhere: skipped: no scope\n",
         "tasks t-odd: lease_expires_at: skipped: invalid timestamp `2026`\n",
         "tasks t-odd: turns_used: skipped: invalid or too large integer `\"abc\"`\n",
+        "tasks t-cancelled: queue: renamed \"cancelled\" to \"cancelled_before\", because tasks in \
+         \"cancelled\" are finished on this server\n",
         "tasks t-stuck: removed t-done from blocked_by because it is done\n",
         "drafts 5: scope: missing, so the row is not visible with any key: set it with --scope-of or \
          --scope-for-unscoped\n",
