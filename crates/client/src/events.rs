@@ -62,7 +62,8 @@ impl Client {
 }
 
 impl EventStream {
-    /// The next event; none at the end of the stream.
+    /// The next event; none at the end of the stream. What the journal does not keep, such as the
+    /// progress of runs, is left out.
     pub async fn next(&mut self) -> Result<Option<JournalEvent>> {
         loop {
             while let Some(block) = take_block(&mut self.buffer) {
@@ -92,18 +93,19 @@ fn take_block(buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
     Some(std::mem::replace(buffer, rest))
 }
 
-/// The cursor and the event of a block, as far as it has them.
+/// The cursor and the event of a block, as far as it has them. The data of a block without a cursor
+/// is not of the journal.
 fn read_block(block: &[u8]) -> Result<(Option<Cursor>, Option<JournalEvent>)> {
-    let (mut cursor, mut event) = (None, None);
+    let (mut cursor, mut data) = (None, None);
     for line in block.split(|byte| *byte == b'\n') {
         if let Some(id) = line.strip_prefix(b"id: ") {
             cursor = str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-        } else if let Some(data) = line.strip_prefix(b"data: ") {
-            let read = serde_json::from_slice(data);
-            event = Some(read.map_err(|why| Error::UnexpectedBody { status: 200, why })?);
+        } else if let Some(json) = line.strip_prefix(b"data: ") {
+            data = Some(json);
         }
     }
-    Ok((cursor, event))
+    let event = data.filter(|_| cursor.is_some()).map(serde_json::from_slice).transpose();
+    Ok((cursor, event.map_err(|why| Error::UnexpectedBody { status: 200, why })?))
 }
 
 #[cfg(test)]
@@ -136,6 +138,8 @@ mod tests {
         let (told, event) = read_block(format!(":\nid: {cursor}\n\n").as_bytes()).unwrap();
         assert_eq!((told, event), (Some(cursor), None));
         assert_eq!(read_block(b":\n\n").unwrap(), (None, None));
-        assert!(read_block(b"data: nonsense\n\n").is_err());
+        assert!(read_block(format!("id: {cursor}\ndata: nonsense\n\n").as_bytes()).is_err());
+        let passing = br#"data: {"type":"task.progress","subject":{"kind":"task","id":"t"}}"#;
+        assert_eq!(read_block(passing).unwrap(), (None, None));
     }
 }

@@ -1,286 +1,279 @@
-//! Agents as they are in the field: each takes tasks through their life, goes to another server
-//! when one is gone, and looks at the task when an answer was lost.
+//! Agents as they are in the field. Each takes tasks through their life with the tokens of its
+//! leases. It repeats a request that is not answered, with the same idempotency key, on the next
+//! server.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use octopoid_domain::TaskView;
+use octopoid_domain::ClaimedTask;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::{
-    answers::{Answer, Reply, Servers},
-    verdict::Acknowledged,
+    answers::{Answer, Reply, Request},
+    verdict::Confirmed,
+    work::{ALONE, ReviewPlan, SCOPE, TEAM, Work, WorkPlan},
 };
 use crate::clock::{now, pause};
 
-/// The tenant of all tasks.
-pub(crate) const SCOPE: &str = "cluster";
 /// How long a claim holds.
 const LEASE: Duration = Duration::from_secs(3);
+/// How long an agent sleeps whose lease is taken back: the lease, the server's grace, the interval
+/// of its reaper, and time in which others may claim the task.
+const SLEEP: Duration = Duration::from_millis(5_500);
+/// How often a lease is renewed that is kept for longer than its length, and when.
+const RENEWALS: usize = 4;
+const RENEW: Duration = Duration::from_secs(1);
 /// What a 503 asks for.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Between two looks at an empty queue, and after a server that is gone.
 const IDLE: Duration = Duration::from_millis(50);
-/// One of so many claims is forgotten by its agent, which has died as far as the server can tell.
-const FORGOTTEN: usize = 97;
-
-/// What all agents share.
-pub(crate) struct Work {
-    pub(crate) servers: Servers,
-    tasks: usize,
-    created: AtomicUsize,
-    claims: AtomicUsize,
-    finished: watch::Sender<usize>,
-    acknowledged: Mutex<HashMap<String, Vec<Acknowledged>>>,
-}
 
 /// One of the agents.
 pub(crate) struct Agent<'a> {
     name: String,
     work: &'a Work,
     server: usize,
+    is_first: bool,
+    /// The number of idempotency keys used.
+    keys: usize,
 }
 
-/// A task as it stood when its agent claimed it.
+/// A lease of an agent.
 struct Held {
     id: String,
-    version: i64,
-    asked: Instant,
+    token: String,
+    /// The number of the attempt at the work.
+    attempt: Option<i64>,
+    role: Option<String>,
+    rejections: i64,
+    /// Before it was claimed or renewed: the lease ends only later than `LEASE` after this.
+    since: Instant,
 }
 
-/// What is known of a write after its answer.
-enum Written {
-    /// It was confirmed, or found in the task.
-    Yes,
-    /// The task is no longer this agent's.
-    NotOurs,
-}
-
-impl Work {
-    pub(crate) fn new(servers: Servers, tasks: usize) -> Self {
-        Self {
-            servers,
-            tasks,
-            created: AtomicUsize::default(),
-            claims: AtomicUsize::default(),
-            finished: watch::Sender::default(),
-            acknowledged: Mutex::default(),
-        }
-    }
-
-    /// How many tasks are known to be finished, now and whenever that changes.
-    pub(crate) fn finished(&self) -> watch::Receiver<usize> {
-        self.finished.subscribe()
-    }
-
-    /// The ids of all tasks.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
-        (0..self.tasks).map(|number| format!("task-{number}"))
-    }
-
-    /// What the servers have confirmed about a task.
-    pub(crate) fn acknowledged(&self, id: &str) -> Vec<Acknowledged> {
-        let all = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(id).cloned().unwrap_or_default()
-    }
-
-    fn acknowledge(&self, id: &str, version: i64, event: &'static str, agent: Option<&str>) {
-        let agent = agent.map(str::to_owned);
-        let mut all = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(id.to_owned()).or_default().push(Acknowledged { version, event, agent });
-    }
-
-    fn is_over(&self) -> bool {
-        *self.finished.borrow() >= self.tasks
-    }
-
-    fn next_id(&self) -> Option<String> {
-        let number = self.created.fetch_add(1, Ordering::Relaxed);
-        (number < self.tasks).then(|| format!("task-{number}"))
+impl Held {
+    fn may_have_ended(&self) -> bool {
+        self.since.elapsed() >= LEASE
     }
 }
 
 impl<'a> Agent<'a> {
     /// An agent that begins at one of the servers.
     pub(crate) fn new(work: &'a Work, number: usize) -> Self {
-        Self { name: format!("agent-{number}"), work, server: number }
+        let (name, is_first) = (format!("agent-{number}"), number == 0);
+        Self { name, work, server: number, is_first, keys: 0 }
     }
 
     /// Works until all tasks are finished.
     pub(crate) async fn run(mut self) {
         while !self.work.is_over() {
-            if let Some(id) = self.work.next_id() {
-                self.create(&id).await;
+            if let Some((id, role)) = self.work.next_task() {
+                self.create(&id, role).await;
             }
-            let Some(held) = self.claim().await else {
-                pause(IDLE).await;
-                continue;
-            };
-            if self.work.claims.fetch_add(1, Ordering::Relaxed) % FORGOTTEN == FORGOTTEN - 1 {
-                self.work.servers.tally.count("(agent forgot its task)");
-                continue;
+            let held = self.claim("claim", "incoming", "claimed").await;
+            let has_work = held.is_some();
+            if let Some(held) = held {
+                self.work_on(held).await;
             }
-            if matches!(self.submit(&held).await, Written::Yes) {
-                self.accept(&held).await;
+            match self.claim("review", "provisional", "review_claimed").await {
+                Some(held) => self.review(held).await,
+                None if has_work => {}
+                None => pause(IDLE).await,
             }
         }
     }
 
-    async fn create(&mut self, id: &str) {
+    async fn create(&mut self, id: &str, role: &str) {
         let body = json!({
-            "id": id, "file_path": format!("{id}.md"), "branch": "main", "scope": SCOPE
+            "id": id, "file_path": format!("{id}.md"), "branch": "main", "scope": SCOPE,
+            "role": role
         });
-        let mut is_unsure = false;
-        loop {
-            match self.ask("create", "/api/v1/tasks", Some(&body)).await {
-                Reply::Answered(answer) if answer.status == 201 => {
-                    self.work.acknowledge(id, 1, "created", None);
-                    return;
-                }
-                Reply::Answered(answer) if answer.status == 409 && is_unsure => return,
-                Reply::Answered(answer) => return self.unexpected("create", id, &answer),
-                Reply::Unsure => is_unsure = true,
-                Reply::NotDone | Reply::Gone => {}
-            }
+        let answer = self.ask_once("create", "/api/v1/tasks", &body).await;
+        if answer.status == 201 {
+            self.work.confirm(id, confirmed(&answer, "created", None));
+        } else {
+            self.unexpected("create", id, &answer);
         }
     }
 
-    /// A task, if there is one. If the answer is lost, the lease will end.
-    async fn claim(&mut self) -> Option<Held> {
-        let asked = now();
+    /// A task from a queue, if there is one.
+    async fn claim(&mut self, operation: &str, queue: &str, event: &'static str) -> Option<Held> {
+        let since = now();
         let body = json!({
             "scope": SCOPE, "agent_name": self.name, "orchestrator_id": "cluster",
+            "queue": queue, "role_filter": self.roles(queue),
             "lease_duration_seconds": LEASE.as_secs()
         });
-        let reply = self.ask("claim", "/api/v1/tasks/claim", Some(&body)).await;
-        let Reply::Answered(answer) = reply else { return None };
+        let answer = self.ask_once(operation, "/api/v1/tasks/claim", &body).await;
         if answer.status == 404 {
             return None;
         }
-        match task(&answer) {
-            Some(task)
-                if task.queue == "claimed" && task.claimed_by.as_deref() == Some(&*self.name) =>
-            {
-                self.work.acknowledge(&task.id, task.version, "claimed", Some(&self.name));
-                Some(Held { id: task.id, version: task.version, asked })
-            }
-            _ => {
-                self.unexpected("claim", "", &answer);
-                None
-            }
+        if answer.is_lease_lost() && since.elapsed() >= LEASE {
+            self.work.confirm_unseen(event, &self.name);
+            return None;
+        }
+        let task = (answer.status == 200)
+            .then(|| serde_json::from_value::<ClaimedTask>(answer.body.clone()).ok())
+            .flatten();
+        // A replay has the task as it is now, and the lease may have been taken back.
+        let is_ours = |task: &ClaimedTask| {
+            answer.is_replayed || task.claimed_by.as_deref() == Some(&*self.name)
+        };
+        let Some(task) = task.filter(is_ours) else {
+            self.unexpected(operation, "", &answer);
+            return None;
+        };
+        self.work.confirm(&task.id, confirmed(&answer, event, Some(&self.name)));
+        Some(Held {
+            id: task.id.clone(),
+            token: task.lease_token.clone(),
+            attempt: task.attempt,
+            role: task.role.clone(),
+            rejections: task.rejection_count.unwrap_or_default(),
+            since,
+        })
+    }
+
+    /// The roles of the tasks that it takes from a queue; all if there are none.
+    fn roles(&self, queue: &str) -> &'static [&'static str] {
+        match queue {
+            "incoming" if self.is_first => &[ALONE, TEAM],
+            "incoming" => &[TEAM],
+            _ => &[],
         }
     }
 
-    async fn submit(&mut self, held: &Held) -> Written {
-        let path = format!("/api/v1/tasks/{}/submit", held.id);
-        let body = json!({
-            "commits_count": 1, "turns_used": 7, "agent_name": self.name, "version": held.version
-        });
-        self.write("submit", &path, &body, held, held.version, "provisional").await
+    async fn work_on(&mut self, mut held: Held) {
+        match self.work.next_work(held.role.as_deref()) {
+            WorkPlan::Submit => {}
+            WorkPlan::RenewOnce => self.renew(&mut held).await,
+            WorkPlan::KeepRenewing => {
+                for _ in 0..RENEWALS {
+                    pause(RENEW).await;
+                    self.renew(&mut held).await;
+                }
+            }
+            WorkPlan::GiveBack => {
+                self.note("(agent gave its task back)");
+                let body = json!({"reason": "given back"});
+                self.end("requeue", "requeued", body, &held).await;
+                return;
+            }
+            WorkPlan::Fail => {
+                // A failed attempt delays the task, and after some it is given up.
+                let is_first = held.attempt == Some(1);
+                let reason = if is_first { "crash" } else { "drained" };
+                let body = json!({"reason": reason, "message": "the agent failed"});
+                self.end("fail", "failed", body, &held).await;
+                return;
+            }
+            WorkPlan::Oversleep => {
+                self.note("(agent overslept)");
+                pause(SLEEP).await;
+            }
+            WorkPlan::Forget => return self.note("(agent forgot its task)"),
+        }
+        let body = json!({"commits_count": 1, "turns_used": 7, "agent_name": self.name});
+        self.end("submit", "submitted", body, &held).await;
     }
 
-    async fn accept(&mut self, held: &Held) {
-        let path = format!("/api/v1/tasks/{}/accept", held.id);
-        let version = held.version + 1;
-        let body = json!({"accepted_by": self.name, "version": version});
-        match self.write("accept", &path, &body, held, version, "done").await {
-            Written::Yes => self.work.finished.send_modify(|finished| *finished += 1),
-            // Only who has handed a task in accepts it here.
-            Written::NotOurs => self.broken(format!("{} was accepted by another agent", held.id)),
+    async fn review(&mut self, held: Held) {
+        match self.work.next_review() {
+            ReviewPlan::Reject if held.rejections == 0 => {
+                let body = json!({"rejected_by": self.name, "reason": "not good enough"});
+                self.end("reject", "rejected", body, &held).await;
+                return;
+            }
+            ReviewPlan::Accept | ReviewPlan::Reject => {}
+            ReviewPlan::Oversleep => {
+                self.note("(reviewer overslept)");
+                pause(SLEEP).await;
+            }
+            ReviewPlan::Forget => return self.note("(reviewer forgot its task)"),
+        }
+        let body = json!({"accepted_by": self.name});
+        if self.end("accept", "accepted", body, &held).await {
+            self.work.finish();
         }
     }
 
-    /// Moves a task of this version to a queue. If an answer is lost, the task tells.
-    async fn write(
+    /// Ends a lease with its token. `false` if the token is refused because the lease is over.
+    async fn end(
         &mut self,
-        operation: &'static str,
+        operation: &str,
+        event: &'static str,
+        mut body: Value,
+        held: &Held,
+    ) -> bool {
+        body["lease_token"] = held.token.as_str().into();
+        let path = format!("/api/v1/tasks/{}/{operation}", held.id);
+        let answer = self.ask_once(operation, &path, &body).await;
+        if answer.status == 200 {
+            self.work.confirm(&held.id, confirmed(&answer, event, Some(&self.name)));
+            return true;
+        }
+        if !(answer.is_lease_lost() && held.may_have_ended()) {
+            self.unexpected(operation, &held.id, &answer);
+        }
+        false
+    }
+
+    /// Renews a lease, and shows progress on the streams.
+    async fn renew(&mut self, held: &mut Held) {
+        let since = now();
+        let body = json!({
+            "lease_token": held.token, "lease_duration_seconds": LEASE.as_secs(),
+            "progress": {"message": "at work"}
+        });
+        let path = format!("/api/v1/tasks/{}/renew", held.id);
+        let answer = self.ask("renew", &path, &body, None).await;
+        if answer.status == 200 {
+            held.since = since;
+        } else if !(answer.is_lease_lost() && held.may_have_ended()) {
+            self.unexpected("renew", &held.id, &answer);
+        }
+    }
+
+    /// Asks for something that is carried out once, however often the request is sent.
+    async fn ask_once(&mut self, operation: &str, path: &str, body: &Value) -> Answer {
+        self.keys += 1;
+        let key = format!("cluster-{}-{:08}", self.name, self.keys);
+        self.ask(operation, path, body, Some(&key)).await
+    }
+
+    /// Sends the same request until it is answered. A server that is gone is left for the next one;
+    /// one that asks for time gets it.
+    async fn ask(
+        &mut self,
+        operation: &str,
         path: &str,
         body: &Value,
-        held: &Held,
-        version: i64,
-        queue: &str,
-    ) -> Written {
-        let mut is_unsure = false;
+        key: Option<&str>,
+    ) -> Answer {
+        let request = Request { operation, path, body: Some(body), key };
         loop {
-            match self.ask(operation, path, Some(body)).await {
-                Reply::Answered(answer) if answer.status == 200 => {
-                    let (event, agent) = match operation {
-                        "submit" => ("submitted", &self.name),
-                        _ => ("accepted", &self.name),
-                    };
-                    self.work.acknowledge(&held.id, version + 1, event, Some(agent));
-                    return Written::Yes;
-                }
-                Reply::Answered(answer) => {
-                    // The lease began after it was asked for, so it has ended only later than this.
-                    let may_have_ended = operation == "submit" && held.asked.elapsed() >= LEASE;
-                    if !is_unsure && !may_have_ended {
-                        self.unexpected(operation, &held.id, &answer);
-                        return Written::NotOurs;
-                    }
-                }
-                Reply::Unsure => is_unsure = true,
-                Reply::NotDone | Reply::Gone => continue,
-            }
-            let now = self.read(&held.id).await;
-            match now.version - version {
-                // A lease that has ended is refused until the reaper has come.
-                0 if operation == "submit" && held.asked.elapsed() >= LEASE => {
-                    return Written::NotOurs;
-                }
-                0 => {}
-                1 if now.queue == queue => return Written::Yes,
-                _ => return Written::NotOurs,
-            }
-        }
-    }
-
-    async fn read(&mut self, id: &str) -> TaskView {
-        let path = format!("/api/v1/tasks/{id}?scope={SCOPE}");
-        loop {
-            if let Reply::Answered(answer) = self.ask("read", &path, None).await {
-                match task(&answer) {
-                    Some(task) => return task,
-                    None => self.unexpected("read", id, &answer),
+            match self.work.servers.ask(self.server, request).await {
+                Reply::Answered(answer) => return answer,
+                Reply::NotDone => pause(RETRY_AFTER).await,
+                Reply::Unsure | Reply::Gone => {
+                    self.server += 1;
+                    pause(IDLE).await;
                 }
             }
         }
     }
 
-    /// Asks once. A server that is gone is left for the next one; one that asks for time gets it.
-    async fn ask(&mut self, operation: &str, path: &str, body: Option<&Value>) -> Reply {
-        let reply = self.work.servers.ask(self.server, operation, path, body).await;
-        match reply {
-            Reply::Answered(_) => {}
-            Reply::NotDone => pause(RETRY_AFTER).await,
-            Reply::Unsure | Reply::Gone => {
-                self.server += 1;
-                pause(IDLE).await;
-            }
-        }
-        reply
+    fn note(&self, what: &str) {
+        self.work.servers.tally.count(what);
     }
 
     fn unexpected(&self, operation: &str, id: &str, answer: &Answer) {
-        let Answer { status, body } = answer;
-        self.broken(format!("{operation} {id} by {}: {status} {body}", self.name));
-    }
-
-    fn broken(&self, what: String) {
+        let Answer { status, body, .. } = answer;
+        let what = format!("{operation} {id} by {}: {status} {body}", self.name);
         self.work.servers.tally.broken(what);
     }
 }
 
-/// The task in an answer that gives one.
-fn task(answer: &Answer) -> Option<TaskView> {
-    matches!(answer.status, 200 | 201)
-        .then(|| serde_json::from_value(answer.body.clone()).ok())
-        .flatten()
+/// What an answer confirms. A replay has the version that the task has now, not that of the write.
+fn confirmed(answer: &Answer, event: &'static str, agent: Option<&str>) -> Confirmed {
+    let version = answer.body["version"].as_i64().filter(|_| !answer.is_replayed);
+    Confirmed { version, event, agent: agent.map(str::to_owned) }
 }

@@ -19,6 +19,27 @@ const BROKEN_MAX: usize = 50;
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Value,
+    /// Whether the request had been carried out before, under the same idempotency key.
+    pub(crate) is_replayed: bool,
+}
+
+impl Answer {
+    /// Whether a token was refused because its lease is over.
+    pub(crate) fn is_lease_lost(&self) -> bool {
+        self.status == 409 && self.body["code"] == "lease_lost"
+    }
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    /// What it is counted as.
+    pub(crate) operation: &'a str,
+    pub(crate) path: &'a str,
+    /// The body of a POST; a GET has none.
+    pub(crate) body: Option<&'a Value>,
+    /// The idempotency key.
+    pub(crate) key: Option<&'a str>,
 }
 
 /// What came of a request.
@@ -69,6 +90,9 @@ impl Tally {
     fn exchanged(&self, operation: &str, answer: Answer, names_pause: bool) -> Reply {
         let code = answer.body["code"].as_str().unwrap_or_default().to_owned();
         self.count(format!("{operation} {} {code}", answer.status).trim_end());
+        if answer.is_replayed {
+            self.count("(answer was replayed)");
+        }
         match (answer.status, &*code) {
             (200 | 201 | 409, _) => Reply::Answered(answer),
             (404, "") if answer.body["message"] == "No tasks available" => Reply::Answered(answer),
@@ -76,9 +100,9 @@ impl Tally {
                 if code == "unconfirmed" { Reply::Unsure } else { Reply::NotDone }
             }
             _ => {
-                let Answer { status, body } = answer;
+                let Answer { status, body, .. } = &answer;
                 self.broken(format!("{operation} was answered with {status} {body}"));
-                Reply::Unsure
+                if *status < 500 { Reply::Answered(answer) } else { Reply::Unsure }
             }
         }
     }
@@ -100,18 +124,16 @@ impl Servers {
     }
 
     /// Asks one of the servers once.
-    pub(crate) async fn ask(
-        &self,
-        server: usize,
-        operation: &str,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Reply {
+    pub(crate) async fn ask(&self, server: usize, request: Request<'_>) -> Reply {
+        let Request { operation, path, body, key } = request;
         let method = if body.is_some() { Method::POST } else { Method::GET };
         let address = &self.addresses[server % self.addresses.len()];
         let mut request = self.http.request(method, format!("http://{address}{path}"));
         if let Some(body) = body {
             request = request.json(body);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         let outcome = match request.send().await {
             Ok(response) => {
@@ -144,7 +166,8 @@ impl Servers {
 
 async fn read(response: Response) -> Result<Answer, reqwest::Error> {
     let status = response.status().as_u16();
-    Ok(Answer { status, body: response.json().await? })
+    let is_replayed = response.headers().contains_key("idempotency-replayed");
+    Ok(Answer { status, body: response.json().await?, is_replayed })
 }
 
 #[cfg(test)]
@@ -155,7 +178,8 @@ mod tests {
 
     fn judged(status: u16, body: serde_json::Value, names_pause: bool) -> (Reply, usize) {
         let tally = Tally::default();
-        let reply = tally.exchanged("claim", Answer { status, body }, names_pause);
+        let reply =
+            tally.exchanged("claim", Answer { status, body, is_replayed: false }, names_pause);
         (reply, tally.all_broken().0)
     }
 

@@ -1,15 +1,19 @@
 //! A test of many servers on one PostgreSQL: agents take tasks through their life while servers
-//! are killed and the database crashes. At the end every promise is checked: each task was done
-//! exactly once, nothing was held twice, and every response is documented.
+//! are killed and the database crashes, and followers read the journal. At the end every promise is
+//! checked: each follower has received the whole journal; by the journal, each task was done exactly
+//! once, nothing was held twice, and nothing else was done than what was confirmed; every response
+//! is documented.
 
 mod agent;
 mod answers;
 mod checks;
 mod faults;
+mod follow;
 mod process;
 mod verdict;
+mod work;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::future::join_all;
@@ -17,10 +21,12 @@ use octopoid_testbed::postgres::{Durability, Options, Scratch};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
-    agent::{Agent, Work},
+    agent::Agent,
     answers::Servers,
     faults::{Cluster, Dice, Faults},
+    follow::Followers,
     process::{Launcher, free_address},
+    work::Work,
 };
 use crate::clock::now;
 
@@ -84,7 +90,8 @@ async fn test(args: &Args) -> anyhow::Result<()> {
     cluster.keep(args.servers.into())?;
 
     let addresses = cluster.servers.iter().map(|server| server.address.clone()).collect();
-    let work = Work::new(Servers::new(addresses)?, tasks);
+    let work = Arc::new(Work::new(Servers::new(addresses)?, tasks));
+    let followers = Followers::start(&work)?;
     let start = now();
     let agents = join_all((0..args.agents.into()).map(|number| Agent::new(&work, number).run()));
     let faults = cluster.inject_faults(Dice(args.seed), tasks, work.finished(), say);
@@ -98,13 +105,26 @@ async fn test(args: &Args) -> anyhow::Result<()> {
     if let Err(error) = &ended {
         work.servers.tally.broken(format!("{error:#}"));
     } else {
-        say("checking everything");
-        checks::check_api(&work, tasks).await?;
-        checks::check_database(&work, &url, tasks).await?;
+        check(&work, followers, &url, tasks).await?;
     }
     let faults = ended.unwrap_or_default();
     report(&work, tasks, faults, seconds);
     judge(&work, &cluster, tasks, faults)
+}
+
+/// Notes whatever is wrong with the journal, and with all else that should agree with it.
+async fn check(work: &Work, followers: Followers, url: &str, tasks: usize) -> anyhow::Result<()> {
+    say("checking everything");
+    let journal = followers.finish(tasks).await?;
+    let ids: Vec<_> = work.ids().collect();
+    for wrong in verdict::judge(&journal, &ids, &work.confirmations()) {
+        work.servers.tally.broken(wrong);
+    }
+    for event in &journal {
+        work.servers.tally.count(format!("journal {}", event.name));
+    }
+    checks::check_api(work, tasks, &journal).await?;
+    checks::check_database(work, url, tasks).await
 }
 
 impl Cluster {
@@ -165,7 +185,10 @@ fn judge(work: &Work, cluster: &Cluster, tasks: usize, faults: Faults) -> anyhow
         bail!("not every promise was kept");
     }
     ensure!(faults.kills > 0 && faults.restarts == 1, "too little went wrong to tell anything");
-    say(&format!("\nEvery promise was kept: {tasks} tasks, each done exactly once."));
+    say(&format!(
+        "\nEvery promise was kept: {tasks} tasks, each done exactly once by a journal that all \
+         followers received whole."
+    ));
     Ok(())
 }
 

@@ -21,6 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "octopoid-load",
         &[
+            "octopoid-client",
             "octopoid-domain",
             "octopoid-store",
             "octopoid-store-postgres",
