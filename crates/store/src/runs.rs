@@ -71,11 +71,8 @@ const FIND_RUNS: &str = concatcp!(
 );
 
 /// The same without another.
-const FIND_LAST_RUN: &str = concatcp!(
-    "SELECT ",
-    Run::NAMES,
-    " FROM runs WHERE task_id = ?1 ORDER BY run DESC LIMIT 1"
-);
+const FIND_LAST_RUN: &str =
+    concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 ORDER BY run DESC LIMIT 1");
 
 const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, \
      message = ?8, usage = COALESCE(?9, usage), summary = COALESCE(?10, summary), \
