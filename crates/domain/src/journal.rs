@@ -83,9 +83,10 @@ pub struct Passing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = EventSubject)]
 pub struct Subject {
-    /// `task`, `project`, `draft`, `orchestrator`, `role`, `flow`, `message`, `action` or `key`.
+    /// `task`, `project`, `draft`, `orchestrator`, `role`, `flow`, `message`, `action`, `key`
+    /// or `pause`.
     pub kind: String,
-    /// Its id; the name of a flow or a role.
+    /// Its id; the name of a flow or a role; the target of a pause.
     pub id: String,
 }
 

@@ -55,6 +55,8 @@ const MESSAGES: &str = concatcp!(
 pub struct Renewed {
     /// The run.
     pub run: i64,
+    /// The scope of the task.
+    pub scope: String,
     /// When the lease ends.
     pub lease_expires_at: Millis,
     /// Whether the task is to be cancelled.
@@ -103,6 +105,7 @@ impl Store {
                 first(answers.take(told.machine), |row| RowReader::new(row).next::<Status>())?;
             return Ok(Renewed {
                 run: token.run,
+                scope: was.task.scope,
                 lease_expires_at: end,
                 is_cancelled: first(answers.take(told.cancelled), flag)?.unwrap_or_default(),
                 is_draining: status == Some(Status::Draining),

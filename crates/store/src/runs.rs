@@ -83,7 +83,8 @@ const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6
 /// is in the row of the task, which is written anyway.
 const REJECT: &str = "UPDATE runs SET is_rejected = 1 WHERE task_id = ?1 \
      AND run = (SELECT MAX(run) FROM runs WHERE task_id = ?1 AND attempt IS NOT NULL) \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2 \
+     AND tasks.scope = runs.scope AND tasks.created_at <= runs.started_at)";
 
 const KEEP_OUTPUT: &str = "INSERT INTO run_outputs (task_id, kind, run, body) \
      SELECT id, ?4, ?2, ?5 FROM tasks WHERE id = ?1 AND write_id = ?3 \

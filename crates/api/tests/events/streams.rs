@@ -184,6 +184,22 @@ async fn what_is_shown_in_passing_has_no_cursor_and_is_not_kept() {
 }
 
 #[tokio::test]
+async fn progress_is_shown_on_streams() {
+    let app = waiting_app().await;
+    app.task("a", json!({})).await;
+    let token = app.claim(json!({})).await.expect(200)["lease_token"].clone();
+    let mut stream = open(&app, "scope=s&task_id=a").await;
+    stream.start().await;
+    let body = json!({"lease_token": token, "progress": {"message": "tests", "percent": 12.5}});
+    app.post("/api/v1/tasks/a/renew", body).await.expect(200);
+    let block = stream.block().await.unwrap();
+    let shown: serde_json::Value =
+        serde_json::from_str(block.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!((&shown["type"], &shown["subject"]["id"]), (&json!("task.progress"), &json!("a")));
+    assert_eq!(shown["details"], json!({"run": 1, "message": "tests", "percent": 12.5}));
+}
+
+#[tokio::test]
 async fn bad_requests_are_refused_before_the_stream() {
     let app = waiting_app().await;
     app.task("a", json!({})).await;
