@@ -26,11 +26,16 @@ const READABLE: [&str; 7] = [
     "/api/v1/tasks/{id}/runs/{run}/log",
 ];
 
+/// The types of messages that are a person's: orders to a machine, and what the next agent is given.
+const ORDERS: [&str; 3] = ["action_command", "answer", "rejection"];
+
 /// The fields by which a body says what it is about.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct About {
     task_id: Id,
+    #[serde(rename = "type")]
+    kind: Text,
     entity_type: Text,
     entity_id: Id,
     action_type: Text,
@@ -44,11 +49,14 @@ pub(crate) async fn check(app: &App, task: &str, request: &mut Request) -> Resul
         Method::GET | Method::HEAD if READABLE.contains(&path) => names(request, task),
         Method::GET | Method::HEAD if path == "/api/v1/messages" => {
             let query = Params::parse(request.uri().query().unwrap_or_default())?;
-            query.get("task_id") == Some(task)
+            // A thread is looked for by itself, whatever the task.
+            query.get("task_id") == Some(task) && query.get("thread_id").is_none()
         }
         Method::POST if path == "/api/v1/drafts" => true,
         Method::POST if path == "/api/v1/messages" => {
-            about(app, request).await?.task_id.0.as_deref() == Some(task)
+            let about = about(app, request).await?;
+            let kind = about.kind.0.as_deref().unwrap_or_default();
+            about.task_id.0.as_deref() == Some(task) && !ORDERS.contains(&kind)
         }
         Method::POST if path == "/api/v1/actions" => {
             let about = about(app, request).await?;
@@ -62,8 +70,8 @@ pub(crate) async fn check(app: &App, task: &str, request: &mut Request) -> Resul
         return Ok(());
     }
     Err(forbidden(
-        "A run key opens its own task, its messages and runs, questions and messages about it, and \
-         the creation of drafts",
+        "Forbidden: a run key can read its own task, write messages and questions about it, and \
+         create drafts. Use an API key for other requests",
     ))
 }
 

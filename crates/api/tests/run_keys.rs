@@ -69,10 +69,25 @@ async fn an_agent_can_do_nothing_else() {
         "task_id": "other", "from_actor": "a", "type": "comment", "content": "c",
     });
     let mut answers = Vec::new();
+    for kind in ["action_command", "answer", "rejection"] {
+        let order = json!({
+            "task_id": "t/1", "from_actor": "human", "to_actor": "agent", "type": kind,
+            "content": "c",
+        });
+        answers.push((kind, agent.post("/api/v1/messages", order).await));
+    }
     for path in ["", "?queue=incoming", "/other", "/other/messages", "/other/runs"] {
         answers.push((path, agent.get(&format!("/api/v1/tasks{path}")).await));
     }
-    for path in ["messages", "messages?task_id=other", "runs", "scopes", "events", "admin/keys"] {
+    for path in [
+        "messages",
+        "messages?task_id=other",
+        "messages?task_id=t%2F1&thread_id=x",
+        "runs",
+        "scopes",
+        "events",
+        "admin/keys",
+    ] {
         answers.push((path, agent.get(&format!("/api/v1/{path}")).await));
     }
     for name in ["submit", "fail", "renew", "requeue", "accept", "cancel", "force-queue", "log"] {

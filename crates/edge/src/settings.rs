@@ -8,9 +8,10 @@ use octopoid_api::{
 };
 use tracing::Level;
 
-/// The maximum number of leases that one run of the jobs takes back. Each needs two statements, a
-/// step of the retention five, a run five more, and the free plan allows fifty per invocation.
-const RELEASES_MAX: i64 = 20;
+/// The maximum number of leases that one run of the jobs takes back. Each needs three statements, or
+/// four if its task is cancelled; a step of the retention and of the logs six, a run 15 more. The
+/// free plan allows fifty per invocation.
+const RELEASES_MAX: i64 = 7;
 
 /// The number of steps of the retention that one run of the jobs takes.
 const PRUNES_MAX: u32 = 1;

@@ -1,8 +1,9 @@
 //! Delivery of new events to those who wait for them.
 //!
-//! The tail reads each event once, whoever waits for it, and sends it to the channel of its scope.
+//! The tail reads each event once, for all receivers, and sends it to the channel of its scope.
 //! A channel keeps the last batches for receivers that have not taken them. It is bounded by their
-//! number, and by the budget of bytes in flight: who falls behind misses batches and learns it.
+//! number, and by the budget of bytes in flight: a receiver that falls behind misses batches and is
+//! told so.
 
 use std::{
     collections::HashMap,
@@ -27,7 +28,7 @@ const PAGE: i64 = 250;
 /// The number of batches that a channel keeps for slow receivers.
 const BATCHES_MAX: usize = 128;
 
-/// The channels of the scopes in which somebody waits.
+/// The channels of the scopes that have subscribers.
 #[derive(Default)]
 pub(crate) struct Feed(Mutex<State>);
 
@@ -51,6 +52,12 @@ pub(super) struct Batch {
 struct Message {
     content: Content,
     text: Bytes,
+}
+
+impl Message {
+    fn is_passing(&self) -> bool {
+        matches!(self.content, Content::Passing(_))
+    }
 }
 
 enum Content {
@@ -188,9 +195,11 @@ impl State {
         let Some(channel) = self.channels.get(scope) else { return };
         let bytes = messages.iter().map(|message| 2 * message.text.len()).sum();
         match app.budgets.answers.reserve(bytes) {
-            // Nobody may wait there any more.
+            // There may be no subscriber any more.
             Some(share) => drop(channel.send(Arc::new(Batch { messages, end, _share: share }))),
-            // Too much is in flight to hold more. The subscribers go on by cursor.
+            // Too much is in flight to hold more. The subscribers go on by cursor; nothing keeps what
+            // is shown in passing, so no stream ends for that.
+            None if messages.iter().all(Message::is_passing) => {}
             None => drop(self.channels.remove(scope)),
         }
     }

@@ -1,8 +1,8 @@
 //! The journal over HTTP: pages of events, waiting for new ones, and streams.
 //!
 //! One task per process, the tail, reads the journal while anybody waits for events, and delivers
-//! them to all who do ([`feed`]). A stream first reads from the database what it has missed, and
-//! then waits for the tail ([`stream`]).
+//! them to all who do (`feed`). A stream first reads from the database what it has missed, and
+//! then waits for the tail (`stream`).
 
 mod feed;
 mod places;

@@ -141,6 +141,7 @@ impl Stream {
 
     /// Reads what the client has missed, a page at a time, as fast as it takes them.
     async fn catch_up(&mut self) -> Option<Bytes> {
+        self.look_up_key().await?;
         let start = Start::After(self.reached);
         // The client connects again, and is told what is wrong.
         let page = read(&self.app, &self.wanted, start).await.ok()?;
@@ -204,14 +205,21 @@ impl Stream {
 
     /// Looks whether the key is still good, if one of the events is about it. `None` if it is not.
     async fn check_key(&mut self, batch: &Batch) -> Option<()> {
-        let Some(key) = &mut self.key else { return Some(()) };
+        let Some(key) = &self.key else { return Some(()) };
         let is_about = |subject: &octopoid_domain::journal::Subject| {
             subject.kind == "key" && subject.id == key.id
         };
         if batch.events().any(|event| is_about(&event.subject)) {
-            let (id, hash) = (key.id.clone(), key.hash.clone());
-            *key = find_key(&self.app, id, hash).await.ok()??;
+            self.look_up_key().await?;
         }
+        Some(())
+    }
+
+    /// Ends the stream if its key was revoked, and learns when the key expires.
+    async fn look_up_key(&mut self) -> Option<()> {
+        let Some(key) = &mut self.key else { return Some(()) };
+        let (id, hash) = (key.id.clone(), key.hash.clone());
+        *key = find_key(&self.app, id, hash).await.ok()??;
         Some(())
     }
 

@@ -14,7 +14,8 @@ use crate::{
 
 /// Accept work.
 ///
-/// The task moves to `done`, and tasks that waited for it are unblocked.
+/// The task moves to `done`, and tasks that waited for it are unblocked. With `queue` it moves to
+/// that queue instead, and nothing is unblocked.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/accept", tag = "tasks", request_body = Accept,
     params(("id" = String, Path, description = "The task."), IfMatch, Keyed<()>),
     responses((status = 200, body = TaskView), Problems))]
