@@ -20,7 +20,7 @@ const SECRET_DIGITS: usize = 32;
 /// A lease token: `olt_<run>_<32 hexadecimal digits>`. Clients treat it as opaque.
 ///
 /// It names the run, so that the run is found without an index of tokens. Only the hash of a token
-/// is stored.
+/// is stored, except in the memory of idempotency keys, which returns it again for a day.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LeaseToken {
     /// The run that the token was issued for.

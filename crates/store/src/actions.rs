@@ -224,9 +224,9 @@ impl Store {
         let mut update = Update::of("actions", stamp);
         update.set_to("status", "?#", outcome.status().as_str());
         update.set("result", body.result.clone());
-        // What has ended stays ended, so this condition also holds back the same request again.
-        let condition = format!(" AND {IS_OPEN}");
         let mut write = self.begin(stamp);
+        // A key that was used for another action does nothing to this one.
+        let condition = format!(" AND {IS_OPEN}{}", update.unless_done(&write));
         let question = match outcome {
             Outcome::Completed => self.question(id, within).await?,
             Outcome::Failed => None,

@@ -111,7 +111,10 @@ impl CurrentTask {
             Some(token) => {
                 let hash = token.hash();
                 let of_token = |run: &&Run| run.run == token.run && run.token_hash == hash;
-                let is_seen = |run: &&Run| run.scope == self.task.scope;
+                // An earlier task of this id is another's, or is not there any more.
+                let is_seen = |run: &&Run| {
+                    run.scope == self.task.scope && run.started_at >= self.task.created_at
+                };
                 match lease.filter(of_token) {
                     Some(_) => Presented::Current,
                     None => Presented::Other(runs.iter().find(of_token).filter(is_seen)),
@@ -189,8 +192,17 @@ impl Store {
         request.check()?;
         for _ in 0..TRIES {
             let (was, runs) = self.find_to_change(id, within, request).await?;
-            self.check_precondition(&was.task)?;
-            let change = match decide(&was.situation(request, &runs, stamp), request)? {
+            let decision = decide(&was.situation(request, &runs, stamp), request);
+            // What a token says of the request goes before the version: the lost answer of the same
+            // request has raised that.
+            let is_told_by_token = matches!(
+                (request.token(), &decision),
+                (Some(_), Ok(Decision::AsItIs) | Err(Refusal::LeaseLost { .. }))
+            );
+            if !is_told_by_token {
+                self.check_precondition(&was.task)?;
+            }
+            let change = match decision? {
                 Decision::Change(change) => *change,
                 Decision::AsItIs => match self.leave_as_it_is(was.task, stamp).await? {
                     Some(task) => return Ok(task),

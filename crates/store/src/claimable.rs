@@ -26,7 +26,7 @@ macro_rules! is_paused {
     };
 }
 
-/// Whether a pause covers a task, whoever would claim it: one of its scope, its queue or its role.
+/// Whether a pause covers a task for every claim: one of its scope, its queue or its role.
 macro_rules! is_covered {
     ($scope:literal, $now:literal) => {
         $crate::claimable::is_paused!(

@@ -139,7 +139,8 @@ const ANSWERED: &str = concat!(
      WHERE task_id = ?1 AND blocker_id = 'awaiting-input') \
      AND NOT EXISTS (SELECT 1 FROM actions AS other WHERE other.scope = tasks.scope \
      AND other.entity_id = ?1 AND other.entity_type = 'task' AND other.action_type = 'question' \
-     AND other.status NOT IN ('completed', 'failed', 'expired')) RETURNING id"
+     AND other.status NOT IN ('completed', 'failed', 'expired') \
+     AND (other.expires_at_ms IS NULL OR other.expires_at_ms > ?3)) RETURNING id"
 );
 
 const FORGET_MARKER: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \

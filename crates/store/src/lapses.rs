@@ -119,7 +119,7 @@ impl Store {
         match self.release(&page, stamp).await {
             Ok(tasks) => released.tasks = tasks,
             Err(error) if is_about_rows(&error) => {
-                // One of them spoils it for all, so each is written alone.
+                // One bad row fails the whole batch, so each is written alone.
                 for claim in &page {
                     match self.release(std::slice::from_ref(claim), stamp).await {
                         Ok(tasks) => released.tasks.extend(tasks),

@@ -47,7 +47,7 @@ const MESSAGES: &str = concatcp!(
     " FROM messages WHERE scope = ?1 AND task_id = ?2 AND created_at >= ?3 \
      AND seq > COALESCE((SELECT seq FROM messages WHERE id = ?4 AND task_id = ?2), 0) \
      AND to_actor IN ('agent', ?5) AND type <> 'action_command' \
-     ORDER BY created_at, seq LIMIT 20"
+     ORDER BY seq LIMIT 20"
 );
 
 /// A renewed lease, and what its agent should know.

@@ -11,6 +11,7 @@ use octopoid_domain::{
 use crate::{
     Stamp,
     engine::{Bind, Parameter, Statement},
+    write::Write,
 };
 
 /// An update of the columns that a body mentions, and of the write's mark.
@@ -64,6 +65,17 @@ impl Update {
              RETURNING {returned}"
         );
         Statement { sql: sql.into(), parameters }
+    }
+
+    /// The condition that the request was not carried out before, see
+    /// [`unless_done`](crate::idempotency::unless_done); empty without an idempotency key.
+    pub(crate) fn unless_done(&mut self, write: &Write) -> String {
+        let Some(once) = write.once_of() else { return String::new() };
+        let [scope, route, key] = [&once.scope, &once.route, &once.key].map(|text| self.bind(text));
+        format!(
+            " AND NOT EXISTS (SELECT 1 FROM idempotency WHERE idempotency.scope = {scope} \
+             AND idempotency.route = {route} AND idempotency.key = {key})"
+        )
     }
 
     fn bind(&mut self, value: impl Into<Parameter>) -> String {

@@ -1,6 +1,6 @@
 //! Pauses: work that is not handed out for a while. What they keep from claims, `claimable.rs` says.
 //!
-//! A pause that has ended is none any more, although its row stays until the jobs remove it.
+//! A pause that has ended no longer counts, although its row stays until the jobs remove it.
 
 use std::collections::BTreeSet;
 

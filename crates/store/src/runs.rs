@@ -111,7 +111,8 @@ const FORGET_LOGS: &str = "DELETE FROM run_logs WHERE task_id = ?1 \
 const PREVIOUS: &str = concatcp!(
     "SELECT ",
     Run::NAMES,
-    " FROM runs WHERE task_id = ?1 AND run < ?2 AND scope = ?3 AND attempt IS NOT NULL \
+    " FROM runs WHERE task_id = ?1 AND run < ?2 AND scope = ?3 AND started_at >= ?4 \
+     AND attempt IS NOT NULL \
      ORDER BY run DESC LIMIT 1"
 );
 
@@ -327,7 +328,7 @@ impl Store {
         }
         let [previous, checkpoint, feedback] = self
             .read_by_key([
-                bind!(PREVIOUS, &task.id, task.run, &task.scope),
+                bind!(PREVIOUS, &task.id, task.run, &task.scope, task.created_at),
                 bind!(CHECKPOINT, &task.id, task.run),
                 bind!(FEEDBACK, &task.scope, &task.id, task.created_at),
             ])

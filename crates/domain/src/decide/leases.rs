@@ -222,7 +222,11 @@ fn what_happened(run: &Run, last_run: i64, holder: Option<&str>) -> String {
                 "lost its lease, which was not renewed, and the task was claimed again{by}; the lease was taken back"
             )
         }
-        Outcome::Lapsed => "lost its lease, which was not renewed; it was taken back".to_owned(),
+        Outcome::Lapsed => {
+            "lost its lease, which was not renewed, and the task was moved since; the lease was \
+             taken back"
+                .to_owned()
+        }
         Outcome::Released => {
             let step = run.ended_by.as_deref().unwrap_or("a move");
             format!("was ended by {step}")

@@ -300,6 +300,17 @@ async fn an_action_is_executed_and_ended_once(world: &World) -> Verdict {
     store.end_action(&id, None, Outcome::Completed, body()?, world.stamp()).await?;
     let again = store.end_action(&id, None, Outcome::Completed, body()?, world.stamp()).await;
     ensure_eq!(before(again)?.subject, id);
+    // The same key does not end another action.
+    let new = json!({
+        "entity_type": "task", "entity_id": "t", "label": "l", "proposed_by": "p", "scope": SCOPE,
+    });
+    let new = read::<NewAction>(&new)?.into_action(None, world.now())?;
+    let another = world.store.create_action(new, world.stamp()).await?;
+    let once = Some(request("complete", "another body"));
+    let store = world.store.under(Terms { once, versions: None });
+    let answer = store.end_action(&another.id, None, Outcome::Completed, body()?, world.stamp());
+    ensure_refused!(answer.await, "idempotency_mismatch");
+    ensure_eq!(world.store.get_action(&another.id, None).await?, another, "it is still open");
     Ok(())
 }
 
