@@ -22,15 +22,21 @@ use crate::{
     step,
 };
 
-/// A database that counts the claims that are tried.
+/// A database that counts the claims that are tried, and what it is busy with.
 struct Counting {
     database: Database,
     claims: AtomicUsize,
+    open: AtomicUsize,
 }
 
 impl Engine for Counting {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.database.engine.read(batch)
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            let answer = self.database.engine.read(batch).await;
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
@@ -38,7 +44,12 @@ impl Engine for Counting {
             first.sql.sqlite().is_some_and(|sql| sql.starts_with("WITH RECURSIVE lanes"))
         });
         self.claims.fetch_add(usize::from(is_claim), Ordering::SeqCst);
-        self.database.engine.write(batch)
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            let answer = self.database.engine.write(batch).await;
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            answer
+        })
     }
 }
 
@@ -52,7 +63,11 @@ struct Waiting {
 impl Waiting {
     async fn new() -> Self {
         let claims = AtomicUsize::new(0);
-        let engine = Arc::new(Counting { database: Database::shared().await, claims });
+        let engine = Arc::new(Counting {
+            database: Database::shared().await,
+            claims,
+            open: AtomicUsize::new(0),
+        });
         let app = TestApp::over(Arc::clone(&engine) as Arc<dyn Engine>, Settings::default());
         app.app.store.migrate(app.app.now()).await.unwrap();
         app.host.waits.store(true, Ordering::SeqCst);
@@ -77,8 +92,12 @@ impl Waiting {
             let app = self.app.clone();
             self.waiters.spawn(async move { app.send(request).await });
         }
-        while self.claims() < before + count {
+        // A claim reads why it found nothing; each of them waits when the database is idle.
+        let mut idle = 0;
+        while self.claims() < before + count || idle < count {
             tokio::task::yield_now().await;
+            let is_idle = self.engine.open.load(Ordering::SeqCst) == 0;
+            idle = if is_idle { idle + 1 } else { 0 };
         }
     }
 

@@ -31,6 +31,7 @@ impl Model {
             commits_count: Some(0),
             attempt_count: Some(0),
             rejection_count: Some(0),
+            created_at: self.now,
             updated_at: self.now,
             max_attempts: new.max_attempts,
             not_before: new.delay_ms.filter(|ms| *ms > 0).map(|ms| self.now + ms),
@@ -165,6 +166,7 @@ impl Model {
         self.ended.insert(id.to_owned(), row.version);
         self.tell(id, "deleted", None);
         self.ends_run(&mut row, "delete", "released");
+        self.forgets_runs(id);
         self.frees_what_waits_for(id, &row.scope);
         Ok(Answer::Nothing)
     }

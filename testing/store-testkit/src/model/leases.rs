@@ -88,6 +88,14 @@ impl Model {
         }
     }
 
+    /// Forgets the runs of a deleted task but those that the next numbers go on from.
+    pub(super) fn forgets_runs(&mut self, id: &str) {
+        let (last, attempt) = (self.last_run(id), self.last_attempt(id));
+        if let Some(runs) = self.runs.get_mut(id) {
+            runs.retain(|run| run.run == last || run.attempt == Some(attempt));
+        }
+    }
+
     /// Ends the run by a lapse: the token stays current.
     pub(super) fn lapses_run(&mut self, row: &Row) {
         self.ends_run(&mut row.clone(), "release", "lapsed");
@@ -110,8 +118,9 @@ impl Model {
             Token::Of(_) => None,
             Token::Earlier => newest_first.nth(1),
         };
-        // A tenant knows nothing of another's.
-        let Some(run) = run.filter(|run| run.scope == row.scope) else { return Err("lease_lost") };
+        // A tenant knows nothing of another's, nor of an earlier task of the id.
+        let is_seen = |run: &Run| run.scope == row.scope && run.started_at >= row.created_at;
+        let Some(run) = run.filter(is_seen) else { return Err("lease_lost") };
         if row.lease_run == Some(run.run) {
             self.resumes(row, &run);
             return Ok(Sender::Holder);
