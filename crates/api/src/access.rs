@@ -4,6 +4,8 @@
 //! that it does not name is open to the administrator only. Keys have a [`Permission`]. Callers
 //! without a key, where keys are optional, may do what any key may do, except to manage keys.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
@@ -118,10 +120,14 @@ const ALSO_NAMES: [(&str, &str); 2] = [
     ("/api/v1/roles/register", "/api/v1/roles/{name}"),
 ];
 
+/// What each operation needs: every request asks.
+static NEEDS: LazyLock<HashMap<(&str, &str), Need>> = LazyLock::new(|| {
+    OPERATIONS.iter().map(|(method, path, need)| ((*method, *path), *need)).collect()
+});
+
 /// What an operation needs, if it is known.
 fn find(method: &str, path: &str) -> Option<Need> {
-    let is_it = |(known, route, _): &&(&str, &str, Need)| *known == method && *route == path;
-    OPERATIONS.iter().find(is_it).map(|(_, _, need)| *need)
+    NEEDS.get(&(method, path)).copied()
 }
 
 impl Need {

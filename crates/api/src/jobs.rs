@@ -72,52 +72,54 @@ async fn note_run(app: &App) -> Result<Availability, StoreError> {
     Ok(if app.is_first_run() { was } else { is })
 }
 
+/// How many more pages one run of a job takes.
+struct Pages {
+    left: u32,
+}
+
+impl Pages {
+    /// Where a run is bounded, one page is a job's share.
+    fn of(app: &App) -> Self {
+        Self { left: if app.settings.releases_max.is_some() { 1 } else { u32::MAX } }
+    }
+
+    /// Whether to go on after a page. The next run of the jobs takes what is left, also during
+    /// shutdown.
+    fn go_on(&mut self, app: &App, has_more: bool) -> bool {
+        self.left = self.left.saturating_sub(1);
+        has_more && self.left > 0 && !app.is_stopping()
+    }
+}
+
 /// Deletes events that are older than they are kept.
 async fn prune_events(app: &App) -> Result<(), StoreError> {
     let before = app.now().plus(-app.settings.retain_events_ms);
-    for _ in 0..app.settings.prunes_max.unwrap_or(PRUNES_MAX) {
-        if !app.store.prune_events(before).await? || app.is_stopping() {
-            break;
-        }
-    }
+    let mut pages = Pages { left: app.settings.prunes_max.unwrap_or(PRUNES_MAX) };
+    while pages.go_on(app, app.store.prune_events(before).await?) {}
     Ok(())
 }
 
 /// Makes tasks claimable whose delay has ended.
 async fn end_delays(app: &App) -> Result<(), StoreError> {
-    // Where a run is bounded, one page is a run's share.
-    let is_bounded = app.settings.releases_max.is_some();
-    while app.store.end_delays(DELAYS, app.stamp()).await? == DELAYS {
-        if is_bounded || app.is_stopping() {
-            break;
-        }
-    }
+    let mut pages = Pages::of(app);
+    while pages.go_on(app, app.store.end_delays(DELAYS, app.stamp()).await? == DELAYS) {}
     Ok(())
 }
 
 /// Forgets what requests with an idempotency key did a day ago.
 async fn forget_requests(app: &App) -> Result<(), StoreError> {
     let before = app.now().plus(-KEPT_MS);
-    let is_bounded = app.settings.releases_max.is_some();
-    while app.store.forget_requests(before, REQUESTS).await? == REQUESTS {
-        if is_bounded || app.is_stopping() {
-            break;
-        }
-    }
+    let mut pages = Pages::of(app);
+    while pages.go_on(app, app.store.forget_requests(before, REQUESTS).await? == REQUESTS) {}
     Ok(())
 }
 
 /// Forgets the logs of tasks that have been over for long enough.
 async fn forget_logs(app: &App) -> Result<(), StoreError> {
     let ended_before = app.now().plus(-app.settings.retain_logs_ms);
-    // Where a run is bounded, one page is a run's share.
-    let is_bounded = app.settings.releases_max.is_some();
-    loop {
-        let (_, has_more) = app.store.forget_logs(ended_before, LOGS, app.stamp()).await?;
-        if !has_more || is_bounded || app.is_stopping() {
-            return Ok(());
-        }
-    }
+    let mut pages = Pages::of(app);
+    while pages.go_on(app, app.store.forget_logs(ended_before, LOGS, app.stamp()).await?.1) {}
+    Ok(())
 }
 
 /// Takes back the claims whose lease ended before an instant.

@@ -49,7 +49,7 @@ pub(crate) async fn check(app: &App, task: &str, request: &mut Request) -> Resul
         Method::GET | Method::HEAD if READABLE.contains(&path) => names(request, task),
         Method::GET | Method::HEAD if path == "/api/v1/messages" => {
             let query = Params::parse(request.uri().query().unwrap_or_default())?;
-            // A thread is looked for by itself, whatever the task.
+            // With `thread_id`, the list ignores `task_id`.
             query.get("task_id") == Some(task) && query.get("thread_id").is_none()
         }
         Method::POST if path == "/api/v1/drafts" => true,

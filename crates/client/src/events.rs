@@ -6,10 +6,7 @@ use octopoid_domain::journal::{Cursor, JournalEvent};
 use reqwest::{Method, Response};
 use serde::Deserialize;
 
-use crate::{Client, Error, Query, Result, decode, path, retry::Answer};
-
-/// How much longer than the wait the answer may take.
-const ANSWER_SECONDS: u64 = 30;
+use crate::{ANSWER_SECONDS, Client, Error, Query, Result, decode, path, retry::Answer};
 
 /// A stream lasts as long as it is read; only its silence is bounded.
 const STREAM_TIMEOUT: Duration = Duration::from_hours(100 * 365 * 24);

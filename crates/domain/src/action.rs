@@ -9,6 +9,7 @@ use crate::{
     refusal::Refusal,
     text::shown,
     time::Millis,
+    words::words,
 };
 
 /// The default type of an action.
@@ -20,56 +21,30 @@ pub const QUESTION: &str = "question";
 /// The author of an answer that names none.
 pub const ANSWERED_BY_DEFAULT: &str = "human";
 
-/// The status of an action.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = ActionStatus)]
-pub enum Status {
-    /// Its execution can be requested.
-    #[default]
-    Proposed,
-    /// Its execution was requested.
-    ExecuteRequested,
-    /// It is being executed.
-    Executing,
-    /// It was executed.
-    Completed,
-    /// Its execution failed.
-    Failed,
-    /// It was not executed in time.
-    Expired,
-}
+words!(
+    /// The status of an action.
+    #[derive(Default)]
+    #[schema(as = ActionStatus)]
+    Status {
+        /// Its execution can be requested.
+        #[default]
+        Proposed = "proposed",
+        /// Its execution was requested.
+        ExecuteRequested = "execute_requested",
+        /// It is being executed.
+        Executing = "executing",
+        /// It was executed.
+        Completed = "completed",
+        /// Its execution failed.
+        Failed = "failed",
+        /// It was not executed in time.
+        Expired = "expired",
+    }
+);
 
 impl Status {
-    /// Every status, in the order of the wire.
-    pub const ALL: [Self; 6] = [
-        Self::Proposed,
-        Self::ExecuteRequested,
-        Self::Executing,
-        Self::Completed,
-        Self::Failed,
-        Self::Expired,
-    ];
-
     /// The final statuses: an action that could be proposed again could run twice.
     pub const FINAL: [Self; 3] = [Self::Completed, Self::Failed, Self::Expired];
-
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Proposed => "proposed",
-            Self::ExecuteRequested => "execute_requested",
-            Self::Executing => "executing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// The status with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
-    }
 }
 
 /// How an action ended.

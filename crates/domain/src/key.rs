@@ -10,46 +10,27 @@ use crate::{
     refusal::Refusal,
     text::shown,
     time::Millis,
+    words::words,
 };
 
 /// How long a key's `last_used_at` may lag behind, in milliseconds: a busy agent would otherwise
 /// add a write to each of its requests.
 pub const TOUCH_INTERVAL_MS: i64 = 60_000;
 
-/// What the holder of a key may do in its scope. Each permission includes those before it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Permission {
-    /// Read everything, change nothing.
-    Read,
-    /// Do the work of agents and of the machines that run them.
-    Work,
-    /// Everything, including the keys of the scope. Keys that were issued without a permission have
-    /// this one.
-    #[default]
-    Manage,
-}
-
-impl Permission {
-    /// Every permission, in the order refusals name them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Work, Self::Manage];
-
-    /// The word on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Work => "work",
-            Self::Manage => "manage",
-        }
+words!(
+    /// What the holder of a key may do in its scope. Each permission includes those before it.
+    #[derive(Default, PartialOrd, Ord)]
+    Permission {
+        /// Read everything, change nothing.
+        Read = "read",
+        /// Do the work of agents and of the machines that run them.
+        Work = "work",
+        /// Everything, including the keys of the scope. Keys that were issued without a permission have
+        /// this one.
+        #[default]
+        Manage = "manage",
     }
-
-    /// The permission of this word, if it is one.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|permission| permission.as_str() == word)
-    }
-}
+);
 
 /// A key, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

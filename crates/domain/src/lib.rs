@@ -43,6 +43,7 @@ pub mod time;
 pub mod transition;
 pub mod usage;
 pub mod why;
+mod words;
 
 pub use refusal::Refusal;
 pub use task::{Claim, Task};

@@ -10,45 +10,27 @@ use crate::{
     refusal::Refusal,
     text::shown,
     time::Millis,
+    words::words,
 };
 
 /// An orchestrator that has been silent for so long is marked offline, in milliseconds.
 pub const SILENCE_MS_MAX: i64 = 120_000;
 
-/// The status of an orchestrator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// It registered or sent a heartbeat lately.
-    #[default]
-    Active,
-    /// It has been silent for too long; its next heartbeat revives it.
-    Offline,
-    /// Its operator took it out of service; only its operator, or a registration, brings it back.
-    Maintenance,
-    /// Its operator hands it no more work, and lets its runs finish; only its operator ends that.
-    Draining,
-}
-
-impl Status {
-    /// Every status, in the order refusals name them.
-    pub const ALL: [Self; 4] = [Self::Active, Self::Offline, Self::Maintenance, Self::Draining];
-
-    /// The word on the wire and in the database.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Offline => "offline",
-            Self::Maintenance => "maintenance",
-            Self::Draining => "draining",
-        }
+words!(
+    /// The status of an orchestrator.
+    #[derive(Default)]
+    Status {
+        /// It registered or sent a heartbeat lately.
+        #[default]
+        Active = "active",
+        /// It has been silent for too long; its next heartbeat revives it.
+        Offline = "offline",
+        /// Its operator took it out of service; only its operator, or a registration, brings it back.
+        Maintenance = "maintenance",
+        /// Its operator hands it no more work, and lets its runs finish; only its operator ends that.
+        Draining = "draining",
     }
-
-    /// The status of this word, if it is one.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word)
-    }
-}
+);
 
 /// An orchestrator. The names and their order are those of the first server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

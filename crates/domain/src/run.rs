@@ -4,35 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{schema::AnyJson, time::Millis, usage::Usage};
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        $(#[$doc])*
-        pub enum $name {
-            $($(#[$case_doc])* #[serde(rename = $word)] $case,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$case),+];
-
-            /// The word on the wire and in the database.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $word,)+ }
-            }
-
-            /// The one with this word.
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == word)
-            }
-        }
-    };
-}
+use crate::{schema::AnyJson, time::Millis, usage::Usage, words::words};
 
 words!(
     /// What a run is for.
+    #[derive(Default)]
     #[schema(as = RunKind)]
     Kind {
         /// To do the task. The task is in `claimed` meanwhile.
@@ -45,6 +21,7 @@ words!(
 
 words!(
     /// How a run ended, if it has.
+    #[derive(Default)]
     #[schema(as = RunOutcome)]
     Outcome {
         /// It has not ended.

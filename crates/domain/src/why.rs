@@ -11,57 +11,36 @@ use crate::{
     task::Task,
     text::{listed, shown},
     time::Millis,
+    words::words,
 };
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $case:ident = $word:literal,)+) => {
-        /// A reason why a task waits, as programs know it. The blocking ones come first, in the
-        /// order in which they are given.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-        #[schema(as = WaitingCode)]
-        pub enum Code {
-            $($(#[$doc])* #[serde(rename = $word)] $case,)+
-        }
-
-        impl Code {
-            /// All codes.
-            pub const ALL: &'static [Self] = &[$(Self::$case),+];
-
-            /// The word on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$case => $word,)+ }
-            }
-
-            /// The code of this word.
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == word)
-            }
-        }
-    };
-}
-
-codes! {
-    /// It is done, failed or cancelled.
-    Finished = "finished",
-    /// An agent holds it.
-    Held = "held",
-    /// It is cancelled as soon as its holder stops.
-    CancelRequested = "cancel_requested",
-    /// No claim can name its queue.
-    NotClaimableQueue = "not_claimable_queue",
-    /// It waits for a person's answer.
-    AwaitingInput = "awaiting_input",
-    /// It waits for another task, or for a marker in `blocked_by`.
-    WaitsFor = "waits_for",
-    /// It is delayed.
-    NotBefore = "not_before",
-    /// A pause covers it.
-    Paused = "paused",
-    /// Advisory: no live machine takes its role.
-    NoMachine = "no_machine",
-    /// Advisory: it is flagged for a person.
-    NeedsIntervention = "needs_intervention",
-}
+words!(
+    /// A reason why a task waits, as programs know it. The blocking ones come first, in the order
+    /// in which they are given.
+    #[schema(as = WaitingCode)]
+    Code {
+        /// It is done, failed or cancelled.
+        Finished = "finished",
+        /// An agent holds it.
+        Held = "held",
+        /// It is cancelled as soon as its holder stops.
+        CancelRequested = "cancel_requested",
+        /// No claim can name its queue.
+        NotClaimableQueue = "not_claimable_queue",
+        /// It waits for a person's answer.
+        AwaitingInput = "awaiting_input",
+        /// It waits for another task, or for a marker in `blocked_by`.
+        WaitsFor = "waits_for",
+        /// It is delayed.
+        NotBefore = "not_before",
+        /// A pause covers it.
+        Paused = "paused",
+        /// Advisory: no live machine takes its role.
+        NoMachine = "no_machine",
+        /// Advisory: it is flagged for a person.
+        NeedsIntervention = "needs_intervention",
+    }
+);
 
 impl Code {
     /// Whether it keeps the task from being claimed. The others are advisory.

@@ -31,8 +31,8 @@ use crate::{
     write::{Answer, Write},
 };
 
-/// How often a change is tried when others keep changing the task in between.
-const TRIES: usize = 32;
+/// How often a write is tried when others keep changing what it was decided by.
+pub(crate) const TRIES: usize = 32;
 
 /// The first parameter of [`MOVE`] that is a column's.
 const FIRST: usize = 14;

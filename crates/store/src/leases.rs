@@ -12,7 +12,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, all,
-    changes::{CurrentTask, add_change},
+    changes::{CurrentTask, TRIES, add_change},
     engine::bind,
     first,
     record::{self, Columns as _},
@@ -20,9 +20,6 @@ use crate::{
     runs::keep_output,
     write::{Answer, Write},
 };
-
-/// How often a renewal is tried when others keep changing the task in between.
-const TRIES: usize = 32;
 
 /// Renews a lease that was not taken back. The version stays: nothing was decided.
 const RENEW: &str = "UPDATE tasks SET lease_expires_at = ?4, write_id = ?3 \

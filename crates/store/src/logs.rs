@@ -9,6 +9,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Sql, Stamp, Store, all,
+    changes::TRIES,
     columns::Column,
     engine::{Rows, bind},
     first,
@@ -30,9 +31,6 @@ pub(crate) const TABLE: Layout = Layout::internal(
         Column::int("at"),
     ],
 );
-
-/// How often text is appended when others append to the same log in between.
-const TRIES: usize = 32;
 
 /// Pieces that are put together for one answer.
 const PIECES_MAX: i64 = 1000;

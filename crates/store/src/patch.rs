@@ -11,6 +11,7 @@ use octopoid_domain::{
 use crate::{
     Stamp,
     engine::{Bind, Parameter, Statement},
+    idempotency::unless_done,
     write::Write,
 };
 
@@ -67,15 +68,11 @@ impl Update {
         Statement { sql: sql.into(), parameters }
     }
 
-    /// The condition that the request was not carried out before, see
-    /// [`unless_done`](crate::idempotency::unless_done); empty without an idempotency key.
+    /// The condition that the request was not carried out before; empty without an idempotency key.
     pub(crate) fn unless_done(&mut self, write: &Write) -> String {
-        let Some(once) = write.once_of() else { return String::new() };
+        let Some(once) = &write.once else { return String::new() };
         let [scope, route, key] = [&once.scope, &once.route, &once.key].map(|text| self.bind(text));
-        format!(
-            " AND NOT EXISTS (SELECT 1 FROM idempotency WHERE idempotency.scope = {scope} \
-             AND idempotency.route = {route} AND idempotency.key = {key})"
-        )
+        format!(unless_done!("{}", "{}", "{}"), scope, route, key)
     }
 
     fn bind(&mut self, value: impl Into<Parameter>) -> String {

@@ -14,6 +14,7 @@ use octopoid_domain::{
 
 use crate::{
     Result, Stamp, Store, StoreError,
+    changes::TRIES,
     columns::Column,
     counts,
     cycles::closes_cycle,
@@ -121,9 +122,6 @@ const FIND_FLOW: &str =
 /// The task's project, which must be there. One of another scope is no project of this task's; one
 /// of no scope is for callers whom no key confines (`?6`).
 const PROJECT: &str = "FROM projects WHERE id = ?3 AND (scope = ?2 OR scope IS NULL AND ?6 = 1)";
-
-/// How often a deletion of one version is tried when others keep changing the task in between.
-const TRIES: usize = 32;
 
 /// The first parameter of [`INSERT`] that is a column's.
 const FIRST: usize = 12;

@@ -47,11 +47,6 @@ impl Write {
         Self { stamp, once, locks, statements, wakes, records: false }
     }
 
-    /// The request that is carried out once, if it is one.
-    pub(crate) fn once_of(&self) -> Option<&Once> {
-        self.once.as_ref()
-    }
-
     /// Holds a name until the write has ended.
     pub(crate) fn hold(&mut self, lock: Lock) {
         self.locks.push(lock);

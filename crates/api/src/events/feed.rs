@@ -160,7 +160,7 @@ impl Feed {
         state.channels.clear();
     }
 
-    /// Where the tail goes on; `None`, and it has ended, if nobody waits.
+    /// The position from which the tail reads on; `None`, if there are no subscribers, ends the tail.
     fn goes_on(&self) -> Option<Cursor> {
         let mut state = self.state();
         state.channels.retain(|_, channel| channel.receiver_count() > 0);

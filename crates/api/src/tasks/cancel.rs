@@ -14,8 +14,8 @@ use crate::{
 
 /// Cancel a task.
 ///
-/// A task that nobody holds moves to `cancelled`. The holder of another is told to stop at its next
-/// renewal, and the task moves to `cancelled` as soon as it is free. Repeated, it changes nothing.
+/// A task without a holder moves to `cancelled`. Otherwise the next renewal tells the holder to stop,
+/// and the task moves to `cancelled` when it is free. Repeating the request changes nothing.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "tasks", request_body = Cancel,
     params(("id" = String, Path, description = "The task."), IfMatch, Keyed<()>),
     responses((status = 200, body = TaskView), Problems))]
