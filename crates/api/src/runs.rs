@@ -6,7 +6,8 @@ use axum::{
 };
 use octopoid_domain::{
     Refusal,
-    run::{Kind, Outcome, RunDetails, RunView, RunningView},
+    input::INTEGER_MAX,
+    run::{Kind, Outcome, RunDetails, RunView, RunningView, run_number},
     text::shown,
 };
 use octopoid_store::runs::Filter;
@@ -55,9 +56,11 @@ impl<S: Send + Sync> FromRequestParts<S> for RunOf {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Segments([task, run]) = Segments::from_request_parts(parts, state).await?;
-        let is_number = run.bytes().all(|byte| byte.is_ascii_digit());
-        let run = run.parse().ok().filter(|_| is_number).ok_or_else(|| {
-            Refusal::invalid(format!("Invalid run \"{}\": a whole number from 1", shown(&run)))
+        let run = run_number(&run).ok_or_else(|| {
+            Refusal::invalid(format!(
+                "Invalid run \"{}\": a whole number from 1 to {INTEGER_MAX}",
+                shown(&run)
+            ))
         })?;
         Ok(Self { task, run })
     }

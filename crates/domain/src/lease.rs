@@ -6,11 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::{
-    input::{INTEGER_MAX, Text},
-    message::Message,
-    time::Millis,
-};
+use crate::{input::Text, message::Message, run::run_number, time::Millis};
 
 /// What every token begins with, so that scanners for leaked secrets find it.
 const PREFIX: &str = "olt_";
@@ -37,8 +33,7 @@ impl LeaseToken {
     /// Reads a token, or returns `None` if the text is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let (run, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let is_number = run.bytes().all(|byte| byte.is_ascii_digit()) && !run.starts_with('0');
-        let run: i64 = run.parse().ok().filter(|run| is_number && *run <= INTEGER_MAX)?;
+        let run = run_number(run)?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_secret = secret.len() == SECRET_DIGITS && secret.bytes().all(is_digit);
         is_secret.then(|| Self { run, secret: secret.to_owned() })
@@ -121,7 +116,7 @@ impl RunKey {
     /// Reads a key, or returns `None` if the text is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix(RUN_KEY_PREFIX)?.splitn(3, '_');
-        let run = parts.next()?.parse().ok()?;
+        let run = run_number(parts.next()?)?;
         let secret = parts.next()?.to_owned();
         let task_id = String::from_utf8(hex::decode(parts.next()?).ok()?).ok()?;
         Some(Self { task_id, run, secret })
@@ -256,7 +251,15 @@ mod tests {
         assert!(!format!("{key:?}").contains(&digits));
         assert_eq!(key.hash(), secret.run_key_hash());
         assert_ne!(key.hash(), secret.hash());
-        for bad in ["", "oct_1", "oct_run_x_ab_ab", "oct_run_1_ab", "oct_run_1_ab_zz"] {
+        for bad in [
+            "",
+            "oct_1",
+            "oct_run_x_ab_ab",
+            "oct_run_0_ab_ab",
+            "oct_run_9007199254740992_ab_ab",
+            "oct_run_1_ab",
+            "oct_run_1_ab_zz",
+        ] {
             assert_eq!(RunKey::parse(bad), None, "{bad}");
         }
     }

@@ -4,7 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{schema::AnyJson, time::Millis, usage::Usage, words::words};
+use crate::{input::INTEGER_MAX, schema::AnyJson, time::Millis, usage::Usage, words::words};
+
+/// Reads the number of a run, from 1 to [`INTEGER_MAX`], or returns `None` if the text is not one as
+/// it is written.
+pub fn run_number(text: &str) -> Option<i64> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|run| is_number && *run <= INTEGER_MAX)
+}
 
 words!(
     /// What a run is for.

@@ -79,9 +79,10 @@ async fn what_is_not_there_is_404_and_what_is_no_number_400() {
     }
     assert_no_task(&app.get(&format!("{TASKS}/b/runs")).await, "b");
     assert_no_task(&app.get(&format!("{TASKS}/a/runs?scope=t")).await, "a");
-    for bad in ["x", "-1", "1.5", "99999999999999999999"] {
+    for bad in ["x", "-1", "1.5", "0", "9007199254740992", "99999999999999999999"] {
         let refused = app.get(&format!("{TASKS}/a/runs/{bad}")).await;
-        assert_eq!(refused.error(400), format!("Invalid run \"{bad}\": a whole number from 1"));
+        let wanted = "a whole number from 1 to 9007199254740991";
+        assert_eq!(refused.error(400), format!("Invalid run \"{bad}\": {wanted}"));
     }
 }
 
