@@ -15,7 +15,7 @@ use crate::{
 /// The default type of an action.
 pub const ACTION_TYPE_DEFAULT: &str = "proposal";
 
-/// The type of an agent's question about a task. Completing it releases the task.
+/// The type of an agent's question about a task. The end of the last open one releases the task.
 pub const QUESTION: &str = "question";
 
 /// The author of an answer that names none.
@@ -45,6 +45,11 @@ words!(
 impl Status {
     /// The final statuses: an action that could be proposed again could run twice.
     pub const FINAL: [Self; 3] = [Self::Completed, Self::Failed, Self::Expired];
+
+    /// Whether an action with this status has ended.
+    pub fn is_final(self) -> bool {
+        Self::FINAL.contains(&self)
+    }
 }
 
 /// How an action ended.

@@ -94,7 +94,8 @@ const ASK: &str = "INSERT INTO actions (id, entity_type, entity_id, action_type,
 /// The answer to a question becomes a message, which the next claim is given.
 const ANSWER: &str = "INSERT INTO messages \
      (id, task_id, from_actor, to_actor, type, content, created_at, scope, write_id) \
-     SELECT ?3, entity_id, ?4, NULL, 'answer', COALESCE(result, ''), ?5, scope, write_id \
+     SELECT ?3, entity_id, ?4, NULL, 'answer', COALESCE(result, CASE status WHEN 'completed' \
+     THEN '' ELSE 'The question was closed without an answer' END), ?5, scope, write_id \
      FROM actions WHERE id = ?1 AND write_id = ?2";
 
 /// Which actions to list. Those that have expired are never listed.
@@ -190,7 +191,7 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Action> {
         let wanted = match patch.wanted() {
-            Ok(wanted) => wanted.map(Status::as_str),
+            Ok(wanted) => wanted,
             Err(refusal) => {
                 // A missing action takes precedence.
                 let [rows] = self.read_by_key([bind!(FIND, id, within)]).await?;
@@ -198,17 +199,24 @@ impl Store {
                 return Err(refusal.into());
             }
         };
-        let mut update = Update::of("actions", stamp);
-        update.set("result", patch.result);
-        // What has ended stays as it is; only its result may still be corrected.
-        let mut condition = String::new();
-        if let Some(wanted) = wanted {
-            update.set_to("status", "?#", wanted);
-            condition = format!(" AND (status = '{wanted}' OR {IS_OPEN})");
+        if wanted.is_some_and(Status::is_final)
+            && let Some(question) = self.question(id, within).await?
+            && !question.status.is_final()
+        {
+            let is_open = format!(" AND {IS_OPEN}");
+            let (mut write, ended) = patching(id, within, &patch, wanted, (&is_open, stamp));
+            answer(&mut write, &question, ANSWERED_BY_DEFAULT);
+            let ended = self.commit(write).await?.take(ended);
+            if let Some(ended) = first(ended, record::read)? {
+                return Ok(ended);
+            }
+            // Another request has ended it in the meantime.
         }
-        let mut write = Write::new(stamp);
-        let updated = write.run(update.of_row(id, within, &condition, Action::NAMES));
-        write.record(Subject::Action(id), &NewEvent::new(Kind::Updated, None));
+        // What has ended stays as it is; only its result may still be corrected.
+        let condition = wanted.map_or_else(String::new, |wanted| {
+            format!(" AND (status = '{}' OR {IS_OPEN})", wanted.as_str())
+        });
+        let (write, updated) = patching(id, within, &patch, wanted, (&condition, stamp));
         self.change_action(id, within, write, updated, Action::why_not_patched).await
     }
 
@@ -227,10 +235,7 @@ impl Store {
         let mut write = self.begin(stamp);
         // A key that was used for another action does nothing to this one.
         let condition = format!(" AND {IS_OPEN}{}", update.unless_done(&write));
-        let question = match outcome {
-            Outcome::Completed => self.question(id, within).await?,
-            Outcome::Failed => None,
-        };
+        let question = self.question(id, within).await?;
         let ended = write.run(update.of_row(id, within, &condition, Action::NAMES));
         let kind = match outcome {
             Outcome::Completed => Kind::Completed,
@@ -280,8 +285,27 @@ pub(crate) fn ask(write: &mut Write, task: &Task, question: &Question) {
     write.record(Subject::Action(&id), &NewEvent::new(Kind::Created, Some(asked_by.clone())));
 }
 
-/// Adds the answer to a question to the write that completes it: the message, and the release of
-/// the task if no other question about it is open.
+/// A write that patches an action under a further condition.
+fn patching(
+    id: &str,
+    within: Option<&str>,
+    patch: &ActionPatch,
+    wanted: Option<Status>,
+    (condition, stamp): (&str, Stamp),
+) -> (Write, Answer) {
+    let mut update = Update::of("actions", stamp);
+    update.set("result", patch.result.clone());
+    if let Some(wanted) = wanted {
+        update.set_to("status", "?#", wanted.as_str());
+    }
+    let mut write = Write::new(stamp);
+    let updated = write.run(update.of_row(id, within, condition, Action::NAMES));
+    write.record(Subject::Action(id), &NewEvent::new(Kind::Updated, None));
+    (write, updated)
+}
+
+/// Adds the answer to a question to the write that ends it: the message, and the release of the task
+/// if no other question about it is open.
 fn answer(write: &mut Write, question: &Action, by: &str) {
     let stamp = write.stamp;
     let message = stamp.text_id("msg");

@@ -127,8 +127,8 @@ const SHOW: &str =
 /// Held before it is changed, for the same reason.
 const HOLD_TASK: Sql = Sql::OnlyPostgres("SELECT id FROM tasks WHERE id = ?1 FOR UPDATE");
 
-/// The task waits no longer for a person's answer, if this write has completed the question `?4` and
-/// no other question is open.
+/// The task waits no longer for a person's answer, if this write has ended the question `?4` and no
+/// other question is open.
 const ANSWERED: &str = concat!(
     "UPDATE tasks SET blocked_by = ",
     show!("tasks.id", " AND blocker_id <> 'awaiting-input'"),
@@ -147,7 +147,7 @@ const FORGET_MARKER: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
      AND blocker_id = 'awaiting-input' \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
-/// Adds to the write that completes a question that its task goes on; the answer is empty if it
+/// Adds to the write that ends a question that its task goes on; the answer is empty if it
 /// does not.
 pub(crate) fn answered(write: &mut Write, task: &str, question: &str) -> Answer {
     let stamp = write.stamp;

@@ -1,12 +1,13 @@
 //! Ends of a run: failures, cancellation, and taking a task up again.
 
-use octopoid_domain::{Task, action::Outcome, failure::REASONS, usage::Usage};
-use octopoid_store::{Claimed, actions, lists::Page};
+use octopoid_domain::{Task, failure::REASONS, usage::Usage};
+use octopoid_store::Claimed;
 use serde_json::{Value, json};
 
+use super::asking::questions;
 use crate::{
     Failure, Verdict, World, ensure, ensure_eq, ensure_refused,
-    world::{LEASE, SCOPE, SECOND, read},
+    world::{LEASE, SCOPE, SECOND},
 };
 
 cases! {
@@ -20,8 +21,6 @@ cases! {
     a_delayed_task_is_claimable_when_its_delay_has_ended,
     a_delay_is_at_most_eight_days,
     a_failure_without_a_token_is_the_holders,
-    a_question_holds_the_task_until_it_is_answered,
-    a_task_waits_for_all_questions_about_it,
     an_unknown_reason_is_refused,
     the_usage_of_runs_is_added_up,
     a_limit_of_a_provider_pauses_its_pool,
@@ -35,18 +34,22 @@ cases! {
     what_waits_for_a_cancelled_task_goes_on_waiting,
 }
 
-async fn leased(world: &World, id: &str) -> Result<Claimed, Failure> {
+pub(super) async fn leased(world: &World, id: &str) -> Result<Claimed, Failure> {
     world.creates_with(id, json!({ "type": id })).await?;
     claims(world, id).await
 }
 
-async fn claims(world: &World, id: &str) -> Result<Claimed, Failure> {
+pub(super) async fn claims(world: &World, id: &str) -> Result<Claimed, Failure> {
     let claimed = world.claims_leased(json!({ "type_filter": [id] })).await?;
     claimed.ok_or_else(|| Failure::new(format!("{id} is not there to claim")))
 }
 
 /// The holder reports a failure.
-async fn fails(world: &World, claimed: &Claimed, mut body: Value) -> Result<Task, Failure> {
+pub(super) async fn fails(
+    world: &World,
+    claimed: &Claimed,
+    mut body: Value,
+) -> Result<Task, Failure> {
     body["lease_token"] = claimed.token.to_string().into();
     Ok(world.fails_with(&claimed.task.id, body).await?)
 }
@@ -201,66 +204,6 @@ async fn a_failure_without_a_token_is_the_holders(world: &World) -> Verdict {
     leased(world, "b").await?;
     world.passes(LEASE + 1);
     ensure_refused!(world.fails_with("b", json!({ "reason": "crash" })).await, "lease_lost");
-    Ok(())
-}
-
-async fn questions(world: &World) -> Result<Vec<octopoid_domain::action::Action>, Failure> {
-    let filter = actions::Filter {
-        scope: SCOPE.to_owned(),
-        status: Some("proposed".to_owned()),
-        ..actions::Filter::default()
-    };
-    let listed = world.store.list_actions(&filter, &Page::first(10), world.now()).await?;
-    Ok(listed.items)
-}
-
-async fn answers(world: &World, action: &str, body: Value) -> Verdict {
-    let body = read(&body)?;
-    world.store.end_action(action, None, Outcome::Completed, body, world.stamp()).await?;
-    Ok(())
-}
-
-async fn a_question_holds_the_task_until_it_is_answered(world: &World) -> Verdict {
-    world.creates_with("a", json!({ "type": "a", "blocked_by": null })).await?;
-    let claimed = claims(world, "a").await?;
-    let body = json!({ "reason": "needs_input", "message": "Which one?\nThe red or the blue?" });
-    let task = fails(world, &claimed, body).await?;
-    ensure_eq!((&*task.queue, task.blocked_by.as_deref()), ("incoming", Some("awaiting-input")));
-    ensure!(task.needs_intervention && world.claims().await?.is_none());
-    let [question] = &*questions(world).await? else {
-        return Err(Failure::new("one question is asked"));
-    };
-    ensure_eq!((&*question.entity_id, &*question.action_type), ("a", "question"));
-    ensure_eq!(question.label, "Which one?");
-    ensure_eq!(question.description.as_deref(), Some("Which one?\nThe red or the blue?"));
-    answers(world, &question.id, json!({ "result": "the red", "by": "ada" })).await?;
-    let task = world.reads("a").await?;
-    ensure_eq!((task.blocked_by.as_deref(), task.needs_intervention), (None, false));
-    let next = claims(world, "a").await?;
-    let [feedback] = &*next.before.feedback else {
-        return Err(Failure::new("the answer is given to the next agent"));
-    };
-    ensure_eq!((&*feedback.kind, &*feedback.by, &*feedback.text), ("answer", "ada", "the red"));
-    Ok(())
-}
-
-async fn a_task_waits_for_all_questions_about_it(world: &World) -> Verdict {
-    let claimed = leased(world, "a").await?;
-    fails(world, &claimed, json!({ "reason": "blocked" })).await?;
-    let another = json!({
-        "entity_type": "task", "entity_id": "a", "action_type": "question", "label": "And?",
-        "proposed_by": "person", "scope": SCOPE,
-    });
-    let another: octopoid_domain::action::NewAction = read(&another)?;
-    let another = another.into_action(None, world.now())?;
-    let another = world.store.create_action(another, world.stamp()).await?;
-    answers(world, &another.id, json!({})).await?;
-    ensure_eq!(world.reads("a").await?.blocked_by.as_deref(), Some("awaiting-input"));
-    let [question] = &*questions(world).await? else {
-        return Err(Failure::new("one question is left"));
-    };
-    answers(world, &question.id, json!({})).await?;
-    ensure_eq!(world.reads("a").await?.blocked_by, None);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A file for each thing the store does.
 
 mod actions;
+mod asking;
 mod availability;
 mod blocking;
 mod claiming;
@@ -56,6 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         leasing::CASES,
         tokens::CASES,
         failing::CASES,
+        asking::CASES,
         availability::CASES,
         submitting::CASES,
         verdicts::CASES,
