@@ -12,7 +12,7 @@ use octopoid_domain::{
 
 use crate::{
     EngineError, Result, Store, StoreError, all,
-    engine::{Parameter, Row, Statement, bind},
+    engine::{Row, Statement, bind},
     first,
     lists::json_unless_empty,
     locks::Lock,
@@ -59,15 +59,53 @@ const READ: &str = concat!(
      OR kind IN (SELECT value FROM json_each(?6))) ORDER BY position LIMIT ?7"
 );
 
-/// The events of a task, found by its index. The expression keeps the planner from walking through
+/// Looks for the last event of task `?2` that is not behind the cursor `?1`, by its number in the
+/// task's history, in which positions ascend. `low` is a number up to which all events are known to
+/// be before the cursor; each step tries to raise it by half as much as the step before.
+macro_rules! searching {
+    () => {
+        "WITH RECURSIVE search (low, step) AS (SELECT CAST(0 AS BIGINT), (SELECT COALESCE(MAX(seq), 0) \
+         FROM events WHERE subject = ?2 AND seq IS NOT NULL) / 2 + 1 \
+         UNION ALL SELECT low + step * COALESCE((SELECT CASE WHEN position <= ?1 THEN 1 ELSE 0 END \
+         FROM events WHERE subject = ?2 AND seq IS NOT NULL AND seq <= search.low + search.step \
+         ORDER BY seq DESC LIMIT 1), 1), CASE step WHEN 1 THEN 0 ELSE (step + 1) / 2 END \
+         FROM search WHERE step > 0) "
+    };
+}
+
+/// The events of a task behind the cursor. The expression keeps the planner from walking through
 /// the positions.
+macro_rules! task_stretch {
+    ($columns:expr, $limit:literal) => {
+        concat!(
+            "(SELECT ",
+            $columns,
+            " FROM events WHERE subject = ?2 AND seq IS NOT NULL \
+             AND seq > (SELECT MAX(low) FROM search) AND position + 0 > ?1 \
+             ORDER BY seq LIMIT ",
+            $limit,
+            ") AS stretch"
+        )
+    };
+}
+
+/// The same as [`STRETCH`] for the events of a task.
+const STRETCH_OF_TASK: &str = concat!(
+    searching!(),
+    "SELECT COALESCE(MAX(position), ?1) AS last, COUNT(*) AS examined FROM ",
+    task_stretch!("position", "?3")
+);
+
+/// The same as [`READ`] for the events of a task.
 const READ_TASK: &str = concat!(
+    searching!(),
     "SELECT ",
     columns!(),
-    " FROM events WHERE subject = ?2 AND seq IS NOT NULL AND position + 0 > ?1 \
-     AND (?3 IS NULL OR scope = ?3) AND (?4 = 1 \
+    " FROM ",
+    task_stretch!(concat!("seq, ", columns!()), "?8"),
+    " WHERE (?3 IS NULL OR scope = ?3) AND (?4 = 1 \
      OR (kind || '.' || event) IN (SELECT value FROM json_each(?5)) \
-     OR kind IN (SELECT value FROM json_each(?6))) ORDER BY position + 0 LIMIT ?7"
+     OR kind IN (SELECT value FROM json_each(?6))) ORDER BY seq LIMIT ?7"
 );
 
 /// Gives the next positions to committed events, in the order of their insertion. Its snapshot is
@@ -249,12 +287,18 @@ impl Store {
         after: Cursor,
         limit: i64,
     ) -> Result<(Events, bool)> {
-        let examined_max = if filter.task_id.is_some() { 0 } else { EXAMINED_MAX };
+        // Of a task whose events all pass, no more are examined than are shown.
+        let is_page = filter.task_id.is_some() && filter.types.is_empty();
+        let examined_max = if is_page { limit.min(EXAMINED_MAX) } else { EXAMINED_MAX };
+        let stretch = match &filter.task_id {
+            Some(id) => bind!(STRETCH_OF_TASK, after.0, id, examined_max),
+            None => bind!(STRETCH, after.0, examined_max),
+        };
         let batch = vec![
             bind!(STATE),
             bind!(BEHIND),
-            bind!(STRETCH, after.0, examined_max),
-            reading(scope, filter, after, limit),
+            stretch,
+            reading(scope, filter, after, (examined_max, limit)),
         ];
         let answers = match scope {
             Some(_) => self.list(scope, batch).await?,
@@ -271,9 +315,11 @@ impl Store {
         let events = all(answer(), read_event)?;
         check_cursor(after, &state)?;
         let (end, is_last) = match stretch {
-            // The events of a task are all read.
-            _ if filter.task_id.is_some() => (state.last, true),
-            Some((end, examined)) => (end, examined < EXAMINED_MAX),
+            // Behind the last event of the task there are none up to the end of the journal.
+            Some((_, examined)) if filter.task_id.is_some() && examined < examined_max => {
+                (state.last, true)
+            }
+            Some((end, examined)) => (end, examined < examined_max),
             None => (after.0, true),
         };
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= limit);
@@ -285,16 +331,22 @@ impl Store {
     }
 }
 
-fn reading(scope: Option<&str>, filter: &Filter, after: Cursor, limit: i64) -> Statement {
+fn reading(
+    scope: Option<&str>,
+    filter: &Filter,
+    after: Cursor,
+    (examined_max, limit): (i64, i64),
+) -> Statement {
     let Filter { types, task_id } = filter;
     let all = types.is_empty();
     let names = json_unless_empty(&types.names);
     let kinds = json_unless_empty(&types.kinds);
-    let (sql, second): (_, Parameter) = match task_id {
-        Some(id) => (READ_TASK, id.into()),
-        None => (READ, EXAMINED_MAX.into()),
-    };
-    bind!(sql, after.0, second, scope, all, names, kinds, limit)
+    match task_id {
+        Some(id) => {
+            bind!(READ_TASK, after.0, id, scope, all, names, kinds, limit, examined_max)
+        }
+        None => bind!(READ, after.0, examined_max, scope, all, names, kinds, limit),
+    }
 }
 
 /// Refuses a cursor that would pass over deleted events, or over events to come.

@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 29] = [
+const MAY_BE_SCANNED: [(&str, &str); 30] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -35,6 +35,7 @@ const MAY_BE_SCANNED: [(&str, &str); 29] = [
     ("thread", "the messages of one thread"),
     ("bounded", "a bounded part of a thread"),
     ("stretch", "a bounded part of the journal"),
+    ("search", "the steps of the search for a cursor in a task's events, about twenty"),
     ("sqlite_schema", "the schema itself"),
     ("schema_versions", "one row, the last"),
     ("api_keys", "counting all keys, for which only the administrator can ask"),

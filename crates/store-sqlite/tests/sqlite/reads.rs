@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use octopoid_domain::journal::{self, Start};
 use octopoid_store::{
     engine::{Parameter, Statement},
     lists::{Filter, Page},
@@ -337,4 +338,34 @@ async fn a_filtered_list_goes_on_behind_what_it_looked_at() {
         assert_eq!(found, expected, "by priority: {by_priority}");
         assert!((4..9).contains(&pages), "{pages} pages");
     }
+}
+
+/// A reader who follows a task asks again and again. Only the search for the cursor takes more steps.
+#[tokio::test]
+async fn a_page_of_a_tasks_events_takes_few_more_steps_however_long_its_history_is() {
+    let mut efforts = Vec::new();
+    for events in LENGTHS {
+        let queue = Queue::new(&["a"], 2).await;
+        let add = "WITH RECURSIVE numbers (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM numbers \
+                   WHERE n < ?1) INSERT INTO events (scope, kind, subject, seq, event, at) \
+                   SELECT ?2, 'task', 'a', n, 'edited', 0 FROM numbers";
+        queue.connection.execute(add, (events, SCOPE)).expect("their numbers are free");
+        let filter =
+            journal::Filter { task_id: Some("a".to_owned()), types: journal::Types::default() };
+        for behind in [5, events / 2, events] {
+            let cursor = journal::Cursor(i64::from(events - behind));
+            queue.recording.take();
+            let store = &queue.world.store;
+            store.read_events(Some(SCOPE), &filter, Start::After(cursor), 3).await.unwrap();
+            let batches = queue.recording.take().into_iter().flat_map(|run| run.batch);
+            let batch: Vec<_> =
+                batches.filter(|statement| statement.sql.sqlite().is_some()).collect();
+            let measured = queue.measure(&batch);
+            assert!(measured.iter().all(|effort| effort.sorts == 0), "{measured:?}");
+            efforts.push(measured.iter().map(|effort| effort.steps).sum::<i32>());
+        }
+    }
+    let (short, long) = (&efforts[..3], &efforts[6..]);
+    let is_kept = short.iter().zip(long).all(|(short, long)| *long < 2 * short);
+    assert!(is_kept, "a history of {LENGTHS:?} events: {efforts:?}");
 }

@@ -19,6 +19,8 @@ cases! {
     a_scope_shows_its_own_events_only,
     types_and_tasks_are_filtered,
     many_events_of_others_are_passed_over_in_steps,
+    the_events_of_a_task_are_found_from_any_cursor,
+    many_events_of_a_task_are_passed_over_in_steps,
     old_events_are_deleted_and_cursors_to_them_refused,
     the_history_of_a_task_is_kept_as_long_as_the_task,
     a_deleted_task_keeps_its_last_event,
@@ -172,6 +174,50 @@ async fn many_events_of_others_are_passed_over_in_steps(world: &World) -> Verdic
     ensure!(!first.is_last, "a read examines a bounded number of events");
     let second = page(world, &Filter::default(), Start::After(first.next)).await?;
     ensure_eq!(lines(&second), ["task.created last"]);
+    ensure!(second.is_last);
+    Ok(())
+}
+
+async fn the_events_of_a_task_are_found_from_any_cursor(world: &World) -> Verdict {
+    world.creates_all(&["a", "b"]).await?;
+    for number in 0..11 {
+        let id = if number % 4 == 1 { "b" } else { "a" };
+        world.patches(id, json!({ "turns_used": number })).await?;
+    }
+    world.deletes("b").await?;
+    let all = page(world, &Filter::default(), Start::Oldest).await?.events;
+    let mut starts = vec![Start::Oldest];
+    starts.extend(all.iter().map(|event| Start::After(event.id)));
+    for id in ["a", "b", "none"] {
+        for (passed, start) in starts.iter().enumerate() {
+            let expected: Vec<_> =
+                all[passed..].iter().filter(|event| event.subject.id == id).map(|e| e.id).collect();
+            let found = page(world, &of_task(id), *start).await?;
+            let found: Vec<_> = found.events.iter().map(|event| event.id).collect();
+            ensure_eq!(found, expected, "{id}, behind {passed}");
+            let few = world.store.read_events(Some(SCOPE), &of_task(id), *start, 2).await?;
+            ensure_eq!(few.is_last, expected.len() < 2, "{id}, behind {passed}");
+            let few: Vec<_> = few.events.iter().map(|event| event.id).collect();
+            ensure_eq!(few, expected[..expected.len().min(2)], "{id}, behind {passed}");
+        }
+    }
+    Ok(())
+}
+
+async fn many_events_of_a_task_are_passed_over_in_steps(world: &World) -> Verdict {
+    const MORE: &str = "INSERT INTO events (scope, kind, subject, seq, event, at) \
+         WITH RECURSIVE numbers (number) AS (SELECT 2 UNION ALL \
+         SELECT number + 1 FROM numbers WHERE number < 1200) \
+         SELECT 's', 'task', 'a', number, 'edited', 0 FROM numbers";
+    world.creates_with("a", json!({ "type": "a" })).await?;
+    world.runs(MORE, Vec::new()).await?;
+    world.runs("UPDATE tasks SET events = 1200", Vec::new()).await?;
+    world.picks("a").await?;
+    let claims = Filter { task_id: Some("a".to_owned()), ..types(&["task.claimed"])? };
+    let first = page(world, &claims, Start::Oldest).await?;
+    ensure!(first.events.is_empty() && !first.is_last, "a read examines a bounded number");
+    let second = page(world, &claims, Start::After(first.next)).await?;
+    ensure_eq!(lines(&second), ["task.claimed a"]);
     ensure!(second.is_last);
     Ok(())
 }
