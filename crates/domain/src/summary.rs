@@ -50,7 +50,8 @@ pub struct RunningCounts {
     pub review: i64,
 }
 
-/// The number of things that need a person; of each, at most 1,000 are counted.
+/// The number of things that need a person; of each, at most 1,000 are counted. Actions are counted
+/// among the newest 10,000 that were proposed and not executed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PersonCounts {
     /// Open questions.

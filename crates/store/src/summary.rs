@@ -4,7 +4,7 @@
 use const_format::concatcp;
 use octopoid_domain::{
     Millis, queue, run,
-    summary::{HOURS, LOOK_MAX, PersonCounts, RunningCounts, Summary, hour_of, hours},
+    summary::{COUNT_MAX, HOURS, LOOK_MAX, PersonCounts, RunningCounts, Summary, hour_of, hours},
 };
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     claimable::waiting_code,
     engine::{Row, bind},
     row::{RowReader, number},
+    sql::Sql,
 };
 
 /// The number of unfinished tasks by queue: the parts of the queue index between the finished ones.
@@ -60,27 +61,27 @@ const RUNNING: &str = "SELECT kind, COUNT(*) FROM \
      (SELECT kind FROM runs WHERE scope = ?1 AND outcome = 'running' LIMIT 10000) AS looked \
      GROUP BY kind";
 
-macro_rules! proposed {
-    ($condition:literal) => {
+/// Actions are counted among the newest that are proposed. Those that have expired stay that.
+macro_rules! person {
+    ($newest_first:literal) => {
         concat!(
-            "(SELECT COUNT(*) FROM (SELECT 1 FROM actions WHERE scope = ?1 AND status = 'proposed' \
-             AND (expires_at_ms IS NULL OR expires_at_ms > ?2) AND ",
-            $condition,
-            " LIMIT 1000) AS looked)"
+            "SELECT COUNT(CASE WHEN action_type = 'question' THEN 1 END), \
+             COUNT(CASE WHEN action_type <> 'question' THEN 1 END), \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE scope = ?1 \
+             AND needs_intervention = 1 AND queue <> 'done' AND queue <> 'failed' \
+             AND queue <> 'cancelled' LIMIT 1000) AS looked), \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE scope = ?1 \
+             AND queue = 'provisional' LIMIT 1000) AS looked) \
+             FROM (SELECT action_type, expires_at_ms FROM actions \
+             WHERE scope = ?1 AND status = 'proposed' ORDER BY ",
+            $newest_first,
+            " LIMIT 10000) AS looked WHERE expires_at_ms IS NULL OR expires_at_ms > ?2"
         )
     };
 }
 
-const PERSON: &str = concat!(
-    "SELECT ",
-    proposed!("action_type = 'question'"),
-    ", ",
-    proposed!("action_type <> 'question'"),
-    ", (SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE scope = ?1 AND needs_intervention = 1 \
-     AND queue <> 'done' AND queue <> 'failed' AND queue <> 'cancelled' LIMIT 1000) AS looked), \
-     (SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE scope = ?1 AND queue = 'provisional' \
-     LIMIT 1000) AS looked)"
-);
+const PERSON: Sql =
+    Sql::Differs { sqlite: person!("seq DESC"), postgres: person!("(seq + 0) DESC") };
 
 const HOURLY: &str = "WITH RECURSIVE hours (hour) AS (SELECT ?2 UNION ALL \
      SELECT hour + 1 FROM hours WHERE hour < ?3) \
@@ -144,8 +145,8 @@ fn running_counts(counts: &[(String, i64)]) -> RunningCounts {
 fn person_counts(row: Row) -> Result<PersonCounts> {
     let mut row = RowReader::new(row);
     Ok(PersonCounts {
-        questions: row.next()?,
-        actions: row.next()?,
+        questions: row.next::<i64>()?.min(COUNT_MAX),
+        actions: row.next::<i64>()?.min(COUNT_MAX),
         interventions: row.next()?,
         provisional: row.next()?,
     })
@@ -163,6 +164,8 @@ mod tests {
     #[test]
     fn the_statements_look_as_far_as_the_limits() {
         assert_eq!(super::WAITING.matches(&format!("LIMIT {LOOK_MAX})")).count(), 6);
-        assert_eq!(super::PERSON.matches(&format!("LIMIT {COUNT_MAX})")).count(), 4);
+        let person = super::PERSON.sqlite().unwrap_or_default();
+        assert_eq!(person.matches(&format!("LIMIT {COUNT_MAX})")).count(), 2);
+        assert_eq!(person.matches(&format!("LIMIT {LOOK_MAX})")).count(), 1);
     }
 }

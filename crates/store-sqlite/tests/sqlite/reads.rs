@@ -369,3 +369,24 @@ async fn a_page_of_a_tasks_events_takes_few_more_steps_however_long_its_history_
     let is_kept = short.iter().zip(long).all(|(short, long)| *long < 2 * short);
     assert!(is_kept, "a history of {LENGTHS:?} events: {efforts:?}");
 }
+
+/// Proposals that nobody ends stay proposed when they expire.
+#[tokio::test]
+async fn a_summary_takes_the_same_steps_however_much_is_proposed() {
+    let mut efforts = Vec::new();
+    for actions in [10_000, 40_000] {
+        let queue = Queue::new(&["a"], 2).await;
+        let add = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers \
+                   WHERE n < ?1) INSERT INTO actions (id, entity_type, entity_id, action_type, \
+                   label, status, proposed_by, proposed_at, expires_at_ms, scope) \
+                   SELECT n, 'task', 'a', 'proposal', 'l', 'proposed', 'p', 0, \
+                   CASE WHEN n % 2 = 0 THEN 1 END, ?2 FROM numbers";
+        queue.connection.execute(add, (actions, SCOPE)).expect("their ids are free");
+        queue.recording.take();
+        let summary = queue.world.store.summary(SCOPE, queue.world.now()).await.unwrap();
+        assert_eq!(summary.needs_person.actions, 1_000);
+        let batches = queue.recording.take().into_iter().flat_map(|run| run.batch);
+        efforts.push(queue.measure(&batches.collect::<Vec<_>>()));
+    }
+    assert_eq!(efforts[0], efforts[1], "forty thousand proposals");
+}
