@@ -44,9 +44,11 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads what [`Self::text`] wrote. Other text is no usage.
+    /// Reads what [`Self::text`] wrote. Several such texts, with spaces between them, are their sum.
+    /// Other text is no usage.
     pub fn stored(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_default()
+        let parts = serde_json::Deserializer::from_str(text).into_iter::<Self>();
+        parts.map_while(Result::ok).fold(Self::default(), |sum, part| sum.plus(&part))
     }
 
     /// The JSON text that is stored.
@@ -111,9 +113,11 @@ fn units(text: &str) -> Option<i128> {
     format!("{whole}{kept:0<PLACES$}").parse().ok()
 }
 
-/// The cost in stored usage in millionths of a US dollar, as far as it is known.
+/// The cost in stored usage in millionths of a US dollar, as far as it is known. Of several texts it
+/// is that of the first: the cost of the others is counted when they are added up.
 pub fn cost_micros(stored: Option<&str>) -> i64 {
-    let cost = stored.and_then(|text| Usage::stored(text).cost_usd);
+    let first = |text| serde_json::Deserializer::from_str(text).into_iter::<Usage>().next();
+    let cost = stored.and_then(first).and_then(Result::ok).and_then(|usage| usage.cost_usd);
     let micros = cost.as_deref().and_then(units).unwrap_or_default() / UNITS_PER_MICRO;
     i64::try_from(micros).unwrap_or(INTEGER_MAX).min(INTEGER_MAX)
 }
@@ -170,7 +174,7 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 
 #[cfg(test)]
 mod tests {
-    use super::Usage;
+    use super::{Usage, cost_micros};
     use serde_json::json;
 
     fn usage(value: serde_json::Value) -> Usage {
@@ -187,6 +191,17 @@ mod tests {
         assert_eq!(sum.cost_usd.as_deref(), Some("0.125"));
         assert_eq!(sum.model.as_deref(), Some("a"));
         assert_eq!(Usage::stored(&sum.text()), sum);
+    }
+
+    #[test]
+    fn stored_texts_are_added_up_and_the_first_was_counted() {
+        let one = usage(json!({"turns": 5, "cost_usd": "0.1", "model": "a"}));
+        let two = usage(json!({"turns": 3, "cost_usd": "0.2", "model": "b"}));
+        let texts = format!("{} {} {}", one.text(), two.text(), two.text());
+        assert_eq!(Usage::stored(&texts), one.plus(&two).plus(&two));
+        assert_eq!(cost_micros(Some(&texts)), 100_000);
+        assert_eq!(cost_micros(Some(&Usage::stored(&texts).text())), 500_000);
+        assert_eq!((Usage::stored(""), Usage::stored("x")), Default::default());
     }
 
     #[test]

@@ -118,10 +118,16 @@ macro_rules! take {
     };
 }
 
-/// What a claim for review writes. That another's review has ended is an event of its own.
+/// What a claim for review writes. That another's review has ended is an event of its own, and what
+/// that run has used is added to what the task has used.
 macro_rules! take_review {
     () => {
-        take!("CASE claim_lane WHEN '' THEN 2 ELSE 1 END", "0")
+        concat!(
+            take!("CASE claim_lane WHEN '' THEN 2 ELSE 1 END", "0"),
+            ", usage = COALESCE((SELECT COALESCE(tasks.usage, '{}') || ' ' || runs.usage FROM runs \
+             WHERE tasks.claim_lane = '' AND runs.task_id = tasks.id \
+             AND runs.run = tasks.lease_run AND runs.outcome = 'running'), usage) "
+        )
     };
 }
 

@@ -50,9 +50,11 @@ pub(super) fn end_run(change: &mut Change, at: &Situation<'_>, end: End<'_>) {
 
 fn record_end(change: &mut Change, run: &Run, now: Millis, end: End<'_>) {
     let stored = run.usage.as_deref().map(Usage::stored);
+    let before = change.task.usage.as_deref().map(Usage::stored);
     if let Some(used) = end.usage.or(stored.as_ref()) {
-        let before = change.task.usage.as_deref().map(Usage::stored).unwrap_or_default();
-        change.task.usage = Some(before.plus(used).text());
+        change.task.usage = Some(before.unwrap_or_default().plus(used).text());
+    } else if let Some(before) = before {
+        change.task.usage = Some(before.text());
     }
     change.run = Some(RunChange {
         run: run.run,

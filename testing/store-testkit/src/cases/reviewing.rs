@@ -1,11 +1,11 @@
 //! Claims of submitted work, which stay where the work is.
 
-use octopoid_domain::{Claim, Task};
+use octopoid_domain::{Claim, Task, usage::Usage};
 use serde_json::json;
 
 use crate::{
-    Verdict, World, ensure, ensure_eq, ensure_refused,
-    world::{AGENT, LEASE, SECOND},
+    Failure, Verdict, World, ensure, ensure_eq, ensure_refused,
+    world::{AGENT, LEASE, SCOPE, SECOND},
 };
 
 cases! {
@@ -25,6 +25,7 @@ cases! {
     a_review_that_is_renewed_or_blocked_is_no_others,
     a_reviewer_whose_review_is_anothers_gives_no_verdict,
     a_claim_for_work_that_has_ended_is_left_to_the_reaper,
+    what_a_review_has_used_counts_when_another_takes_it_over,
 }
 
 async fn claims_a_review(world: &World) -> octopoid_store::Result<Option<Task>> {
@@ -276,5 +277,30 @@ async fn a_claim_for_work_that_has_ended_is_left_to_the_reaper(world: &World) ->
         let claim = json!({ "queue": queue, "agent_name": "another" });
         ensure_eq!(world.claims_with(claim).await?, None, "not from {queue}");
     }
+    Ok(())
+}
+
+async fn what_a_review_has_used_counts_when_another_takes_it_over(world: &World) -> Verdict {
+    let review = json!({ "queue": "provisional" });
+    world.hands_in("a").await?;
+    for nth in 1..=3 {
+        // The reviewers fall silent, and only the third reports nothing.
+        let claimed = world.claims_leased(review.clone()).await?;
+        let claimed = claimed.ok_or_else(|| Failure::new("there is a review"))?;
+        let used = claimed.task.usage.as_deref().map(Usage::stored).unwrap_or_default();
+        let turns = [None, Some(2), Some(4)][nth - 1];
+        ensure_eq!(used.turns, turns, "before review {nth}");
+        if nth < 3 {
+            let usage = json!({ "turns": 2, "cost_usd": "0.25" });
+            let token = claimed.token.to_string();
+            world.renews_with("a", json!({ "lease_token": token, "usage": usage })).await?;
+        }
+        world.passes(LEASE + 1);
+    }
+    let task = world.accepts("a").await?;
+    let used = task.usage.as_deref().map(Usage::stored).unwrap_or_default();
+    ensure_eq!((used.turns, used.cost_usd.as_deref()), (Some(4), Some("0.5")), "both count");
+    let hours = world.store.summary(SCOPE, world.now()).await?.hours;
+    ensure_eq!(hours.last().map(|hour| &*hour.cost_usd), Some("0.5"), "in the hour of the verdict");
     Ok(())
 }
