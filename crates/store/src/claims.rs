@@ -19,7 +19,7 @@ use crate::{
     idempotency::unless_done,
     journal::into_events,
     lists::json_unless_empty,
-    record::{self, Columns as _},
+    record::{Columns as _, Record as _},
     row::RowReader,
     runs::{Before, into_runs},
     sql::Sql,
@@ -131,6 +131,22 @@ macro_rules! take_review {
     };
 }
 
+/// What a claim returns: the task, and whether there are messages about it.
+macro_rules! claimed {
+    ($task:literal) => {
+        concatcp!(
+            Task::NAMES,
+            ", EXISTS (SELECT 1 FROM messages WHERE messages.scope = ",
+            $task,
+            ".scope AND messages.task_id = ",
+            $task,
+            ".id AND messages.created_at >= ",
+            $task,
+            ".created_at)"
+        )
+    };
+}
+
 /// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
 /// Rank and number are compared as one number, as in [`TAKE_HEAD`].
 macro_rules! candidates {
@@ -159,7 +175,7 @@ const TAKE_HEAD: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
     unless_done!("?14", "?15", "?16"),
     " RETURNING ",
-    Task::NAMES
+    claimed!("tasks")
 );
 
 /// With many writers the head may be held by another claim, which is as good as gone: the claim
@@ -189,7 +205,7 @@ const TAKE_FREE: &str = concatcp!(
     into_runs!(),
     "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
      'running', ?11, ?12 FROM taken) SELECT ",
-    Task::NAMES,
+    claimed!("taken"),
     " FROM taken"
 );
 
@@ -202,7 +218,7 @@ const TAKE_REVIEW: &str = concatcp!(
     "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
     unless_done!("?14", "?15", "?16"),
     " RETURNING ",
-    Task::NAMES
+    claimed!("tasks")
 );
 
 /// Before that: if the next to be taken is a review that has ended, history says whose it was.
@@ -252,7 +268,7 @@ const TAKE_FREE_REVIEW: &str = concatcp!(
     into_runs!(),
     "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
      'running', ?11, ?12 FROM taken) SELECT ",
-    Task::NAMES,
+    claimed!("taken"),
     " FROM taken"
 );
 
@@ -335,8 +351,12 @@ impl Store {
         for _ in 0..TRIES {
             let mut write = self.begin(stamp);
             let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
-            if let Some(task) = first(self.commit(write).await?.take(claimed), record::read)? {
-                let before = self.before(&task).await?;
+            let claimed = first(self.commit(write).await?.take(claimed), |row| {
+                let mut row = RowReader::new(row);
+                Ok((Task::read(&mut row)?, row.next()?))
+            })?;
+            if let Some((task, has_messages)) = claimed {
+                let before = self.before(&task, has_messages).await?;
                 let token = LeaseToken::new(task.run, secret);
                 let kind = kind(&source, request);
                 return Ok(Some(Claimed { task, token, kind, before }));

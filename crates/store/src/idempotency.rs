@@ -317,7 +317,7 @@ impl Store {
             .find(|run| run.run == token.run && run.token_hash == hash);
         match (task, run) {
             (Some(task), Some(run)) if task.lease_run == Some(run.run) => {
-                let before = self.before(&task).await?;
+                let before = self.before(&task, true).await?;
                 Ok(Claimed { task, token, kind: run.kind, before })
             }
             (task, run) => Err(claim_lost(task.as_ref(), run.as_ref()).into()),

@@ -320,10 +320,14 @@ impl Store {
         }
     }
 
-    /// What the agent of a task that was just claimed should know.
-    pub(crate) async fn before(&self, task: &octopoid_domain::Task) -> Result<Before> {
-        let is_first = task.run <= 1 && task.rejection_count.unwrap_or(0) == 0;
-        if is_first {
+    /// What the agent of a task that was just claimed should know. Only messages can be before the
+    /// first run.
+    pub(crate) async fn before(
+        &self,
+        task: &octopoid_domain::Task,
+        has_messages: bool,
+    ) -> Result<Before> {
+        if task.run <= 1 && !has_messages {
             return Ok(Before::default());
         }
         let [previous, checkpoint, feedback] = self

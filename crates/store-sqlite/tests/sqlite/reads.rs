@@ -162,7 +162,7 @@ struct Reads(&'static str, [usize; 3]);
 
 /// Each seek is for a single row or index entry. That no more are read, and that the rows behind
 /// the index are not, was seen once with a SQLite that counts how often each cursor moves.
-const CLAIM: [Reads; 11] = [
+const CLAIM: [Reads; 12] = [
     // The row that is taken.
     Reads("SEARCH tasks USING INTEGER PRIMARY KEY (rowid=?)", [1, 0, 0]),
     // The first lane, and then from each lane to the next.
@@ -190,6 +190,11 @@ const CLAIM: [Reads; 11] = [
     ),
     // Whether the request was carried out before. Without a key, nothing is compared with null.
     Reads("SEARCH idempotency USING PRIMARY KEY (scope=? AND route=? AND key=?)", [0, 0, 0]),
+    // Whether there are messages about the task. If there are, its first entry is read.
+    Reads(
+        "SEARCH messages USING COVERING INDEX messages_by_task (scope=? AND task_id=? AND created_at>?)",
+        [0, 0, 0],
+    ),
 ];
 
 /// The entry of the row that was taken, the row, and whether the event's number is free.

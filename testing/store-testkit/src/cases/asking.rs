@@ -15,6 +15,7 @@ cases! {
     a_task_waits_for_all_questions_about_it,
     a_task_goes_on_however_its_last_question_ends,
     an_answer_is_given_once,
+    an_answer_before_the_first_claim_is_given_to_it,
 }
 
 /// The open questions and other actions.
@@ -137,5 +138,20 @@ async fn an_answer_is_given_once(world: &World) -> Verdict {
     let next = claims(world, "a").await?;
     let told: Vec<_> = next.before.feedback.iter().map(|told| &*told.text).collect();
     ensure_eq!(told, ["red"]);
+    Ok(())
+}
+
+async fn an_answer_before_the_first_claim_is_given_to_it(world: &World) -> Verdict {
+    for id in ["a", "b"] {
+        world.creates_with(id, json!({ "type": id })).await?;
+    }
+    let question = asks(world, "a").await?;
+    answers(world, &question.id, json!({ "result": "the red", "by": "ada" })).await?;
+    for (id, expected) in [("a", &["the red"][..]), ("b", &[])] {
+        let first = claims(world, id).await?;
+        let told: Vec<_> = first.before.feedback.iter().map(|told| &*told.text).collect();
+        ensure_eq!(told, expected, "{id}");
+        ensure!(first.before.previous.is_none() && first.before.checkpoint.is_none());
+    }
     Ok(())
 }
