@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::{
+    failure::AWAITING_INPUT,
     limits::{BLOCKERS_MAX, KEY_BYTES_MAX, check_bytes},
     refusal::Refusal,
 };
@@ -33,6 +34,17 @@ pub(crate) fn check_blockers(list: &str) -> Result<(), Refusal> {
 pub(crate) fn check_not_itself(id: &str, blocked_by: Option<&str>) -> Result<(), Refusal> {
     if blockers(blocked_by.unwrap_or_default()).contains(&id) {
         return Err(Refusal::invalid("A task cannot be blocked by itself"));
+    }
+    Ok(())
+}
+
+/// Rejects the id of a task that would be taken for the marker of tasks that wait for an answer.
+pub(crate) fn check_no_marker(id: &str) -> Result<(), Refusal> {
+    if id == AWAITING_INPUT {
+        return Err(Refusal::invalid(
+            "id must not be \"awaiting-input\": blocked_by has this name for tasks that wait for a \
+             person's answer",
+        ));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    blockers::{check_blockers, check_not_itself},
+    blockers::{check_blockers, check_no_marker, check_not_itself},
     failure::ATTEMPTS_MAX,
     input::{
         Count, Flag, Id, Instant, JsonText, Patch, PatchCount, PatchFlag, PatchId, PatchInstant,
@@ -210,6 +210,7 @@ impl NewTask {
             "Missing required field: scope. All tasks must belong to a scope.",
         ))?;
         check_id("id", &id)?;
+        check_no_marker(&id)?;
         check_bytes("file_path", Some(&file_path), PATH_BYTES_MAX)?;
         check_keys(&[
             ("branch", &branch),

@@ -21,6 +21,17 @@ fn required_fields_are_asked_for_in_the_contracts_order() {
 }
 
 #[test]
+fn a_task_cannot_be_called_like_the_marker() {
+    let refused = create("id", "awaiting-input").unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "id must not be \"awaiting-input\": blocked_by has this name for tasks that wait for a \
+         person's answer"
+    );
+    assert!(create("blocked_by", "awaiting-input").is_ok());
+}
+
+#[test]
 fn lease_lengths_are_numbers_held_between_the_bounds() {
     let ms = |value: &str| {
         let body = format!("{{\"lease_duration_seconds\":{value}}}");

@@ -170,9 +170,10 @@ pub(crate) fn release_dependents(id: &str, stamp: Stamp) -> [Statement; 4] {
 }
 
 /// What a task decides by when it begins to wait: whether its blockers are there, and whether they
-/// wait for it.
+/// wait for it. The marker is no task, and the tasks of all tenants that ask a person have it.
 pub(crate) fn locks(waiting: &Task) -> Vec<Lock> {
-    let list = blockers(waiting.blocked_by.as_deref().unwrap_or_default());
+    let mut list = blockers(waiting.blocked_by.as_deref().unwrap_or_default());
+    list.retain(|id| *id != AWAITING_INPUT);
     let graph = (!list.is_empty()).then(|| Lock::waiting(&waiting.scope));
     list.into_iter().map(Lock::task).chain(graph).collect()
 }
@@ -200,4 +201,23 @@ pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement;
 /// Makes a task wait for nothing.
 pub(crate) fn wait_no_more(id: &str, stamp: Stamp) -> Statement {
     bind!(FORGET_WAITING, id, stamp.write_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::Task;
+
+    use super::{Lock, locks};
+
+    #[test]
+    fn a_task_that_waits_for_an_answer_holds_nothing_that_others_need() {
+        let waiting = |list: &str| Task {
+            scope: "s".to_owned(),
+            blocked_by: Some(list.to_owned()),
+            ..Task::default()
+        };
+        assert_eq!(locks(&waiting("awaiting-input")), []);
+        let both = locks(&waiting("a,awaiting-input"));
+        assert_eq!(both, [Lock::task("a"), Lock::waiting("s")]);
+    }
 }

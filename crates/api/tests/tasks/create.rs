@@ -153,6 +153,18 @@ async fn a_file_path_is_taken_for_its_own_scope_only() {
 }
 
 #[tokio::test]
+async fn a_task_cannot_be_called_like_the_marker_of_questions() {
+    let app = TestApp::new().await;
+    let answer = app.post(TASKS, with("id", "awaiting-input")).await;
+    assert_eq!(
+        answer.error(400),
+        "id must not be \"awaiting-input\": blocked_by has this name for tasks that wait for a \
+         person's answer"
+    );
+    assert_eq!(answer.json()["code"], "invalid_request");
+}
+
+#[tokio::test]
 async fn a_role_must_be_registered_only_where_roles_are() {
     let app = TestApp::new().await;
     register_roles(&app, "other", &[("review", "incoming")]).await;
