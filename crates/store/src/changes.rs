@@ -133,6 +133,15 @@ impl CurrentTask {
     }
 }
 
+/// A task after a step.
+#[derive(Clone, Debug)]
+pub struct Stepped {
+    /// The task.
+    pub task: Task,
+    /// Whether the step was taken before, so that nothing has changed.
+    pub is_repeated: bool,
+}
+
 /// Finds tasks that are about to change, each with its flow if the scope has registered it. Other
 /// columns may come first.
 macro_rules! find_to_change {
@@ -180,8 +189,7 @@ impl Store {
         self.change_task(id, within, &Request::Update(Box::new(patch)), stamp).await
     }
 
-    /// Lets the domain decide about a request, and writes what it decided if nobody else changed
-    /// the task in between.
+    /// Takes a step of a task.
     pub async fn change_task(
         &self,
         id: &str,
@@ -189,6 +197,18 @@ impl Store {
         request: &Request,
         stamp: Stamp,
     ) -> Result<Task> {
+        Ok(self.take_step(id, within, request, stamp).await?.task)
+    }
+
+    /// Lets the domain decide about a request, and writes what it decided if nobody else changed
+    /// the task in between.
+    pub async fn take_step(
+        &self,
+        id: &str,
+        within: Option<&str>,
+        request: &Request,
+        stamp: Stamp,
+    ) -> Result<Stepped> {
         request.check()?;
         for _ in 0..TRIES {
             let (was, runs) = self.find_to_change(id, within, request).await?;
@@ -205,7 +225,7 @@ impl Store {
             let change = match decision? {
                 Decision::Change(change) => *change,
                 Decision::AsItIs => match self.leave_as_it_is(was.task, stamp).await? {
-                    Some(task) => return Ok(task),
+                    Some(task) => return Ok(Stepped { task, is_repeated: true }),
                     None => continue,
                 },
             };
@@ -218,8 +238,8 @@ impl Store {
             if was.is_awaited && change.task.blocked_by != was.task.blocked_by {
                 self.check_cycle(&change.task).await?;
             }
-            if let Some(changed) = self.write_change(&was, change, stamp).await? {
-                return Ok(changed);
+            if let Some(task) = self.write_change(&was, change, stamp).await? {
+                return Ok(Stepped { task, is_repeated: false });
             }
         }
         Err(Refusal::Race { step: request.step() }.into())

@@ -64,6 +64,7 @@ use gate::Gate;
 use health::Watched;
 
 pub use barriers::Barrier;
+pub use changes::Stepped;
 pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use events::Events;

@@ -24,6 +24,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use octopoid_domain::{Refusal, TaskView, decide::Request, report::RunResult};
+use octopoid_store::Stepped;
 
 use crate::{
     app::App,
@@ -37,8 +38,8 @@ use crate::{
 /// Under which conditions a step is taken: at most once, and from a version of the task.
 struct Terms(Option<Key>, IfMatch);
 
-/// Takes a step of a task, writes its audit line, and answers with the task as it is then. `agent` is
-/// who the request names.
+/// Takes a step of a task, writes its audit line if it changes anything, and answers with the task as
+/// it is then. `agent` is who the request names.
 async fn make_step(
     app: &App,
     caller: &Caller,
@@ -50,12 +51,20 @@ async fn make_step(
 ) -> Outcome<Tagged<TaskView>> {
     let within = caller.within();
     let attempt = Attempt::matching(app, key, within, StatusCode::OK, if_match);
-    let changed = attempt.store.change_task(id, within, request, app.stamp()).await;
+    let stepped = attempt.store.take_step(id, within, request, app.stamp()).await;
     let done = attempt
-        .end(changed, |was| async move { app.store.get_task(&was.subject, within).await })
+        .end(stepped, |was| async move {
+            let task = app.store.get_task(&was.subject, within).await?;
+            Ok(Stepped { task, is_repeated: true })
+        })
         .await?;
-    let done = done.map(TaskView::from).noted(|task| audit::task(event, caller, agent, task));
-    Ok(done.map(Tagged))
+    let done = done.map(|Stepped { task, is_repeated }| (TaskView::from(task), is_repeated));
+    let done = done.noted(|(task, is_repeated)| {
+        if !is_repeated {
+            audit::task(event, caller, agent, task);
+        }
+    });
+    Ok(done.map(|(task, _)| Tagged(task)))
 }
 
 /// Makes the result of a run fit for the store: a long patch is cut, and what is too large all the

@@ -6,12 +6,17 @@ use std::sync::{
 };
 
 use octopoid_api::AuthMode;
+use serde_json::json;
 use tracing::{
     Event, Metadata, Subscriber,
     span::{Attributes, Id, Record},
 };
 
-use crate::{common::ADMIN, operation, world::World};
+use crate::{
+    common::{ADMIN, TestApp},
+    operation,
+    world::World,
+};
 
 /// Operations that change nothing an auditor asks for: a heartbeat, a renewal and a log are no
 /// events, and the jobs write a line for each thing they do.
@@ -55,4 +60,18 @@ async fn every_operation_that_changes_something_leaves_an_audit_line_and_no_othe
         let is_loud = operation.method != "GET" && !QUIET.contains(&operation.id.as_str());
         assert_eq!(lines.load(Ordering::Relaxed) > 0, is_loud, "{operation}");
     }
+}
+
+#[tokio::test]
+async fn a_repeated_step_that_changes_nothing_leaves_no_audit_line() {
+    let app = TestApp::new().await;
+    let task = json!({ "id": "a", "file_path": "a", "branch": "main", "scope": "s" });
+    app.post("/api/v1/tasks", task).await.expect(201);
+    let lines = Arc::new(AtomicUsize::new(0));
+    let _counting = tracing::subscriber::set_default(Counter(Arc::clone(&lines)));
+    for _ in 0..2 {
+        let order = json!({ "by": "ann", "reason": "no longer needed" });
+        app.post("/api/v1/tasks/a/cancel", order).await.expect(200);
+    }
+    assert_eq!(lines.load(Ordering::Relaxed), 1);
 }
