@@ -135,7 +135,7 @@ pub(crate) fn released_by_client(change: &mut Change, at: &Situation<'_>, patch:
             }
             count_lapse(&mut change.task, at);
         }
-        change.task.claim.queue = None;
+        change.task.claim = Claim::default();
         lapse(change, at);
         return;
     }

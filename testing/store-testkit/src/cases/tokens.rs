@@ -238,6 +238,7 @@ async fn a_scheduler_that_takes_back_an_ended_lease_leaves_the_token(world: &Wor
     });
     let task = world.patches("a", patch).await?;
     ensure_eq!((task.attempt_count, task.lapse_count), (Some(1), 1), "as the reaper's");
+    ensure_eq!(task.claim, Claim::default(), "nobody holds it");
     ensure_eq!(runs(world, "a").await?, outcomes(&[Outcome::Lapsed]));
     let task = world.submits_with("a", report(&claimed)).await?;
     ensure_eq!((&*task.queue, task.attempt_count), ("provisional", Some(0)));

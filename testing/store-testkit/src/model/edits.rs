@@ -73,7 +73,7 @@ impl Model {
                 row.attempt_count = Some(row.attempt_count.unwrap_or(0) + 1);
                 self.counts_lapse(&mut row);
             }
-            row.claimed_in = None;
+            row.clears_claim();
             self.lapses_run(&row);
         } else {
             if is_moved {
