@@ -56,9 +56,9 @@ pub(super) fn fail(change: &mut Change, at: &Situation<'_>, body: &Fail) -> Resu
         follow(change, at, body, class);
     }
     pause_pool(change, at, body, reason, agent.as_deref());
-    let details = json!({
-        "reason": reason.name, "message": message, "retry": if is_final { "never" } else { "auto" },
-    });
+    let retry = if is_final { "never" } else { "auto" };
+    let to = &change.task.queue;
+    let details = json!({ "reason": reason.name, "message": message, "retry": retry, "to": to });
     // The event comes before the one of a cancellation.
     change.record(NewEvent::new(Kind::Failed, agent.clone()).with(details.to_string()));
     ask_if_waiting(change, reason, message.as_deref(), agent);

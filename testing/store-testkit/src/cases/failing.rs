@@ -108,7 +108,8 @@ async fn a_failed_attempt_counts_and_delays(world: &World) -> Verdict {
     ensure!((10_000..12_000).contains(&delay), "10 s and at most a fifth more: {delay}");
     let last = world.history("a").await?.pop();
     let last = last.map(|event| (event.event, event.details.unwrap_or_default()));
-    let details = r#"{"reason":"check_failed","message":"2 tests failed","retry":"auto"}"#;
+    let details =
+        r#"{"reason":"check_failed","message":"2 tests failed","retry":"auto","to":"incoming"}"#;
     ensure_eq!(last, Some(("failed".to_owned(), details.to_owned())));
     Ok(())
 }
@@ -138,6 +139,8 @@ async fn a_final_failure_fails_the_task(world: &World) -> Verdict {
         let claimed = leased(world, id).await?;
         let task = fails(world, &claimed, body).await?;
         ensure_eq!((&*task.queue, task.blocked_by), ("failed", None), "{id}");
+        let details = world.history(id).await?.pop().and_then(|event| event.details);
+        ensure!(details.is_some_and(|details| details.ends_with(r#""to":"failed"}"#)), "{id}");
     }
     ensure!(questions(world).await?.is_empty());
     Ok(())
