@@ -4,12 +4,16 @@
 
 use std::sync::Arc;
 
-use octopoid_domain::journal::{Cursor, Filter, Start};
-use octopoid_store::Store;
+use octopoid_domain::{
+    journal::{Cursor, Filter, Start},
+    message::Message,
+};
+use octopoid_store::{Once, Stamp, Store, Terms};
 use octopoid_store_postgres::Options;
 use octopoid_store_testkit::World;
 use octopoid_testbed::database::Schema;
-use tokio::task::JoinSet;
+use serde_json::json;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::{Client, NoTls};
 
 /// A journal, and a reader that goes on from its last cursor.
@@ -145,4 +149,79 @@ async fn readers_on_several_servers_see_every_event_once() {
     }
     let first = all.pop().unwrap();
     assert!(all.iter().all(|other| *other == first), "all readers see the same order");
+}
+
+/// A message from a person to the agent, written by a request with this key.
+async fn writes(store: Store, id: &str, key: &str, stamp: Stamp) {
+    let once = Once {
+        scope: "s".to_owned(),
+        route: "r".to_owned(),
+        key: key.to_owned(),
+        body_hash: String::new(),
+        status: 201,
+    };
+    let message = Message {
+        task_id: id.to_owned(),
+        from_actor: "human".to_owned(),
+        to_actor: Some("agent".to_owned()),
+        kind: "info".to_owned(),
+        content: key.to_owned(),
+        created_at: stamp.now,
+        scope: "s".to_owned(),
+        ..Message::default()
+    };
+    let store = store.under(Terms { once: Some(once), versions: None });
+    store.create_message(message, stamp).await.unwrap();
+}
+
+/// Waits until a query finds a row.
+async fn finds(client: &Client, sql: &str) {
+    while client.query(sql, &[]).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn ends(task: &JoinHandle<()>) {
+    while !task.is_finished() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The first message is written, but not committed: its request waits for another with its key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_committed_late_is_delivered_all_the_same() {
+    let Some(schema) = Schema::fresh().await else { return };
+    let world = World::on(Arc::new(schema.engine(Options::default()))).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&schema.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    world.creates("a").await.unwrap();
+    let claimed = world.claims_leased(json!({})).await.unwrap().unwrap();
+    let mut known = Vec::new();
+    let mut hears = async || {
+        let after = known.last().map(|message: &Message| message.id.clone());
+        let body = json!({ "lease_token": claimed.token.to_string(), "messages_after": after });
+        known.extend(world.renews_with("a", body).await.unwrap().messages);
+        known.iter().map(|message| message.content.clone()).collect::<Vec<_>>()
+    };
+    run(
+        &client,
+        "BEGIN; INSERT INTO idempotency (scope, route, key, body_hash, status, at) \
+         VALUES ('s', 'r', 'first', '', 201, 0)",
+    )
+    .await;
+    let first = tokio::spawn(writes(world.store.clone(), "a", "first", world.stamp()));
+    finds(&client, "SELECT 1 FROM messages_seq_seq WHERE is_called").await;
+    let second = tokio::spawn(writes(world.store.clone(), "a", "second", world.stamp()));
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'";
+    tokio::select! {
+        () = finds(&client, waits) => {}
+        () = ends(&second) => {}
+    }
+    hears().await;
+    run(&client, "ROLLBACK").await;
+    first.await.unwrap();
+    second.await.unwrap();
+    let mut all = hears().await;
+    all.sort();
+    assert_eq!(all, ["first", "second"]);
 }

@@ -58,6 +58,12 @@ impl Lock {
         Self::of("keys", scope)
     }
 
+    /// Which messages about a task there are. Who holds it commits them in the order of their numbers,
+    /// by which an agent confirms what it has read.
+    pub(crate) fn messages(scope: &str, task: &str) -> Self {
+        Self::of("messages", &format!("{scope} {task}"))
+    }
+
     /// The positions of events.
     pub(crate) fn journal() -> Self {
         Self::of("journal", "")

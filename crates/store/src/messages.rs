@@ -17,6 +17,7 @@ use crate::{
     idempotency::unless_done,
     journal::Subject,
     lists::{Listed, Listing, Order, Page, Place, Start},
+    locks::Lock,
     record::{self, Columns as _, Layout, binding, parameters, record},
     write::Write,
 };
@@ -141,6 +142,7 @@ impl Store {
         let new = Message { id: stamp.text_id("msg"), ..new };
         let parent = &new.parent_message_id;
         let mut write = self.begin(stamp);
+        write.hold(Lock::messages(&new.scope, &new.task_id));
         let insert = bind!(INSERT, stamp.write_id, parent, &new.scope, &new.task_id);
         let insert = write.bind_once(insert);
         let inserted = write.run(binding::<Message>(insert, &new));
