@@ -122,6 +122,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Bounds the jobs such that a run has at most fifty statements: all that an invocation may run on
+    /// the free plan of a Worker. Taking a lease back has up to six, if its task is to be cancelled
+    /// and its run has a cost; everything else, twenty.
+    #[must_use]
+    pub fn with_short_jobs(self) -> Self {
+        Self { releases_max: Some(5), prunes_max: Some(1), ..self }
+    }
+}
+
 /// The state of the router. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Shared>);

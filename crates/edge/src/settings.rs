@@ -8,14 +8,6 @@ use octopoid_api::{
 };
 use tracing::Level;
 
-/// The maximum number of leases that one run of the jobs takes back. Each needs three statements, or
-/// four if its task is cancelled; a step of the retention and of the logs six, a run 15 more. The
-/// free plan allows fifty per invocation.
-const RELEASES_MAX: i64 = 7;
-
-/// The number of steps of the retention that one run of the jobs takes.
-const PRUNES_MAX: u32 = 1;
-
 /// How often the cron trigger of `wrangler.toml` runs the jobs.
 const JOBS_PERIOD_MS: i64 = 60_000;
 
@@ -49,10 +41,8 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         result_bytes_max: RESULT_BYTES_MAX,
         patch_bytes_max: PATCH_BYTES_MAX,
         log_bytes_max: LOG_BYTES_MAX,
-        releases_max: Some(RELEASES_MAX),
-        prunes_max: Some(PRUNES_MAX),
         jobs_period_ms: JOBS_PERIOD_MS,
-        ..Settings::default()
+        ..Settings::default().with_short_jobs()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
         settings.lease_grace_ms = duration_ms("OCTOPOID_LEASE_GRACE", &grace)?;

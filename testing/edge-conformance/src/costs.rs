@@ -32,6 +32,22 @@ const FILL: &str = "WITH RECURSIVE numbers (n) AS \
 /// Messages to one reader, of which a page shows fewer.
 const MESSAGES: usize = 70;
 
+/// Everything that the jobs look for is due: leases, a delay, a pause, counts, a request, a machine,
+/// events, and a log.
+const ALL_DUE: [&str; 9] = [
+    "UPDATE availability SET gaps = '[]'",
+    "UPDATE tasks SET lease_expires_at = 1 WHERE queue = 'claimed'",
+    "UPDATE tasks SET not_before = 1 WHERE not_before IS NOT NULL",
+    "INSERT INTO pauses (scope, target, until, reason, paused_by, is_automatic, created_at, changes) \
+     VALUES ('s', 'queue:backlog', 1, 'lunch', 'ann', 0, 0, 1)",
+    "INSERT INTO hourly_counts (hour, scope, shard, done, failed, cost_micros) \
+     VALUES (1, 's', 1, 1, 1, 1)",
+    "INSERT INTO idempotency (scope, route, key, body_hash, status, at) VALUES ('s', 'r', 'k', '', 200, 1)",
+    "UPDATE orchestrators SET last_heartbeat = 1",
+    "UPDATE events SET at = 1",
+    "INSERT INTO run_logs (task_id, run, start, bytes, body, at) VALUES ('first', 1, 0, 4, 'text', 1)",
+];
+
 /// What a step of this story comes to.
 type Result<T> = std::result::Result<T, String>;
 
@@ -69,7 +85,7 @@ impl Client {
         let settings = Settings {
             auth: AuthMode::Required,
             admin_key_hash: Some(auth::hash(ADMIN)),
-            ..Settings::default()
+            ..Settings::default().with_short_jobs()
         };
         let router = octopoid_api::router(App::new(store, Arc::new(Edge), settings));
         Ok(Self { engine, router, key: ADMIN.to_owned(), bill: Map::new() })
@@ -126,6 +142,31 @@ impl Client {
     }
 }
 
+/// Agents fall silent whose tasks are to be cancelled and whose runs have a cost: one more than a run
+/// of the jobs takes back.
+async fn fall_silent(client: &Client) -> Result<()> {
+    let most = Settings::default().with_short_jobs().releases_max.unwrap_or_default();
+    for number in 0..=most {
+        let id = format!("silent-{number}");
+        let mut new = task(&id);
+        new["type"] = "silent".into();
+        client.ask("POST", "/tasks", new).await?;
+        let claim = json!({
+            "orchestrator_id": "c-m", "agent_name": "agent-1", "type_filter": ["silent"],
+            "scope": "s",
+        });
+        let claimed = client.ask("POST", "/tasks/claim", claim).await?;
+        let renewal =
+            json!({ "lease_token": claimed["lease_token"], "usage": { "cost_usd": "0.5" } });
+        client.ask("POST", &format!("/tasks/{id}/renew"), renewal).await?;
+        let order = json!({ "by": "ann", "reason": "no longer needed" });
+        client.ask("POST", &format!("/tasks/{id}/cancel"), order).await?;
+    }
+    let mut delayed = task("delayed");
+    delayed["not_before"] = Edge.now().plus(3_600_000).to_iso().into();
+    client.ask("POST", "/tasks", delayed).await.map(drop)
+}
+
 /// A task more urgent than those that wait.
 fn task(id: &str) -> Value {
     json!({
@@ -139,6 +180,7 @@ fn task(id: &str) -> Value {
 pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> {
     let waiting: u32 = waiting.parse().map_err(|_| "how many tasks wait is not a number")?;
     let fill = database.prepare(FILL);
+    let all_due: Vec<_> = ALL_DUE.iter().map(|sql| database.prepare(*sql)).collect();
     let mut client = Client::new(database).await?;
     let fill = fill.bind(&[waiting.into()]).map_err(|error| error.to_string())?;
     fill.run().await.map_err(|error| error.to_string())?;
@@ -175,5 +217,13 @@ pub(crate) async fn tell(waiting: &str, database: D1Database) -> Result<String> 
     client.pay("get", "GET", "/tasks/second", Value::Null).await?;
     ADMIN.clone_into(&mut client.key);
     client.pay("jobs", "POST", "/admin/jobs/run", json!({})).await?;
+    fall_silent(&client).await?;
+    for statement in all_due {
+        statement.run().await.map_err(|error| error.to_string())?;
+    }
+    let done = client.pay("jobs_all_due", "POST", "/admin/jobs/run", json!({})).await?;
+    if done != json!({ "tasks_released": 5, "orchestrators_offline": 1 }) {
+        return Err(format!("the jobs have done {done}"));
+    }
     Ok(Value::Object(client.bill).to_string())
 }

@@ -17,11 +17,12 @@ const READ_MAX: u64 = 51;
 
 /// What the other requests read and write, on which the tasks a day in docs/edge.md rest; and how
 /// often they read every waiting task besides. A list counts them, looks at them and sorts them.
-const OTHERS: [(&str, u64, u64, u64); 8] = [
+const OTHERS: [(&str, u64, u64, u64); 9] = [
     ("claim_of_nothing", 12, 0, 0),
     ("get", 2, 0, 0),
     ("heartbeat", 4, 2, 0),
     ("jobs", 29, 1, 0),
+    ("jobs_all_due", 384, 132, 0),
     ("list_of_50", 103, 0, 3),
     ("messages", 122, 0, 0),
     ("poll", 2, 0, 1),
