@@ -170,17 +170,17 @@ CREATE INDEX pauses_by_until ON pauses (until) WHERE until IS NOT NULL;
 
 -- What requests with an Idempotency-Key have done, so that the same request again does it once.
 CREATE TABLE idempotency (
-    scope TEXT NOT NULL,
-    route TEXT NOT NULL,
-    key TEXT NOT NULL,
-    body_hash TEXT NOT NULL,
-    status INTEGER NOT NULL,
+    scope TEXT NOT NULL ON CONFLICT FAIL,
+    route TEXT NOT NULL ON CONFLICT FAIL,
+    key TEXT NOT NULL ON CONFLICT FAIL,
+    body_hash TEXT NOT NULL ON CONFLICT FAIL,
+    status INTEGER NOT NULL ON CONFLICT FAIL,
     subject TEXT,
     run INTEGER,
     token TEXT,
-    at INTEGER NOT NULL,
-    write_id INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (scope, route, key)
+    at INTEGER NOT NULL ON CONFLICT FAIL,
+    write_id INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
+    PRIMARY KEY (scope, route, key) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 CREATE INDEX idempotency_by_at ON idempotency (at);

@@ -82,7 +82,7 @@ pub(crate) enum Subject<'a> {
 /// columns.
 macro_rules! into_events {
     () => {
-        "INSERT INTO events \
+        "INSERT OR FAIL INTO events \
          (scope, kind, subject, seq, event, actor, details, at, version, queue) "
     };
 }
@@ -108,7 +108,7 @@ const TASK_DELETED: &str = concat!(
 macro_rules! recording {
     ($kind:literal, $table:literal, $subject:literal, $condition:literal) => {
         concat!(
-            "INSERT INTO events (scope, kind, subject, event, actor, details, at) SELECT scope, '",
+            "INSERT OR FAIL INTO events (scope, kind, subject, event, actor, details, at) SELECT scope, '",
             $kind,
             "', ",
             $subject,

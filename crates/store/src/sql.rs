@@ -1,8 +1,9 @@
 //! The texts of statements: one for all dialects, or two where they must differ.
 //!
 //! SQLite's dialect is what everything is written in. PostgreSQL's text is made from it by
-//! rewriting two things that every statement writes in the same way: `?1` becomes `$1`, and a list
-//! that comes as one parameter becomes an array. Whatever differs beyond that has a text of its own.
+//! rewriting three things that every statement writes in the same way: `?1` becomes `$1`, a list
+//! that comes as one parameter becomes an array, and `OR FAIL` is left out. Whatever differs beyond
+//! that has a text of its own.
 
 use std::{
     borrow::Cow,
@@ -38,6 +39,10 @@ pub enum Sql {
 
 /// How a condition says that a column is in a list, as far as it is the same everywhere.
 const LISTED: &str = "IN (SELECT value FROM json_each(";
+
+/// How an insert into a table with a unique index says that SQLite need not keep copies of pages to
+/// undo the one statement. A constraint of the table says it itself.
+const OR_FAIL: &str = "INSERT OR FAIL INTO";
 
 impl Sql {
     /// Texts that were put together for one request.
@@ -100,10 +105,12 @@ fn translated_once(text: &'static str) -> &'static str {
     known.entry(place).or_insert_with(|| translated(text).leak())
 }
 
-/// Rewrites parameters and lists for PostgreSQL. No text has a question mark for anything else.
+/// Rewrites parameters, lists and inserts for PostgreSQL. No text has a question mark for anything
+/// else.
 fn translated(text: &str) -> String {
+    let text = text.replace(OR_FAIL, "INSERT INTO");
     let mut result = String::with_capacity(text.len() + 64);
-    let mut rest = text;
+    let mut rest = &*text;
     while let Some(at) = rest.find('?') {
         let number = at + 1;
         let digits = rest[number..].bytes().take_while(u8::is_ascii_digit).count();
@@ -145,6 +152,13 @@ mod tests {
         let sql = Sql::from("a IN (SELECT value FROM json_each(?3)) AND b = ?1");
         let array = "a = ANY (ARRAY(SELECT json_array_elements_text($3::json))) AND b = $1";
         assert_eq!(sql.postgres().as_deref(), Some(array));
+    }
+
+    #[test]
+    fn an_insert_does_not_say_that_it_fails() {
+        let sql = Sql::from("WITH a AS (INSERT OR FAIL INTO t SELECT ?1) SELECT 1 FROM a");
+        let insert = "WITH a AS (INSERT INTO t SELECT $1) SELECT 1 FROM a";
+        assert_eq!(sql.postgres().as_deref(), Some(insert));
     }
 
     #[test]

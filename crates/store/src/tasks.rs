@@ -137,7 +137,7 @@ macro_rules! insert {
             State::NAMES,
             ", ",
             Details::NAMES,
-            ") SELECT COALESCE((SELECT NULLIF(branch, '') ",
+            ") SELECT COALESCE((SELECT CASE WHEN branch <> '' THEN branch END ",
             PROJECT,
             "), ?4), COALESCE((SELECT version FROM events WHERE subject = ?1 \
              AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1), 0) + 1, \
@@ -270,15 +270,14 @@ impl Store {
         if new.role.is_none() && new.kind.is_none() && !asks_flow {
             return Ok(());
         }
-        let [known, flow, crowded] = self
-            .read_by_key([
-                finding_roles(&new.scope, new.role.as_slice()),
-                bind!(FIND_FLOW, &new.scope, new.flow_name()),
-                crowding(new),
-            ])
-            .await?;
+        let roles = finding_roles(&new.scope, new.role.as_slice());
+        let [known, crowded] = self.read_by_key([roles, crowding(new)]).await?;
         check_roles(new.role.as_slice(), known)?;
-        check_queue(&new.queue, first(flow, rules)?.as_ref(), new.project_id.is_some())?;
+        if asks_flow {
+            let flow = bind!(FIND_FLOW, &new.scope, new.flow_name());
+            let [flow] = Box::pin(self.read_by_key([flow])).await?;
+            check_queue(&new.queue, first(flow, rules)?.as_ref(), new.project_id.is_some())?;
+        }
         check_crowd(new, &crowded)
     }
 

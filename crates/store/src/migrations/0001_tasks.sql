@@ -1,7 +1,8 @@
 -- Instants are integers: milliseconds since 1970, UTC. Booleans are 0 and 1. JSON is text.
 
 -- A batch that breaks a constraint is undone as a whole. ON CONFLICT FAIL says so: SQLite need not
--- keep copies of pages to undo the one statement.
+-- keep copies of pages to undo the one statement. It does if one constraint of the table lacks it, or
+-- if the statement or a computed column calls a function.
 
 CREATE TABLE tasks (
     -- The order of creation, which decides among equal priorities.
@@ -51,16 +52,16 @@ CREATE TABLE tasks (
     -- The queue in which the present claim was made.
     claimed_in TEXT,
     -- How many runs tasks of this id have had, and how many of them were attempts at the work.
-    run INTEGER NOT NULL DEFAULT 0,
-    attempt INTEGER NOT NULL DEFAULT 0,
+    run INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
+    attempt INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
     -- The run whose lease token is current; null if there is none. It stays when the lease lapses.
     lease_run INTEGER,
     -- The last attempt whose work was accepted.
     accepted_attempt INTEGER,
     -- Failed attempts; and in a row: lapsed leases, and failures of the environment.
-    failure_count INTEGER NOT NULL DEFAULT 0,
-    lapse_count INTEGER NOT NULL DEFAULT 0,
-    setback_count INTEGER NOT NULL DEFAULT 0,
+    failure_count INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
+    lapse_count INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
+    setback_count INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
     max_attempts INTEGER,
     -- Not claimable before this instant. The jobs clear it when it has come.
     not_before INTEGER,
@@ -83,7 +84,8 @@ CREATE TABLE tasks (
             AND queue <> 'claimed' AND queue <> 'done' AND queue <> 'failed'
             AND queue <> 'cancelled'
         THEN CASE WHEN claimed_in IS NOT NULL AND claimed_in = queue AND lease_expires_at IS NOT NULL
-            THEN '' ELSE COALESCE(role, '') || char(31) || COALESCE(type, '') END END) VIRTUAL,
+            THEN '' ELSE COALESCE(role, '') || CAST(X'1F' AS TEXT) || COALESCE(type, '')
+            END END) VIRTUAL,
     -- The priority as a number, of every task: lists go by it too.
     claim_rank INTEGER GENERATED ALWAYS AS (
         CASE priority WHEN 'P0' THEN 0 WHEN 'P1' THEN 1 WHEN 'P2' THEN 2 WHEN 'P3' THEN 3
@@ -143,7 +145,7 @@ CREATE TABLE runs (
     usage TEXT,
     summary TEXT,
     failed_checks TEXT,
-    is_rejected INTEGER NOT NULL DEFAULT 0,
+    is_rejected INTEGER NOT NULL ON CONFLICT FAIL DEFAULT 0,
     -- The last report of the agent, as JSON.
     progress TEXT,
     -- The step that ended it, so that the same request again is told from another.
@@ -162,23 +164,23 @@ CREATE INDEX runs_running ON runs (scope, task_id) WHERE outcome = 'running';
 
 -- What a run leaves that is too large for its row: `result` and `checkpoint`, as JSON.
 CREATE TABLE run_outputs (
-    task_id TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    run INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (task_id, kind, run)
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    kind TEXT NOT NULL ON CONFLICT FAIL,
+    run INTEGER NOT NULL ON CONFLICT FAIL,
+    body TEXT NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (task_id, kind, run) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 -- The log of a run in pieces, each at its offset in bytes. When the first is no longer kept, it stays
 -- and is empty. Its `at` says when the jobs look whether the log is still kept.
 CREATE TABLE run_logs (
-    task_id TEXT NOT NULL,
-    run INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    body TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (task_id, run, start)
+    task_id TEXT NOT NULL ON CONFLICT FAIL,
+    run INTEGER NOT NULL ON CONFLICT FAIL,
+    start INTEGER NOT NULL ON CONFLICT FAIL,
+    bytes INTEGER NOT NULL ON CONFLICT FAIL,
+    body TEXT NOT NULL ON CONFLICT FAIL,
+    at INTEGER NOT NULL ON CONFLICT FAIL,
+    PRIMARY KEY (task_id, run, start) ON CONFLICT FAIL
 ) WITHOUT ROWID;
 
 -- The jobs ask which logs are old. Only the first piece of each is in it.
