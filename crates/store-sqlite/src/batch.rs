@@ -1,10 +1,12 @@
 //! Runs the statements of a batch on a connection.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use octopoid_store::{
     EngineError,
     engine::{Parameter, Row, Rows, Statement, Value},
 };
-use rusqlite::{Connection, ErrorCode, types::ValueRef};
+use rusqlite::{Connection, ErrorCode, PrepFlags, types::ValueRef};
 
 /// Why a batch failed.
 #[derive(Debug)]
@@ -38,25 +40,73 @@ pub(crate) fn run(
     text_max: usize,
 ) -> Result<Vec<Rows>, Failure> {
     let mut text_left = text_max;
-    batch.iter().map(|statement| rows(connection, statement, &mut text_left)).collect()
+    let run = |statement: &Statement| {
+        let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
+        // Texts that were put together for one request are too many to keep.
+        if statement.sql.is_constant() {
+            rows(&mut *connection.prepare_cached(sql)?, statement, &mut text_left)
+        } else {
+            rows(&mut connection.prepare(sql)?, statement, &mut text_left)
+        }
+    };
+    batch.iter().map(run).collect()
 }
 
+/// The prepared statements of a connection, for the thread that owns it. They are found by where
+/// their constant texts are, because those of writes are too long to be hashed each time.
+pub(crate) struct Prepared<'c> {
+    connection: &'c Connection,
+    kept: HashMap<(usize, usize), rusqlite::Statement<'c>>,
+}
+
+impl<'c> Prepared<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection, kept: HashMap::new() }
+    }
+
+    pub(crate) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// Runs a constant text that has no parameters.
+    pub(crate) fn execute(&mut self, sql: &'static str) -> rusqlite::Result<()> {
+        self.get(sql)?.execute([]).map(drop)
+    }
+
+    /// The same as [`run`], without a limit of text.
+    pub(crate) fn run(&mut self, batch: &[Statement]) -> Result<Vec<Rows>, Failure> {
+        let mut no_limit = usize::MAX;
+        let run = |statement: &Statement| {
+            let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
+            if statement.sql.is_constant() {
+                let prepared = self.get(sql)?;
+                prepared.clear_bindings();
+                rows(prepared, statement, &mut no_limit)
+            } else {
+                rows(&mut self.connection.prepare(sql)?, statement, &mut no_limit)
+            }
+        };
+        batch.iter().map(run).collect()
+    }
+
+    /// `sql` is constant, so that nothing else ever is where it is.
+    fn get(&mut self, sql: &str) -> rusqlite::Result<&mut rusqlite::Statement<'c>> {
+        match self.kept.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(kept) => Ok(kept.into_mut()),
+            Entry::Vacant(place) => {
+                let flags = PrepFlags::SQLITE_PREPARE_PERSISTENT;
+                Ok(place.insert(self.connection.prepare_with_flags(sql, flags)?))
+            }
+        }
+    }
+}
+
+/// Runs a prepared statement, and takes what text its rows have from `text_left`.
 fn rows(
-    connection: &Connection,
+    prepared: &mut rusqlite::Statement<'_>,
     statement: &Statement,
     text_left: &mut usize,
 ) -> Result<Rows, Failure> {
-    let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
-    // Texts that were put together for one request are too many to keep.
-    let mut cached;
-    let mut once;
-    let prepared: &mut rusqlite::Statement<'_> = if statement.sql.is_constant() {
-        cached = connection.prepare_cached(sql)?;
-        &mut cached
-    } else {
-        once = connection.prepare(sql)?;
-        &mut once
-    };
     for (index, value) in statement.parameters.iter().enumerate() {
         match value {
             Parameter::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,
@@ -87,9 +137,15 @@ fn value(value: ValueRef<'_>) -> Value {
         // The schema has neither type, but a file written by another program might.
         #[expect(clippy::cast_possible_truncation, reason = "a saturating cast is meant")]
         ValueRef::Real(number) => Value::Int(number as i64),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-            Value::Text(String::from_utf8_lossy(bytes).into_owned())
-        }
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Value::Text(text(bytes)),
+    }
+}
+
+/// A text that another program wrote may be malformed. What is well-formed is checked faster.
+fn text(bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Answer,
-    batch::{Failure, run},
+    batch::{Failure, Prepared},
     checkpoint::Checkpointer,
     files::Files,
     reader::{Read, Reader},
@@ -100,75 +100,78 @@ struct Loop {
 impl Loop {
     /// The batches that are queued when a commit starts share its sync to disk. There is no timer:
     /// the duration of one commit fills the next group.
-    fn run(mut self) {
+    fn run(self) {
+        let Self { connection, inbox, mut disk } = self;
+        let mut prepared = Prepared::new(connection.connection());
         let mut group = Vec::with_capacity(GROUP_MAX);
-        while let Some(job) = self.next() {
-            let read = self.gather(job, &mut group);
+        while let Some(job) = next(&inbox, connection.connection(), disk.as_mut()) {
+            let read = gather(&inbox, job, &mut group);
             if !group.is_empty() {
-                self.finish(&mut group);
+                finish(&mut prepared, disk.as_mut(), &mut group);
             }
             // Reads are run after the commit; otherwise continuous reads would block the writes.
             if let Some(read) = read {
-                self.connection.serve(read);
+                connection.serve(read);
             }
         }
     }
+}
 
-    /// Waits for a job, and truncates the WAL if none arrives for a while.
-    fn next(&mut self) -> Option<Job> {
-        loop {
-            let Some(disk) = self.disk.as_mut().filter(|disk| disk.checkpointer.is_long_at_rest())
-            else {
-                return self.inbox.recv().ok();
-            };
-            match self.inbox.recv_timeout(IDLE) {
-                Ok(job) => return Some(job),
-                Err(RecvTimeoutError::Timeout) => {
-                    disk.checkpointer.shrink(self.connection.connection());
-                }
-                Err(RecvTimeoutError::Disconnected) => return None,
+/// Waits for a job, and truncates the WAL if none arrives for a while.
+fn next(
+    inbox: &flume::Receiver<Job>,
+    connection: &Connection,
+    mut disk: Option<&mut OnDisk>,
+) -> Option<Job> {
+    loop {
+        let Some(disk) = disk.as_mut().filter(|disk| disk.checkpointer.is_long_at_rest()) else {
+            return inbox.recv().ok();
+        };
+        match inbox.recv_timeout(IDLE) {
+            Ok(job) => return Some(job),
+            Err(RecvTimeoutError::Timeout) => disk.checkpointer.shrink(connection),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Adds this write and the queued ones to the group. A read ends the group and is returned.
+fn gather(inbox: &flume::Receiver<Job>, mut job: Job, group: &mut Vec<Write>) -> Option<Read> {
+    let mut text = 0;
+    loop {
+        match job {
+            Job::Write(write) => {
+                text += write.text;
+                group.push(write);
+            }
+            Job::Read(read) => return Some(read),
+        }
+        if group.len() >= GROUP_MAX || text >= GROUP_TEXT_MAX {
+            return None;
+        }
+        job = inbox.try_recv().ok()?;
+    }
+}
+
+/// Commits a group and answers it. Replies are sent only after the commit. Callers that have gone
+/// are ignored.
+fn finish(prepared: &mut Prepared<'_>, disk: Option<&mut OnDisk>, group: &mut Vec<Write>) {
+    let checked = disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
+    match checked.and_then(|()| commit(prepared, group)) {
+        Ok(answers) => {
+            for (write, answer) in group.drain(..).zip(answers) {
+                let _ = write.reply.send(answer);
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "could not commit a group of {} batches", group.len());
+            for write in group.drain(..) {
+                let _ = write.reply.send(Err(error.clone()));
             }
         }
     }
-
-    /// Adds this write and the queued ones to the group. A read ends the group and is returned.
-    fn gather(&self, mut job: Job, group: &mut Vec<Write>) -> Option<Read> {
-        let mut text = 0;
-        loop {
-            match job {
-                Job::Write(write) => {
-                    text += write.text;
-                    group.push(write);
-                }
-                Job::Read(read) => return Some(read),
-            }
-            if group.len() >= GROUP_MAX || text >= GROUP_TEXT_MAX {
-                return None;
-            }
-            job = self.inbox.try_recv().ok()?;
-        }
-    }
-
-    /// Commits a group and answers it. Replies are sent only after the commit. Callers that have
-    /// gone are ignored.
-    fn finish(&mut self, group: &mut Vec<Write>) {
-        let checked = self.disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
-        match checked.and_then(|()| commit(self.connection.connection(), group)) {
-            Ok(answers) => {
-                for (write, answer) in group.drain(..).zip(answers) {
-                    let _ = write.reply.send(answer);
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "could not commit a group of {} batches", group.len());
-                for write in group.drain(..) {
-                    let _ = write.reply.send(Err(error.clone()));
-                }
-            }
-        }
-        if let Some(disk) = &mut self.disk {
-            disk.checkpointer.wrote(self.connection.connection());
-        }
+    if let Some(disk) = disk {
+        disk.checkpointer.wrote(prepared.connection());
     }
 }
 
@@ -192,21 +195,24 @@ impl From<Undone> for EngineError {
 /// Runs a group in one transaction. A failing batch is a rare bug, so the group is first run
 /// without savepoints. Only if a batch fails, the group is rolled back and run again, each batch in
 /// its own savepoint, so that the failing one does not affect the others.
-fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, EngineError> {
-    // What is written came in small pieces, and must not fail because it is large in all.
-    let run = |write: &Write| run(connection, &write.batch, usize::MAX);
-    match transaction(connection, || group.iter().map(|write| run(write).map(Ok)).collect()) {
+fn commit(prepared: &mut Prepared<'_>, group: &[Write]) -> Result<Vec<Answer>, EngineError> {
+    match transaction(prepared, |prepared| {
+        group.iter().map(|write| prepared.run(&write.batch).map(Ok)).collect()
+    }) {
         Ok(answers) => return Ok(answers),
         Err(Undone::All(error)) => return Err(error),
         Err(Undone::Batch(_)) => {}
     }
-    let alone = |write: &Write| run_alone(connection, write);
-    match transaction(connection, || group.iter().map(alone).collect()) {
+    match transaction(prepared, |prepared| {
+        group.iter().map(|write| run_alone(prepared, write)).collect()
+    }) {
         Ok(answers) => Ok(answers),
         // SQLite does not commit a transaction that has read a corrupt page.
         Err(Undone::All(EngineError::Damaged(_))) => {
-            let own = |write| transaction(connection, || run(write)).map_err(Into::into);
-            Ok(group.iter().map(own).collect())
+            let mut own = |write: &Write| {
+                transaction(prepared, |prepared| prepared.run(&write.batch)).map_err(Into::into)
+            };
+            Ok(group.iter().map(&mut own).collect())
         }
         Err(Undone::All(error)) => Err(error),
         // SQLite has rolled the transaction back itself, for example on a full disk.
@@ -218,21 +224,22 @@ fn commit(connection: &Connection, group: &[Write]) -> Result<Vec<Answer>, Engin
 
 /// Runs `work` in a transaction.
 fn transaction<T>(
-    connection: &Connection,
-    work: impl FnOnce() -> Result<T, Failure>,
+    prepared: &mut Prepared<'_>,
+    work: impl FnOnce(&mut Prepared<'_>) -> Result<T, Failure>,
 ) -> Result<T, Undone> {
     let unable = |error: rusqlite::Error| Undone::All(EngineError::Unavailable(error.to_string()));
     // A transaction is left open if the last rollback failed.
-    undo(connection).map_err(unable)?;
-    execute(connection, "BEGIN IMMEDIATE").map_err(unable)?;
-    let outcome = match work() {
-        Ok(done) => execute(connection, "COMMIT")
+    undo(prepared).map_err(unable)?;
+    prepared.execute("BEGIN IMMEDIATE").map_err(unable)?;
+    let outcome = match work(prepared) {
+        Ok(done) => prepared
+            .execute("COMMIT")
             .map(|()| done)
             .map_err(|error| Undone::All(commit_error(&error))),
         Err(failure) => Err(Undone::Batch(failure)),
     };
     if outcome.is_err()
-        && let Err(error) = undo(connection)
+        && let Err(error) = undo(prepared)
     {
         tracing::error!(%error, "could not roll back, will retry");
     }
@@ -240,8 +247,8 @@ fn transaction<T>(
 }
 
 /// Rolls back an open transaction.
-fn undo(connection: &Connection) -> rusqlite::Result<()> {
-    if connection.is_autocommit() { Ok(()) } else { execute(connection, "ROLLBACK") }
+fn undo(prepared: &mut Prepared<'_>) -> rusqlite::Result<()> {
+    if prepared.connection().is_autocommit() { Ok(()) } else { prepared.execute("ROLLBACK") }
 }
 
 /// The outcome of a failed commit. If the disk is full, the WAL has no commit record, and SQLite
@@ -263,24 +270,20 @@ fn commit_error(error: &rusqlite::Error) -> EngineError {
 }
 
 /// Runs one batch in a savepoint. The outer error means that the whole group has failed.
-fn run_alone(connection: &Connection, write: &Write) -> Result<Answer, Failure> {
-    execute(connection, "SAVEPOINT job")?;
-    match run(connection, &write.batch, usize::MAX) {
+fn run_alone(prepared: &mut Prepared<'_>, write: &Write) -> Result<Answer, Failure> {
+    prepared.execute("SAVEPOINT job")?;
+    match prepared.run(&write.batch) {
         Ok(rows) => {
-            execute(connection, "RELEASE job")?;
+            prepared.execute("RELEASE job")?;
             Ok(Ok(rows))
         }
-        Err(error) if connection.is_autocommit() => Err(error),
+        Err(error) if prepared.connection().is_autocommit() => Err(error),
         Err(error) => {
-            execute(connection, "ROLLBACK TO job")?;
-            execute(connection, "RELEASE job")?;
+            prepared.execute("ROLLBACK TO job")?;
+            prepared.execute("RELEASE job")?;
             Ok(Err(error.into()))
         }
     }
-}
-
-fn execute(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 #[cfg(test)]
@@ -294,7 +297,7 @@ mod tests {
     use rusqlite::{Connection, ffi};
     use tokio::sync::oneshot;
 
-    use super::{Job, Loop, Undone, Write, commit, commit_error, transaction};
+    use super::{Job, Loop, Prepared, Undone, Write, commit, commit_error, transaction};
     use crate::reader::{Read, Reader, Stop, Times};
 
     fn one(sql: &'static str) -> Vec<Statement> {
@@ -336,10 +339,11 @@ mod tests {
             )
             .unwrap();
         let group = |sql| [Write::new(one(sql), oneshot::channel().0)];
-        let orphan = commit(&connection, &group("INSERT INTO children VALUES (1)"));
+        let mut prepared = Prepared::new(&connection);
+        let orphan = commit(&mut prepared, &group("INSERT INTO children VALUES (1)"));
         assert!(matches!(orphan, Err(EngineError::Unavailable(_))), "{orphan:?}");
-        commit(&connection, &group("INSERT INTO parents VALUES (1)")).unwrap();
-        let count = commit(&connection, &group("SELECT COUNT(*) FROM children")).unwrap();
+        commit(&mut prepared, &group("INSERT INTO parents VALUES (1)")).unwrap();
+        let count = commit(&mut prepared, &group("SELECT COUNT(*) FROM children")).unwrap();
         assert_eq!(*count[0].as_ref().unwrap(), [vec![vec![Value::Int(0)]]]);
     }
 
@@ -352,7 +356,7 @@ mod tests {
             .execute_batch("PRAGMA journal_mode = DELETE; CREATE TABLE numbers (number)")
             .unwrap();
         let journal = directory.path().join("db-journal");
-        let failed = transaction(&connection, || {
+        let failed = transaction(&mut Prepared::new(&connection), |_| {
             connection.execute("INSERT INTO numbers VALUES (1)", [])?;
             fs::remove_file(&journal).unwrap();
             fs::create_dir(&journal).unwrap();
