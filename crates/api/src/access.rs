@@ -142,14 +142,8 @@ impl Need {
         find(method.as_str(), path).or_else(named).unwrap_or(Self::Administrator)
     }
 
-    /// Refuses a caller who may not do this; `has_token` is asked whether the body has a lease
-    /// token if that matters.
-    async fn check(
-        self,
-        caller: &Caller,
-        app: &App,
-        has_token: impl AsyncFnOnce() -> Result<bool, Problem>,
-    ) -> Result<(), Problem> {
+    /// Refuses a caller who may not do this. `has_token` says whether the body has a lease token.
+    fn check(self, caller: &Caller, app: &App, has_token: bool) -> Result<(), Problem> {
         let permission = match caller {
             // What the agent of a run may do is not a permission of keys, see `run_keys`.
             Caller::Administrator | Caller::Run { .. } => return Ok(()),
@@ -163,7 +157,7 @@ impl Need {
         };
         let is_met = match self {
             Self::Key(needed) => permission >= needed,
-            Self::LeaseToken if caller.acts_by_token() => has_token().await?,
+            Self::LeaseToken if caller.acts_by_token() => has_token,
             Self::LeaseToken | Self::Keeper => permission == Permission::Manage,
             Self::Administrator => return Err(self.closed(app)),
         };
@@ -221,31 +215,39 @@ pub(crate) fn forbidden(text: impl Into<std::borrow::Cow<'static, str>>) -> Prob
 
 /// Checks whether the caller may do what it asks for. Runs between the routes and their handlers,
 /// so that a path or a method that does not exist is answered as such.
-pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    match permit(&app, request).await {
-        Ok(request) => next.run(request).await,
+pub(crate) async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    match permit(&app, &mut request).await {
+        Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn permit(app: &App, mut request: Request) -> Result<Request, Problem> {
+async fn permit(app: &App, request: &mut Request) -> Result<(), Problem> {
     // What is outside the versioned prefix has no caller, and needs none.
-    let Some(caller) = request.extensions().get::<Caller>().cloned() else { return Ok(request) };
+    let Some(caller) = request.extensions().get::<Caller>() else { return Ok(()) };
     let path = request.extensions().get::<MatchedPath>();
-    if let Caller::Run { task_id, .. } = &caller {
-        run_keys::check(app, task_id, &mut request).await?;
-        return Ok(request);
-    }
     let need = path.map_or(Need::Administrator, |path| Need::of(request.method(), path.as_str()));
-    need.check(&caller, app, async || {
-        let body = std::mem::take(request.body_mut());
-        let bytes = read_body(request.headers(), body, app).await?;
-        let has_token = has_lease_token(&bytes);
-        *request.body_mut() = Body::from(bytes);
-        Ok(has_token)
-    })
-    .await?;
-    Ok(request)
+    // Only these two look at the body, and only for them there is a copy of the caller and a larger
+    // future.
+    if let Caller::Run { task_id, .. } = caller {
+        let task_id = task_id.clone();
+        return Box::pin(run_keys::check(app, &task_id, request)).await;
+    }
+    if need == Need::LeaseToken && caller.acts_by_token() {
+        let caller = caller.clone();
+        let has_token = Box::pin(names_lease_token(app, request)).await?;
+        return need.check(&caller, app, has_token);
+    }
+    need.check(caller, app, false)
+}
+
+/// Whether the body of a request names a lease token.
+async fn names_lease_token(app: &App, request: &mut Request) -> Result<bool, Problem> {
+    let body = std::mem::take(request.body_mut());
+    let bytes = read_body(request.headers(), body, app).await?;
+    let has_token = has_lease_token(&bytes);
+    *request.body_mut() = Body::from(bytes);
+    Ok(has_token)
 }
 
 /// Whether a body names a lease token. A body that cannot be read names none, because some

@@ -154,13 +154,25 @@ impl Attempt {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let (refusal, memory) = match result {
-            Ok(answer) => {
-                return Ok(Done { status: self.status, is_replayed: false, answer: Ok(answer) });
-            }
-            Err(StoreError::Remembered(memory)) => (None, Some(*memory)),
-            Err(StoreError::Refused(refusal)) => (Some(refusal), self.store.recall().await?),
-            Err(error) => return Err(error.into()),
+        match result {
+            Ok(answer) => Ok(Done { status: self.status, is_replayed: false, answer: Ok(answer) }),
+            // What is rare does not make the future of every request larger.
+            Err(error) => Box::pin(self.recall(error, again)).await,
+        }
+    }
+
+    async fn recall<T, F>(
+        self,
+        error: StoreError,
+        again: impl FnOnce(Memory) -> F,
+    ) -> Result<Done<T>, Problem>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let (refusal, memory) = match error {
+            StoreError::Remembered(memory) => (None, Some(*memory)),
+            StoreError::Refused(refusal) => (Some(refusal), self.store.recall().await?),
+            error => return Err(error.into()),
         };
         match (refusal, memory) {
             (_, Some(memory)) => {

@@ -75,6 +75,7 @@ pub(crate) async fn claim_task(
     let (claimed, barrier) = loop {
         let (secret, stamp) = (app.lease_secret(), app.stamp());
         let claimed = attempt.store.claim_task(scope, within, &request, &secret, stamp).await;
+        let claimed = claimed.map(|claimed| claimed.map(Box::new));
         if let (Err(_), Some(watch)) = (&claimed, &mut watch) {
             // What failed for this one would fail for the others that wait.
             watch.found_nothing();
@@ -82,7 +83,7 @@ pub(crate) async fn claim_task(
         if !matches!(claimed, Ok(None)) {
             break (claimed, Barrier::default());
         }
-        let barrier = app.store.barrier(scope, within, &request, app.now()).await;
+        let barrier = Box::pin(app.store.barrier(scope, within, &request, app.now())).await;
         let is_draining = barrier.as_ref().is_ok_and(|barrier| barrier.is_draining);
         // A drained machine has not looked for the others, so it leaves its hint to them.
         let Some(watch) = watch.as_mut().filter(|_| !is_draining) else {
@@ -90,16 +91,18 @@ pub(crate) async fn claim_task(
         };
         watch.found_nothing();
         let barrier = barrier?;
-        if !turns_up(&app, watch, until_ms).await {
+        if !Box::pin(turns_up(&app, watch, until_ms)).await {
             break (Ok(None), barrier);
         }
     };
     let store = &app.store;
-    let again = |was: Memory| async move { store.claimed_before(&was, within).await.map(Some) };
+    let again = |was: Memory| async move {
+        store.claimed_before(&was, within).await.map(|claimed| Some(Box::new(claimed)))
+    };
     let done = attempt
         .end(claimed, again)
         .await?
-        .map(|claimed| claimed.map(|claimed| shown(claimed, request.run_key.0)));
+        .map(|claimed| claimed.map(|claimed| shown(*claimed, request.run_key.0)));
     let done = done.noted(|claimed| {
         if let Some(ClaimedTask { task, .. }) = claimed {
             audit::task("task.claimed", &caller, task.claimed_by.as_deref(), task);
