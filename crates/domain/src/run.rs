@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{input::INTEGER_MAX, schema::AnyJson, time::Millis, usage::Usage, words::words};
+use crate::{
+    input::INTEGER_MAX, lease::LeaseToken, schema::AnyJson, time::Millis, usage::Usage,
+    words::words,
+};
 
 /// Reads the number of a run, from 1 to [`INTEGER_MAX`], or returns `None` if the text is not one as
 /// it is written.
@@ -98,6 +101,13 @@ pub struct Run {
     pub key_hash: Option<String>,
     /// The number of the last message that its agent has confirmed.
     pub heard: Option<i64>,
+}
+
+impl Run {
+    /// Whether a lease token is the one of this run.
+    pub fn has_token(&self, token: &LeaseToken) -> bool {
+        self.run == token.run && self.token_hash == token.hash()
+    }
 }
 
 /// What changes about a run.

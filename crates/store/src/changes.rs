@@ -1,13 +1,14 @@
 //! Changing tasks: the domain decides, and the store writes what it decided if the task is still
 //! what the decision was made on.
 
-use const_format::concatcp;
+use const_format::{concatcp, str_replace};
 use octopoid_domain::{
     Refusal, Task,
     change::Change,
     decide::{Decision, Presented, Request, Situation, decide},
     event::NewEvent,
     flow::Rules,
+    lease::LeaseToken,
     queue,
     run::Run,
     task::{TaskPatch, blockers},
@@ -18,7 +19,7 @@ use crate::{
     Result, Stamp, Store, actions, counts,
     cycles::closes_cycle,
     dependencies,
-    engine::{Row, Statement, bind},
+    engine::{Row, Statement, Value, bind},
     first,
     idempotency::unless_done,
     journal::{self, Subject},
@@ -26,7 +27,7 @@ use crate::{
     messages, pauses,
     record::{self, Columns as _, Record as _, binding, parameters},
     row::RowReader,
-    runs::{self, finding_runs, runs_found},
+    runs,
     tasks::{Details, FIND, State, not_found, rules_columns},
     write::{Answer, Write},
 };
@@ -87,49 +88,31 @@ pub(crate) struct CurrentTask {
     rules: Option<Rules>,
     /// The run of its current lease, if there is one.
     pub(crate) lease: Option<Run>,
+    /// Another run of the task whose token the request has.
+    other: Option<Run>,
 }
 
 impl CurrentTask {
-    /// The same task with the run of its lease among these.
-    pub(crate) fn with_lease(mut self, runs: &[Run]) -> Self {
-        let is_lease =
-            |run: &&Run| run.task_id == self.task.id && Some(run.run) == self.task.lease_run;
-        self.lease = runs.iter().find(is_lease).cloned();
-        self
-    }
-
-    /// What is to be decided about, with these runs of the task.
-    pub(crate) fn situation<'a>(
-        &'a self,
-        request: &Request,
-        runs: &'a [Run],
-        stamp: Stamp,
-    ) -> Situation<'a> {
-        let lease = self.lease.as_ref();
+    /// What is to be decided about.
+    pub(crate) fn situation(&self, request: &Request, stamp: Stamp) -> Situation<'_> {
         let token = match request.token() {
             None => Presented::Nothing,
-            Some(token) => {
-                let hash = token.hash();
-                let of_token = |run: &&Run| run.run == token.run && run.token_hash == hash;
-                // An earlier task of this id is another's, or is not there any more.
-                let is_seen = |run: &&Run| {
-                    run.scope == self.task.scope && run.started_at >= self.task.created_at
-                };
-                match lease.filter(of_token) {
-                    Some(_) => Presented::Current,
-                    None => Presented::Other(runs.iter().find(of_token).filter(is_seen)),
-                }
-            }
+            Some(token) if self.is_lease_of(token) => Presented::Current,
+            Some(_) => Presented::Other(self.other.as_ref()),
         };
-        let chance = stamp.write_id.unsigned_abs();
         Situation {
             task: &self.task,
-            lease,
+            lease: self.lease.as_ref(),
             token,
             rules: self.rules.as_ref(),
             now: stamp.now,
-            chance,
+            chance: stamp.write_id.unsigned_abs(),
         }
+    }
+
+    /// Whether a token is that of the current lease.
+    fn is_lease_of(&self, token: &LeaseToken) -> bool {
+        self.lease.as_ref().is_some_and(|run| run.has_token(token))
     }
 }
 
@@ -142,39 +125,49 @@ pub struct Stepped {
     pub is_repeated: bool,
 }
 
-/// Finds tasks that are about to change, each with its flow if the scope has registered it. Other
-/// columns may come first.
+/// The columns of [`find_to_change`]: the run of the lease, the task, and its flow. A run and a task
+/// have columns of the same names.
+pub(crate) const TO_CHANGE: &str = concatcp!(
+    str_replace!(concatcp!(" ", Run::NAMES), " ", " runs."),
+    ", ",
+    str_replace!(concatcp!(" ", Task::NAMES), " ", " tasks."),
+    ", is_awaited, flow_name, states, transitions, child_flow "
+);
+
+/// Finds tasks that are about to change, each with the run of its lease if there is one, and with its
+/// flow if the scope has registered it. Other columns may come first.
 macro_rules! find_to_change {
-    ($condition:literal) => {
-        $crate::changes::find_to_change!("", $condition)
-    };
     ($columns:literal, $condition:literal) => {
         const_format::concatcp!(
             "SELECT ",
             $columns,
-            <octopoid_domain::Task as $crate::record::Columns>::NAMES,
-            ", is_awaited, flow_name, states, transitions, child_flow FROM tasks LEFT JOIN \
-             (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \
-             FROM flows) AS known \
-             ON flow_scope = scope AND flow_name = COALESCE(flow, 'default') WHERE ",
+            $crate::changes::TO_CHANGE,
+            "FROM tasks LEFT JOIN runs ON runs.task_id = tasks.id AND runs.run = tasks.lease_run \
+             LEFT JOIN (SELECT scope AS flow_scope, name AS flow_name, states, transitions, \
+             child_flow FROM flows) AS known \
+             ON flow_scope = tasks.scope AND flow_name = COALESCE(tasks.flow, 'default') WHERE ",
             $condition
         )
     };
 }
 pub(crate) use find_to_change;
 
-const FIND_TO_CHANGE: &str = find_to_change!("id = ?1 AND (?2 IS NULL OR scope = ?2)");
+const FIND_TO_CHANGE: &str =
+    find_to_change!("", "tasks.id = ?1 AND (?2 IS NULL OR tasks.scope = ?2)");
 
 /// Reads a row of [`find_to_change`].
-pub(crate) fn found(row: Row) -> Result<CurrentTask> {
-    let mut row = RowReader::new(row);
+pub(crate) fn found(mut row: Row) -> Result<CurrentTask> {
+    let rest = row.split_off(row.len().min(Run::COUNT));
+    let has_lease = row.first().is_some_and(|id| *id != Value::Null);
+    let lease = has_lease.then(|| record::read(row)).transpose()?;
+    let mut row = RowReader::new(rest);
     let task = Task::read(&mut row)?;
     let is_awaited = row.next()?;
     let rules = match row.next::<Option<String>>()? {
         None => None,
         Some(name) => Some(rules_columns(&name, &mut row)?),
     };
-    Ok(CurrentTask { task, is_awaited, rules, lease: None })
+    Ok(CurrentTask { task, is_awaited, rules, lease, other: None })
 }
 
 impl Store {
@@ -211,8 +204,8 @@ impl Store {
     ) -> Result<Stepped> {
         request.check()?;
         for _ in 0..TRIES {
-            let (was, runs) = self.find_to_change(id, within, request).await?;
-            let decision = decide(&was.situation(request, &runs, stamp), request);
+            let was = self.find_to_change(id, within, request).await?;
+            let decision = decide(&was.situation(request, stamp), request);
             // What a token says of the request goes before the version: the lost answer of the same
             // request has raised that.
             let is_told_by_token = matches!(
@@ -223,8 +216,8 @@ impl Store {
                 self.check_precondition(&was.task)?;
             }
             let change = match decision? {
-                Decision::Change(change) => *change,
-                Decision::AsItIs => match self.leave_as_it_is(was.task, stamp).await? {
+                Decision::Change(change) => change,
+                Decision::AsItIs => match Box::pin(self.leave_as_it_is(was.task, stamp)).await? {
                     Some(task) => return Ok(Stepped { task, is_repeated: true }),
                     None => continue,
                 },
@@ -245,27 +238,37 @@ impl Store {
         Err(Refusal::Race { step: request.step() }.into())
     }
 
-    /// Finds a task that a request is about, and its runs that the request may be about: that of
-    /// the current lease, and that of the request's token.
+    /// Finds a task that a request is about.
     pub(crate) async fn find_to_change(
         &self,
         id: &str,
         within: Option<&str>,
         request: &Request,
-    ) -> Result<(CurrentTask, Vec<Run>)> {
-        let token = request.token().map(|token| token.run);
-        let batch = [bind!(FIND_TO_CHANGE, id, within), finding_runs(id, token)];
-        let [rows, runs] = self.read_by_key(batch).await?;
-        let runs = runs_found(runs)?;
-        let was = first(rows, found)?.ok_or_else(|| not_found(id))?;
-        Ok((was.with_lease(&runs), runs))
+    ) -> Result<Box<CurrentTask>> {
+        let [rows] = self.read_by_key([bind!(FIND_TO_CHANGE, id, within)]).await?;
+        let mut was = first(rows, found)?.map(Box::new).ok_or_else(|| not_found(id))?;
+        if let Some(token) = request.token().filter(|token| !was.is_lease_of(token)) {
+            // Its run has ended, so that it says the same now.
+            was.other = Box::pin(self.find_run_of_token(&was.task, token)).await?;
+        }
+        Ok(was)
+    }
+
+    /// The run of a token that is not current. An earlier task of this id is another's, or is not
+    /// there any more.
+    async fn find_run_of_token(&self, task: &Task, token: &LeaseToken) -> Result<Option<Run>> {
+        let [rows] = self.read_by_key([bind!(runs::FIND, &task.id, token.run)]).await?;
+        let is_seen = |run: &Run| {
+            run.has_token(token) && run.scope == task.scope && run.started_at >= task.created_at
+        };
+        Ok(first(rows, record::read)?.filter(is_seen))
     }
 
     /// Writes a change. Returns `None` if the task has changed since it was read.
     async fn write_change(
         &self,
         was: &CurrentTask,
-        change: Change,
+        change: Box<Change>,
         stamp: Stamp,
     ) -> Result<Option<Task>> {
         let blocks = change.task.blocked_by != was.task.blocked_by;

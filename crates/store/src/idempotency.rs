@@ -10,6 +10,7 @@ use octopoid_domain::{
     Millis, Refusal, Task,
     decide::claim_lost,
     lease::{LeaseSecret, LeaseToken},
+    run::Run,
 };
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     journal::Subject,
     record,
     row::RowReader,
-    runs::{finding_runs, runs_found},
+    runs,
     tasks::FIND,
     write::{Answer, Write},
 };
@@ -309,12 +310,10 @@ impl Store {
         let token = memory.token.clone();
         let token = token.ok_or(StoreError::Corrupt("a remembered claim has no token"))?;
         let id = &memory.subject;
-        let batch = [bind!(FIND, id, within), finding_runs(id, Some(token.run))];
-        let [task, runs] = self.read_by_key(batch).await?;
-        let (task, hash) = (first(task, record::read::<Task>)?, token.hash());
-        let run = runs_found(runs)?
-            .into_iter()
-            .find(|run| run.run == token.run && run.token_hash == hash);
+        let batch = [bind!(FIND, id, within), bind!(runs::FIND, id, token.run)];
+        let [task, run] = self.read_by_key(batch).await?;
+        let task = first(task, record::read::<Task>)?;
+        let run = first(run, record::read::<Run>)?.filter(|run| run.has_token(&token));
         match (task, run) {
             (Some(task), Some(run)) if task.lease_run == Some(run.run) => {
                 let before = self.before(&task, true).await?;

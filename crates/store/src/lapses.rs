@@ -2,38 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use const_format::concatcp;
 use octopoid_domain::{
     Millis, Task,
     change::Change,
     decide::{Decision, Request, decide},
-    run::Run,
 };
 
 use crate::{
     EngineError, Result, Sql, Stamp, Store, StoreError, all,
     changes::{CurrentTask, add_change, find_to_change, found},
     engine::{Row, bind},
-    record::Columns as _,
     row::RowReader,
-    runs::runs_found,
     write::Write,
 };
 
 /// In the order of the index, from a place on.
 const LAPSED: &str = find_to_change!(
-    "reap_at, write_id, seq, id AS lapsed_id, ",
+    "reap_at, write_id, seq, id AS lapsed_id,",
     "reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
      ORDER BY reap_at, write_id, seq LIMIT ?5"
-);
-
-/// The runs of the same leases.
-const LAPSED_RUNS: &str = concatcp!(
-    "SELECT ",
-    Run::NAMES,
-    " FROM runs WHERE (task_id, run) IN (SELECT id, lease_run FROM tasks \
-     WHERE reap_at < ?1 AND (reap_at, write_id, seq) > (?2, ?3, ?4) \
-     ORDER BY reap_at, write_id, seq LIMIT ?5)"
 );
 
 /// Ends delays, a stretch at a time. Nothing was decided, so the version stays.
@@ -97,19 +84,13 @@ impl Store {
     ) -> Result<Released> {
         let [reap_at, write_id, seq] = lapses.after;
         let before = lapses.ended_before;
-        let [rows, runs] = self
-            .read([
-                bind!(LAPSED, before, reap_at, write_id, seq, limit),
-                bind!(LAPSED_RUNS, before, reap_at, write_id, seq, limit),
-            ])
-            .await?;
-        let runs = runs_found(runs)?;
+        let [rows] = self.read([bind!(LAPSED, before, reap_at, write_id, seq, limit)]).await?;
         let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < limit;
         let mut released = Released { is_last, ..Released::default() };
         let mut after = lapses.after;
         let mut page = Vec::new();
         for row in rows {
-            let (place, id, claim) = read(row, &runs, stamp)?;
+            let (place, id, claim) = read(row, stamp)?;
             after = place;
             match claim {
                 Ok(claim) => page.push(claim),
@@ -165,15 +146,14 @@ impl Store {
 }
 
 /// Reads a row of [`LAPSED`]: its place, its id, and what is to become of it.
-fn read(mut row: Row, runs: &[Run], stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
+fn read(mut row: Row, stamp: Stamp) -> Result<(Place, String, Result<Lapsed>)> {
     let rest = row.split_off(row.len().min(4));
     let mut row = RowReader::new(row);
     let place = [row.next()?, row.next()?, row.next()?];
     let id = row.next()?;
     let claim = found(rest).and_then(|was| {
-        let was = was.with_lease(runs);
         let request = Request::Release;
-        match decide(&was.situation(&request, &[], stamp), &request)? {
+        match decide(&was.situation(&request, stamp), &request)? {
             Decision::Change(change) => Ok(Lapsed { was, change: *change }),
             Decision::AsItIs => Err(StoreError::Corrupt("a lapse was made before")),
         }

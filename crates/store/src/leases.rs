@@ -82,8 +82,8 @@ impl Store {
         };
         let end = stamp.now.plus(body.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
-            let (was, runs) = self.find_to_change(id, within, &request).await?;
-            let decision = decide(&was.situation(&request, &runs, stamp), &request)?;
+            let was = self.find_to_change(id, within, &request).await?;
+            let decision = decide(&was.situation(&request, stamp), &request)?;
             let mut write = Write::new(stamp);
             let renewed = match decision {
                 Decision::Change(change) if !was.task.is_held() => {

@@ -15,6 +15,7 @@ use crate::{
     first,
     record::{self, Columns as _, Layout, Record as _},
     row::{RowReader, number},
+    runs,
     tasks::not_found,
     write::Write,
 };
@@ -40,9 +41,6 @@ const LOOK_AGAIN_MS: i64 = 86_400_000;
 
 const FIND_HOLDER: &str = "SELECT scope, lease_run, run, claimed_by FROM tasks \
      WHERE id = ?1 AND (?2 IS NULL OR scope = ?2)";
-
-const FIND_RUN: &str =
-    concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 AND run = ?2");
 
 /// Where the log of a run ends: after its last piece, which is always kept.
 macro_rules! end {
@@ -201,7 +199,7 @@ impl Store {
         let [tasks, runs, end] = self
             .read_by_key([
                 bind!(FIND_HOLDER, id, within),
-                bind!(FIND_RUN, id, token_run),
+                bind!(runs::FIND, id, token_run),
                 bind!(FIND_END, id, token_run),
             ])
             .await?;
@@ -211,9 +209,8 @@ impl Store {
             Ok((scope, Holder { lease_run: row.next()?, last_run: row.next()?, by: row.next()? }))
         })?
         .ok_or_else(|| not_found(id))?;
-        let hash = append.token.hash();
         let run = first(runs, record::read::<Run>)?;
-        let run = run.filter(|run| run.token_hash == hash && run.scope == scope);
+        let run = run.filter(|run| run.has_token(append.token) && run.scope == scope);
         check_open(&task, run.as_ref(), now)?;
         Ok(Found { scope, end: number(end)? })
     }

@@ -12,7 +12,7 @@ use octopoid_domain::{
 use crate::{
     Result, Stamp, Store, StoreError, all,
     columns::Column,
-    engine::{Rows, Statement, bind},
+    engine::{Statement, bind},
     first,
     lists::{Listed, Listing, Order, Page, Place, Start},
     record::{self, Columns as _, Layout, Record as _, record},
@@ -62,17 +62,9 @@ macro_rules! into_runs {
 }
 pub(crate) use into_runs;
 
-/// The last run of a task, which is that of its lease if there is one, and another.
-const FIND_RUNS: &str = concatcp!(
-    "SELECT ",
-    Run::NAMES,
-    " FROM runs WHERE task_id = ?1 \
-     AND run IN ((SELECT MAX(run) FROM runs WHERE task_id = ?1), ?2)"
-);
-
-/// The same without another.
-const FIND_LAST_RUN: &str =
-    concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 ORDER BY run DESC LIMIT 1");
+/// A run of a task.
+pub(crate) const FIND: &str =
+    concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 AND run = ?2");
 
 const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, \
      message = ?8, usage = COALESCE(?9, usage), summary = COALESCE(?10, summary), \
@@ -185,19 +177,6 @@ pub struct Before {
     pub feedback: Vec<Feedback>,
 }
 
-/// The statement that finds the last run and another one, for [`runs_found`].
-pub(crate) fn finding_runs(id: &str, other: Option<i64>) -> Statement {
-    match other {
-        Some(run) => bind!(FIND_RUNS, id, run),
-        None => bind!(FIND_LAST_RUN, id),
-    }
-}
-
-/// The rows of [`finding_runs`].
-pub(crate) fn runs_found(rows: Rows) -> Result<Vec<Run>> {
-    all(rows, record::read)
-}
-
 /// Changes a run with its task.
 pub(crate) fn change(id: &str, change: &RunChange, stamp: Stamp) -> Vec<Statement> {
     let write_id = stamp.write_id;
@@ -246,8 +225,6 @@ pub(crate) fn forget(id: &str, stamp: Stamp) -> [Statement; 4] {
         bind!(FORGET_LOGS, id, stamp.write_id),
     ]
 }
-
-const FIND: &str = concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 AND run = ?2");
 
 impl Store {
     /// The run that a key was issued for, as long as it goes on.
