@@ -31,9 +31,16 @@ struct Counting {
 
 impl Engine for Counting {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        let is_look = batch.first().is_some_and(|first| {
+            first.sql.postgres().is_some_and(|sql| sql.ends_with("SELECT 1 FROM fitting LIMIT 1"))
+        });
         self.open.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             let answer = self.database.engine.read(batch).await;
+            // On PostgreSQL a claim goes on if what is there is held by one that has not committed.
+            if is_look && answer.as_ref().is_ok_and(|rows| !rows[0].is_empty()) {
+                self.claims.fetch_sub(1, Ordering::SeqCst);
+            }
             self.open.fetch_sub(1, Ordering::SeqCst);
             answer
         })
