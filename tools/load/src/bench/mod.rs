@@ -188,8 +188,12 @@ impl Bench {
     fn waiting(&self, report: &mut Report) -> anyhow::Result<()> {
         report.progress(&format!("filling a table with {} waiting tasks", self.tasks));
         let (few, many) = (self.database("few.db"), self.database("many.db"));
-        self.fill(&few, "claim", queue::INCOMING, 1_000)?;
-        self.fill(&many, "claim", queue::INCOMING, self.tasks)?;
+        for (database, tasks) in [(&few, 1_000), (&many, self.tasks)] {
+            self.fill(database, "claim", queue::INCOMING, tasks)?;
+            self.direct.block_on(async {
+                store::hold_back(&store::open(database).await?, "claim", tasks / 10).await
+            })?;
+        }
         let (few, many) = (self.server(&few)?, self.server(&many)?);
         report.fact("Start with a full table of waiting tasks", "s", many.start.as_secs_f64());
         self.claims("Claim p50", &few, &many, report)?;

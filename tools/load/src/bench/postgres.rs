@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use octopoid_store::engine::{Engine, Statement, Value};
+use octopoid_store::{
+    Store,
+    engine::{Engine, Statement, Value},
+};
 use octopoid_store_postgres::{Location, Options, Postgres};
 use octopoid_testbed::{
     Server,
@@ -116,6 +119,7 @@ fn waiting(bench: &Bench, scratch: &Scratch, report: &mut Report) -> anyhow::Res
         let url = bench.direct.block_on(async {
             let url = database(scratch, name).await?;
             fill(&url, name, tasks).await?;
+            store::hold_back(&Store::new(engine(&url).await?), "claim", 1_000).await?;
             anyhow::Ok(url)
         })?;
         servers.push(server::start(&bench.binary, &url)?);

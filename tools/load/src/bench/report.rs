@@ -95,7 +95,12 @@ impl Report {
              each ratio are\nmeasured in turn in one run, and the median of the rounds counts.\n\n",
         );
         writeln!(text, "Machine: {}.\n", self.machine)?;
-        writeln!(text, "\"Full\" and \"many\" mean {} tasks, \"few\" means 1,000.\n", self.tasks)?;
+        writeln!(
+            text,
+            "\"Full\" and \"many\" mean {} tasks, \"few\" means 1,000. Beside waiting tasks there are\n\
+             delayed ones and pauses of another queue, role and pool, and claims name a pool.\n",
+            self.tasks
+        )?;
         self.judgement(&mut text)?;
         self.shortfalls(&mut text)?;
         text.push_str(

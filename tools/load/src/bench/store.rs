@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use octopoid_domain::{
-    Millis,
+    Millis, Task,
     decide::Request,
     input::parse_body,
     lease::LeaseSecret,
+    pause::Pause,
     steps::{Accept, Reject, Submit},
     task::{ClaimRequest, NewTask},
 };
@@ -107,6 +108,35 @@ pub(crate) async fn fill(
     queue: &'static str,
     tasks: usize,
 ) -> anyhow::Result<()> {
+    fill_with(store, scope, tasks, |new| queue.clone_into(&mut new.queue)).await
+}
+
+/// Puts what claims of a scope pass over beside its waiting tasks: so many that are delayed, and
+/// pauses of another queue, another role and another pool.
+pub(crate) async fn hold_back(store: &Store, scope: &str, tasks: usize) -> anyhow::Result<()> {
+    const YEAR_MS: i64 = 31_536_000_000;
+    fill_with(store, scope, tasks, |new| new.not_before = Some(NOW.plus(10 * YEAR_MS))).await?;
+    for target in ["queue:other", "role:other", "pool:other"] {
+        let pause = Pause {
+            scope: scope.to_owned(),
+            target: target.to_owned(),
+            until: None,
+            reason: "benchmark".to_owned(),
+            by: "bench".to_owned(),
+            is_automatic: false,
+            created_at: NOW,
+        };
+        store.put_pause(&pause, stamp()).await?;
+    }
+    Ok(())
+}
+
+async fn fill_with(
+    store: &Store,
+    scope: &str,
+    tasks: usize,
+    change: impl Fn(&mut Task) + Copy + Send + Sync + 'static,
+) -> anyhow::Result<()> {
     const AGENTS: usize = 512;
     let filled = run(AGENTS, |agent| {
         let (store, scope) = (store.clone(), scope.to_owned());
@@ -115,7 +145,7 @@ pub(crate) async fn fill(
             for _ in (agent..tasks).step_by(AGENTS) {
                 let start = now();
                 let mut new = parsed::<NewTask>(&new_task(&scope).1)?.into_task(None, NOW)?;
-                queue.clone_into(&mut new.queue);
+                change(&mut new);
                 store.create_task(new, None, stamp()).await?;
                 latencies.record(start);
             }

@@ -158,7 +158,7 @@ async fn timed(
     Ok(id.unwrap_or_default().to_owned())
 }
 
-/// Claims until nothing is left, or until the time is up.
+/// Claims, naming a pool, until nothing is left, or until the time is up.
 pub(crate) async fn claims(
     address: &str,
     scope: &str,
@@ -168,6 +168,7 @@ pub(crate) async fn claims(
     run(agents, |agent| {
         let (address, body) = (address.to_owned(), claim(scope, agent));
         async move {
+            let body = body.replacen('{', "{\"pools\":[\"bench\"],", 1);
             let mut connection = Connection::open(&address).await?;
             let mut latencies = Latencies::default();
             while until.is_none_or(|until| now() < until) {
