@@ -15,23 +15,24 @@ use octopoid_store_postgres::Options as Pool;
 use crate::{
     copy,
     database::Database,
-    hidden::Hidden,
     import,
     logging::{BUFFER_BYTES, BUFFER_BYTES_MIN, LogFormat},
+    pool::DatabaseOptions,
 };
 
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
 #[command(name = "octopoid-server", version, about)]
-pub(crate) struct Cli {
+pub struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) options: Options,
 }
 
+/// The commands of the server.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Serve the API. This is the default command.
     Serve,
     /// Migrate the database to the latest schema version and exit.
@@ -46,8 +47,9 @@ pub(crate) enum Command {
     Version,
 }
 
+/// The options of `serve`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// Address to listen on. Default: 127.0.0.1 with the port in PORT, or 8787.
     #[arg(long, global = true, env = "OCTOPOID_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
@@ -55,62 +57,8 @@ pub(crate) struct Options {
     #[arg(long, global = true, env = "PORT", hide = true)]
     port: Option<u16>,
 
-    /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
-    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers).
-    #[arg(
-        long,
-        global = true,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite:octopoid.db",
-        value_name = "URL",
-        value_parser = Hidden::<Database>::new()
-    )]
-    pub(crate) database: Database,
-
-    /// Maximum number of PostgreSQL connections of this server.
-    #[arg(
-        long,
-        global = true,
-        env = "OCTOPOID_DB_CONNECTIONS",
-        default_value_t = 16,
-        value_name = "NUMBER",
-        value_parser = clap::value_parser!(u16).range(1..)
-    )]
-    db_connections: u16,
-
-    /// Whether to use prepared statements on PostgreSQL connections. Set to `false` behind a
-    /// transaction-mode pooler.
-    #[arg(
-        long,
-        global = true,
-        env = "OCTOPOID_DB_PREPARE",
-        default_value_t = true,
-        action = clap::ArgAction::Set
-    )]
-    db_prepare: bool,
-
-    /// How long a request waits for a free PostgreSQL connection before it fails with 503.
-    #[arg(
-        long,
-        global = true,
-        env = "OCTOPOID_DB_ACQUIRE_TIMEOUT",
-        default_value = "5s",
-        value_name = "DURATION",
-        value_parser = period
-    )]
-    db_acquire_timeout: Duration,
-
-    /// Timeout for the statements of one request on PostgreSQL.
-    #[arg(
-        long,
-        global = true,
-        env = "OCTOPOID_DB_TIMEOUT",
-        default_value = "30s",
-        value_name = "DURATION",
-        value_parser = period
-    )]
-    db_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) database: DatabaseOptions,
 
     /// Whether requests need an API key. Default on a loopback address: `open`. Required on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
@@ -281,7 +229,7 @@ impl Options {
                 .context("the lease grace is too long")?,
             retain_logs_ms: i64::try_from(self.retain_logs.as_millis())
                 .context("logs are retained for too long")?,
-            shares_database: matches!(self.database, Database::Postgres(_)),
+            shares_database: matches!(self.database.database, Database::Postgres(_)),
             jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
                 .context("the reap interval is too long")?,
             retain_events_ms: i64::try_from(self.retain_events.as_millis())
@@ -290,8 +238,8 @@ impl Options {
         };
         Ok(ServeConfig {
             listen,
-            database: self.database.clone(),
-            pool: self.pool(),
+            database: self.database.database.clone(),
+            pool: self.database.pool.pool(),
             reap_interval: self.reap_interval,
             has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
@@ -320,17 +268,6 @@ impl Options {
         let is_checked = auth == AuthMode::Open && (listen.ip().is_loopback() || !hosts.is_empty());
         Ok(is_checked.then_some(hosts))
     }
-
-    /// Options of the PostgreSQL connection pool.
-    pub(crate) fn pool(&self) -> Pool {
-        Pool {
-            connections: self.db_connections.into(),
-            prepares: self.db_prepare,
-            acquire_timeout: self.db_acquire_timeout,
-            batch_timeout: self.db_timeout,
-            ..Pool::default()
-        }
-    }
 }
 
 /// The non-empty entries of a list. An empty variable has none.
@@ -339,14 +276,14 @@ fn non_empty(list: &[String]) -> impl Iterator<Item = &str> {
 }
 
 /// Parses `90s`, `2m`, `1h 30m` or `30d`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let span: Result<Span, _> = text.parse();
     let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     let parsed = parsed.map_err(|error| error.to_string())?;
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
 }
 
-fn period(text: &str) -> Result<Duration, String> {
+pub(crate) fn period(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must not be zero".to_owned()),
         period => Ok(period),

@@ -12,8 +12,9 @@ use octopoid_store_sqlite::Location as File;
 
 use crate::{connect, database::Database, hidden::Hidden, open, print};
 
+/// The arguments of `copy`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     /// Source database. No server may write to it during the copy.
     #[arg(long, value_name = "URL", value_parser = Hidden::<Database>::new())]
     from: Database,

@@ -38,7 +38,7 @@ impl<T: FromStr<Err = String> + Clone + Send + Sync + 'static> TypedValueParser 
 }
 
 /// Parses the command line, or prints the error and exits.
-pub(crate) fn parse<T: Parser>() -> T {
+pub fn parse<T: Parser>() -> T {
     T::try_parse().unwrap_or_else(|error| {
         if !error.use_stderr() {
             error.exit();
@@ -49,7 +49,7 @@ pub(crate) fn parse<T: Parser>() -> T {
 }
 
 /// Removes URLs from an error text: a misplaced URL may be a database URL with a password.
-fn without_urls(text: &str) -> String {
+pub fn without_urls(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once("://") {
         Some((before, _)) => format!("{before}://…\n"),
         None => format!("{line}\n"),

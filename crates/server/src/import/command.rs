@@ -31,8 +31,9 @@ use crate::{
 const ROWS_MAX: usize = 500;
 const TEXT_MAX: usize = 8 << 20;
 
+/// The arguments of `import`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub struct Args {
     #[command(flatten)]
     from: Origin,
     /// Target: the URL of an empty database, or `d1:FILE` for a new file of SQL statements, which

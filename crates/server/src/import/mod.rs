@@ -30,7 +30,8 @@ use std::{error::Error, path::PathBuf};
 use octopoid_store::{copy::Table, engine::Row};
 use thiserror::Error;
 
-pub(crate) use self::command::{Args, run};
+pub use self::command::Args;
+pub(crate) use self::command::run;
 use self::{
     notes::Notes,
     scopes::{RowScope, Scopes},

@@ -25,8 +25,8 @@ const PUT_OFF: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
 const TARGET_ARCH: &str = "target_arch";
 
 /// The crates that hold no SQL: each statement is written once, in the store.
-pub(super) const SQL_FREE: [&str; 4] =
-    ["octopoid-api", "octopoid-server", "octopoid-edge", "octopoid-store-d1"];
+pub(super) const SQL_FREE: [&str; 5] =
+    ["octopoid", "octopoid-api", "octopoid-server", "octopoid-edge", "octopoid-store-d1"];
 
 /// What may hold SQL in such a crate: it reads the first server's schema, which the store does not know.
 pub(super) const SQL_EXEMPT: &str = "crates/server/src/import";

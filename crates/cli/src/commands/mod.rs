@@ -1,0 +1,3 @@
+//! The commands: a file for each noun.
+
+pub(crate) mod server;

@@ -1,0 +1,45 @@
+//! The commands of the server: those of `octopoid-server`, each with its own options only.
+
+use clap::Subcommand;
+use octopoid_server::{CopyArgs, DatabaseOptions, ImportArgs, Options, PoolOptions};
+
+/// The commands of the server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the API.
+    Serve(Box<Options>),
+    /// Migrate the database to the latest schema version and exit.
+    Migrate(DatabaseOptions),
+    /// Copy all data from one database into another, empty one, and compare the two.
+    Copy {
+        #[command(flatten)]
+        args: CopyArgs,
+        #[command(flatten)]
+        pool: PoolOptions,
+    },
+    /// Import the database of the first (TypeScript) server into an empty database.
+    Import {
+        #[command(flatten)]
+        args: ImportArgs,
+        #[command(flatten)]
+        pool: PoolOptions,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the version.
+    Version,
+}
+
+impl Command {
+    /// Runs the command to its end, with a runtime of its own.
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Serve(options) => octopoid_server::serve(options),
+            Self::Migrate(options) => octopoid_server::migrate(options),
+            Self::Copy { args, pool } => octopoid_server::copy(args, pool),
+            Self::Import { args, pool } => octopoid_server::import(args, pool),
+            Self::Openapi => octopoid_server::print_openapi(),
+            Self::Version => octopoid_server::print_version("octopoid"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The Octopoid coordination server: one process, with its data in an SQLite file or in a PostgreSQL
+//! database that several servers can share.
+//!
+//! This library has the commands of the server, with the options of each. The program
+//! `octopoid-server` offers them by themselves, and the program `octopoid` beside those of a client.
+
+mod config;
+mod copy;
+mod database;
+mod hidden;
+mod host;
+mod import;
+mod jobs;
+mod listen;
+mod logging;
+mod pool;
+mod serve;
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
+use octopoid_store::{EngineError, Store, StoreError, engine::SharedEngine};
+use octopoid_store_postgres::{Options as Pool, Postgres};
+use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
+
+use crate::{database::Database, host::System};
+
+pub use config::{Cli, Command, Options};
+pub use copy::Args as CopyArgs;
+pub use hidden::{parse, without_urls};
+pub use import::Args as ImportArgs;
+pub use pool::{DatabaseOptions, PoolOptions};
+
+/// Timeout for one batch of a migration, a copy or an import, and for waiting for another server's
+/// migration. Building an index on a large table, or counting its rows, takes longer than the
+/// timeout of a request.
+const WORK_MAX: Duration = Duration::from_hours(1);
+
+/// The maximum length of a printed error, in bytes: the text may quote input.
+const ERROR_MAX: usize = 4_000;
+
+/// The text of an error as it is printed: with its causes, and not longer than a screen.
+pub fn error_text(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let shown = &text[..text.floor_char_boundary(ERROR_MAX)];
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    format!("{shown}{more}")
+}
+
+impl Cli {
+    /// Runs the command, or serves if there is none.
+    pub fn run(&self) -> anyhow::Result<()> {
+        match self.command.as_ref().unwrap_or(&Command::Serve) {
+            Command::Serve => serve(&self.options),
+            Command::Migrate => migrate(&self.options.database),
+            Command::Copy(args) => copy(args, &self.options.database.pool),
+            Command::Import(args) => import(args, &self.options.database.pool),
+            Command::Openapi => print_openapi(),
+            Command::Version => print_version("octopoid-server"),
+        }
+    }
+}
+
+/// Serves the API until the process receives a stop signal.
+pub fn serve(options: &Options) -> anyhow::Result<()> {
+    let plan = options.plan()?;
+    let _logging = logging::start(options.log_format, options.log_buffer);
+    runtime()?.block_on(serve::serve(plan))
+}
+
+/// Migrates the database to the latest schema version, and prints both versions.
+pub fn migrate(options: &DatabaseOptions) -> anyhow::Result<()> {
+    let database = &options.database;
+    let (_, (from, to)) = runtime()?.block_on(open(database, options.pool.pool()))?;
+    print(&match to - from {
+        0 => format!("{database} is up to date at schema version {to}\n"),
+        _ => format!("{database} migrated from {from} to {to}\n"),
+    })
+}
+
+/// Copies all data from one database into another, and prints rows and checksum of each table.
+pub fn copy(args: &CopyArgs, pool: &PoolOptions) -> anyhow::Result<()> {
+    runtime()?.block_on(copy::run(args, with_work_timeouts(&pool.pool())))
+}
+
+/// Imports the database of the first server, and prints a report.
+pub fn import(args: &ImportArgs, pool: &PoolOptions) -> anyhow::Result<()> {
+    runtime()?.block_on(import::run(args, with_work_timeouts(&pool.pool())))
+}
+
+/// Prints the OpenAPI document.
+pub fn print_openapi() -> anyhow::Result<()> {
+    print(octopoid_api::openapi::document())
+}
+
+/// Prints the version of the program with this name, and that of the wire.
+pub fn print_version(program: &str) -> anyhow::Result<()> {
+    print(&format!("{program} {SERVER_VERSION} (wire contract {WIRE_VERSION})\n"))
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Timeouts for work other than requests, such as migrations and copies.
+fn with_work_timeouts(pool: &Pool) -> Pool {
+    Pool { batch_timeout: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
+}
+
+/// Opens the database without migrating it. A file of another program is rejected unchanged.
+async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
+    let engine: SharedEngine = match database {
+        Database::Sqlite { location, .. } => {
+            if let File::File(path) = location
+                && path.exists()
+            {
+                match Store::new(Arc::new(Peek::open(path)?)).check_ours().await {
+                    // The read-only connection failed. The writer may recover the file, or reports
+                    // why.
+                    Err(StoreError::Engine(EngineError::Unavailable(_))) => {}
+                    checked => checked?,
+                }
+            }
+            Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?)
+        }
+        Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
+    };
+    Ok(Store::new(engine))
+}
+
+/// Opens the database and migrates it to the latest schema version.
+async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
+    let store = connect(database, pool.clone()).await?;
+    let versions = match database {
+        Database::Sqlite { .. } => store.migrate(System.now()).await?,
+        Database::Postgres(_) => {
+            let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..with_work_timeouts(&pool) };
+            connect(database, pool).await?.migrate(System.now()).await?
+        }
+    };
+    Ok((store, versions))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}

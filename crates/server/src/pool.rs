@@ -1,0 +1,89 @@
+//! The options that say which database is used, and how connections to a PostgreSQL server are.
+
+use std::time::Duration;
+
+use octopoid_store_postgres::Options as Pool;
+
+use crate::{config::period, database::Database, hidden::Hidden};
+
+/// The options of a command that works on one database.
+#[derive(Debug, clap::Args)]
+pub struct DatabaseOptions {
+    /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers).
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite:octopoid.db",
+        value_name = "URL",
+        value_parser = Hidden::<Database>::new()
+    )]
+    pub(crate) database: Database,
+
+    #[command(flatten)]
+    pub(crate) pool: PoolOptions,
+}
+
+/// The options of connections to PostgreSQL.
+#[derive(Debug, clap::Args)]
+pub struct PoolOptions {
+    /// Maximum number of PostgreSQL connections of this server.
+    #[arg(
+        long = "db-connections",
+        global = true,
+        env = "OCTOPOID_DB_CONNECTIONS",
+        default_value_t = 16,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    connections: u16,
+
+    /// Whether to use prepared statements on PostgreSQL connections. Set to `false` behind a
+    /// transaction-mode pooler.
+    #[arg(
+        long = "db-prepare",
+        global = true,
+        env = "OCTOPOID_DB_PREPARE",
+        default_value_t = true,
+        value_name = "BOOLEAN",
+        action = clap::ArgAction::Set
+    )]
+    prepare: bool,
+
+    /// How long a request waits for a free PostgreSQL connection before it fails with 503.
+    #[arg(
+        long = "db-acquire-timeout",
+        global = true,
+        env = "OCTOPOID_DB_ACQUIRE_TIMEOUT",
+        default_value = "5s",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    acquire_timeout: Duration,
+
+    /// Timeout for the statements of one request on PostgreSQL.
+    #[arg(
+        long = "db-timeout",
+        global = true,
+        env = "OCTOPOID_DB_TIMEOUT",
+        default_value = "30s",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    timeout: Duration,
+}
+
+impl PoolOptions {
+    /// The options of the connection pool.
+    pub(crate) fn pool(&self) -> Pool {
+        Pool {
+            connections: self.connections.into(),
+            prepares: self.prepare,
+            acquire_timeout: self.acquire_timeout,
+            batch_timeout: self.timeout,
+            ..Pool::default()
+        }
+    }
+}
