@@ -15,7 +15,7 @@ use octopoid_domain::{
     why::{Waiting, Why},
 };
 use reqwest::{Method, RequestBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{ANSWER_SECONDS, Client, Listed, Query, Result, decode, path, retry::Answer};
@@ -51,7 +51,7 @@ pub enum Offer {
 }
 
 /// A task of a list, with the first reason why it waits.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExplainedTask {
     /// The task.
     #[serde(flatten)]

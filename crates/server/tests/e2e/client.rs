@@ -307,6 +307,12 @@ async fn messages_are_answered_and_actions_carried_out() {
     assert_eq!(completed.result.as_deref(), Some(r#"{"ok":1}"#));
     let failed = client.fail_action(&ids[1], &json!("no")).await.unwrap();
     assert_eq!(failed.status, ActionStatus::Failed);
+    let [third, fourth] = [(); 2].map(|()| client.create_action(&new));
+    let (third, fourth) = (third.await.unwrap().id, fourth.await.unwrap().id);
+    let completed = client.complete_action_as(&third, "alice", &json!("8080")).await.unwrap();
+    assert_eq!(completed.status, ActionStatus::Completed);
+    let failed = client.fail_action_as(&fourth, "alice", &json!("no")).await.unwrap();
+    assert_eq!(failed.status, ActionStatus::Failed);
 }
 
 #[tokio::test]
