@@ -11,6 +11,7 @@ mod copy;
 mod coverage;
 mod edge;
 mod fuzz;
+mod generated;
 mod lint;
 mod local;
 mod migration;
