@@ -1,31 +1,124 @@
-//! The command line as a whole: which commands there are.
+//! The command line as a whole: which commands there are, and how one is run.
 
 use clap::Parser;
 
-use crate::commands::server;
+use crate::{
+    commands::{
+        action, add, config, draft, events, flow, key, manual, message, orch, pause, project,
+        server, status, task,
+    },
+    failure::{Failure, Outcome},
+    output::print,
+    session::{Options, Run, Session},
+};
 
 /// The task queue for fleets of coding agents.
 #[derive(Debug, Parser)]
-#[command(name = "octopoid", version, arg_required_else_help = true)]
+#[command(name = "octopoid", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     #[command(flatten)]
-    Server(server::Command),
+    Call(Call),
+    #[command(flatten)]
+    Server(Box<server::Command>),
+    #[command(flatten)]
+    Manual(manual::Manual),
+}
+
+/// A command that calls a server, with the options of all that do.
+#[derive(Debug, clap::Args)]
+struct Called<T: clap::Args> {
+    #[command(flatten)]
+    command: T,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Declares the commands that call a server.
+macro_rules! calls {
+    ($($(#[$attribute:meta])* $name:ident => $arguments:ty,)*) => {
+        #[derive(Debug, clap::Subcommand)]
+        enum Call {
+            $($(#[$attribute])* $name(Box<Called<$arguments>>),)*
+        }
+
+        impl Call {
+            async fn run(&self) -> Outcome {
+                match self {
+                    $(Self::$name(called) => called.run().await,)*
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    /// Add a task, or a file with a list of them.
+    Add => add::Args,
+    /// Show who does what, what waits and why, and what needs a person.
+    Status => status::Args,
+    /// Work with tasks: list, get, claim, submit, accept and more.
+    Task => task::Args,
+    /// Decide on proposals, and answer questions.
+    Action => action::Args,
+    /// Send and list messages about tasks.
+    Message => message::Args,
+    /// Work with projects, groups of tasks that share a branch.
+    Project => project::Args,
+    /// Work with drafts, ideas that may become tasks or projects.
+    Draft => draft::Args,
+    /// List machines, drain and resume them.
+    Orch => orch::Args,
+    /// Pause scopes, queues, roles and pools.
+    Pause => pause::Args,
+    /// Work with flows: which queues tasks may be in, and which steps lead on.
+    Flow => flow::Args,
+    /// Follow the journal of all changes.
+    Events => events::Args,
+    /// List, issue, revoke and rotate API keys.
+    Key => key::Args,
+    /// Show the settings of this program.
+    Config => config::Args,
+}
+
+impl<T: clap::Args + Run> Called<T> {
+    async fn run(&self) -> Outcome {
+        self.command.run(&Session::open(&self.options)?).await
+    }
 }
 
 impl Cli {
-    /// Runs the command.
-    pub(crate) fn run(&self) -> anyhow::Result<()> {
+    /// Runs the command. Without one, a short help is printed.
+    pub(crate) fn run(&self) -> Outcome {
         match &self.command {
-            Command::Server(command) => command.run(),
+            None => print(HELP),
+            Some(Command::Manual(manual)) => manual.run::<Self>(),
+            Some(Command::Server(command)) => Ok(command.run()?),
+            Some(Command::Call(call)) => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map_err(|error| Failure::other(error.to_string()))?.block_on(call.run())
+            }
         }
     }
 }
+
+/// What a person needs first.
+const HELP: &str = "\
+octopoid: the task queue for fleets of coding agents
+
+  octopoid serve                        serve on this machine, with the data in ./octopoid.db
+  octopoid add \"Fix the flaky test\"     add a task
+  octopoid status                       who does what, what waits and why, what needs you
+  octopoid task claim                   claim a task by hand, and hand it in: octopoid task submit
+  octopoid task accept ID               accept it, or octopoid task reject ID --reason TEXT
+
+octopoid --help lists all commands, and each of them has --help.
+";
 
 #[cfg(test)]
 mod tests {

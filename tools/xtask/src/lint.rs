@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::{edge, openapi, output, process, tidy, wasm};
+use crate::{cli, edge, openapi, output, process, tidy, wasm};
 
 /// Checks everything that can be checked without running the server's tests.
 #[derive(Debug, Default, clap::Args)]
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     ("wasm", || wasm::run(&wasm::Args::default())),
     ("edge migrations", edge::is_up_to_date),
     ("openapi", || openapi::run(&openapi::Args { check: true })),
+    ("cli", || cli::run(&cli::Args { check: true })),
 ];
 
 /// What a build leaves out unless it is asked for, and what is checked nevertheless.

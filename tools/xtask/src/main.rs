@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod cli;
 mod cluster;
 mod copy;
 mod coverage;
@@ -55,6 +56,7 @@ commands! {
     Migration => migration,
     Edge => edge,
     Openapi => openapi,
+    Cli => cli,
     Fuzz => fuzz,
     Bench => bench,
     Cluster => cluster,

@@ -2,5 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod add;
+mod follow;
+mod groups;
+mod lease;
+mod manual;
+mod output;
+mod people;
 mod program;
 mod server;
+mod settings;
+mod task;

@@ -1,0 +1,80 @@
+//! The clock of this machine, and what is said in its terms.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::{Span, SpanRelativeTo};
+use octopoid_domain::Millis;
+
+/// The current time.
+pub(crate) fn now() -> Millis {
+    #[expect(clippy::disallowed_methods, reason = "a program that shows times reads the clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Reads a duration: `90s`, `2m`, `1h 30m` or `30d`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let span: Result<Span, _> = text.parse();
+    let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let parsed = parsed.map_err(|error| error.to_string())?;
+    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+/// Reads an instant: one of ISO 8601, or a duration from now.
+pub(crate) fn instant(text: &str) -> Result<Millis, String> {
+    if let Some(instant) = Millis::parse(text) {
+        return Ok(instant);
+    }
+    let from_now = duration(text).map_err(
+        |_| "neither an instant, such as 2026-12-24T18:00:00Z, nor a duration from now, such as 2h",
+    )?;
+    Ok(now().plus(i64::try_from(from_now.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// How long ago an instant was, or how far away it is: `6 min ago`, `in 2 h`.
+pub(crate) fn relative(instant: Millis, now: Millis) -> String {
+    let ms = now.0.saturating_sub(instant.0);
+    let length = length(ms.unsigned_abs());
+    if ms >= 0 { format!("{length} ago") } else { format!("in {length}") }
+}
+
+/// A length of time in its largest unit.
+fn length(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::Millis;
+
+    use super::{duration, instant, now, relative};
+
+    #[test]
+    fn times_are_told_in_their_largest_unit() {
+        let now = Millis(1_000_000_000);
+        for (ms, text) in [
+            (0, "0 s ago"),
+            (59_999, "59 s ago"),
+            (60_000, "1 min ago"),
+            (7_200_000, "2 h ago"),
+            (259_200_000, "3 d ago"),
+            (-90_000, "in 1 min"),
+        ] {
+            assert_eq!(relative(now.plus(-ms), now), text);
+        }
+    }
+
+    #[test]
+    fn an_instant_is_given_by_itself_or_from_now() {
+        assert_eq!(instant("1970-01-01T00:00:01Z"), Ok(Millis(1000)));
+        assert!(instant("2h").unwrap() > now().plus(7_000_000));
+        assert!(instant("soon").unwrap_err().contains("such as 2h"));
+        assert!(duration("-1s").is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! `octopoid status`: who does what, what waits and why, and what needs a person.
+//!
+//! It asks for the summary, and then for all lists at once: no request for a row.
+
+use std::fmt::Write as _;
+
+use octopoid_client::{Client, ExplainedTask, Listed};
+use octopoid_domain::{
+    TaskView,
+    action::Action,
+    orchestrator::OrchestratorView,
+    queue,
+    run::{Kind, RunningView},
+    summary::Summary,
+};
+use serde::Serialize;
+
+use crate::{
+    commands::orch::busy,
+    failure::Outcome,
+    output::{Cell, Noun, Output, Times, Tone, one_line, print},
+    session::{Run, Session},
+};
+
+/// So many rows of each kind are asked for.
+const ROWS: &str = "100";
+
+/// So many rows of each kind are shown to people.
+const ROWS_SHOWN: usize = 12;
+
+/// The arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// A scope at a glance.
+#[derive(Debug, Default, Serialize)]
+struct Overview {
+    summary: Summary,
+    reviews: Vec<TaskView>,
+    actions: Vec<Action>,
+    interventions: Vec<TaskView>,
+    running: Vec<RunningView>,
+    waiting: Vec<ExplainedTask>,
+    machines: Vec<OrchestratorView>,
+}
+
+impl Noun for Overview {
+    const MANY: &'static str = "scopes";
+    const COLUMNS: &'static [&'static str] = &["SCOPE"];
+
+    fn example() -> Self {
+        Self::default()
+    }
+
+    fn id(&self) -> String {
+        self.summary.scope.clone()
+    }
+
+    fn cells(&self, _: &Times) -> Vec<Cell> {
+        vec![Cell::new(&self.summary.scope)]
+    }
+}
+
+impl Run for Args {
+    async fn run(&self, session: &Session) -> Outcome {
+        let printer = session.output.of::<Overview>()?;
+        let overview = Overview::of(&session.client).await?;
+        if session.output.is_for_people() {
+            return overview.show(&session.output);
+        }
+        printer.one(&overview)
+    }
+}
+
+impl Overview {
+    async fn of(client: &Client) -> octopoid_client::Result<Self> {
+        let summary = client.get_summary().await?;
+        let is_waiting = |queue: &&String| {
+            !queue::is_finished(queue) && *queue != queue::CLAIMED && *queue != queue::PROVISIONAL
+        };
+        let queues: Vec<_> = summary.queues.keys().filter(is_waiting).map(String::as_str).collect();
+        let queues = queues.join(",");
+        let limit = ("limit", ROWS);
+        let any = [limit];
+        let urgent = ("sort", "priority");
+        let review = [("queue", queue::PROVISIONAL), urgent, limit];
+        let proposed = [("status", "proposed"), limit];
+        let flagged = [("needs_intervention", "true"), urgent, limit];
+        let waiting = [("queue", &*queues), urgent, limit];
+        let (reviews, actions, interventions, running, waiting, machines) = tokio::try_join!(
+            client.list_tasks(&review),
+            client.list_actions(&proposed),
+            client.list_tasks(&flagged),
+            client.list_runs(&any),
+            async {
+                // Without a queue, the list would have the tasks of all.
+                if queues.is_empty() {
+                    return Ok(Listed { items: Vec::new(), total: 0, next_cursor: None });
+                }
+                client.list_explained_tasks(&waiting).await
+            },
+            client.list_orchestrators(&any),
+        )?;
+        Ok(Self {
+            summary,
+            reviews: reviews.items,
+            actions: actions.items,
+            interventions: interventions.items,
+            running: running.items,
+            waiting: waiting.items,
+            machines: machines.items,
+        })
+    }
+
+    fn show(&self, output: &Output) -> Outcome {
+        print(&self.headline())?;
+        section(output, "NEEDS YOU", Tone::NeedsYou, self.needs_person(&output.times))?;
+        section(output, "RUNNING", Tone::Running, self.rows_running(&output.times))?;
+        section(output, "WAITING", Tone::Plain, self.rows_waiting())?;
+        section(output, "MACHINES", Tone::Plain, self.rows_machines(&output.times))?;
+        let is_empty = self.summary.queues.values().all(|count| *count == 0);
+        if is_empty {
+            print("\nno task yet: octopoid add \"TITLE\" makes one\n")?;
+        }
+        Ok(())
+    }
+
+    fn headline(&self) -> String {
+        let Summary { scope, queues, running, needs_person, hours, .. } = &self.summary;
+        let of = |queue: &str| queues.get(queue).copied().unwrap_or_default();
+        let waiting = queues.iter().filter(|(queue, _)| {
+            !queue::is_finished(queue) && *queue != queue::CLAIMED && *queue != queue::PROVISIONAL
+        });
+        let waiting: i64 = waiting.map(|(_, count)| count).sum();
+        let needs = needs_person.questions + needs_person.actions + needs_person.interventions;
+        let (done, failed) =
+            hours.iter().fold((0, 0), |sum, hour| (sum.0 + hour.done, sum.1 + hour.failed));
+        let mut line = format!(
+            "{}   waiting {waiting}   running {}   in review {}   needs you {}   done {done}",
+            one_line(scope),
+            running.work,
+            of(queue::PROVISIONAL),
+            needs + of(queue::PROVISIONAL),
+        );
+        if failed > 0 {
+            let _ = write!(line, " · failed {failed}");
+        }
+        line + " in 24 h\n"
+    }
+
+    fn needs_person(&self, times: &Times) -> Vec<Vec<Cell>> {
+        let review = |task: &TaskView| {
+            let note = match (&task.claimed_by, task.submitted_at) {
+                (Some(by), _) => format!("{} reviews it", one_line(by)),
+                (None, Some(at)) => format!("submitted {}", times.text(at)),
+                (None, None) => String::new(),
+            };
+            row(&task.id, "review", task.title.as_deref(), &note)
+        };
+        let action = |action: &Action| {
+            let note = format!("{} · {}", action.entity_id, times.text(action.proposed_at));
+            row(&action.id, &action.action_type, Some(&action.label), &note)
+        };
+        // A question is shown by itself, not once more as the flag that it has raised.
+        let asks =
+            |task: &&TaskView| !self.actions.iter().any(|action| action.entity_id == task.id);
+        let flagged = |task: &TaskView| {
+            row(&task.id, "look at it", task.title.as_deref(), &format!("in {}", task.queue))
+        };
+        let actions = self.actions.iter().map(action);
+        let flags = self.interventions.iter().filter(asks).map(flagged);
+        self.reviews.iter().map(review).chain(actions).chain(flags).collect()
+    }
+
+    fn rows_running(&self, times: &Times) -> Vec<Vec<Cell>> {
+        let row = |running: &RunningView| {
+            let run = &running.run;
+            let mut progress = String::new();
+            if let Some(told) = &run.progress {
+                progress.push_str(&one_line(told.message.as_deref().unwrap_or_default()));
+                let percent = told.percent.map(|percent| format!(" {percent} %"));
+                progress.push_str(&percent.unwrap_or_default());
+            }
+            let title = running.title.as_deref().unwrap_or_default();
+            let kind = if run.kind == Kind::Review { "review: " } else { "" };
+            vec![
+                Cell::default(),
+                Cell::new(&run.task_id).tone(Tone::Running),
+                Cell::maybe(run.agent.as_ref()),
+                Cell::maybe(run.orchestrator_id.as_ref()),
+                Cell::new(format!("{kind}{title}")),
+                Cell::new(progress),
+                times.cell(run.started_at),
+            ]
+        };
+        self.running.iter().map(row).collect()
+    }
+
+    fn rows_waiting(&self) -> Vec<Vec<Cell>> {
+        let row = |explained: &ExplainedTask| {
+            let task = &explained.task;
+            let why = explained.waiting.as_ref().map(|waiting| waiting.text.clone());
+            vec![
+                Cell::default(),
+                Cell::new(&task.id),
+                Cell::maybe(task.priority.as_ref()),
+                Cell::maybe(task.title.as_ref()),
+                Cell::new(why.unwrap_or_else(|| "nothing: next in line".to_owned()))
+                    .tone(Tone::Quiet),
+            ]
+        };
+        self.waiting.iter().map(row).collect()
+    }
+
+    fn rows_machines(&self, times: &Times) -> Vec<Vec<Cell>> {
+        let row = |machine: &OrchestratorView| {
+            let [id, status, ..] = &machine.cells(times)[..] else { return Vec::new() };
+            let seen = format!("seen {}", times.text(machine.orchestrator.last_heartbeat));
+            let busy = Some(busy(machine)).filter(|busy| !busy.is_empty());
+            let slots = busy.map(|busy| format!("{busy} slots"));
+            vec![
+                Cell::default(),
+                id.clone(),
+                status.clone(),
+                Cell::maybe(slots),
+                Cell::new(seen).tone(Tone::Quiet),
+            ]
+        };
+        self.machines.iter().map(row).collect()
+    }
+}
+
+fn row(id: &str, what: &str, title: Option<&str>, note: &str) -> Vec<Cell> {
+    vec![
+        Cell::default(),
+        Cell::new(id).tone(Tone::NeedsYou),
+        Cell::new(what).tone(Tone::NeedsYou),
+        Cell::maybe(title),
+        Cell::new(note).tone(Tone::Quiet),
+    ]
+}
+
+/// Prints rows below a heading, unless there are none.
+fn section(output: &Output, heading: &str, tone: Tone, mut rows: Vec<Vec<Cell>>) -> Outcome {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let hidden = rows.len().saturating_sub(ROWS_SHOWN);
+    rows.truncate(ROWS_SHOWN);
+    print("\n")?;
+    output.table(&[], vec![vec![Cell::new(heading).tone(tone)]])?;
+    output.table(&[], rows)?;
+    if hidden > 0 {
+        print(&format!("  … and {hidden} more\n"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Why a command came to nothing: the exit code, one sentence, and what to do next.
+
+use std::io;
+
+use octopoid_client::Error;
+
+/// The exit code of a command that failed. Success is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Anything that has no code of its own.
+    Failure = 1,
+    /// The command line or the configuration makes no sense.
+    Usage = 2,
+    /// There is no such thing, or the key does not show it.
+    NotFound = 3,
+    /// The state does not allow it: another agent holds the task, or it has changed.
+    Conflict = 4,
+    /// There is nothing to claim.
+    Nothing = 5,
+    /// The key is missing, unknown, or may not do this.
+    Forbidden = 6,
+    /// No answer came.
+    Unreachable = 7,
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) exit: Exit,
+    /// One sentence; empty if there is nobody left to read it.
+    pub(crate) text: String,
+    /// What to do next, a line each.
+    pub(crate) remedies: Vec<String>,
+}
+
+/// What a command comes to.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure with a code of its own.
+    pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), remedies: Vec::new() }
+    }
+
+    /// A failure of the command line or the configuration.
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, text)
+    }
+
+    /// A failure without a code of its own.
+    pub(crate) fn other(text: impl Into<String>) -> Self {
+        Self::new(Exit::Failure, text)
+    }
+
+    /// The same, with one more thing to do.
+    pub(crate) fn remedy(mut self, text: impl Into<String>) -> Self {
+        self.remedies.push(text.into());
+        self
+    }
+
+    /// The lines to print.
+    pub(crate) fn lines(&self) -> String {
+        if self.text.is_empty() {
+            return String::new();
+        }
+        let remedies = self.remedies.iter().map(|remedy| format!("  {remedy}\n"));
+        format!("error: {}\n{}", self.text, remedies.collect::<String>())
+    }
+}
+
+/// A reader that has gone, such as `head`, wants no error.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::other(""),
+            _ => Self::other(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::other(octopoid_server::error_text(&error))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused { status, code, error, details } => {
+                refused(status, &code, &error, &details)
+            }
+            Error::Transport(error) => {
+                let server = error.url().map(|url| url.origin().ascii_serialization());
+                let server = server.unwrap_or_else(|| "the server".to_owned());
+                Self::new(Exit::Unreachable, format!("cannot reach {server}: {}", cause(&error)))
+                    .remedy("is it running? octopoid serve starts one on this machine")
+                    .remedy("another server: --server URL, or OCTOPOID_SERVER")
+            }
+            Error::UnexpectedBody { status, .. } => {
+                Self::new(Exit::Unreachable, format!("{error}; its status is {status}"))
+                    .remedy("is this address an Octopoid server? octopoid config show --origin")
+            }
+            Error::Unsendable(_) => Self::other(error.to_string()),
+        }
+    }
+}
+
+/// The innermost cause, which says most: `Connection refused`.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+fn refused(status: u16, code: &str, error: &str, details: &[String]) -> Failure {
+    let exit = match status {
+        401 | 403 => Exit::Forbidden,
+        404 | 410 => Exit::NotFound,
+        409 | 412 | 422 => Exit::Conflict,
+        502..=504 => Exit::Unreachable,
+        _ => Exit::Failure,
+    };
+    let details = match details {
+        [] => String::new(),
+        details => format!(": {}", details.join(", ")),
+    };
+    let mut failure = Failure::new(exit, format!("{error}{details} ({code})"));
+    failure.remedies.extend(remedy(code, error).map(str::to_owned));
+    failure
+}
+
+/// What to do after a refusal with this code.
+fn remedy(code: &str, error: &str) -> Option<&'static str> {
+    match code {
+        "unauthorized" => Some(
+            "set a key: OCTOPOID_KEY, --key-file FILE, or key in a profile; octopoid config show \
+             says which one is used",
+        ),
+        "forbidden" => Some("use a key with more permission: octopoid key issue --permission"),
+        "scope_mismatch" => Some("leave --scope out: a key has its scope"),
+        "task_not_found" => Some("octopoid task list shows the tasks of the scope"),
+        "lease_lost" => Some(
+            "octopoid task get says who holds it; octopoid task requeue takes it away from them",
+        ),
+        "wrong_state" => Some("octopoid task get shows its queue and what may happen next"),
+        "version_conflict" | "race" => Some("it was changed meanwhile: look again and repeat"),
+        "events_gone" => Some("start with the oldest event that is kept: --since 0"),
+        "endpoint_not_found" => Some(
+            "the server does not offer this: is it of this version? Without a key, keys need an \
+             administrator, whose token it is given in API_SECRET_KEY",
+        ),
+        "already_exists" => Some("choose another id, or leave it out to have one made"),
+        "invalid_request" if error.contains("scope") => {
+            Some("name a scope: --scope NAME, OCTOPOID_SCOPE, or scope in a profile")
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exit, Failure, refused};
+
+    #[test]
+    fn the_exit_code_follows_from_the_status() {
+        for (status, exit) in [
+            (400, Exit::Failure),
+            (401, Exit::Forbidden),
+            (403, Exit::Forbidden),
+            (404, Exit::NotFound),
+            (409, Exit::Conflict),
+            (412, Exit::Conflict),
+            (503, Exit::Unreachable),
+            (500, Exit::Failure),
+        ] {
+            assert_eq!(refused(status, "c", "no", &[]).exit, exit, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_a_sentence_and_what_to_do_next() {
+        let failure = refused(409, "lease_lost", "Failed", &["held by a".to_owned()]);
+        let lines = failure.lines();
+        assert!(lines.starts_with("error: Failed: held by a (lease_lost)\n  octopoid task get "));
+        let gone = Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert_eq!(gone.lines(), "");
+    }
+}

@@ -1,0 +1,249 @@
+//! The output of commands: tables for people, JSON for programs.
+//!
+//! A command first asks for a [`Printer`] of the noun that it shows, which refuses fields that the
+//! noun does not have, and only then calls the server.
+
+mod fields;
+mod noun;
+mod table;
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    marker::PhantomData,
+};
+
+use clap::ValueEnum;
+use octopoid_client::Listed;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{clock, failure::Outcome};
+
+pub(crate) use self::noun::{Cell, Noun, Times, Tone, many_lines, one_line};
+
+/// The version of the JSON output. It grows when something is renamed or taken away.
+pub(crate) const SCHEMA_VERSION: u64 = 1;
+
+/// A form of the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+    /// A JSON object a line.
+    Ndjson,
+}
+
+/// What flags say about the output.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct OutputFlags {
+    /// Form of the output.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        hide_possible_values = true,
+        help_heading = "Output",
+        help = "Form of the output: table, json or ndjson"
+    )]
+    output: Format,
+    /// Print these fields as JSON; separated by commas. An unknown field lists the known ones.
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        value_name = "FIELDS",
+        help_heading = "Output"
+    )]
+    json: Vec<String>,
+    /// Print ids only.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    quiet: bool,
+    /// Print without colours, as on what is not a terminal and with `NO_COLOR`.
+    #[arg(long, global = true, help_heading = "Output")]
+    no_color: bool,
+}
+
+/// Where and how a command prints.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    wanted: Vec<String>,
+    is_quiet: bool,
+    pub(crate) has_colour: bool,
+    pub(crate) is_terminal: bool,
+    pub(crate) times: Times,
+}
+
+/// Prints items of one noun.
+pub(crate) struct Printer<'a, T> {
+    output: &'a Output,
+    noun: PhantomData<fn(&T)>,
+}
+
+/// Prints what names an item.
+fn print_id(item: &impl Noun) -> Outcome {
+    print(&format!("{}\n", item.id()))
+}
+
+/// Prints text to standard output.
+pub(crate) fn print(text: &str) -> Outcome {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+impl Output {
+    /// The output that flags and terminal ask for.
+    pub(crate) fn new(flags: &OutputFlags) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            format: match flags.output {
+                Format::Table if !flags.json.is_empty() => Format::Json,
+                format => format,
+            },
+            wanted: flags.json.clone(),
+            is_quiet: flags.quiet,
+            has_colour: is_terminal && !is_plain && !flags.no_color,
+            is_terminal,
+            times: Times { now: is_terminal.then(clock::now) },
+        }
+    }
+
+    /// A printer of a noun, if it has the fields that are wanted.
+    pub(crate) fn of<T: Noun>(&self) -> Outcome<Printer<'_, T>> {
+        fields::check::<T>(&self.wanted)?;
+        Ok(Printer { output: self, noun: PhantomData })
+    }
+
+    /// Whether people read it.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.format == Format::Table && !self.is_quiet
+    }
+
+    /// Prints a sentence for people. Programs get the object.
+    pub(crate) fn sentence(&self, text: &str, object: Value) -> Outcome {
+        match self.format {
+            Format::Table if self.is_quiet => Ok(()),
+            Format::Table => print(&format!("{text}\n")),
+            Format::Json | Format::Ndjson => self.json(object),
+        }
+    }
+
+    /// Prints an object with the version of its schema.
+    pub(crate) fn json(&self, object: Value) -> Outcome {
+        let mut versioned = json!({ "schema_version": SCHEMA_VERSION });
+        if let (Value::Object(all), Value::Object(fields)) = (&mut versioned, object) {
+            all.extend(fields);
+        }
+        self.value(&versioned)
+    }
+
+    /// Prints JSON, for people with indentation.
+    fn value(&self, value: &Value) -> Outcome {
+        let is_pretty = self.format == Format::Json && self.is_terminal;
+        let text = if is_pretty { format!("{value:#}\n") } else { format!("{value}\n") };
+        print(&text)
+    }
+
+    /// Prints a table.
+    pub(crate) fn table(&self, headings: &[&str], rows: Vec<Vec<Cell>>) -> Outcome {
+        print(&table::table(headings, rows, self.has_colour))
+    }
+
+    /// A single thing as the lines of its fields.
+    pub(crate) fn details(&self, item: &impl Serialize) -> String {
+        table::details(&fields::object(item), &self.times)
+    }
+}
+
+impl<T: Noun> Printer<'_, T> {
+    /// Prints one item with all its fields.
+    pub(crate) fn one(&self, item: &T) -> Outcome {
+        match self.output.format {
+            Format::Table if self.output.is_quiet => print_id(item),
+            Format::Table => print(&self.output.details(item)),
+            Format::Json | Format::Ndjson => self.object(item),
+        }
+    }
+
+    /// Prints an item that a command has changed: for people a sentence.
+    pub(crate) fn changed(&self, item: &T, sentence: &str) -> Outcome {
+        match self.output.format {
+            Format::Table if self.output.is_quiet => print_id(item),
+            Format::Table => print(&format!("{sentence}\n")),
+            Format::Json | Format::Ndjson => self.object(item),
+        }
+    }
+
+    /// Prints a list. People are told what to do if it is empty.
+    pub(crate) fn many(&self, listed: &Listed<T>, if_empty: &str) -> Outcome {
+        let output = self.output;
+        match output.format {
+            Format::Table if output.is_quiet => {
+                listed.items.iter().try_for_each(|item| print_id(item))
+            }
+            Format::Table if listed.items.is_empty() => print(&format!("{if_empty}\n")),
+            Format::Table => {
+                let rows = listed.items.iter().map(|item| item.cells(&output.times)).collect();
+                output.table(T::COLUMNS, rows)?;
+                if listed.next_cursor.is_some() && output.is_terminal {
+                    print("… more with --limit\n")?;
+                }
+                Ok(())
+            }
+            Format::Ndjson => listed.items.iter().try_for_each(|item| self.line(item)),
+            Format::Json => {
+                let items = listed.items.iter().map(|item| Value::Object(self.fields(item)));
+                let items = Value::Array(items.collect());
+                if output.wanted.is_empty() {
+                    let next = &listed.next_cursor;
+                    output.json(json!({ T::MANY: items, "next_cursor": next }))
+                } else {
+                    output.value(&items)
+                }
+            }
+        }
+    }
+
+    /// Prints an item of a stream as soon as it is there: a row for people, else a line of JSON.
+    pub(crate) fn line(&self, item: &T) -> Outcome {
+        match self.output.format {
+            Format::Table if self.output.is_quiet => print_id(item),
+            Format::Table => {
+                let cells = item.cells(&self.output.times);
+                self.output.table(&[], vec![cells])
+            }
+            Format::Json | Format::Ndjson => self.object(item),
+        }
+    }
+
+    /// Whether JSON has all fields, because no flag names some.
+    pub(crate) fn has_all_fields(&self) -> bool {
+        self.output.wanted.is_empty()
+    }
+
+    fn object(&self, item: &T) -> Outcome {
+        let fields = Value::Object(self.fields(item));
+        if self.output.wanted.is_empty() {
+            self.output.json(fields)
+        } else {
+            self.output.value(&fields)
+        }
+    }
+
+    fn fields(&self, item: &T) -> Map<String, Value> {
+        let fields = fields::object(item);
+        if self.output.wanted.is_empty() {
+            fields
+        } else {
+            fields::select(fields, &self.output.wanted)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The forms of the output, and exit codes.
+
+use octopoid_testbed::Server;
+use serde_json::json;
+
+use crate::program::{World, finish};
+
+#[test]
+fn alone_it_shows_what_people_need_first() {
+    let help = World::alone().ok("");
+    for command in ["serve", "add", "status", "task claim", "task accept"] {
+        assert!(help.contains(&format!("  octopoid {command}")), "{help}");
+    }
+    assert!(help.lines().count() < 12, "{help}");
+}
+
+#[test]
+fn json_has_the_version_of_its_schema_and_a_name_for_its_list() {
+    let world = World::new();
+    let id = world.id("add Work -q");
+    let list = world.json("task list -o json");
+    let keys: Vec<_> = list.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["schema_version", "tasks", "next_cursor"]);
+    assert_eq!((&list["schema_version"], &list["next_cursor"]), (&json!(1), &json!(null)));
+    assert_eq!(list["tasks"][0]["id"], id);
+    let task = world.json(&format!("task get {id} --output json"));
+    assert_eq!(task.as_object().unwrap().keys().next().unwrap(), "schema_version");
+    world.ok("add More");
+    let lines = world.ok("task list -o ndjson");
+    assert_eq!(lines.lines().count(), 2);
+    for line in lines.lines() {
+        let task: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(task["schema_version"], 1);
+    }
+}
+
+/// A field that goes would break programs: see `SCHEMA_VERSION`.
+#[test]
+fn the_fields_of_a_task_stay() {
+    let world = World::new();
+    let error = world.fails(2, "task list --json nonsense");
+    let fields = "known fields: id, file_path, queue, priority, complexity, role, branch, \
+                  blocked_by, claimed_by, claimed_at, commits_count, turns_used, attempt_count, \
+                  has_plan, plan_id, project_id, auto_accept, rejection_count, pr_number, pr_url, \
+                  checks, check_results, needs_rebase, last_rebase_attempt_at, staging_url, \
+                  submitted_at, completed_at, created_at, updated_at, orchestrator_id, \
+                  lease_expires_at, version, needs_breakdown, review_round, execution_notes, title, \
+                  type, hooks, flow, flow_overrides, scope, content, needs_intervention, \
+                  max_attempts, failure_count, not_before, cancel_requested_at, run, usage";
+    assert!(error.contains(fields), "{error}");
+}
+
+#[test]
+fn wanted_fields_are_printed_alone_and_unknown_ones_refused_before_anything_is_done() {
+    let world = World::new();
+    let id = world.id("add Work -q");
+    assert_eq!(
+        world.ok("task list --json title,id"),
+        format!("[{{\"title\":\"Work\",\"id\":\"{id}\"}}]\n")
+    );
+    assert_eq!(world.ok(&format!("task get {id} --json queue")), "{\"queue\":\"incoming\"}\n");
+    assert_eq!(world.ok("task list --json id -o ndjson"), format!("{{\"id\":\"{id}\"}}\n"));
+    for line in [
+        "task claim --json nonsense",
+        "add More --json id,nonsense",
+        "project create p1 P --json nonsense",
+        "draft create D --json nonsense",
+        "status --json nonsense",
+    ] {
+        let error = world.fails(2, line);
+        assert!(error.starts_with("error: there is no field \"nonsense\"\n"), "{error}");
+        assert!(error.contains("known fields: "), "{error}");
+    }
+    assert_eq!(world.ok("task list --queue incoming -q").lines().count(), 1);
+}
+
+#[test]
+fn where_nobody_looks_there_are_no_colours_and_times_are_exact() {
+    let world = World::new();
+    let id = world.id("add 'A \u{1b}[31mred\u{1b}[0m title' -q");
+    for line in ["task list", "task list --no-color", "status"] {
+        let printed = world.ok(line);
+        assert!(!printed.contains('\u{1b}'), "{printed:?}");
+        assert!(printed.contains("A red title"), "{printed:?}");
+    }
+    let printed = world.ok(&format!("task history {id}"));
+    assert!(printed.lines().nth(1).unwrap().starts_with("20"), "{printed}");
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code_and_says_what_to_do() {
+    let world = World::new();
+    world.fails(2, "task nonsense");
+    assert!(world.fails(3, "task get none").contains("octopoid task list"));
+    assert!(world.fails(5, "task claim").contains("--wait"));
+    let error = world.fails(7, "task list --server http://127.0.0.1:1");
+    assert!(error.contains("cannot reach http://127.0.0.1:1: "), "{error}");
+    assert!(error.contains("octopoid serve"), "{error}");
+    let error = world.fails(2, "task list --server 127.0.0.1:1");
+    assert!(error.contains("it comes from: flag --server"), "{error}");
+    let error = finish(world.command("add Work").env_remove("OCTOPOID_SCOPE")).stderr;
+    assert!(error.contains("--scope NAME"), "{error}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    use std::process::Stdio;
+
+    let world = World::new();
+    world.ok("add Work");
+    let mut list = world.command("task list");
+    let mut child = list.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+}
+
+/// The server is killed while it has the request; the same file is served again on the same port.
+#[test]
+fn a_command_survives_a_server_that_comes_back() {
+    let world = World::alone();
+    let start = |listen: &str| {
+        let line = format!("serve --listen {listen} --database sqlite:test.db");
+        Server::start(&mut world.command(&line), std::io::sink()).unwrap()
+    };
+    let server = start("127.0.0.1:0");
+    let address = server.address.clone();
+    drop(server);
+    let add = format!("add Work --server http://{address} --scope demo -q");
+    let mut child = world.command(&add).spawn().unwrap();
+    let _server = start(&address);
+    assert!(child.wait().unwrap().success());
+    let list = world.ok(&format!("task list --server http://{address} --scope demo -q"));
+    assert_eq!(list.lines().count(), 1);
+}
