@@ -88,7 +88,11 @@ calls! {
 
 impl<T: clap::Args + Run> Called<T> {
     async fn run(&self) -> Outcome {
-        self.command.run(&Session::open(&self.options)?).await
+        let run = async { self.command.run(&Session::open(&self.options)?).await };
+        run.await.map_err(|failure| Failure {
+            is_for_programs: self.options.output.is_for_programs(),
+            ..failure
+        })
     }
 }
 

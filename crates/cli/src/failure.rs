@@ -3,6 +3,9 @@
 use std::io;
 
 use octopoid_client::Error;
+use serde_json::json;
+
+use crate::output::SCHEMA_VERSION;
 
 /// The exit code of a command that failed. Success is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +33,12 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// One sentence; empty if there is nobody left to read it.
     pub(crate) text: String,
+    /// The code of the server's refusal.
+    pub(crate) code: Option<String>,
     /// What to do next, a line each.
     pub(crate) remedies: Vec<String>,
+    /// Whether a program reads it.
+    pub(crate) is_for_programs: bool,
 }
 
 /// What a command comes to.
@@ -40,7 +47,8 @@ pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure with a code of its own.
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into(), remedies: Vec::new() }
+        let (code, remedies, is_for_programs) = (None, Vec::new(), false);
+        Self { exit, text: text.into(), code, remedies, is_for_programs }
     }
 
     /// A failure of the command line or the configuration.
@@ -63,6 +71,16 @@ impl Failure {
     pub(crate) fn lines(&self) -> String {
         if self.text.is_empty() {
             return String::new();
+        }
+        if self.is_for_programs {
+            let error = json!({
+                "schema_version": SCHEMA_VERSION,
+                "error": self.text,
+                "code": self.code,
+                "exit_code": self.exit as u8,
+                "remedies": self.remedies,
+            });
+            return format!("{error}\n");
         }
         let remedies = self.remedies.iter().map(|remedy| format!("  {remedy}\n"));
         format!("error: {}\n{}", self.text, remedies.collect::<String>())
@@ -129,6 +147,7 @@ fn refused(status: u16, code: &str, error: &str, details: &[String]) -> Failure 
         details => format!(": {}", details.join(", ")),
     };
     let mut failure = Failure::new(exit, format!("{error}{details} ({code})"));
+    failure.code = Some(code.to_owned());
     failure.remedies.extend(remedy(code, error).map(str::to_owned));
     failure
 }

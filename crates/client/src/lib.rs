@@ -5,8 +5,8 @@
 //! only JSON tells an absent field from `null`.
 //!
 //! A request that creates or changes something and that the server carries out once has an
-//! idempotency key, and is sent again if its answer is lost ([`Retries`]). No other request is: the
-//! caller knows whether it may run twice.
+//! idempotency key, and is sent again if its answer is lost ([`Retries`]). So is a PUT, which sets
+//! the same twice. No other request is: the caller knows whether it may run twice.
 
 mod actions;
 mod admin;
@@ -24,6 +24,7 @@ mod runs;
 mod scopes;
 mod service;
 mod tasks;
+mod tls;
 
 use std::{fmt, time::Duration};
 
@@ -89,9 +90,11 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client of the server at this address, such as `http://127.0.0.1:8787`. It presents no key
-    /// and names no scope.
+    /// and names no scope. With `https`, the certificate of the server must be one that the system
+    /// trusts.
     pub fn new(base: &str) -> Result<Self> {
         let mut http = reqwest::Client::builder().timeout(TIMEOUT).read_timeout(SILENCE_MAX);
+        http = http.tls_backend_preconfigured(tls::config(base));
         if is_loopback(base) {
             // No proxy leads back to this machine.
             http = http.no_proxy();
@@ -138,7 +141,9 @@ impl Client {
     }
 
     async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        self.send(Method::PUT, path, body).await
+        let Answer { status, body, .. } =
+            self.exchange_again(self.with_body(Method::PUT, path, body)?).await?;
+        decode(status, &body)
     }
 
     async fn send<T: DeserializeOwned>(

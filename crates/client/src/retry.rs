@@ -52,10 +52,15 @@ impl Client {
         Self { retries, ..self }
     }
 
-    /// Sends a request with an idempotency key, and sends it again if no answer comes, or if one says
-    /// that the server may not have done what was asked.
+    /// Sends a request with an idempotency key, so that it is carried out once however often it is
+    /// sent.
     pub(crate) async fn exchange_once(&self, request: RequestBuilder) -> Result<Answer> {
-        let mut request = request.header("idempotency-key", hex(random::<16>()));
+        self.exchange_again(request.header("idempotency-key", hex(random::<16>()))).await
+    }
+
+    /// Sends a request that may be carried out twice, and sends it again if no answer comes, or if one
+    /// says that the server may not have done what was asked.
+    pub(crate) async fn exchange_again(&self, mut request: RequestBuilder) -> Result<Answer> {
         let mut attempts = 1;
         loop {
             // A body that can be sent only once is none that this client makes.

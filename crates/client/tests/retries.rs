@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use octopoid_client::{Client, Error, Retries};
 use octopoid_domain::{
+    pause::NewPause,
     steps::Renew,
     task::{ClaimRequest, NewTask},
 };
@@ -111,6 +112,15 @@ async fn each_request_has_a_key_of_its_own() {
     }
     let keys: BTreeSet<_> = server.await.unwrap().into_iter().collect();
     assert_eq!(keys.len(), 2, "{keys:?}");
+}
+
+/// It sets the same twice, and needs no key.
+#[tokio::test]
+async fn a_put_is_sent_again_until_it_is_answered() {
+    let (client, server) = playing(vec![None, Some((503, REFUSAL)), Some((409, REFUSAL))]).await;
+    let error = client.put_pause("scope", &NewPause::default()).await.unwrap_err();
+    assert_eq!(error.status(), Some(409));
+    assert_eq!(server.await.unwrap(), [None, None, None]);
 }
 
 /// They have no key, because the caller alone knows whether they may run twice.

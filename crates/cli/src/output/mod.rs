@@ -69,6 +69,14 @@ pub(crate) struct OutputFlags {
     no_color: bool,
 }
 
+impl OutputFlags {
+    /// Whether a program reads what is printed to standard error.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        let is_json = self.output != Format::Table || !self.json.is_empty();
+        is_json && !io::stderr().is_terminal()
+    }
+}
+
 /// Where and how a command prints.
 #[derive(Debug)]
 pub(crate) struct Output {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Attribute, Color, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use serde_json::{Map, Value};
 
 use crate::output::{
@@ -14,13 +14,24 @@ use octopoid_domain::Millis;
 /// The widest label of a field.
 const LABEL_WIDTH: usize = 16;
 
-/// A table as text, without a trailing line end of its own in any row.
+/// Columns that are not wider keep their width on a narrow terminal: ids, queues, times.
+const KEPT_WIDTH: u16 = 28;
+
+/// On a terminal that is narrower, or does not say how wide it is, nothing is shortened.
+const WIDTH_MIN: u16 = 40;
+
+/// A table as text. On a terminal, wide columns are shortened so that a row is a line.
 pub(crate) fn table(headings: &[&str], rows: Vec<Vec<Cell>>, has_colour: bool) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING);
+    if table.width().is_some_and(|width| width >= WIDTH_MIN) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     if !headings.is_empty() {
         let heading = |text: &&str| paint(Cell::new(text).tone(Tone::Quiet), has_colour);
-        table.set_header(headings.iter().map(heading).collect::<Vec<_>>());
+        let mut row = Row::from(headings.iter().map(heading).collect::<Vec<_>>());
+        row.max_height(1);
+        table.set_header(row);
     }
     for cells in rows {
         let cells = cells.into_iter().map(|cell| paint(cell, has_colour));
@@ -28,8 +39,12 @@ pub(crate) fn table(headings: &[&str], rows: Vec<Vec<Cell>>, has_colour: bool) -
         row.max_height(1);
         table.add_row(row);
     }
-    for column in table.column_iter_mut() {
+    let widths = table.column_max_content_widths();
+    for (column, width) in table.column_iter_mut().zip(widths) {
         column.set_padding((0, 2));
+        if width <= KEPT_WIDTH {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
     lines.collect()

@@ -13,3 +13,5 @@ mod program;
 mod server;
 mod settings;
 mod task;
+mod terminal;
+mod tls;

@@ -67,9 +67,9 @@ fn wanted_fields_are_printed_alone_and_unknown_ones_refused_before_anything_is_d
         "draft create D --json nonsense",
         "status --json nonsense",
     ] {
-        let error = world.fails(2, line);
-        assert!(error.starts_with("error: there is no field \"nonsense\"\n"), "{error}");
-        assert!(error.contains("known fields: "), "{error}");
+        let error: serde_json::Value = serde_json::from_str(&world.fails(2, line)).unwrap();
+        assert_eq!(error["error"], "there is no field \"nonsense\"", "{line}");
+        assert!(error["remedies"][0].as_str().unwrap().starts_with("known fields: "), "{error}");
     }
     assert_eq!(world.ok("task list --queue incoming -q").lines().count(), 1);
 }
@@ -100,6 +100,21 @@ fn each_kind_of_failure_has_its_exit_code_and_says_what_to_do() {
     assert!(error.contains("it comes from: flag --server"), "{error}");
     let error = finish(world.command("add Work").env_remove("OCTOPOID_SCOPE")).stderr;
     assert!(error.contains("--scope NAME"), "{error}");
+}
+
+#[test]
+fn programs_read_errors_as_json() {
+    let world = World::new();
+    for line in ["task get none -o json", "task get none --json id", "task get none -o ndjson"] {
+        let error: serde_json::Value = serde_json::from_str(&world.fails(3, line)).unwrap();
+        assert_eq!((&error["schema_version"], &error["exit_code"]), (&json!(1), &json!(3)));
+        assert_eq!(error["code"], "task_not_found");
+        assert_eq!(error["error"], "Task not found (task_not_found)");
+        assert!(error["remedies"][0].as_str().unwrap().contains("octopoid task list"), "{error}");
+    }
+    let error: serde_json::Value =
+        serde_json::from_str(&world.fails(5, "task claim -o json")).unwrap();
+    assert_eq!((&error["code"], &error["exit_code"]), (&json!(null), &json!(5)));
 }
 
 #[test]
