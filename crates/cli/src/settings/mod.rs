@@ -160,7 +160,8 @@ impl Settings {
         let here = here.map(|here| Setting { value: here.name, origin: Origin::Repository });
         let user = sources.find(None, "OCTOPOID_USER", |profile| profile.user.as_deref());
         let login = || variable("USER").or_else(|| variable("LOGNAME"));
-        let server = server.unwrap_or_else(|| Setting::default_of(SERVER_DEFAULT));
+        let mut server = server.unwrap_or_else(|| Setting::default_of(SERVER_DEFAULT));
+        server.value.truncate(server.value.trim_end_matches('/').len());
         if !server.value.starts_with("http://") && !server.value.starts_with("https://") {
             let text = format!("the server {:?} is no address", server.value);
             let from = format!("it comes from: {}", server.origin.words());

@@ -6,6 +6,7 @@ mod add;
 mod follow;
 mod groups;
 mod lease;
+mod lost;
 mod manual;
 mod output;
 mod people;

@@ -1,6 +1,5 @@
 //! The forms of the output, and exit codes.
 
-use octopoid_testbed::Server;
 use serde_json::json;
 
 use crate::program::{World, finish};
@@ -128,23 +127,4 @@ fn a_reader_that_leaves_is_no_error() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
-}
-
-/// The server is killed while it has the request; the same file is served again on the same port.
-#[test]
-fn a_command_survives_a_server_that_comes_back() {
-    let world = World::alone();
-    let start = |listen: &str| {
-        let line = format!("serve --listen {listen} --database sqlite:test.db");
-        Server::start(&mut world.command(&line), std::io::sink()).unwrap()
-    };
-    let server = start("127.0.0.1:0");
-    let address = server.address.clone();
-    drop(server);
-    let add = format!("add Work --server http://{address} --scope demo -q");
-    let mut child = world.command(&add).spawn().unwrap();
-    let _server = start(&address);
-    assert!(child.wait().unwrap().success());
-    let list = world.ok(&format!("task list --server http://{address} --scope demo -q"));
-    assert_eq!(list.lines().count(), 1);
 }

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{Event, HeadingLevel, OffsetIter, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag};
 
 /// A task of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,82 +23,59 @@ pub(crate) fn entries(text: &str) -> Vec<Entry> {
     if sections.is_empty() { items(text) } else { sections }
 }
 
-fn parse(text: &str) -> OffsetIter<'_> {
-    Parser::new_ext(text, Options::ENABLE_TASKLISTS).into_offset_iter()
-}
-
-/// The sections below headings of the second level.
-fn sections(text: &str) -> Vec<Entry> {
-    let mut headings: Vec<(Range<usize>, bool)> = Vec::new();
-    let mut depth = 0;
-    for (event, range) in parse(text) {
+/// Where in a text the elements are that are this deep in others.
+fn elements(text: &str, wanted_depth: usize) -> Vec<(Tag<'_>, Range<usize>)> {
+    let (mut elements, mut depth) = (Vec::new(), 0);
+    for (event, range) in Parser::new(text).into_offset_iter() {
         match event {
-            Event::Start(Tag::Heading { level, .. }) if depth == 0 && level <= HeadingLevel::H2 => {
-                headings.push((range, level == HeadingLevel::H2));
+            Event::Start(tag) => {
+                if depth == wanted_depth {
+                    elements.push((tag, range));
+                }
                 depth += 1;
             }
-            Event::Start(_) => depth += 1,
             Event::End(_) => depth -= 1,
             _ => {}
         }
     }
-    let ends = headings.iter().skip(1).map(|(range, _)| range.start).chain([text.len()]);
-    let sections = headings.iter().zip(ends).filter(|((_, is_task), _)| *is_task);
-    let entry = |((range, _), end): (&(Range<usize>, bool), usize)| {
-        let title = text[range.clone()].trim().trim_matches('#');
-        // A heading may also be underlined.
-        let title = title.lines().next().unwrap_or_default();
-        entry(title, &text[range.end..end])
+    elements
+}
+
+/// The sections below headings of the second level.
+fn sections(text: &str) -> Vec<Entry> {
+    let level = |(tag, range)| match tag {
+        Tag::Heading { level, .. } if level <= HeadingLevel::H2 => Some((level, range)),
+        _ => None,
     };
-    sections.filter_map(entry).collect()
+    let headings: Vec<_> = elements(text, 0).into_iter().filter_map(level).collect();
+    let ends = headings.iter().skip(1).map(|(_, range)| range.start).chain([text.len()]);
+    let section = |((level, range), end): (&(HeadingLevel, Range<usize>), usize)| {
+        // The title of a heading that is underlined is its first line.
+        let title = text[range.clone()].lines().next().unwrap_or_default();
+        let title = title.trim().trim_matches('#');
+        (*level == HeadingLevel::H2).then(|| entry(title, &text[range.end..end])).flatten()
+    };
+    headings.iter().zip(ends).filter_map(section).collect()
 }
 
 /// The items of the lists at the outermost level.
 fn items(text: &str) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut depth = 0;
-    let (mut item, mut is_checked, mut content_start) = (0..0, false, None);
-    for (event, range) in parse(text) {
-        match event {
-            // In a list, in which an item begins.
-            Event::Start(Tag::Item) if depth == 1 => {
-                (item, is_checked, content_start) = (range, false, None);
-                depth += 1;
-            }
-            Event::End(TagEnd::Item) if depth == 2 => {
-                if !is_checked && let Some(start) = content_start {
-                    entries.extend(item_entry(&text[start..item.end], start, &text[item.clone()]));
-                }
-                depth -= 1;
-            }
-            Event::TaskListMarker(checked) => {
-                if depth <= 3 && content_start.is_none() {
-                    is_checked = checked;
-                }
-            }
-            Event::Start(Tag::Paragraph) => depth += 1,
-            Event::Start(_) => {
-                if depth >= 2 && content_start.is_none() {
-                    content_start = Some(range.start);
-                }
-                depth += 1;
-            }
-            Event::End(_) => depth -= 1,
-            _ => {
-                if depth >= 2 && content_start.is_none() {
-                    content_start = Some(range.start);
-                }
-            }
-        }
-    }
-    entries
+    let items = elements(text, 1).into_iter().filter(|(tag, _)| matches!(tag, Tag::Item));
+    items.filter_map(|(_, range)| item(&text[range])).collect()
 }
 
-/// The task of an item, whose own text begins at `start` of the file.
-fn item_entry(own: &str, _: usize, item: &str) -> Option<Entry> {
+/// The task of an item of a list, from its mark on: `-`, `*`, `+`, `1.` or `1)`.
+fn item(text: &str) -> Option<Entry> {
+    let (_, after) = text.split_once(char::is_whitespace)?;
+    let own = after.trim_start_matches(' ');
+    let indent = text.len() - own.len();
+    let own = match own.get(..3) {
+        Some("[x]" | "[X]") => return None,
+        Some("[ ]") => &own[3..],
+        _ => own,
+    };
     let (title, rest) = own.split_once('\n').unwrap_or((own, ""));
     // The text of an item is indented as far as its first line.
-    let indent = item.find(own.lines().next()?).unwrap_or(0);
     let outdented = rest.lines().map(|line| {
         let spaces = line.len() - line.trim_start_matches(' ').len();
         line[spaces.min(indent)..].to_owned() + "\n"

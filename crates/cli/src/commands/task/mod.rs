@@ -2,6 +2,7 @@
 
 mod claim;
 mod follow;
+mod held;
 mod look;
 mod nouns;
 mod report;
@@ -9,7 +10,12 @@ mod verdict;
 
 pub(crate) use claim::pause;
 
-use crate::commands::{add, verbs};
+use octopoid_domain::TaskView;
+
+use crate::{
+    commands::{add, verbs},
+    output::one_line,
+};
 
 verbs! {
     /// List tasks, the newest first.
@@ -48,4 +54,11 @@ verbs! {
     Why => look::Why,
     /// Print what happens to a task until it is done, failed or cancelled.
     Watch => follow::Watch,
+}
+
+/// Says what became of a task.
+fn became(verb: &str, task: &TaskView) -> String {
+    let title = task.title.as_deref().filter(|title| *title != task.id);
+    let title = title.map(|title| format!("  {}", one_line(title)));
+    format!("{verb} {}{}  now in {}", task.id, title.unwrap_or_default(), task.queue)
 }

@@ -15,7 +15,10 @@ use octopoid_domain::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::verdict::{LeaseFlag, became, given_or_claimed};
+use super::{
+    became,
+    held::{Kept, LeaseFlag, named_or_claimed},
+};
 use crate::{
     clock::{duration, instant},
     failure::{Failure, Outcome},
@@ -148,7 +151,7 @@ impl Done {
 impl Run for Renew {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<Renewal>()?;
-        let given = given_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref())?;
         let checkpoint: Option<Value> = self.checkpoint.as_ref().map(read).transpose()?;
         let usage: Option<Usage> = self.usage.as_ref().map(read).transpose()?;
         let is_told = self.message.is_some() || self.percent.is_some();
@@ -165,7 +168,7 @@ impl Run for Renew {
             };
             session.client.renew_task(id, &body).await
         };
-        let renewal = self.lease_flag.under(session, &given, step).await?;
+        let renewal = self.lease_flag.under(session, &given, Kept::Any, step).await?;
         let ends = session.output.times.text(renewal.lease_expires_at);
         let mut text = format!("renewed {}  lease ends {ends}", renewal.task_id);
         text.push_str(match renewal.directive {
@@ -186,7 +189,7 @@ impl Run for Renew {
 impl Run for Submit {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
-        let given = given_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref())?;
         let (result, usage) = (self.done.result()?, self.done.usage()?);
         let step = async |id: &str, lease_token| {
             let body = steps::Submit {
@@ -200,7 +203,7 @@ impl Run for Submit {
             };
             session.client.submit_task(id, &body).await
         };
-        let task = self.lease.end(session, &given, |_| true, step).await?;
+        let task = self.lease.end(session, &given, Kept::Any, step).await?;
         printer.changed(&task, &became("submitted", &task))
     }
 }
@@ -208,7 +211,7 @@ impl Run for Submit {
 impl Run for Fail {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
-        let given = given_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref())?;
         let (result, usage) = (self.done.result()?, self.done.usage()?);
         let step = async |id: &str, lease_token| {
             let body = steps::Fail {
@@ -224,7 +227,7 @@ impl Run for Fail {
             };
             session.client.fail_task(id, &body).await
         };
-        let task = self.lease.end(session, &given, |_| true, step).await?;
+        let task = self.lease.end(session, &given, Kept::Any, step).await?;
         printer.changed(&task, &became("failed", &task))
     }
 }

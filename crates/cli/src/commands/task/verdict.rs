@@ -1,16 +1,17 @@
 //! Steps that a person takes: verdicts, and moving tasks back and forth.
 
-use octopoid_client::Error;
 use octopoid_domain::{
     TaskView,
     input::{Prose, Text},
-    lease::{LeaseToken, Token},
     steps,
 };
 
+use super::{
+    became,
+    held::{Kept, LeaseFlag},
+};
 use crate::{
-    failure::{Failure, Outcome},
-    output::one_line,
+    failure::Outcome,
     session::{Run, Session},
 };
 
@@ -98,101 +99,6 @@ struct By {
     by: Option<String>,
 }
 
-/// The lease under which a step is taken.
-#[derive(Debug, clap::Args)]
-pub(crate) struct LeaseFlag {
-    /// Lease token [default: that of `octopoid task claim` on this machine, if there is one].
-    #[arg(long, value_name = "TOKEN", value_parser = token)]
-    lease_token: Option<LeaseToken>,
-}
-
-fn token(text: &str) -> Result<LeaseToken, String> {
-    LeaseToken::parse(text).ok_or_else(|| "it is not the lease_token of a claim".to_owned())
-}
-
-impl LeaseFlag {
-    /// The token to send: the given one, or the one kept for this task if `is_kept_used` says so of
-    /// a lease for a review, or for work.
-    fn token(&self, session: &Session, id: &str, is_kept_used: fn(bool) -> bool) -> Token {
-        let kept = || {
-            let lease = session.leases.of(id).filter(|lease| is_kept_used(lease.is_review))?;
-            LeaseToken::parse(&lease.token)
-        };
-        Token(self.lease_token.clone().or_else(kept))
-    }
-
-    /// Takes a step that ends a lease. The lease is forgotten then, and also if it was lost.
-    pub(super) async fn end<T>(
-        &self,
-        session: &Session,
-        given: &str,
-        is_kept_used: fn(bool) -> bool,
-        step: impl AsyncFn(&str, Token) -> octopoid_client::Result<T>,
-    ) -> Outcome<T> {
-        session
-            .about_task(given, async |id| {
-                let answer = step(id, self.token(session, id, is_kept_used)).await;
-                match &answer {
-                    Ok(_) => session.leases.forget(id),
-                    Err(error) => self.forget_if_lost(session, id, error),
-                }
-                answer
-            })
-            .await
-    }
-
-    /// Does something under a lease, which goes on.
-    pub(super) async fn under<T>(
-        &self,
-        session: &Session,
-        given: &str,
-        step: impl AsyncFn(&str, Token) -> octopoid_client::Result<T>,
-    ) -> Outcome<T> {
-        session
-            .about_task(given, async |id| {
-                let answer = step(id, self.token(session, id, |_| true)).await;
-                if let Err(error) = &answer {
-                    self.forget_if_lost(session, id, error);
-                }
-                answer
-            })
-            .await
-    }
-
-    /// Forgets the kept lease if it was used and is lost, so that it is not in the way of others.
-    fn forget_if_lost(&self, session: &Session, id: &str, error: &Error) {
-        let is_lost = matches!(error, Error::Refused { code, .. } if code == "lease_lost");
-        if is_lost && self.lease_token.is_none() {
-            session.leases.forget(id);
-        }
-    }
-}
-
-/// The id that was given, or that of the only task which is claimed here.
-pub(super) fn given_or_claimed(session: &Session, id: Option<&String>) -> Outcome<String> {
-    if let Some(id) = id {
-        return Ok(id.clone());
-    }
-    let mut leases = session.leases.all();
-    match leases.len() {
-        1 => Ok(leases.remove(0).task_id),
-        0 => Err(Failure::usage("no task is named, and none is claimed on this machine")
-            .remedy("claim one: octopoid task claim")),
-        _ => {
-            let ids: Vec<_> = leases.into_iter().map(|lease| lease.task_id).collect();
-            Err(Failure::usage("no task is named, and several are claimed on this machine")
-                .remedy(format!("name one: {}", ids.join(", "))))
-        }
-    }
-}
-
-/// Says what became of a task.
-pub(super) fn became(verb: &str, task: &TaskView) -> String {
-    let title = task.title.as_deref().filter(|title| *title != task.id);
-    let title = title.map(|title| format!("  {}", one_line(title)));
-    format!("{verb} {}{}  now in {}", task.id, title.unwrap_or_default(), task.queue)
-}
-
 impl Run for Accept {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
@@ -205,7 +111,7 @@ impl Run for Accept {
             };
             session.client.accept_task(id, &body).await
         };
-        let task = self.lease.end(session, &self.id, |is_review| is_review, step).await?;
+        let task = self.lease.end(session, &self.id, Kept::Review, step).await?;
         printer.changed(&task, &became("accepted", &task))
     }
 }
@@ -222,7 +128,7 @@ impl Run for Reject {
             };
             session.client.reject_task(id, &body).await
         };
-        let task = self.lease.end(session, &self.id, |is_review| is_review, step).await?;
+        let task = self.lease.end(session, &self.id, Kept::Review, step).await?;
         printer.changed(&task, &became("rejected", &task))
     }
 }
@@ -235,7 +141,7 @@ impl Run for Requeue {
             let body = steps::Requeue { reason, lease_token, ..steps::Requeue::default() };
             session.client.requeue_task(id, &body).await
         };
-        let task = self.lease.end(session, &self.id, |_| true, step).await?;
+        let task = self.lease.end(session, &self.id, Kept::Any, step).await?;
         printer.changed(&task, &became("requeued", &task))
     }
 }
