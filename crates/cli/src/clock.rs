@@ -12,6 +12,12 @@ pub(crate) fn now() -> Millis {
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Waits, so that a server that cannot wait is not asked without a pause.
+pub(crate) async fn pause(length: Duration) {
+    #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for")]
+    tokio::time::sleep(length).await;
+}
+
 /// Reads a duration: `90s`, `2m`, `1h 30m` or `30d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let span: Result<Span, _> = text.parse();

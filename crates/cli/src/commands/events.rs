@@ -9,8 +9,8 @@ use octopoid_domain::{
 };
 
 use crate::{
-    clock::now,
-    commands::{task::pause, verbs},
+    clock::{now, pause},
+    commands::verbs,
     failure::Outcome,
     output::{Cell, Noun, Times, one_line},
     page::Filters,

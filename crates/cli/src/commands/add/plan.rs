@@ -51,11 +51,20 @@ fn sections(text: &str) -> Vec<Entry> {
     let ends = headings.iter().skip(1).map(|(_, range)| range.start).chain([text.len()]);
     let section = |((level, range), end): (&(HeadingLevel, Range<usize>), usize)| {
         // The title of a heading that is underlined is its first line.
-        let title = text[range.clone()].lines().next().unwrap_or_default();
-        let title = title.trim().trim_matches('#');
+        let line = text[range.clone()].lines().next().unwrap_or_default();
+        let title = heading_title(line.trim());
         (*level == HeadingLevel::H2).then(|| entry(title, &text[range.end..end])).flatten()
     };
     headings.iter().zip(ends).filter_map(section).collect()
+}
+
+/// The title in a heading, which may be between marks: `## Title ##`.
+fn heading_title(line: &str) -> &str {
+    let title = line.trim_start_matches('#');
+    match title.trim_end_matches('#') {
+        closed if closed.ends_with(' ') => closed,
+        _ => title,
+    }
 }
 
 /// The items of the lists at the outermost level.
@@ -107,7 +116,7 @@ mod tests {
     fn each_heading_of_the_second_level_is_a_task() {
         let text = "# Plan\n\nIntro.\n\n## P1: Fix the login\n\nIt is *flaky*:\n\n- a\n- b\n\n\
                     ### Acceptance\n\n```\n## no heading\n```\n\n## Cut the release ##\n\
-                    Port\n----\nText.\n\n# Later\n\n## P9: Odd\n";
+                    Port\n----\nText.\n\n# Later\n\n## P9: Learn C#\n";
         let expected = [
             entry(
                 "Fix the login",
@@ -116,7 +125,7 @@ mod tests {
             ),
             entry("Cut the release", None, None),
             entry("Port", None, Some("Text.")),
-            entry("P9: Odd", None, None),
+            entry("P9: Learn C#", None, None),
         ];
         assert_eq!(entries(text), expected);
     }

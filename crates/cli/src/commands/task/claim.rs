@@ -11,7 +11,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    clock::{duration, now},
+    clock::{duration, now, pause},
     failure::{Exit, Failure, Outcome},
     leases::Lease,
     output::{Times, many_lines, one_line, print},
@@ -115,12 +115,6 @@ impl Claim {
             ..ClaimRequest::default()
         }
     }
-}
-
-/// Waits, so that a server that cannot wait is not asked without a pause.
-pub(crate) async fn pause(length: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "the server has nothing to wait for")]
-    tokio::time::sleep(length).await;
 }
 
 fn nothing(retry_after: Option<u64>) -> Failure {

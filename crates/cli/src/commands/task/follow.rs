@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use octopoid_domain::{journal::JournalEvent, log::LogPart, queue};
 
-use super::claim::pause;
 use crate::{
-    clock::now,
+    clock::{now, pause},
     commands::events::Follow,
     failure::{Exit, Failure, Outcome},
     output::{Format, Printer, many_lines, print},

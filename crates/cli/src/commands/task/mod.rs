@@ -8,8 +8,6 @@ mod nouns;
 mod report;
 mod verdict;
 
-pub(crate) use claim::pause;
-
 use octopoid_domain::TaskView;
 
 use crate::{
