@@ -174,20 +174,17 @@ impl Output {
 impl<T: Noun> Printer<'_, T> {
     /// Prints one item with all its fields.
     pub(crate) fn one(&self, item: &T) -> Outcome {
-        match self.output.format {
-            Format::Table if self.output.is_quiet => print_id(item),
-            Format::Table => print(&self.output.details(item)),
-            Format::Json | Format::Ndjson => self.object(item),
-        }
+        self.show(item, || print(&self.output.details(item)))
     }
 
     /// Prints an item that a command has changed: for people a sentence.
     pub(crate) fn changed(&self, item: &T, sentence: &str) -> Outcome {
-        match self.output.format {
-            Format::Table if self.output.is_quiet => print_id(item),
-            Format::Table => print(&format!("{sentence}\n")),
-            Format::Json | Format::Ndjson => self.object(item),
-        }
+        self.show(item, || print(&format!("{sentence}\n")))
+    }
+
+    /// Prints an item of a stream as soon as it is there: a row for people.
+    pub(crate) fn line(&self, item: &T) -> Outcome {
+        self.show(item, || self.output.table(&[], vec![item.cells(&self.output.times)]))
     }
 
     /// Prints a list. People are told what to do if it is empty.
@@ -210,7 +207,7 @@ impl<T: Noun> Printer<'_, T> {
             Format::Json => {
                 let items = listed.items.iter().map(|item| Value::Object(self.fields(item)));
                 let items = Value::Array(items.collect());
-                if output.wanted.is_empty() {
+                if self.has_all_fields() {
                     let next = &listed.next_cursor;
                     output.json(json!({ T::MANY: items, "next_cursor": next }))
                 } else {
@@ -220,38 +217,25 @@ impl<T: Noun> Printer<'_, T> {
         }
     }
 
-    /// Prints an item of a stream as soon as it is there: a row for people, else a line of JSON.
-    pub(crate) fn line(&self, item: &T) -> Outcome {
-        match self.output.format {
-            Format::Table if self.output.is_quiet => print_id(item),
-            Format::Table => {
-                let cells = item.cells(&self.output.times);
-                self.output.table(&[], vec![cells])
-            }
-            Format::Json | Format::Ndjson => self.object(item),
-        }
-    }
-
     /// Whether JSON has all fields, because no flag names some.
     pub(crate) fn has_all_fields(&self) -> bool {
         self.output.wanted.is_empty()
     }
 
-    fn object(&self, item: &T) -> Outcome {
-        let fields = Value::Object(self.fields(item));
-        if self.output.wanted.is_empty() {
-            self.output.json(fields)
-        } else {
-            self.output.value(&fields)
+    /// Prints an item: its id, what people are shown, or an object.
+    fn show(&self, item: &T, for_people: impl FnOnce() -> Outcome) -> Outcome {
+        match self.output.format {
+            Format::Table if self.output.is_quiet => print_id(item),
+            Format::Table => for_people(),
+            Format::Json | Format::Ndjson if self.has_all_fields() => {
+                self.output.json(self.fields(item).into())
+            }
+            Format::Json | Format::Ndjson => self.output.value(&self.fields(item).into()),
         }
     }
 
     fn fields(&self, item: &T) -> Map<String, Value> {
         let fields = fields::object(item);
-        if self.output.wanted.is_empty() {
-            fields
-        } else {
-            fields::select(fields, &self.output.wanted)
-        }
+        if self.has_all_fields() { fields } else { fields::select(fields, &self.output.wanted) }
     }
 }

@@ -13,6 +13,7 @@ mod people;
 mod program;
 mod server;
 mod settings;
+mod shape;
 mod task;
 mod terminal;
 mod tls;

@@ -33,22 +33,6 @@ fn json_has_the_version_of_its_schema_and_a_name_for_its_list() {
     }
 }
 
-/// A field that goes would break programs: see `SCHEMA_VERSION`.
-#[test]
-fn the_fields_of_a_task_stay() {
-    let world = World::new();
-    let error = world.fails(2, "task list --json nonsense");
-    let fields = "known fields: id, file_path, queue, priority, complexity, role, branch, \
-                  blocked_by, claimed_by, claimed_at, commits_count, turns_used, attempt_count, \
-                  has_plan, plan_id, project_id, auto_accept, rejection_count, pr_number, pr_url, \
-                  checks, check_results, needs_rebase, last_rebase_attempt_at, staging_url, \
-                  submitted_at, completed_at, created_at, updated_at, orchestrator_id, \
-                  lease_expires_at, version, needs_breakdown, review_round, execution_notes, title, \
-                  type, hooks, flow, flow_overrides, scope, content, needs_intervention, \
-                  max_attempts, failure_count, not_before, cancel_requested_at, run, usage";
-    assert!(error.contains(fields), "{error}");
-}
-
 #[test]
 fn wanted_fields_are_printed_alone_and_unknown_ones_refused_before_anything_is_done() {
     let world = World::new();
