@@ -109,6 +109,10 @@ impl From<Error> for Failure {
             Error::Refused { status, code, error, details } => {
                 refused(status, &code, &error, &details)
             }
+            Error::Transport(error) if error.is_builder() => {
+                Self::usage(format!("the address or the key is invalid: {}", cause(&error)))
+                    .remedy("octopoid config show --origin says where they come from")
+            }
             Error::Transport(error) => {
                 let server = error.url().map(|url| url.origin().ascii_serialization());
                 let server = server.unwrap_or_else(|| "the server".to_owned());

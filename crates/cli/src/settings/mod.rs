@@ -222,9 +222,13 @@ impl Sources<'_> {
         if let Some(path) = &flags.key_file {
             return read_key(path, Origin::Flag("--key-file")).map(Some);
         }
-        let key = self.find(None, "OCTOPOID_KEY", |profile| {
+        let mut key = self.find(None, "OCTOPOID_KEY", |profile| {
             profile.key.as_deref().filter(|_| may_use_profile)
         });
+        // Where a variable is filled from a file, it may end like one.
+        if let Some(key) = &mut key {
+            key.value = key.value.trim().to_owned();
+        }
         match &self.profile.key_file {
             Some(path) if key.is_none() && may_use_profile => {
                 read_key(&folder.join(path), self.origin()).map(Some)

@@ -118,7 +118,7 @@ fn a_failure_says_why_and_what_follows() {
     world.write("result.json", "{}");
     let line = "task fail --reason provider_limit --message 'Limit reached' --not-before 2h \
                 --pool account --summary Tried --result result.json --usage usage.json";
-    assert_eq!(world.ok(line), format!("failed {id}  Work  now in incoming\n"));
+    assert_eq!(world.ok(line), format!("reported the failure of {id}  Work  now in incoming\n"));
     assert!(world.ok("pause list").contains("pool:account"));
     assert!(world.ok(&format!("task why {id}")).contains("not_before"));
     let other = world.id("add Other -q");

@@ -49,6 +49,19 @@ fn config_says_where_each_value_comes_from() {
 }
 
 #[test]
+fn a_key_or_an_address_that_cannot_be_sent_is_refused() {
+    let world = World::new();
+    let key = |key: &str| finish(world.command("task list").env("OCTOPOID_KEY", key));
+    let ended = key("oct_\u{1}");
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("octopoid config show --origin"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("oct_"), "{}", ended.stderr);
+    // It is sent, and unknown.
+    assert_eq!(key("oct_unknown\n").code, Some(6));
+    world.fails(2, "task list --server http://[");
+}
+
+#[test]
 fn the_scope_of_a_repository_is_its_name() {
     let world = World::new();
     let repository = world.home().join("parser");

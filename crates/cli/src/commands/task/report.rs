@@ -228,6 +228,6 @@ impl Run for Fail {
             session.client.fail_task(id, &body).await
         };
         let task = self.lease.end(session, &given, Kept::Any, step).await?;
-        printer.changed(&task, &became("failed", &task))
+        printer.changed(&task, &became("reported the failure of", &task))
     }
 }
