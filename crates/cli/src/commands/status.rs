@@ -75,11 +75,8 @@ impl Run for Args {
 impl Overview {
     async fn of(client: &Client) -> octopoid_client::Result<Self> {
         let summary = client.get_summary().await?;
-        let is_waiting = |queue: &&String| {
-            !queue::is_finished(queue) && *queue != queue::CLAIMED && *queue != queue::PROVISIONAL
-        };
-        let queues: Vec<_> = summary.queues.keys().filter(is_waiting).map(String::as_str).collect();
-        let queues = queues.join(",");
+        let queues = summary.queues.keys().map(String::as_str);
+        let queues = queues.filter(|queue| is_waiting(queue)).collect::<Vec<_>>().join(",");
         let limit = ("limit", ROWS);
         let any = [limit];
         let urgent = ("sort", "priority");
@@ -113,8 +110,9 @@ impl Overview {
     }
 
     fn show(&self, output: &Output) -> Outcome {
-        print(&self.headline())?;
-        section(output, "NEEDS YOU", Tone::NeedsYou, self.needs_person(&output.times))?;
+        let needs_person = self.needs_person(&output.times);
+        print(&self.headline(needs_person.len()))?;
+        section(output, "NEEDS YOU", Tone::NeedsYou, needs_person)?;
         section(output, "RUNNING", Tone::Running, self.rows_running(&output.times))?;
         section(output, "WAITING", Tone::Plain, self.rows_waiting())?;
         section(output, "MACHINES", Tone::Plain, self.rows_machines(&output.times))?;
@@ -125,22 +123,18 @@ impl Overview {
         Ok(())
     }
 
-    fn headline(&self) -> String {
-        let Summary { scope, queues, running, needs_person, hours, .. } = &self.summary;
-        let of = |queue: &str| queues.get(queue).copied().unwrap_or_default();
-        let waiting = queues.iter().filter(|(queue, _)| {
-            !queue::is_finished(queue) && *queue != queue::CLAIMED && *queue != queue::PROVISIONAL
-        });
+    fn headline(&self, needs_person: usize) -> String {
+        let Summary { scope, queues, running, hours, .. } = &self.summary;
+        let waiting = queues.iter().filter(|(queue, _)| is_waiting(queue));
         let waiting: i64 = waiting.map(|(_, count)| count).sum();
-        let needs = needs_person.questions + needs_person.actions + needs_person.interventions;
+        let in_review = queues.get(queue::PROVISIONAL).copied().unwrap_or_default();
         let (done, failed) =
             hours.iter().fold((0, 0), |sum, hour| (sum.0 + hour.done, sum.1 + hour.failed));
         let mut line = format!(
-            "{}   waiting {waiting}   running {}   in review {}   needs you {}   done {done}",
+            "{}   waiting {waiting}   running {}   in review {in_review}   needs you {needs_person}   \
+             done {done}",
             one_line(scope),
             running.work,
-            of(queue::PROVISIONAL),
-            needs + of(queue::PROVISIONAL),
         );
         if failed > 0 {
             let _ = write!(line, " · failed {failed}");
@@ -228,6 +222,12 @@ impl Overview {
         };
         self.machines.iter().map(row).collect()
     }
+}
+
+/// Whether tasks in this queue wait for an agent.
+fn is_waiting(queue: &str) -> bool {
+    let is_with_somebody = matches!(queue, queue::CLAIMED | queue::PROVISIONAL);
+    !is_with_somebody && !queue::is_finished(queue)
 }
 
 fn row(id: &str, what: &str, title: Option<&str>, note: &str) -> Vec<Cell> {

@@ -23,7 +23,8 @@ fn status_shows_who_does_what_what_waits_and_what_needs_a_person() {
 
     let status = world.ok("status");
     let headline = status.lines().next().unwrap();
-    assert!(headline.starts_with("demo   waiting 2   running 1   in review 1   needs you "));
+    let expected = "demo   waiting 2   running 1   in review 1   needs you 2   done 0 in 24 h";
+    assert_eq!(headline, expected);
     let line = |id: &str, what: &str| {
         let found = status.lines().find(|line| line.contains(id) && line.contains(what));
         assert!(found.is_some(), "{id} {what}: {status}");
