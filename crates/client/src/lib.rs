@@ -69,6 +69,13 @@ pub struct Listed<T> {
     pub next_cursor: Option<String>,
 }
 
+/// A builder of HTTP clients for this address, for requests that [`Client`] has no method for.
+pub fn http(base: &str) -> reqwest::ClientBuilder {
+    let http = reqwest::Client::builder().tls_backend_preconfigured(tls::config(base));
+    // No proxy leads back to this machine.
+    if is_loopback(base) { http.no_proxy() } else { http }
+}
+
 /// A server, as seen by one caller. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct Client {
@@ -93,12 +100,7 @@ impl Client {
     /// and names no scope. With `https`, the certificate of the server must be one that the system
     /// trusts.
     pub fn new(base: &str) -> Result<Self> {
-        let mut http = reqwest::Client::builder().timeout(TIMEOUT).read_timeout(SILENCE_MAX);
-        http = http.tls_backend_preconfigured(tls::config(base));
-        if is_loopback(base) {
-            // No proxy leads back to this machine.
-            http = http.no_proxy();
-        }
+        let http = http(base).timeout(TIMEOUT).read_timeout(SILENCE_MAX);
         let base = base.trim_end_matches('/').to_owned();
         let retries = Retries::default();
         Ok(Self { http: http.build()?, base, key: None, scope: None, retries })

@@ -21,7 +21,7 @@ async fn send(
     key: Option<&str>,
     body: Option<&str>,
 ) -> anyhow::Result<Response> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = octopoid_client::http(&edge.url).build()?;
     let mut request = http.request(method, format!("{}{path}", edge.url));
     if let Some(key) = key {
         request = request.bearer_auth(key);

@@ -20,7 +20,7 @@ pub(crate) async fn the_cron_trigger_takes_lapsed_work_back(edge: Edge) -> Verdi
     claim.lease_duration_seconds = LeaseSeconds::new(1.0);
     client.claim_task(&claim).await?.context("nothing to claim")?;
 
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = octopoid_client::http(&edge.url).build()?;
     let released = async {
         loop {
             let answer = http.get(format!("{}{TRIGGER}", edge.url)).send().await?;

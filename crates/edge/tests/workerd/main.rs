@@ -57,7 +57,7 @@ impl Edge {
 
     /// Asks the conformance Worker for a verdict.
     async fn judged(&self, path: &str) -> anyhow::Result<String> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = octopoid_client::http(&self.conformance).build()?;
         let answer = http.post(format!("{}{path}", self.conformance)).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
         anyhow::ensure!(status == StatusCode::OK, "{text}");

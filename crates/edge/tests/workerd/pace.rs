@@ -31,7 +31,7 @@ pub(crate) async fn lifecycles_beside_doing_nothing(
     // The administrator's key is compared and not looked up.
     let client = edge.administrator()?.with_scope("pace");
     let url = format!("{}/livez", edge.url);
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = octopoid_client::http(&edge.url).build()?;
     let nothing = async |_| {
         let answer = http.get(&url).send().await?;
         ensure!(answer.status() == 200, "{answer:?}");

@@ -5,7 +5,7 @@ use anyhow::ensure;
 use crate::{Edge, Verdict};
 
 pub(crate) async fn the_request_after_a_panic_finds_a_sound_instance(edge: Edge) -> Verdict {
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = octopoid_client::http(&edge.url).build()?;
     for _ in 0..2 {
         let failed = http.post(format!("{}/panic", edge.conformance)).send().await?;
         ensure!(failed.status().is_server_error(), "a panic is answered with {failed:?}");

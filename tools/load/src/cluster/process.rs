@@ -41,7 +41,7 @@ pub(crate) struct Server {
 
 impl Launcher {
     pub(crate) fn new(database: String, logs: &Path) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(START_MAX).no_proxy().build()?;
+        let http = octopoid_client::http("http://127.0.0.1").timeout(START_MAX).build()?;
         let (binary, watchdog) = (binary()?, Watchdog::start()?);
         Ok(Self { binary, database, logs: logs.to_owned(), watchdog, http })
     }
