@@ -169,7 +169,7 @@ pub struct NewAction {
     pub action_type: Text,
     /// The description.
     pub description: Prose,
-    /// When it expires. Default: never.
+    /// When it expires. Default: never. A question about a task does not expire.
     #[serde(deserialize_with = "instant_text")]
     #[schema(value_type = Instant)]
     pub expires_at: Text,
@@ -206,11 +206,18 @@ impl NewAction {
         if self.expires_at.0.as_deref().is_some_and(|end| Millis::parse(end).is_none()) {
             return Err(Refusal::invalid("expires_at must be an ISO 8601 date and time"));
         }
+        let action_type = self.action_type.0.unwrap_or_else(|| ACTION_TYPE_DEFAULT.to_owned());
+        if self.expires_at.0.is_some() && entity_type == "task" && action_type == QUESTION {
+            return Err(Refusal::invalid(
+                "expires_at must be absent for a question about a task: the task waits until the \
+                 question is answered or closed",
+            ));
+        }
         Ok(Action {
             id: String::new(),
             entity_type,
             entity_id,
-            action_type: self.action_type.0.unwrap_or_else(|| ACTION_TYPE_DEFAULT.to_owned()),
+            action_type,
             label,
             description: self.description.0,
             status: Status::Proposed,
@@ -331,6 +338,26 @@ mod tests {
             let text = new.into_action(Some("s"), Millis(0)).unwrap_err().to_string();
             assert_eq!(text, "expires_at must be an ISO 8601 date and time", "{end}");
         }
+    }
+
+    /// Its task would wait for it forever.
+    #[test]
+    fn a_question_about_a_task_does_not_expire() {
+        let create = |about: &str, kind: &str| {
+            let body = format!(
+                r#"{{"entity_type":"{about}","entity_id":"5","label":"l","proposed_by":"p",
+                "action_type":"{kind}","expires_at":"2026-03-02T10:00:00Z"}}"#
+            );
+            let new: NewAction = parse_body(body.as_bytes()).unwrap();
+            new.into_action(Some("s"), Millis(0)).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(
+            create("task", "question").unwrap_err(),
+            "expires_at must be absent for a question about a task: the task waits until the \
+             question is answered or closed"
+        );
+        assert_eq!(create("draft", "question"), Ok(()));
+        assert_eq!(create("task", "proposal"), Ok(()));
     }
 
     #[test]
