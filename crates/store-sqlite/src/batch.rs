@@ -1,6 +1,6 @@
 //! Runs the statements of a batch on a connection.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use octopoid_store::{
     EngineError,
@@ -107,6 +107,7 @@ fn rows(
     statement: &Statement,
     text_left: &mut usize,
 ) -> Result<Rows, Failure> {
+    debug_assert!(names_differ(prepared), "D1 knows columns by their names: {:?}", statement.sql);
     for (index, value) in statement.parameters.iter().enumerate() {
         match value {
             Parameter::Int(number) => prepared.raw_bind_parameter(index + 1, number)?,
@@ -128,6 +129,12 @@ fn rows(
         rows.push(values);
     }
     Ok(rows)
+}
+
+/// Whether no two columns of a result have the same name.
+fn names_differ(prepared: &rusqlite::Statement<'_>) -> bool {
+    let mut names = HashSet::new();
+    prepared.column_names().into_iter().all(|name| names.insert(name))
 }
 
 fn value(value: ValueRef<'_>) -> Value {

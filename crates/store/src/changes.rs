@@ -125,35 +125,37 @@ pub struct Stepped {
     pub is_repeated: bool,
 }
 
-/// The columns of [`find_to_change`]: the run of the lease, the task, and its flow. A run and a task
-/// have columns of the same names.
-pub(crate) const TO_CHANGE: &str = concatcp!(
-    str_replace!(concatcp!(" ", Run::NAMES), " ", " runs."),
-    ", ",
-    str_replace!(concatcp!(" ", Task::NAMES), " ", " tasks."),
-    ", is_awaited, flow_name, states, transitions, child_flow "
-);
+/// The columns of the run of a lease by names of their own, because a task has some of the same names
+/// and D1 tells columns apart by them.
+pub(crate) const LEASE: &str = str_replace!(parameters(1, Run::COUNT), "?", "lease_");
 
 /// Finds tasks that are about to change, each with the run of its lease if there is one, and with its
-/// flow if the scope has registered it. Other columns may come first.
+/// flow if the scope has registered it. Other columns may come first. A run's columns begin with its
+/// task and its number.
 macro_rules! find_to_change {
     ($columns:literal, $condition:literal) => {
         const_format::concatcp!(
-            "SELECT ",
+            "WITH leases (",
+            $crate::changes::LEASE,
+            ") AS (SELECT ",
+            <octopoid_domain::run::Run as $crate::record::Columns>::NAMES,
+            " FROM runs) SELECT ",
             $columns,
-            $crate::changes::TO_CHANGE,
-            "FROM tasks LEFT JOIN runs ON runs.task_id = tasks.id AND runs.run = tasks.lease_run \
-             LEFT JOIN (SELECT scope AS flow_scope, name AS flow_name, states, transitions, \
-             child_flow FROM flows) AS known \
-             ON flow_scope = tasks.scope AND flow_name = COALESCE(tasks.flow, 'default') WHERE ",
+            $crate::changes::LEASE,
+            ", ",
+            <octopoid_domain::Task as $crate::record::Columns>::NAMES,
+            ", is_awaited, flow_name, states, transitions, child_flow FROM tasks \
+             LEFT JOIN leases ON lease_1 = id AND lease_2 = lease_run LEFT JOIN \
+             (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \
+             FROM flows) AS known \
+             ON flow_scope = scope AND flow_name = COALESCE(flow, 'default') WHERE ",
             $condition
         )
     };
 }
 pub(crate) use find_to_change;
 
-const FIND_TO_CHANGE: &str =
-    find_to_change!("", "tasks.id = ?1 AND (?2 IS NULL OR tasks.scope = ?2)");
+const FIND_TO_CHANGE: &str = find_to_change!("", "id = ?1 AND (?2 IS NULL OR scope = ?2)");
 
 /// Reads a row of [`find_to_change`].
 pub(crate) fn found(mut row: Row) -> Result<CurrentTask> {
