@@ -25,11 +25,12 @@ pub(crate) struct Args {
 const TARPAULIN: &str = "0.37.5";
 
 /// What ships and runs natively. The Worker and its engine run in workerd, where nothing counts.
-const MEASURED: [&str; 8] = [
+const MEASURED: [&str; 9] = [
     "octopoid",
     "octopoid-api",
     "octopoid-client",
     "octopoid-domain",
+    "octopoid-runner",
     "octopoid-server",
     "octopoid-store",
     "octopoid-store-postgres",

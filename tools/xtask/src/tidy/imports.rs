@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
+    ("octopoid-runner", &["octopoid-domain"]),
     ("octopoid", &["octopoid-client", "octopoid-domain", "octopoid-server"]),
     (
         "octopoid-load",
