@@ -2,7 +2,7 @@
 
 /// The longest line that is read whole. Programs print the text of an answer and the output of a
 /// command in one line.
-pub const LINE_BYTES_MAX: usize = 8 << 20;
+pub const LINE_BYTES_MAX: usize = 4 << 20;
 
 /// A buffer that is larger than this after a long line is given back.
 const BUFFER_KEPT_BYTES: usize = 64 << 10;
@@ -137,7 +137,10 @@ mod tests {
     proptest! {
         #[test]
         fn how_output_arrives_does_not_matter(
-            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..80),
+            bytes in prop::collection::vec(
+                prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()],
+                0..80,
+            ),
             step in 1..9_usize,
             bytes_max in 0..9_usize,
         ) {

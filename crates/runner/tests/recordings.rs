@@ -159,3 +159,32 @@ fn only_a_limit_with_a_date_says_when_it_is_reset() {
     let expected = ["claude 03e 2026-11-25T23:11:59.000Z", "opencode 03 2026-11-25T22:20:31.705Z"];
     assert_eq!(found, expected);
 }
+
+/// What an exit status says by itself. The runner knows better, because it has sent the signals.
+#[test]
+fn without_knowing_of_the_signals_less_is_certain() {
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    each(|directory, run, about, facts, verdict| {
+        let tool = Tool::of_program(directory.split('-').next().unwrap_or_default());
+        let alone = classify(tool, exit(about), false, facts).outcome;
+        if alone != verdict.outcome {
+            let number = run.split('-').next().unwrap().to_owned();
+            found.entry((directory.to_owned(), words(alone))).or_default().push(number);
+        }
+    });
+    let found: Vec<_> = found
+        .iter()
+        .map(|((directory, (outcome, reason)), runs)| {
+            format!("{directory} {outcome} {reason}: {}", runs.join(" "))
+        })
+        .collect();
+    let expected = [
+        "claude failed oom: 10e",
+        "codex failed crash: 10b 10d 10k",
+        "codex failed oom: 10e",
+        "gemini failed oom: 03 05 05b 09 10 10b 10c 10d 10e 10o",
+        "gemini unknown -: 10f 10l 10m 10n",
+        "opencode failed oom: 10e",
+    ];
+    assert_eq!(found, expected);
+}

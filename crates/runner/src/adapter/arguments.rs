@@ -8,7 +8,8 @@ fn options(arguments: &[OsString]) -> &[OsString] {
     &arguments[..end.unwrap_or(arguments.len())]
 }
 
-/// Whether one of these options is given, also as `--name=value`.
+/// Whether one of these options is given, also as `--name=value`, and a short one also with others
+/// or its value behind it.
 pub(super) fn has(arguments: &[OsString], names: &[&str]) -> bool {
     options(arguments).iter().any(|argument| names.iter().any(|name| is(argument, name)))
 }
@@ -23,9 +24,9 @@ pub(super) fn value<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a str
     }
 }
 
-/// The place of the first argument that is one of these words.
-pub(super) fn place(arguments: &[OsString], words: &[&str]) -> Option<usize> {
-    options(arguments).iter().position(|argument| words.iter().any(|word| argument == word))
+/// The place of the first argument that is this word.
+pub(super) fn place(arguments: &[OsString], word: &str) -> Option<usize> {
+    options(arguments).iter().position(|argument| argument == word)
 }
 
 /// Inserts arguments at a place.
@@ -40,5 +41,6 @@ pub(super) fn add(arguments: &mut Vec<OsString>, added: &[&str]) {
 
 fn is(argument: &OsStr, name: &str) -> bool {
     let rest = argument.to_str().and_then(|argument| argument.strip_prefix(name));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    let is_short = !name.starts_with("--");
+    rest.is_some_and(|rest| is_short || rest.is_empty() || rest.starts_with('='))
 }

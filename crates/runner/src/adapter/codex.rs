@@ -2,7 +2,7 @@
 //!
 //! A run ends with `turn.completed` or `turn.failed`. Events of type `error`, and items of that
 //! type, are not final: they tell of retries and warnings. Commands that the sandbox refuses leave
-//! no event at all.
+//! no event at all. A limit is reset at a time without a date and a zone, which stays in the message.
 
 use std::ffi::OsString;
 
@@ -18,7 +18,8 @@ use crate::{
 
 /// Adds `--json` to `codex exec`.
 pub(super) fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    if let Some(at) = options::place(&arguments, &["exec", "e"])
+    let command = options::place(&arguments, "exec").or_else(|| options::place(&arguments, "e"));
+    if let Some(at) = command
         && !options::has(&arguments, &["--json", "--experimental-json"])
     {
         let is_command = arguments.get(at + 1).is_some_and(|next| next == "resume");

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     classify::Status,
     facts::{Facts, Kind, Printed, Progress, append},
+    json::parse,
     lines::Line,
 };
 
@@ -162,9 +163,9 @@ fn event(tool: Tool, line: &[u8]) -> Option<Value> {
     if tool == Tool::Plain || !line.starts_with(b"{") {
         return None;
     }
-    let value: Value = match std::str::from_utf8(line) {
-        Ok(text) => serde_json::from_str(text).ok()?,
-        Err(_) => serde_json::from_str(&String::from_utf8_lossy(line)).ok()?,
+    let value = match std::str::from_utf8(line) {
+        Ok(_) => parse(line)?,
+        Err(_) => parse(String::from_utf8_lossy(line).as_bytes())?,
     };
     value.get("type").is_some_and(Value::is_string).then_some(value)
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Adds `--format json` to `opencode run`.
 pub(super) fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    if let Some(at) = options::place(&arguments, &["run"])
+    if let Some(at) = options::place(&arguments, "run")
         && !options::has(&arguments, &["--format"])
     {
         options::insert(&mut arguments, at + 1, &["--format", "json"]);

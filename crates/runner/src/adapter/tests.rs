@@ -53,15 +53,19 @@ fn output_options_are_added_where_they_are_missing() {
         ("claude -p --output-format=stream-json", "-p --output-format=stream-json --verbose"),
         ("claude -p --output-format json", "-p --output-format json"),
         ("claude -p -- --verbose", "-p --output-format stream-json --verbose -- --verbose"),
+        ("claude -pc", "-pc --output-format stream-json --verbose"),
         ("claude mcp list", "mcp list"),
         ("codex -a never exec -s read-only", "-a never exec --json -s read-only"),
         ("codex exec resume --last -", "exec resume --json --last -"),
+        ("codex -m e exec", "-m e exec --json"),
+        ("codex e", "e --json"),
         ("codex exec --json", "exec --json"),
         ("codex login", "login"),
         ("opencode run --auto", "run --format json --auto"),
         ("opencode run --format default x", "run --format default x"),
         ("opencode models", "models"),
         ("gemini -m x", "-m x -o stream-json"),
+        ("gemini -ojson", "-ojson"),
         ("gemini --output-format=json", "--output-format=json"),
         ("gemini mcp list", "mcp list"),
         ("make agent", "agent"),
@@ -179,8 +183,10 @@ fn gemini_names_the_model_that_wrote_most() {
 
 #[test]
 fn gemini_words_a_rate_limit_as_a_quota() {
-    let line = r#"{"type":"result","status":"error","error":{"message":"You exceeded your current quota, please check your plan and billing details"}}"#;
-    let verdict = classify(Tool::Gemini, Exit::Code(173), false, &facts(Tool::Gemini, &[line]));
+    let line = r#"{"type":"result","status":"error","error":{
+        "message":"You exceeded your current quota, please check your plan and billing details"}}"#;
+    let facts = facts(Tool::Gemini, &[&line.replace('\n', "")]);
+    let verdict = classify(Tool::Gemini, Exit::Code(173), false, &facts);
     assert_eq!(verdict.outcome, crate::classify::Outcome::Failed("provider_limit"));
 }
 
@@ -191,7 +197,8 @@ fn progress_shows_texts_tools_and_notices() {
         progress.map(|progress| (progress.kind, progress.text))
     };
     let is = |kind, text: &str| Some((kind, text.to_owned()));
-    let line = r#"{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Bash","input":{"command":"ls\n-l"}}]}}"#;
+    let line = r#"{"type":"assistant","message":{"content":[
+        {"type":"tool_use","name":"Bash","input":{"command":"ls\n-l"}}]}}"#;
     assert_eq!(shown(Tool::Claude, line), is(Kind::Tool, "Bash ls -l"));
     let line = r#"{"type":"error","message":"Reconnecting... 1/5"}"#;
     assert_eq!(shown(Tool::Codex, line), is(Kind::Notice, "Reconnecting... 1/5"));
@@ -284,7 +291,10 @@ proptest! {
         value in events(),
         cut in 0..400_usize,
     ) {
-        let line = format!("{{\"type\":\"{kind}\",\"item\":{value},\"part\":{value},\"message\":{value},\"stats\":{value}}}");
+        let line = format!(
+            "{{\"type\":\"{kind}\",\"item\":{value},\"part\":{value},\
+             \"message\":{value},\"stats\":{value}}}"
+        );
         let bytes = line.as_bytes();
         read_all(&[value.as_bytes(), b"\n", bytes, b"\n", &bytes[..cut.min(bytes.len())]], 0);
     }
