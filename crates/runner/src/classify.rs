@@ -64,7 +64,9 @@ pub fn classify(tool: Tool, exit: Exit, was_stopped: bool, facts: &Facts) -> Ver
         }
         // Its last event does not say that it is the last.
         Some(End::Success) if tool == Tool::Opencode => match exit {
-            Exit::Code(0) if facts.summary.is_empty() => Outcome::Failed(reasons::EMPTY_OUTPUT),
+            Exit::Code(0) if facts.summary.is_empty() && facts.cut_lines == 0 => {
+                Outcome::Failed(reasons::EMPTY_OUTPUT)
+            }
             Exit::Code(0) => Outcome::Success,
             _ => without_end(tool, exit, was_stopped, facts),
         },
@@ -236,6 +238,18 @@ mod tests {
         assert_eq!(of(&reader).outcome, Outcome::Interrupted);
         reader.output(Line::Cut(br#"{"type":"result""#));
         assert_eq!(of(&reader).outcome, Outcome::Unknown);
+    }
+
+    #[test]
+    fn a_text_that_was_too_long_is_a_text() {
+        let mut reader = Reader::new(Tool::Opencode);
+        let end = br#"{"type":"step_finish","part":{"reason":"stop"}}"#;
+        let of = |reader: &Reader| classify(Tool::Opencode, Exit::Code(0), false, reader.facts());
+        reader.output(Line::Whole(end));
+        assert_eq!(of(&reader).outcome, Outcome::Failed("empty_output"));
+        reader.output(Line::Cut(br#"{"type":"text""#));
+        reader.output(Line::Whole(end));
+        assert_eq!(of(&reader).outcome, Outcome::Success);
     }
 
     #[test]
