@@ -13,7 +13,7 @@ const LIFE: [&str; 4] = ["create", "claim", "submit", "accept"];
 const WRITTEN_MAX: u64 = 24;
 /// Creating reads what a version and the bounds on roles and types depend on, and claiming looks for
 /// messages about the task. Writes end the free plan's day long before reads do.
-const READ_MAX: u64 = 51;
+const READ_MAX: u64 = 50;
 
 /// What the other requests read and write, on which the tasks a day in docs/edge.md rest; and how
 /// often they read every waiting task besides. A list counts them, looks at them and sorts them.
