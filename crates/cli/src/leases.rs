@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use octopoid_domain::Millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -18,12 +19,27 @@ use crate::failure::{Failure, Outcome};
 pub(crate) struct Lease {
     /// The address of the server that granted it.
     pub(crate) server: String,
+    /// The scope of the task.
+    pub(crate) scope: String,
     /// The task.
     pub(crate) task_id: String,
     /// The token, which stands for the lease.
     pub(crate) token: String,
     /// Whether it is for a review, which leaves the task in its queue.
     pub(crate) is_review: bool,
+    /// When it ends unless it is renewed.
+    pub(crate) expires_at: Option<Millis>,
+}
+
+/// So long, in milliseconds, a lease that has expired may still be meant: the task may be with its
+/// holder all the same.
+const EXPIRED_MS_MAX: i64 = 24 * 3_600_000;
+
+impl Lease {
+    /// Whether it expired so long ago that nobody means it.
+    pub(crate) fn is_over(&self, now: Millis) -> bool {
+        self.expires_at.is_some_and(|end| end.plus(EXPIRED_MS_MAX) < now)
+    }
 }
 
 /// The leases of one server.
@@ -56,8 +72,16 @@ impl Leases {
         write().map_err(|error: io::Error| {
             let folder = self.folder.display();
             Failure::other(format!("cannot keep the lease token in {folder}: {error}"))
-                .remedy(format!("the token, for --lease-token: {}", lease.token))
+                .remedy(format!("the token, for OCTOPOID_LEASE_TOKEN: {}", lease.token))
         })
+    }
+
+    /// Notes that a lease which is kept ends later.
+    pub(crate) fn extend(&self, task_id: &str, end: Millis) {
+        if let Some(lease) = self.of(task_id) {
+            // Without the note, the lease is at worst not meant although it lasts.
+            let _ = self.keep(&Lease { expires_at: Some(end), ..lease });
+        }
     }
 
     /// The lease on a task.
@@ -103,7 +127,9 @@ fn remove(path: &Path) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{Lease, Leases};
+    use octopoid_domain::Millis;
+
+    use super::{EXPIRED_MS_MAX, Lease, Leases};
 
     #[test]
     fn a_lease_is_kept_for_its_owner_until_it_is_forgotten() {
@@ -112,14 +138,21 @@ mod tests {
         assert_eq!((leases.of("t/1"), leases.all()), (None, Vec::new()));
         let lease = |token: &str| Lease {
             server: "http://a".to_owned(),
+            scope: "s".to_owned(),
             task_id: "t/1".to_owned(),
             token: token.to_owned(),
             is_review: false,
+            expires_at: Some(Millis(1)),
         };
         leases.keep(&lease("one")).unwrap();
         leases.keep(&lease("two")).unwrap();
         assert_eq!(leases.of("t/1"), Some(lease("two")));
         assert_eq!(leases.all(), [lease("two")]);
+        assert!(!lease("two").is_over(Millis(1 + EXPIRED_MS_MAX)));
+        assert!(lease("two").is_over(Millis(2 + EXPIRED_MS_MAX)));
+        leases.extend("t/1", Millis(7));
+        leases.extend("t/2", Millis(7));
+        assert_eq!(leases.of("t/1").unwrap().expires_at, Some(Millis(7)));
         let mode = std::fs::metadata(leases.path("t/1")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 

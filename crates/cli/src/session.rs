@@ -60,6 +60,14 @@ impl Session {
         flag.unwrap_or(&self.settings.user.value).clone()
     }
 
+    /// The scope that is worked in: the one that is named, or that of the key.
+    pub(crate) async fn scope(&self) -> Outcome<String> {
+        match &self.settings.scope {
+            Some(scope) => Ok(scope.value.clone()),
+            None => Ok(self.client.get_summary().await?.scope),
+        }
+    }
+
     /// Says that something is gone.
     pub(crate) fn deleted(&self, noun: &str, id: &str) -> Outcome {
         let object = json!({ "deleted": noun, "id": id });

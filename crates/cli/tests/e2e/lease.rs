@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use crate::program::World;
+use crate::program::{World, wait};
 
 /// A world with a task that is claimed by the agent `bot`.
 fn claimed() -> (World, String) {
@@ -177,4 +177,28 @@ fn a_review_is_held_and_ended_by_its_token() {
     let token = token["lease_token"].as_str().unwrap();
     let accepted = world.ok(&format!("task accept {id} --by bob --lease-token {token}"));
     assert!(accepted.contains("now in done"), "{accepted}");
+}
+
+#[test]
+fn without_an_id_only_a_task_of_the_scope_is_meant() {
+    let (world, id) = claimed();
+    for line in ["task submit", "task renew", "task fail -r crash"] {
+        let error = world.fails(2, &format!("{line} --scope other"));
+        assert!(error.contains(&format!("claimed are {id} of scope demo")), "{error}");
+    }
+    let other = world.id("add Other --scope other -q");
+    world.ok("task claim --scope other");
+    assert!(world.ok("task renew --scope other").starts_with(&format!("renewed {other} ")));
+    assert!(world.ok("task submit").contains(&id));
+    assert!(world.ok("task submit --scope other").contains(&other));
+}
+
+#[test]
+fn a_lease_is_forgotten_once_its_task_is_gone() {
+    let (world, id) = claimed();
+    wait(world.client().delete_task(&id)).unwrap();
+    // There is no such task in another scope, which says nothing about this one.
+    world.fails(3, &format!("task submit {id} --scope other"));
+    world.fails(3, "task submit");
+    assert!(world.fails(2, "task submit").contains("none is claimed on this machine"));
 }

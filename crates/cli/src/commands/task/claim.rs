@@ -64,9 +64,11 @@ impl Run for Claim {
         let task = self.claim(session).await?;
         let kept = session.leases.keep(&Lease {
             server: session.settings.server.value.clone(),
+            scope: task.task.scope.clone(),
             task_id: task.task.id.clone(),
             token: task.lease_token.clone(),
             is_review: task.task.queue != queue::CLAIMED,
+            expires_at: task.lease_expires_at,
         });
         if session.output.is_for_people() {
             print(&description(&task, &session.output.times))?;

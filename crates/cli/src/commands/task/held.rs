@@ -4,7 +4,9 @@ use octopoid_client::{Error, Result};
 use octopoid_domain::lease::{LeaseToken, Token};
 
 use crate::{
+    clock::now,
     failure::{Failure, Outcome},
+    leases::Lease,
     session::Session,
 };
 
@@ -57,7 +59,7 @@ impl LeaseFlag {
         let step = async |id: &str| {
             let answer = step(id, self.token(session, id, kept)).await;
             if let Err(error) = &answer {
-                self.forget_if_lost(session, id, error);
+                self.forget_if_lost(session, id, error).await;
             }
             answer
         };
@@ -74,27 +76,51 @@ impl LeaseFlag {
         Token(self.lease_token.clone().or_else(of_claim))
     }
 
-    /// Forgets the kept lease if it was used and is lost, so that it is not in the way of others.
-    fn forget_if_lost(&self, session: &Session, id: &str, error: &Error) {
-        let is_lost = matches!(error, Error::Refused { code, .. } if code == "lease_lost");
-        if is_lost && self.lease_token.is_none() {
+    /// Forgets the kept lease if it is lost or its task is gone, so that it is not in the way of
+    /// others.
+    async fn forget_if_lost(&self, session: &Session, id: &str, error: &Error) {
+        let Error::Refused { code, .. } = error else { return };
+        let Some(lease) = session.leases.of(id) else { return };
+        let is_over = match &**code {
+            "lease_lost" => self.lease_token.is_none(),
+            // In another scope, the task is not found either.
+            "task_not_found" => session.scope().await.is_ok_and(|scope| scope == lease.scope),
+            _ => false,
+        };
+        if is_over {
             session.leases.forget(id);
         }
     }
 }
 
-/// The id that is named, or that of the only task which is claimed on this machine.
-pub(crate) fn named_or_claimed(session: &Session, id: Option<&String>) -> Outcome<String> {
+/// The id that is named, or that of the only task which is claimed on this machine in this scope.
+pub(crate) async fn named_or_claimed(session: &Session, id: Option<&String>) -> Outcome<String> {
     if let Some(id) = id {
         return Ok(id.clone());
     }
     let mut leases = session.leases.all();
-    match leases.len() {
-        1 => Ok(leases.remove(0).task_id),
-        0 => Err(Failure::usage("no task is named, and none is claimed on this machine")
-            .remedy("claim one: octopoid task claim")),
+    leases.retain(|lease| !lease.is_over(now()));
+    if leases.is_empty() {
+        return Err(Failure::usage("no task is named, and none is claimed on this machine")
+            .remedy("claim one: octopoid task claim"));
+    }
+    let scope = session.scope().await?;
+    let (mut here, elsewhere): (Vec<_>, Vec<_>) =
+        leases.into_iter().partition(|lease| lease.scope == scope);
+    match here.len() {
+        1 => Ok(here.remove(0).task_id),
+        0 => {
+            let text = format!("no task is named, and none of scope {scope} is claimed here");
+            let named = elsewhere.iter().map(|lease| {
+                let Lease { task_id, scope, .. } = lease;
+                format!("{task_id} of scope {scope}")
+            });
+            let named = named.collect::<Vec<_>>().join(", ");
+            Err(Failure::usage(text)
+                .remedy(format!("claimed are {named}: name the scope with --scope")))
+        }
         _ => {
-            let ids: Vec<_> = leases.into_iter().map(|lease| lease.task_id).collect();
+            let ids: Vec<_> = here.into_iter().map(|lease| lease.task_id).collect();
             Err(Failure::usage("no task is named, and several are claimed on this machine")
                 .remedy(format!("name one: {}", ids.join(", "))))
         }

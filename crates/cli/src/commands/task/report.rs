@@ -29,7 +29,7 @@ use crate::{
 /// Renew a lease.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Renew {
-    /// Id of the task [default: the only one claimed on this machine].
+    /// Id of the task [default: the only one of the scope that is claimed on this machine].
     id: Option<String>,
     /// How long the lease lasts from now.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
@@ -56,7 +56,7 @@ pub(crate) struct Renew {
 /// Submit work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Submit {
-    /// Id of the task [default: the only one claimed on this machine].
+    /// Id of the task [default: the only one of the scope that is claimed on this machine].
     id: Option<String>,
     /// Number of commits.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -76,7 +76,7 @@ pub(crate) struct Submit {
 /// Report a failure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fail {
-    /// Id of the task [default: the only one claimed on this machine].
+    /// Id of the task [default: the only one of the scope that is claimed on this machine].
     id: Option<String>,
     /// Reason, by which the server decides what follows.
     #[arg(short, long, value_name = "REASON", value_parser = reasons())]
@@ -151,7 +151,7 @@ impl Done {
 impl Run for Renew {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<Renewal>()?;
-        let given = named_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref()).await?;
         let checkpoint: Option<Value> = self.checkpoint.as_ref().map(read).transpose()?;
         let usage: Option<Usage> = self.usage.as_ref().map(read).transpose()?;
         let is_told = self.message.is_some() || self.percent.is_some();
@@ -182,6 +182,7 @@ impl Run for Renew {
             let said = many_lines(&message.content);
             let _ = write!(text, "\n{} from {}: {said}", message.id, message.from_actor);
         }
+        session.leases.extend(&renewal.task_id, renewal.lease_expires_at);
         printer.changed(&renewal, &text)
     }
 }
@@ -189,7 +190,7 @@ impl Run for Renew {
 impl Run for Submit {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
-        let given = named_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref()).await?;
         let (result, usage) = (self.done.result()?, self.done.usage()?);
         let step = async |id: &str, lease_token| {
             let body = steps::Submit {
@@ -211,7 +212,7 @@ impl Run for Submit {
 impl Run for Fail {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
-        let given = named_or_claimed(session, self.id.as_ref())?;
+        let given = named_or_claimed(session, self.id.as_ref()).await?;
         let (result, usage) = (self.done.result()?, self.done.usage()?);
         let step = async |id: &str, lease_token| {
             let body = steps::Fail {
