@@ -16,6 +16,10 @@ pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod task;
 
+use std::{fs, io, path::Path};
+
+use crate::failure::{Failure, Outcome};
+
 /// Declares the verbs of a noun, and `Args`, which chooses one of them and runs it.
 macro_rules! verbs {
     ($($(#[$attribute:meta])* $name:ident => $verb:ty,)*) => {
@@ -41,3 +45,13 @@ macro_rules! verbs {
     };
 }
 pub(crate) use verbs;
+
+/// Reads a file, or the standard input if it is `-`.
+fn read_text(path: &Path) -> Outcome<String> {
+    let read = if path.as_os_str() == "-" {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(path)
+    };
+    read.map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
-use crate::program::{World, wait};
+use crate::program::{World, finish, wait};
 
 /// A world with a task that is claimed by the agent `bot`.
 fn claimed() -> (World, String) {
@@ -137,12 +137,27 @@ fn a_lease_that_was_lost_is_refused_once() {
     // The lost lease is forgotten, so that it does not stand in the way of a new one.
     assert!(world.fails(2, "task submit").contains("none is claimed"));
     let token = world.json("task claim --json lease_token")["lease_token"].clone();
+    let with = |line: &str, token: &str| {
+        let mut command = world.command(line);
+        finish(command.env("OCTOPOID_LEASE_TOKEN", token))
+    };
     let token = token.as_str().unwrap();
-    assert!(
-        world.fails(2, &format!("task renew {id} --lease-token nonsense")).contains("lease_token")
-    );
-    world.ok(&format!("task renew {id} --lease-token {token}"));
-    world.ok(&format!("task submit {id} --lease-token {token}"));
+    let renew = format!("task renew {id}");
+    assert_eq!(with(&renew, token).code, Some(0));
+    world.write("token", &format!("{token}\n"));
+    // The file wins over the variable.
+    let ended = with(&format!("task renew {id} --lease-token-file token"), "nonsense");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // What is no token is not shown, because it may nearly be one.
+    let ended = with(&renew, "olt_1_secret");
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("OCTOPOID_LEASE_TOKEN does not hold"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+    assert!(world.fails(2, &format!("{renew} --lease-token-file none")).contains("cannot read"));
+    assert!(world.fails(2, &format!("{renew} --lease-token-file -")).contains("- does not hold"));
+    let mut submit = world.command(&format!("task submit {id} --lease-token-file -"));
+    submit.stdin(std::fs::File::open(world.home().join("token")).unwrap());
+    assert_eq!(finish(&mut submit).code, Some(0));
 }
 
 #[test]
@@ -154,7 +169,8 @@ fn several_claims_have_to_be_told_apart() {
     assert!(error.contains(&first) && error.contains(&second), "{error}");
     // A token that is none of this task leaves the kept one alone.
     let other = "0".repeat(32);
-    world.fails(4, &format!("task fail {first} --reason drained --lease-token olt_1_{other}"));
+    world.write("token", &format!("olt_1_{other}"));
+    world.fails(4, &format!("task fail {first} --reason drained --lease-token-file token"));
     world.ok(&format!("task fail {first} --reason drained"));
     assert!(world.ok("task submit").contains(&second));
 }
@@ -169,13 +185,13 @@ fn a_review_is_held_and_ended_by_its_token() {
     world.ok("task claim --agent bot");
     world.ok("task submit");
     let token = world.json("task claim --queue provisional --json lease_token");
-    let token = token["lease_token"].as_str().unwrap();
-    world.ok(&format!("task reject {id} --reason 'Still not' --lease-token {token}"));
+    world.write("token", token["lease_token"].as_str().unwrap());
+    world.ok(&format!("task reject {id} --reason 'Still not' --lease-token-file token"));
     world.ok("task claim --agent bot");
     world.ok("task submit");
     let token = world.json("task claim --queue provisional --json lease_token");
-    let token = token["lease_token"].as_str().unwrap();
-    let accepted = world.ok(&format!("task accept {id} --by bob --lease-token {token}"));
+    world.write("token", token["lease_token"].as_str().unwrap());
+    let accepted = world.ok(&format!("task accept {id} --by bob --lease-token-file token"));
     assert!(accepted.contains("now in done"), "{accepted}");
 }
 

@@ -109,7 +109,8 @@ fn tasks_are_put_back_cancelled_taken_up_and_moved() {
     assert_eq!(requeued, format!("requeued {id}  Work  now in incoming\n"));
     let token = world.json("task claim --json lease_token");
     let token = token["lease_token"].as_str().unwrap();
-    world.ok(&format!("task requeue {id} --lease-token {token}"));
+    world.write("token", token);
+    world.ok(&format!("task requeue {id} --lease-token-file token"));
     let cancelled = world.ok(&format!("task cancel {id} --reason 'Not wanted' --by bob"));
     assert_eq!(cancelled, format!("cancelled {id}  Work  now in cancelled\n"));
     let shown = world.ok(&format!("task get {id}"));

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use octopoid_client::{Error, Listed};
 use octopoid_domain::{
@@ -13,6 +13,7 @@ use octopoid_domain::{
 
 use crate::{
     clock::instant,
+    commands::read_text,
     failure::{Failure, Outcome},
     output::{one_line, print},
     repository,
@@ -91,7 +92,7 @@ impl Run for Args {
             let task = self.create(session, self.new_task(title, content, &self.after)).await?;
             return printer.changed(&task, &added(&task));
         };
-        let entries = plan::entries(&read(file)?);
+        let entries = plan::entries(&read_text(file)?);
         if entries.is_empty() {
             return Err(Failure::usage(format!("there are no tasks in {}", file.display()))
                 .remedy(
@@ -188,16 +189,5 @@ fn added(task: &TaskView) -> String {
 }
 
 fn content(text: &str) -> Outcome<String> {
-    if text == "-" { read(&PathBuf::from("-")) } else { Ok(text.to_owned()) }
-}
-
-fn read(path: &PathBuf) -> Outcome<String> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
-    };
-    let why = |error| Failure::usage(format!("cannot read {}: {error}", path.display()));
-    read.map(|_| text).map_err(why)
+    if text == "-" { read_text(Path::new("-")) } else { Ok(text.to_owned()) }
 }

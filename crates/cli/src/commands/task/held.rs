@@ -1,25 +1,29 @@
-//! The lease under which a command acts: the one of a flag, or the one that `claim` has kept.
+//! The lease under which a command acts: the one that a file or a variable holds, or the one that
+//! `claim` has kept.
+
+use std::path::PathBuf;
 
 use octopoid_client::{Error, Result};
 use octopoid_domain::lease::{LeaseToken, Token};
 
 use crate::{
     clock::now,
+    commands::read_text,
     failure::{Failure, Outcome},
     leases::Lease,
     session::Session,
 };
 
+/// The variable that holds a lease token.
+const VARIABLE: &str = "OCTOPOID_LEASE_TOKEN";
+
 /// The lease under which a step is taken.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LeaseFlag {
-    /// Lease token [default: that of `octopoid task claim` on this machine, if there is one].
-    #[arg(long, value_name = "TOKEN", value_parser = token)]
-    lease_token: Option<LeaseToken>,
-}
-
-fn token(text: &str) -> std::result::Result<LeaseToken, String> {
-    LeaseToken::parse(text).ok_or_else(|| "it is not the lease_token of a claim".to_owned())
+    /// File that holds the lease token; `-` is the standard input [default: the token in
+    /// `OCTOPOID_LEASE_TOKEN`, or that of `octopoid task claim` on this machine, if there is one].
+    #[arg(long, value_name = "FILE")]
+    lease_token_file: Option<PathBuf>,
 }
 
 /// Which kept leases a step may use.
@@ -56,40 +60,52 @@ impl LeaseFlag {
         kept: Kept,
         step: impl AsyncFn(&str, Token) -> Result<T>,
     ) -> Outcome<T> {
+        let named = self.named()?;
         let step = async |id: &str| {
-            let answer = step(id, self.token(session, id, kept)).await;
+            let token = named.clone().or_else(|| of_claim(session, id, kept));
+            let answer = step(id, Token(token)).await;
             if let Err(error) = &answer {
-                self.forget_if_lost(session, id, error).await;
+                forget_if_lost(session, id, named.is_some(), error).await;
             }
             answer
         };
         session.about_task(given, step).await
     }
 
-    /// The token to send: the given one, or the one that is kept for this task.
-    fn token(&self, session: &Session, id: &str, kept: Kept) -> Token {
-        let of_claim = || {
-            let lease = session.leases.of(id)?;
-            let is_used = kept == Kept::Any || lease.is_review;
-            LeaseToken::parse(&lease.token).filter(|_| is_used)
+    /// The token that a file or the variable holds.
+    fn named(&self) -> Outcome<Option<LeaseToken>> {
+        let (text, from) = match &self.lease_token_file {
+            Some(path) => (read_text(path)?, path.display().to_string()),
+            None => match std::env::var(VARIABLE) {
+                Ok(text) if !text.is_empty() => (text, VARIABLE.to_owned()),
+                _ => return Ok(None),
+            },
         };
-        Token(self.lease_token.clone().or_else(of_claim))
+        // The text is not shown: it may be a token all the same.
+        let failure = || Failure::usage(format!("{from} does not hold the lease_token of a claim"));
+        LeaseToken::parse(text.trim()).map(Some).ok_or_else(failure)
     }
+}
 
-    /// Forgets the kept lease if it is lost or its task is gone, so that it is not in the way of
-    /// others.
-    async fn forget_if_lost(&self, session: &Session, id: &str, error: &Error) {
-        let Error::Refused { code, .. } = error else { return };
-        let Some(lease) = session.leases.of(id) else { return };
-        let is_over = match &**code {
-            "lease_lost" => self.lease_token.is_none(),
-            // In another scope, the task is not found either.
-            "task_not_found" => session.scope().await.is_ok_and(|scope| scope == lease.scope),
-            _ => false,
-        };
-        if is_over {
-            session.leases.forget(id);
-        }
+/// The token that is kept for this task.
+fn of_claim(session: &Session, id: &str, kept: Kept) -> Option<LeaseToken> {
+    let lease = session.leases.of(id)?;
+    let is_used = kept == Kept::Any || lease.is_review;
+    LeaseToken::parse(&lease.token).filter(|_| is_used)
+}
+
+/// Forgets the kept lease if it is lost or its task is gone, so that it is not in the way of others.
+async fn forget_if_lost(session: &Session, id: &str, is_token_named: bool, error: &Error) {
+    let Error::Refused { code, .. } = error else { return };
+    let Some(lease) = session.leases.of(id) else { return };
+    let is_over = match &**code {
+        "lease_lost" => !is_token_named,
+        // In another scope, the task is not found either.
+        "task_not_found" => session.scope().await.is_ok_and(|scope| scope == lease.scope),
+        _ => false,
+    };
+    if is_over {
+        session.leases.forget(id);
     }
 }
 

@@ -1,6 +1,10 @@
 //! What the holder of a lease reports.
 
-use std::{fmt::Write as _, fs, io::Read as _, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use octopoid_domain::{
     Millis, TaskView,
@@ -21,6 +25,7 @@ use super::{
 };
 use crate::{
     clock::{duration, instant},
+    commands::read_text,
     failure::{Failure, Outcome},
     output::many_lines,
     session::{Run, Session},
@@ -118,21 +123,14 @@ fn reasons() -> clap::builder::PossibleValuesParser {
 }
 
 /// Reads a file of JSON, or the standard input.
-fn read<T: DeserializeOwned>(path: &PathBuf) -> Outcome<T> {
-    let shown = path.display();
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
-    };
-    read.map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))?;
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{shown}: {error}")))
+fn read<T: DeserializeOwned>(path: &Path) -> Outcome<T> {
+    let why = |error| Failure::usage(format!("{}: {error}", path.display()));
+    serde_json::from_str(&read_text(path)?).map_err(why)
 }
 
 impl Done {
     fn result(&self) -> Outcome<Option<RunResult>> {
-        let mut result: Value = self.result.as_ref().map(read).transpose()?.unwrap_or(json!({}));
+        let mut result: Value = self.result.as_deref().map(read).transpose()?.unwrap_or(json!({}));
         if let (Some(fields), Some(summary)) = (result.as_object_mut(), &self.summary) {
             fields.insert("summary".to_owned(), summary.as_str().into());
         }
@@ -144,7 +142,7 @@ impl Done {
     }
 
     fn usage(&self) -> Outcome<Option<Usage>> {
-        self.usage.as_ref().map(read).transpose()
+        self.usage.as_deref().map(read).transpose()
     }
 }
 
@@ -152,8 +150,8 @@ impl Run for Renew {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<Renewal>()?;
         let given = named_or_claimed(session, self.id.as_ref()).await?;
-        let checkpoint: Option<Value> = self.checkpoint.as_ref().map(read).transpose()?;
-        let usage: Option<Usage> = self.usage.as_ref().map(read).transpose()?;
+        let checkpoint: Option<Value> = self.checkpoint.as_deref().map(read).transpose()?;
+        let usage: Option<Usage> = self.usage.as_deref().map(read).transpose()?;
         let is_told = self.message.is_some() || self.percent.is_some();
         let progress = is_told
             .then(|| NewProgress { message: Prose(self.message.clone()), percent: self.percent });
