@@ -120,7 +120,12 @@ impl From<Error> for Failure {
                     .remedy("is it running? octopoid serve starts one on this machine")
                     .remedy("another server: --server URL, or OCTOPOID_SERVER")
             }
-            Error::UnexpectedBody { status, .. } => {
+            Error::Redirected { target, .. } if !target.is_empty() => {
+                Self::new(Exit::Unreachable, format!("the server redirects to {target}")).remedy(
+                    "nothing was sent there; if it is right: --server URL, or OCTOPOID_SERVER",
+                )
+            }
+            Error::Redirected { status, .. } | Error::UnexpectedBody { status, .. } => {
                 Self::new(Exit::Unreachable, format!("{error}; its status is {status}"))
                     .remedy("is this address an Octopoid server? octopoid config show --origin")
             }
@@ -186,6 +191,8 @@ fn remedy(code: &str, error: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use octopoid_client::Error;
+
     use super::{Exit, Failure, refused};
 
     #[test]
@@ -209,6 +216,10 @@ mod tests {
         let failure = refused(409, "lease_lost", "Failed", &["held by a".to_owned()]);
         let lines = failure.lines();
         assert!(lines.starts_with("error: Failed: held by a (lease_lost)\n  octopoid task get "));
+        let target = "https://a.example/b".to_owned();
+        let moved = Failure::from(Error::Redirected { status: 308, target }).lines();
+        assert!(moved.starts_with("error: the server redirects to https://a.example/b\n"));
+        assert!(moved.contains("--server URL"), "{moved}");
         let gone = Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
         assert_eq!(gone.lines(), "");
     }

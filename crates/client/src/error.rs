@@ -1,5 +1,6 @@
 //! Why a request came to nothing.
 
+use reqwest::{Response, header::LOCATION};
 use serde::Deserialize;
 
 /// Why a request came to nothing.
@@ -20,6 +21,15 @@ pub enum Error {
     /// No answer came, or not all of it. The server may have done what was asked all the same.
     #[error("the server could not be reached")]
     Transport(#[from] reqwest::Error),
+    /// The answer sends the request elsewhere. It was not sent there, because the body and the key
+    /// are for this server alone.
+    #[error("the server redirects to {target} ({status})")]
+    Redirected {
+        /// The status of the answer.
+        status: u16,
+        /// Where to, without a query; empty if the answer does not say it.
+        target: String,
+    },
     /// The answer is not what this client knows; perhaps something other than the server gave it.
     #[error("the server's answer with status {status} makes no sense")]
     UnexpectedBody {
@@ -51,9 +61,24 @@ impl Error {
     /// The status of the answer, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } | Self::UnexpectedBody { status, .. } => Some(*status),
+            Self::Refused { status, .. }
+            | Self::Redirected { status, .. }
+            | Self::UnexpectedBody { status, .. } => Some(*status),
             Self::Transport(_) | Self::Unsendable(_) => None,
         }
+    }
+
+    /// An answer that sends the request elsewhere.
+    pub(crate) fn redirected(response: &Response) -> Self {
+        let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
+        let target = target.and_then(|target| response.url().join(target).ok());
+        let target = target.map(|mut target| {
+            target.set_query(None);
+            target.set_fragment(None);
+            let _ = target.set_username("").and_then(|()| target.set_password(None));
+            target.to_string()
+        });
+        Self::Redirected { status: response.status().as_u16(), target: target.unwrap_or_default() }
     }
 
     /// Reads the body of an answer that says no.

@@ -29,7 +29,7 @@ mod tls;
 use std::{fmt, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, Url, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -101,6 +101,8 @@ impl Client {
     /// trusts.
     pub fn new(base: &str) -> Result<Self> {
         let http = http(base).timeout(TIMEOUT).read_timeout(SILENCE_MAX);
+        // What is meant for this server is not sent to another one.
+        let http = http.redirect(Policy::none());
         let base = base.trim_end_matches('/').to_owned();
         let retries = Retries::default();
         Ok(Self { http: http.build()?, base, key: None, scope: None, retries })
@@ -201,7 +203,11 @@ impl Client {
             Some(key) => request.bearer_auth(key),
             None => request,
         };
-        Ok(request.send().await?)
+        let response = request.send().await?;
+        if response.status().is_redirection() {
+            return Err(Error::redirected(&response));
+        }
+        Ok(response)
     }
 }
 

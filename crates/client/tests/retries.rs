@@ -1,4 +1,4 @@
-//! Which requests the client sends again, against a server that says what a test has written.
+//! Which requests the client sends again, and where, against a server that says what a test has written.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
@@ -48,9 +48,10 @@ async fn playing(moves: Vec<Move>) -> (Client, JoinHandle<Vec<Option<String>>>) 
             stream.read_exact(&mut vec![0; length]).await.unwrap();
             keys.push(key);
             let Some((status, body)) = next else { continue };
+            let location = if (300..400).contains(&status) { body } else { "/" };
             let answer = format!(
                 "HTTP/1.1 {status} x\r\nconnection: close\r\nretry-after: 0\r\n\
-                 content-length: {}\r\n\r\n{body}",
+                 location: {location}\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             stream.write_all(answer.as_bytes()).await.unwrap();
@@ -101,6 +102,23 @@ async fn a_refusal_is_an_answer() {
         let error = client.create_task(&NewTask::default()).await.unwrap_err();
         assert_eq!(error.status(), Some(status));
         one_key(server.await.unwrap());
+    }
+}
+
+/// The body and the key are for this server alone.
+#[tokio::test]
+async fn a_redirection_is_an_error_that_names_the_target() {
+    let target = "http://user:word@127.0.0.1:1/a?secret#b";
+    for status in [301, 302, 307, 308] {
+        let (client, server) = playing(vec![Some((status, target)); 3]).await;
+        let created = client.create_task(&NewTask::default()).await.unwrap_err();
+        let got = client.get_task("a").await.unwrap_err();
+        let followed = client.follow_events(&[]).await.unwrap_err();
+        for error in [created, got, followed] {
+            let text = format!("the server redirects to http://127.0.0.1:1/a ({status})");
+            assert_eq!((error.to_string(), error.status()), (text, Some(status)));
+        }
+        server.await.unwrap();
     }
 }
 
