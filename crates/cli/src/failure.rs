@@ -5,7 +5,7 @@ use std::io;
 use octopoid_client::Error;
 use serde_json::json;
 
-use crate::output::SCHEMA_VERSION;
+use crate::output::{SCHEMA_VERSION, one_line};
 
 /// The exit code of a command that failed. Success is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +82,9 @@ impl Failure {
             });
             return format!("{error}\n");
         }
-        let remedies = self.remedies.iter().map(|remedy| format!("  {remedy}\n"));
-        format!("error: {}\n{}", self.text, remedies.collect::<String>())
+        // Parts of it are from the server, and must not control a terminal.
+        let remedies = self.remedies.iter().map(|remedy| format!("  {}\n", one_line(remedy)));
+        format!("error: {}\n{}", one_line(&self.text), remedies.collect::<String>())
     }
 }
 
@@ -209,6 +210,14 @@ mod tests {
         ] {
             assert_eq!(refused(status, "c", "no", &[]).exit, exit, "{status}");
         }
+    }
+
+    #[test]
+    fn what_a_server_says_does_not_control_the_terminal() {
+        let lines = refused(409, "c\u{7}", "a\u{1b}]0;x\u{7}b\nerror: c", &[]).lines();
+        assert_eq!(lines, "error: ab error: c (c)\n");
+        let remedy = Failure::other("a").remedy("b\u{1b}[2Jc\u{9b}d").lines();
+        assert!(!remedy.contains(|c: char| c.is_control() && c != '\n'), "{remedy:?}");
     }
 
     #[test]

@@ -96,14 +96,19 @@ pub(crate) struct Printer<'a, T> {
 
 /// Prints what names an item.
 fn print_id(item: &impl Noun) -> Outcome {
-    print(&format!("{}\n", item.id()))
+    say(&one_line(&item.id()))
 }
 
-/// Prints text to standard output.
+/// Prints text to standard output, as it is: what the server says has to be made harmless before.
 pub(crate) fn print(text: &str) -> Outcome {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
+}
+
+/// Prints sentences for people. Parts of them are from the server, and must not control a terminal.
+pub(crate) fn say(text: &str) -> Outcome {
+    print(&format!("{}\n", many_lines(text)))
 }
 
 impl Output {
@@ -139,9 +144,14 @@ impl Output {
     pub(crate) fn sentence(&self, text: &str, object: Value) -> Outcome {
         match self.format {
             Format::Table if self.is_quiet => Ok(()),
-            Format::Table => print(&format!("{text}\n")),
+            Format::Table => say(text),
             Format::Json | Format::Ndjson => self.json(object),
         }
+    }
+
+    /// Prints a text that somebody wrote: as it is into a file or a pipe, made harmless on a terminal.
+    pub(crate) fn verbatim(&self, text: &str) -> Outcome {
+        if self.is_terminal { print(&many_lines(text)) } else { print(text) }
     }
 
     /// Prints an object with the version of its schema.
@@ -179,7 +189,7 @@ impl<T: Noun> Printer<'_, T> {
 
     /// Prints an item that a command has changed: for people a sentence.
     pub(crate) fn changed(&self, item: &T, sentence: &str) -> Outcome {
-        self.show(item, || print(&format!("{sentence}\n")))
+        self.show(item, || say(sentence))
     }
 
     /// Prints an item of a stream as soon as it is there: a row for people.
@@ -194,7 +204,7 @@ impl<T: Noun> Printer<'_, T> {
             Format::Table if output.is_quiet => {
                 listed.items.iter().try_for_each(|item| print_id(item))
             }
-            Format::Table if listed.items.is_empty() => print(&format!("{if_empty}\n")),
+            Format::Table if listed.items.is_empty() => say(if_empty),
             Format::Table => {
                 let rows = listed.items.iter().map(|item| item.cells(&output.times)).collect();
                 output.table(T::COLUMNS, rows)?;

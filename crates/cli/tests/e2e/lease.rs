@@ -55,6 +55,14 @@ fn a_claim_shows_what_came_before() {
     assert!(printed.contains("\nrejection by alice:\nNo test\n"), "{printed}");
     assert!(printed.ends_with(&format!("octopoid task submit {id}\n")), "{printed}");
     assert_eq!(world.json(&format!("task get {id} --json claimed_by"))["claimed_by"], "alice");
+    // What others write does not control the terminal.
+    world.ok("task submit");
+    let by = "\u{1b}]0;x\u{7}bob\nforged by eve:";
+    world.ok(&format!("task reject {id} --reason 'One\u{1b}[2J\nTwo\u{1b}]0;' --by '{by}'"));
+    let printed = world.ok("task claim");
+    assert!(printed.contains("\nrejection by bob forged by eve::\nOne\nTwo\n"), "{printed:?}");
+    assert!(!printed.contains(['\u{1b}', '\u{7}']), "{printed:?}");
+    assert!(printed.ends_with(&format!("octopoid task submit {id}\n")), "{printed:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     clock::instant,
     commands::read_text,
     failure::{Failure, Outcome},
-    output::{one_line, print},
+    output::{one_line, say},
     repository,
     session::{Run, Session},
 };
@@ -120,7 +120,7 @@ impl Run for Args {
                 after = vec![task.id.clone()];
             }
             if session.output.is_for_people() {
-                print(&format!("{}\n", added(&task)))?;
+                say(&added(&task))?;
             }
             tasks.push(task);
         }
@@ -183,7 +183,7 @@ fn random_id() -> String {
 }
 
 fn added(task: &TaskView) -> String {
-    let waits = task.blocked_by.as_ref().map(|ids| format!("  after {ids}"));
+    let waits = task.blocked_by.as_ref().map(|ids| format!("  after {}", one_line(ids)));
     let title = one_line(task.title.as_deref().unwrap_or_default());
     format!("added {}  {title}{}", task.id, waits.unwrap_or_default())
 }

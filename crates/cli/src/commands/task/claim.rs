@@ -14,7 +14,7 @@ use crate::{
     clock::{duration, now, pause},
     failure::{Exit, Failure, Outcome},
     leases::Lease,
-    output::{Times, many_lines, one_line, print},
+    output::{Times, many_lines, one_line, say},
     session::{Run, Session},
 };
 
@@ -71,7 +71,7 @@ impl Run for Claim {
             expires_at: task.lease_expires_at,
         });
         if session.output.is_for_people() {
-            print(&description(&task, &session.output.times))?;
+            say(&description(&task, &session.output.times))?;
         } else {
             printer.one(&task)?;
         }
@@ -131,13 +131,15 @@ fn nothing(retry_after: Option<u64>) -> Failure {
     }
 }
 
-/// What the one who claimed a task has to know of it.
+/// What the one who claimed a task has to know of it. Each part is made harmless by itself, because
+/// a control sequence without an end would swallow what follows.
 fn description(task: &ClaimedTask, times: &Times) -> String {
     let mut text = String::new();
     let title = one_line(task.title.as_deref().unwrap_or_default());
     let ends = task.lease_expires_at.map(|end| times.text(end)).unwrap_or_default();
     let _ = writeln!(text, "claimed {}  {title}", task.id);
-    let _ = writeln!(text, "branch {} · run {} · lease ends {ends}", task.branch, task.run);
+    let (branch, run) = (one_line(&task.branch), task.run);
+    let _ = writeln!(text, "branch {branch} · run {run} · lease ends {ends}");
     if let Some(previous) = &task.previous {
         let said = previous.message.as_ref().or(previous.reason.as_ref());
         let said = said.map(|said| format!(": {}", one_line(said)));
@@ -145,13 +147,13 @@ fn description(task: &ClaimedTask, times: &Times) -> String {
         let _ = writeln!(text, "run {run} {outcome}{}", said.unwrap_or_default());
     }
     for feedback in &task.feedback {
-        let said = many_lines(&feedback.text);
-        let _ = writeln!(text, "\n{} by {}:\n{said}", feedback.kind, feedback.by);
+        let (kind, by) = (one_line(&feedback.kind), one_line(&feedback.by));
+        let _ = writeln!(text, "\n{kind} by {by}:\n{}", many_lines(&feedback.text));
     }
     if let Some(content) = &task.content {
         let _ = writeln!(text, "\n{}", many_lines(content.trim_end()));
     }
     let id = &task.id;
-    let _ = writeln!(text, "\nwhen it is done: octopoid task submit {id}");
+    let _ = write!(text, "\nwhen it is done: octopoid task submit {id}");
     text
 }

@@ -8,7 +8,7 @@ use crate::{
     clock::{now, pause},
     commands::events::Follow,
     failure::{Exit, Failure, Outcome},
-    output::{Format, Printer, many_lines, print},
+    output::{Format, Printer},
     session::{Run, Session},
 };
 
@@ -91,8 +91,7 @@ impl Reader<'_> {
             return Ok(false);
         }
         match output.format {
-            Format::Table if output.is_terminal => print(&many_lines(&part.text))?,
-            Format::Table => print(&part.text)?,
+            Format::Table => output.verbatim(&part.text)?,
             Format::Json | Format::Ndjson => self.printer.line(&part)?,
         }
         self.offset = part.next_offset;

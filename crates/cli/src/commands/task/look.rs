@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::{Exit, Failure, Outcome},
-    output::{Format, many_lines, one_line, print},
+    output::{Format, one_line, print, say},
     page::{Filters, Page},
     session::{Run, Session},
 };
@@ -147,7 +147,7 @@ impl Run for Get {
             let why = session.client.explain_task(&task.id);
             let runs = session.client.list_task_runs(&task.id, &[("limit", RUNS_SHOWN)]);
             let (why, runs) = tokio::try_join!(why, runs)?;
-            print(&format!("\n{}\n", next(&task, &why)))?;
+            say(&format!("\n{}", next(&task, &why)))?;
             if !runs.items.is_empty() {
                 print("\n")?;
                 session.output.of::<RunView>()?.many(&runs, "")?;
@@ -182,10 +182,11 @@ async fn diff(session: &Session, task: &TaskView) -> Outcome {
     for run in runs.items {
         let details = session.client.get_run(&task.id, run.run).await?;
         if let Some(patch) = details.result["patch"].as_str() {
-            let patch =
-                if session.output.is_terminal { many_lines(patch) } else { patch.to_owned() };
+            if session.output.is_for_people() {
+                return session.output.verbatim(&format!("{}\n", patch.trim_end()));
+            }
             let fields = json!({ "task_id": task.id, "run": run.run, "patch": patch });
-            return session.output.sentence(patch.trim_end(), fields);
+            return session.output.sentence("", fields);
         }
     }
     Err(Failure::new(Exit::NotFound, format!("no run of {} has handed in a patch", task.id))

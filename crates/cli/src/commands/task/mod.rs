@@ -58,5 +58,6 @@ verbs! {
 fn became(verb: &str, task: &TaskView) -> String {
     let title = task.title.as_deref().filter(|title| *title != task.id);
     let title = title.map(|title| format!("  {}", one_line(title)));
-    format!("{verb} {}{}  now in {}", task.id, title.unwrap_or_default(), task.queue)
+    let (id, queue) = (one_line(&task.id), one_line(&task.queue));
+    format!("{verb} {id}{}  now in {queue}", title.unwrap_or_default())
 }

@@ -27,7 +27,7 @@ use crate::{
     clock::{duration, instant},
     commands::read_text,
     failure::{Failure, Outcome},
-    output::many_lines,
+    output::{many_lines, one_line},
     session::{Run, Session},
 };
 
@@ -177,8 +177,8 @@ impl Run for Renew {
             }
         });
         for message in &renewal.messages {
-            let said = many_lines(&message.content);
-            let _ = write!(text, "\n{} from {}: {said}", message.id, message.from_actor);
+            let (id, from) = (one_line(&message.id), one_line(&message.from_actor));
+            let _ = write!(text, "\n{id} from {from}: {}", many_lines(&message.content));
         }
         session.leases.extend(&renewal.task_id, renewal.lease_expires_at);
         printer.changed(&renewal, &text)
