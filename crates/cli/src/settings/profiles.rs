@@ -47,9 +47,10 @@ impl File {
             }
         };
         toml::from_str(&text).map_err(|error| {
-            // Without the excerpt, which may show a key.
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-            let text = format!("{}, line {line}: {}", path.display(), error.message());
+            // Neither the excerpt nor the message is shown, because both may quote a key.
+            let before = error.span().map_or("", |span| &text[..span.start]);
+            let line = before.matches('\n').count() + 1;
+            let text = format!("{}, line {line} makes no sense there", path.display());
             Failure::usage(text)
                 .remedy("a profile has server, key or key_file, scope and user: see docs/cli.md")
         })

@@ -132,9 +132,16 @@ fn a_file_that_makes_no_sense_is_refused_without_showing_a_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     assert_eq!(File::read(&path).unwrap(), File::default());
-    fs::write(&path, "[profiles.a]\nserver = \"x\"\nkye = \"oct_secret\"\n").unwrap();
-    let failure = File::read(&path).unwrap_err();
-    assert!(failure.text.contains("config.toml, line "), "{}", failure.text);
-    assert!(failure.text.contains("kye"), "{}", failure.text);
-    assert!(!failure.lines().contains("secret"), "{}", failure.lines());
+    for (line, text) in [
+        (3, "[profiles.a]\nserver = \"x\"\nkye = \"oct_secret\"\n"),
+        (2, "[profiles]\nkey = \"oct_secret\"\n"),
+        (2, "[profiles.a]\nkey = oct_secret\n"),
+        (2, "[profiles.a]\noct_secret = 1\n"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let failure = File::read(&path).unwrap_err();
+        let expected = format!("{}, line {line} makes no sense there", path.display());
+        assert_eq!(failure.text, expected);
+        assert!(!failure.lines().contains("secret"), "{}", failure.lines());
+    }
 }
