@@ -144,9 +144,9 @@ impl Settings {
             |profile| profile.server.as_deref(),
         );
         // Another server than that of the profile must not be shown its key.
-        let is_of_profile = |server: &Setting| match &sources.profile.server {
-            Some(of_profile) => *of_profile == server.value,
-            None => true,
+        let of_profile = sources.profile.server.as_deref().unwrap_or(SERVER_DEFAULT);
+        let is_of_profile = |server: &Setting| {
+            server.value.trim_end_matches('/') == of_profile.trim_end_matches('/')
         };
         let may_use_profile = server.as_ref().is_none_or(is_of_profile);
         let key = sources.key(flags, folder, may_use_profile)?;

@@ -113,10 +113,15 @@ fn a_key_may_be_in_a_file() {
 fn a_server_is_not_shown_the_key_of_another_ones_profile() {
     let other = [("OCTOPOID_SERVER", "http://other.example")];
     assert_eq!(resolve(&ServerFlags::default(), &other, FILE).unwrap().key, None);
-    let same = [("OCTOPOID_SERVER", "https://team.example")];
+    let same = [("OCTOPOID_SERVER", "https://team.example/")];
     assert!(resolve(&ServerFlags::default(), &same, FILE).unwrap().key.is_some());
-    let anywhere = "profile = \"a\"\n[profiles.a]\nkey = \"oct_1\"";
-    assert!(resolve(&ServerFlags::default(), &other, anywhere).unwrap().key.is_some());
+    // A profile without a server is one of the server on this machine.
+    let local = "profile = \"a\"\n[profiles.a]\nkey = \"oct_1\"";
+    assert_eq!(resolve(&ServerFlags::default(), &other, local).unwrap().key, None);
+    let here = [("OCTOPOID_SERVER", "http://127.0.0.1:8787")];
+    for variables in [&here[..], &[]] {
+        assert!(resolve(&ServerFlags::default(), variables, local).unwrap().key.is_some());
+    }
 }
 
 #[test]
