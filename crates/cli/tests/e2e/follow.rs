@@ -1,5 +1,7 @@
 //! Following: logs, tasks and the journal.
 
+use std::thread;
+
 use octopoid_domain::{
     input::PatchCount,
     lease::{LeaseToken, Token},
@@ -55,6 +57,19 @@ fn a_task_is_watched_until_it_is_over() {
     assert_eq!(watch.code(), Some(1));
     let error = world.fails(1, &format!("task watch {other}"));
     assert!(error.contains("is cancelled"), "{error}");
+
+    let gone = world.id("add Gone -q");
+    let mut watch = world.start(&format!("task watch {gone}"));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| watch.line());
+        // It has begun to watch once it prints something.
+        while !first.is_finished() {
+            world.ok(&format!("task move {gone} backlog --reason Later"));
+            world.ok(&format!("task move {gone} incoming --reason Now"));
+        }
+    });
+    wait(world.client().delete_task(&gone)).unwrap();
+    assert_eq!(watch.code(), Some(3));
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::{
 /// So many seconds a server is asked to wait for more of a log.
 const LOG_WAIT: u64 = 5;
 
+/// The event after which there is no task any more.
+const DELETED: &str = "task.deleted";
+
 /// Print a log.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Log {
@@ -118,6 +121,9 @@ impl Run for Watch {
             }
             for event in events.wait(session).await? {
                 printer.line(&event)?;
+                if event.name == DELETED {
+                    return Err(Failure::new(Exit::NotFound, format!("{id} is deleted")));
+                }
                 queue = event.queue.unwrap_or(queue);
             }
         }

@@ -50,7 +50,7 @@ verbs! {
     Log => follow::Log,
     /// Say why no agent gets a task now.
     Why => look::Why,
-    /// Print what happens to a task until it is done, failed or cancelled.
+    /// Print what happens to a task until it is done, failed, cancelled or deleted.
     Watch => follow::Watch,
 }
 
