@@ -122,11 +122,12 @@ impl Follow {
 
     /// Waits for events. There may be none after a while.
     pub(crate) async fn wait(&mut self, session: &Session) -> Outcome<Vec<JournalEvent>> {
-        let asked = now();
+        let mut away = Away::default();
         loop {
+            let asked = now();
             let answer = session.client.wait_for_events(&self.query(), WAIT).await;
             match answer {
-                Err(error) if is_passing(&error) && now().0 - asked.0 < AWAY_MS_MAX => {
+                Err(error) if is_passing(&error) && away.may_return(now()) => {
                     session.note(&format!("{error}; it is asked again"));
                     pause(Duration::from_secs(2)).await;
                 }
@@ -160,6 +161,18 @@ impl Follow {
     }
 }
 
+/// Since when a server has been away.
+#[derive(Default)]
+struct Away(Option<Millis>);
+
+impl Away {
+    /// Whether a server that has not answered by now may still be waited for. It counts from the end
+    /// of the first attempt that failed, because an attempt may have waited for long.
+    fn may_return(&mut self, now: Millis) -> bool {
+        now.0 - self.0.get_or_insert(now).0 < AWAY_MS_MAX
+    }
+}
+
 /// Whether the server may be back soon.
 fn is_passing(error: &Error) -> bool {
     match error {
@@ -174,5 +187,21 @@ impl Session {
         if self.output.is_for_people() {
             let _ = writeln!(std::io::stderr(), "{}", one_line(text));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::Millis;
+
+    use super::{AWAY_MS_MAX, Away};
+
+    #[test]
+    fn a_server_is_away_from_the_first_failed_attempt_on() {
+        let mut away = Away::default();
+        let first = Millis(1_000_000);
+        assert!(away.may_return(first));
+        assert!(away.may_return(first.plus(AWAY_MS_MAX - 1)));
+        assert!(!away.may_return(first.plus(AWAY_MS_MAX)));
     }
 }
