@@ -17,12 +17,15 @@ verbs! {
     List => List,
     /// Approve a proposal, or answer a question.
     Approve => Approve,
-    /// Deny a proposal.
+    /// Deny a proposal, or close a question without an answer.
     Deny => Deny,
 }
 
-/// So many open actions are looked through for the kind of one.
-const OPEN_SHOWN: &str = "500";
+/// The statuses of actions that have not ended.
+const OPEN: [Status; 3] = [Status::Proposed, Status::ExecuteRequested, Status::Executing];
+
+/// So many actions are looked through in one request.
+const LOOKED_AT: &str = "500";
 
 impl Noun for Action {
     const MANY: &'static str = "actions";
@@ -91,7 +94,7 @@ struct Approve {
 struct Deny {
     /// Id of the action.
     id: String,
-    /// Why.
+    /// Why; the next attempt at the task is given it if this is a question.
     #[arg(short, long, value_name = "TEXT")]
     reason: String,
     /// Who decides [default: the user].
@@ -111,21 +114,48 @@ impl Run for List {
     }
 }
 
+/// Looks for an action that has not ended. There is no request for a single action.
+async fn open_action(session: &Session, id: &str) -> Outcome<Option<Action>> {
+    for status in OPEN {
+        let mut cursor = Some(String::new());
+        while let Some(next) = cursor {
+            let query = [("status", status.as_str()), ("limit", LOOKED_AT), ("cursor", &*next)];
+            let page = session.client.list_actions(&query).await?;
+            let found = page.items.into_iter().find(|action| action.id == id);
+            if found.is_some() {
+                return Ok(found);
+            }
+            cursor = page.next_cursor;
+        }
+    }
+    Ok(None)
+}
+
+/// Whether its answer is for the next agent of a task.
+fn is_question(action: &Action) -> bool {
+    action.entity_type == "task" && action.action_type == QUESTION
+}
+
 impl Run for Approve {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<Action>()?;
         let client = &session.client;
         let by = session.by(self.by.as_ref());
+        let is_question = open_action(session, &self.id).await?.map(|action| is_question(&action));
+        match (&self.answer, is_question) {
+            (Some(_), Some(false)) => {
+                let failure = Failure::usage(format!("{} is no question", self.id));
+                return Err(failure.remedy("approve it without --answer, or deny it"));
+            }
+            (None, Some(true)) => {
+                let failure = Failure::usage(format!("{} is a question", self.id));
+                return Err(failure.remedy("answer it: --answer TEXT"));
+            }
+            _ => {}
+        }
         if let Some(answer) = &self.answer {
             let action = client.complete_action_as(&self.id, &by, &json!(answer)).await?;
             return printer.changed(&action, &format!("answered {}", action.id));
-        }
-        // There is no request for a single action.
-        let open = client.list_actions(&[("status", "proposed"), ("limit", OPEN_SHOWN)]).await?;
-        let is_it = |action: &&Action| action.id == self.id && action.action_type == QUESTION;
-        if open.items.iter().find(is_it).is_some() {
-            let failure = Failure::usage(format!("{} is a question", self.id));
-            return Err(failure.remedy("answer it: --answer TEXT"));
         }
         let action = client.execute_action(&self.id).await?;
         printer.changed(&action, &format!("approved {}", action.id))
@@ -136,7 +166,11 @@ impl Run for Deny {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<Action>()?;
         let by = session.by(self.by.as_ref());
-        let result = json!({ "denied_by": by, "reason": self.reason });
+        // The next agent is given what became of a question as it is.
+        let result = match open_action(session, &self.id).await? {
+            Some(action) if is_question(&action) => json!(self.reason),
+            _ => json!({ "denied_by": by, "reason": self.reason }),
+        };
         let action = session.client.fail_action_as(&self.id, &by, &result).await?;
         printer.changed(&action, &format!("denied {}", action.id))
     }

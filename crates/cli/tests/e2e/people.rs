@@ -63,6 +63,13 @@ fn a_question_is_answered() {
     assert_eq!(world.ok("action list"), "nothing waits for a decision\n");
     assert!(world.ok("action list --status completed").contains(&action));
     assert!(world.ok("action list --all").contains(&action));
+
+    // A question that is denied is answered with the reason, as it was written.
+    world.ok("task fail --reason needs_input --message 'Which host?'");
+    let action = world.id("action list --limit 1 -q");
+    world.ok(&format!("action deny {action} --reason 'Choose one' --by bob"));
+    let claimed = world.ok("task claim");
+    assert!(claimed.contains("answer by bob:\nChoose one\n"), "{claimed}");
 }
 
 #[test]
@@ -80,8 +87,11 @@ fn proposals_are_approved_or_denied() {
         wait(world.client().create_action(&new)).unwrap().id
     };
     let (first, second) = (propose(), propose());
+    let error = world.fails(2, &format!("action approve {first} --answer Yes"));
+    assert!(error.contains("is no question"), "{error}");
     let approved = world.json(&format!("action approve {first} -o json"));
     assert_eq!(approved["status"], "execute_requested");
+    world.fails(2, &format!("action approve {first} --answer Yes"));
     let denied =
         world.json(&format!("action deny {second} --reason 'Still needed' --by bob -o json"));
     assert_eq!(denied["status"], "failed");
