@@ -42,6 +42,8 @@ struct Overview {
     running: Vec<RunningView>,
     waiting: Vec<ExplainedTask>,
     machines: Vec<OrchestratorView>,
+    #[serde(skip)]
+    machines_total: usize,
 }
 
 impl Noun for Overview {
@@ -105,17 +107,21 @@ impl Overview {
             interventions: interventions.items,
             running: running.items,
             waiting: waiting.items,
+            machines_total: machines.total,
             machines: machines.items,
         })
     }
 
     fn show(&self, output: &Output) -> Outcome {
-        let needs_person = self.needs_person(&output.times);
-        print(&self.headline(needs_person.len()))?;
-        section(output, "NEEDS YOU", Tone::NeedsYou, needs_person)?;
-        section(output, "RUNNING", Tone::Running, self.rows_running(&output.times))?;
-        section(output, "WAITING", Tone::Plain, self.rows_waiting())?;
-        section(output, "MACHINES", Tone::Plain, self.rows_machines(&output.times))?;
+        let Self { summary, machines_total, .. } = self;
+        let times = &output.times;
+        print(&self.headline())?;
+        let needs_person = self.needs_person(times);
+        section(output, ("NEEDS YOU", Tone::NeedsYou), needs_person, self.needs_person_total())?;
+        let running = count(summary.running.work + summary.running.review);
+        section(output, ("RUNNING", Tone::Running), self.rows_running(times), running)?;
+        section(output, ("WAITING", Tone::Plain), self.rows_waiting(), count(waiting(summary)))?;
+        section(output, ("MACHINES", Tone::Plain), self.rows_machines(times), *machines_total)?;
         let is_empty = self.summary.queues.values().all(|count| *count == 0);
         if is_empty {
             print("\nno task yet: octopoid add \"TITLE\" makes one\n")?;
@@ -123,10 +129,26 @@ impl Overview {
         Ok(())
     }
 
-    fn headline(&self, needs_person: usize) -> String {
+    /// How many things need a person, also beyond the rows that were asked for.
+    fn needs_person_total(&self) -> usize {
+        let of_summary = &self.summary.needs_person;
+        let rows = self.flagged().count();
+        let is_complete = self.interventions.len() >= count(of_summary.interventions)
+            && self.actions.len() >= count(of_summary.questions + of_summary.actions);
+        // A question has raised a flag, and both are one thing to look at.
+        let flags = if is_complete {
+            rows
+        } else {
+            rows.max(count(of_summary.interventions - of_summary.questions))
+        };
+        let reviews = self.reviews.len().max(count(of_summary.provisional));
+        let actions = count(of_summary.questions + of_summary.actions);
+        reviews + self.actions.len().max(actions) + flags
+    }
+
+    fn headline(&self) -> String {
         let Summary { scope, queues, running, hours, .. } = &self.summary;
-        let waiting = queues.iter().filter(|(queue, _)| is_waiting(queue));
-        let waiting: i64 = waiting.map(|(_, count)| count).sum();
+        let (waiting, needs_person) = (waiting(&self.summary), self.needs_person_total());
         let in_review = queues.get(queue::PROVISIONAL).copied().unwrap_or_default();
         let (done, failed) =
             hours.iter().fold((0, 0), |sum, hour| (sum.0 + hour.done, sum.1 + hour.failed));
@@ -155,15 +177,19 @@ impl Overview {
             let note = format!("{} · {}", action.entity_id, times.text(action.proposed_at));
             row(&action.id, &action.action_type, Some(&action.label), &note)
         };
-        // A question is shown by itself, not once more as the flag that it has raised.
-        let asks =
-            |task: &&TaskView| !self.actions.iter().any(|action| action.entity_id == task.id);
-        let flagged = |task: &TaskView| {
+        let flag = |task: &TaskView| {
             row(&task.id, "look at it", task.title.as_deref(), &format!("in {}", task.queue))
         };
         let actions = self.actions.iter().map(action);
-        let flags = self.interventions.iter().filter(asks).map(flagged);
+        let flags = self.flagged().map(flag);
         self.reviews.iter().map(review).chain(actions).chain(flags).collect()
+    }
+
+    /// The tasks with a flag. A question is shown by itself, not once more as the flag that it has
+    /// raised.
+    fn flagged(&self) -> impl Iterator<Item = &TaskView> {
+        let asks = |task: &TaskView| self.actions.iter().any(|action| action.entity_id == task.id);
+        self.interventions.iter().filter(move |task| !asks(task))
     }
 
     fn rows_running(&self, times: &Times) -> Vec<Vec<Cell>> {
@@ -224,6 +250,16 @@ impl Overview {
     }
 }
 
+/// How many tasks wait for an agent.
+fn waiting(summary: &Summary) -> i64 {
+    let waiting = summary.queues.iter().filter(|(queue, _)| is_waiting(queue));
+    waiting.map(|(_, count)| count).sum()
+}
+
+fn count(number: i64) -> usize {
+    usize::try_from(number).unwrap_or_default()
+}
+
 /// Whether tasks in this queue wait for an agent.
 fn is_waiting(queue: &str) -> bool {
     let is_with_somebody = matches!(queue, queue::CLAIMED | queue::PROVISIONAL);
@@ -240,13 +276,19 @@ fn row(id: &str, what: &str, title: Option<&str>, note: &str) -> Vec<Cell> {
     ]
 }
 
-/// Prints rows below a heading, unless there are none.
-fn section(output: &Output, heading: &str, tone: Tone, mut rows: Vec<Vec<Cell>>) -> Outcome {
+/// Prints rows below a heading, unless there are none, and how many more there are in all.
+fn section(
+    output: &Output,
+    (heading, tone): (&str, Tone),
+    mut rows: Vec<Vec<Cell>>,
+    total: usize,
+) -> Outcome {
     if rows.is_empty() {
         return Ok(());
     }
-    let hidden = rows.len().saturating_sub(ROWS_SHOWN);
+    let total = total.max(rows.len());
     rows.truncate(ROWS_SHOWN);
+    let hidden = total - rows.len();
     print("\n")?;
     output.table(&[], vec![vec![Cell::new(heading).tone(tone)]])?;
     output.table(&[], rows)?;

@@ -46,6 +46,18 @@ fn status_shows_who_does_what_what_waits_and_what_needs_a_person() {
 }
 
 #[test]
+fn status_counts_what_it_does_not_show() {
+    let world = World::new();
+    world.write("plan.md", &"- Work\n".repeat(103));
+    world.ok("add -f plan.md");
+    world.ok("add -f plan.md --queue provisional");
+    let status = world.ok("status");
+    let counts = "waiting 103   running 0   in review 103   needs you 103 ";
+    assert!(status.starts_with(&format!("demo   {counts}")), "{status}");
+    assert_eq!(status.matches("  … and 91 more\n").count(), 2, "{status}");
+}
+
+#[test]
 fn a_question_is_answered() {
     let world = World::new();
     let id = world.id("add Asked -q");
