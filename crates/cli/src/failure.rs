@@ -146,6 +146,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 fn refused(status: u16, code: &str, error: &str, details: &[String]) -> Failure {
     let exit = match status {
+        400 if is_scope_missing(code, error) => Exit::Usage,
         401 | 403 => Exit::Forbidden,
         404 | 410 => Exit::NotFound,
         409 | 412 | 422 => Exit::Conflict,
@@ -160,6 +161,11 @@ fn refused(status: u16, code: &str, error: &str, details: &[String]) -> Failure 
     failure.code = Some(code.to_owned());
     failure.remedies.extend(remedy(code, error).map(str::to_owned));
     failure
+}
+
+/// Whether the request has to name a scope.
+fn is_scope_missing(code: &str, error: &str) -> bool {
+    code == "invalid_request" && error.starts_with("Missing required") && error.contains("scope")
 }
 
 /// What to do after a refusal with this code.
@@ -179,11 +185,11 @@ fn remedy(code: &str, error: &str) -> Option<&'static str> {
         "version_conflict" | "race" => Some("it was changed meanwhile: look again and repeat"),
         "events_gone" => Some("start with the oldest event that is kept: --since 0"),
         "endpoint_not_found" => Some(
-            "the server does not offer this: is it of this version? Without a key, keys need an \
-             administrator, whose token it is given in API_SECRET_KEY",
+            "the server does not offer this: perhaps it is older than this program. Keys can be \
+             managed only if the server was started with API_SECRET_KEY",
         ),
         "already_exists" => Some("choose another id, or leave it out to have one made"),
-        "invalid_request" if error.contains("scope") => {
+        _ if is_scope_missing(code, error) => {
             Some("name a scope: --scope NAME, OCTOPOID_SCOPE, or scope in a profile")
         }
         _ => None,

@@ -1,5 +1,6 @@
 //! The program `octopoid`: the server, and the command line for people, agents and machines.
 
+mod arguments;
 mod cli;
 mod clock;
 mod commands;
@@ -13,15 +14,11 @@ mod settings;
 
 use std::{io::Write as _, process::ExitCode};
 
-use octopoid_server::parse;
-
-use crate::cli::Cli;
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match parse::<Cli>().run() {
+    match arguments::parse().and_then(|cli| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = std::io::stderr().write_all(failure.lines().as_bytes());

@@ -8,6 +8,7 @@ mod noun;
 mod table;
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal as _, Write as _},
     marker::PhantomData,
 };
@@ -75,6 +76,20 @@ impl OutputFlags {
         let is_json = self.output != Format::Table || !self.json.is_empty();
         is_json && !io::stderr().is_terminal()
     }
+}
+
+/// Whether these arguments, which need not make sense, ask for JSON on a standard error that a
+/// program reads.
+pub(crate) fn is_json_wanted(given: &[OsString]) -> bool {
+    let given = given.iter().filter_map(|argument| argument.to_str());
+    let given: Vec<_> = given.take_while(|argument| *argument != "--").collect();
+    let is_form = |form: &str| matches!(form, "json" | "ndjson");
+    let is_one = given.iter().any(|argument| {
+        let form = argument.strip_prefix("--output=").or(argument.strip_prefix("-o"));
+        form.is_some_and(is_form) || *argument == "--json" || argument.starts_with("--json=")
+    });
+    let is_pair = |pair: &[&str]| matches!(pair[0], "-o" | "--output") && is_form(pair[1]);
+    (is_one || given.windows(2).any(is_pair)) && !io::stderr().is_terminal()
 }
 
 /// Where and how a command prints.

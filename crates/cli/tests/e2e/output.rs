@@ -1,6 +1,6 @@
 //! The forms of the output, and exit codes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::program::{World, finish};
 
@@ -111,4 +111,30 @@ fn a_reader_that_leaves_is_no_error() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+}
+
+#[test]
+fn errors_of_the_command_line_are_json_too() {
+    let world = World::new();
+    for line in ["task get -o json", "task get --json id", "-o ndjson task get", "--output=json x"]
+    {
+        let error: Value = serde_json::from_str(&world.fails(2, line)).unwrap();
+        assert_eq!((&error["exit_code"], &error["code"]), (&json!(2), &json!(null)), "{line}");
+        assert!(!error["error"].as_str().unwrap().contains('\n'), "{line}");
+    }
+    assert!(world.fails(2, "task get").starts_with("error: the following required"));
+    let id = world.id("-q add Work");
+    assert_eq!(world.json(&format!("-o json task get {id}"))["id"], id);
+    // The server has options of its own.
+    world.fails(2, "--server http://127.0.0.1:1 serve");
+}
+
+#[test]
+fn a_missing_scope_is_an_error_of_the_configuration() {
+    let world = World::new();
+    for line in ["task list", "status", "add Work", "task claim", "pause list", "events tail"] {
+        let ended = finish(world.command(line).env_remove("OCTOPOID_SCOPE"));
+        assert_eq!(ended.code, Some(2), "{line}: {ended:?}");
+        assert!(ended.stderr.contains("--scope NAME"), "{line}: {ended:?}");
+    }
 }

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::arguments::is_shared;
+
 /// What stands before the reference.
 const INTRODUCTION: &str = include_str!("introduction.md");
-
-/// The headings of the options that many commands share.
-const SHARED: [&str; 2] = ["Server", "Output"];
 
 /// The longest line of the page.
 const WIDTH: usize = 120;
@@ -18,7 +17,12 @@ pub(super) fn page(command: &Command) -> String {
     let mut page = INTRODUCTION.to_owned();
     let caller = command.find_subcommand("add");
     page.push_str("\n## Options of all commands that call a server\n\n");
-    for argument in caller.into_iter().flat_map(Command::get_arguments).filter(is_shared) {
+    page.push_str(
+        "They may stand before the command as well, as in `octopoid -o json status`.\n\n",
+    );
+    for argument in
+        caller.into_iter().flat_map(Command::get_arguments).filter(|argument| is_shared(argument))
+    {
         line(&mut page, argument);
     }
     for (path, command) in commands(command, "octopoid") {
@@ -63,11 +67,6 @@ fn section(page: &mut String, path: &str, command: &Command) {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that partition calls")]
 fn is_positional(argument: &&Arg) -> bool {
     argument.is_positional()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that filter calls")]
-fn is_shared(argument: &&Arg) -> bool {
-    argument.get_help_heading().is_some_and(|heading| SHARED.contains(&heading))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that filter calls")]
