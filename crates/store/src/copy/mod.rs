@@ -102,7 +102,7 @@ impl Store {
         };
         let advice = match found.cmp(&newest) {
             std::cmp::Ordering::Equal => return Ok(()),
-            std::cmp::Ordering::Less => "run `octopoid-server migrate` on it",
+            std::cmp::Ordering::Less => "run `octopoid migrate` on it",
             std::cmp::Ordering::Greater => "use a newer server",
         };
         Err(CopyError::Version { found, newest, advice })

@@ -178,7 +178,7 @@ async fn a_source_that_cannot_be_copied_is_refused() {
     refuses(&none.url(), &second.url(), "there is no such file").await;
     assert!(!none.file().exists(), "it was made");
     std::fs::write(first.file(), "").unwrap();
-    refuses(&first.url(), &second.url(), "run `octopoid-server migrate` on it").await;
+    refuses(&first.url(), &second.url(), "run `octopoid migrate` on it").await;
     migrate(&first.url()).await;
     let newer = "INSERT INTO schema_versions (version, applied_at, readable_from) \
          VALUES (999, 0, 1)";
