@@ -1,5 +1,7 @@
 //! Lists that are read page by page.
 
+use std::num::NonZeroUsize;
+
 use octopoid_client::{Listed, Query, Result};
 
 /// The most items of a page.
@@ -9,8 +11,8 @@ const PAGE_MAX: usize = 500;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct Page {
     /// Show at most so many.
-    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
-    limit: usize,
+    #[arg(long, default_value = "50", value_name = "NUMBER")]
+    limit: NonZeroUsize,
 }
 
 /// The parameters that say which items a list has.
@@ -45,8 +47,9 @@ impl Page {
         ask: impl AsyncFn(Query<'_>) -> Result<Listed<T>>,
     ) -> Result<Listed<T>> {
         let mut all = Listed { items: Vec::new(), total: 0, next_cursor: None };
+        let wanted = self.limit.get();
         loop {
-            let missing = self.limit - all.items.len();
+            let missing = wanted - all.items.len();
             let limit = missing.min(page_max.unwrap_or(PAGE_MAX)).to_string();
             let cursor = all.next_cursor.take().unwrap_or_default();
             let mut query = filters.query();
@@ -55,7 +58,7 @@ impl Page {
             all.items.extend(page.items);
             all.total = page.total;
             all.next_cursor = page.next_cursor;
-            if all.next_cursor.is_none() || all.items.len() >= self.limit {
+            if all.next_cursor.is_none() || all.items.len() >= wanted {
                 return Ok(all);
             }
         }

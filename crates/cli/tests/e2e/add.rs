@@ -118,3 +118,14 @@ fn what_was_added_before_a_refusal_is_told() {
     let error = world.fails(2, "add");
     assert!(error.contains("TITLE"), "{error}");
 }
+
+#[test]
+fn a_blank_title_and_an_empty_page_are_refused() {
+    let world = World::new();
+    for line in ["add ''", "add '  '", "task create ' '"] {
+        assert!(world.fails(2, line).contains("the title is blank"), "{line}");
+    }
+    world.ok("add Work");
+    world.fails(2, "task list --limit 0");
+    assert_eq!(world.ok("task list --limit 1 -q").lines().count(), 1);
+}

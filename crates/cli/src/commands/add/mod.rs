@@ -66,7 +66,7 @@ pub(crate) struct Args {
     /// Base branch [default: the one that is checked out here, or main].
     #[arg(long, value_name = "BRANCH")]
     branch: Option<String>,
-    /// Id of the task [default: eight random digits].
+    /// Id of the task [default: eight random hexadecimal digits].
     #[arg(long, value_name = "ID", conflicts_with = "file")]
     id: Option<String>,
     /// Path of the task's file, unique in the scope [default: tasks/ID.md].
@@ -89,6 +89,10 @@ impl Run for Args {
         let Some(file) = &self.file else {
             let content = self.content.as_deref().map(content).transpose()?;
             let title = self.title.clone().unwrap_or_default();
+            if title.trim().is_empty() {
+                return Err(Failure::usage("the title is blank")
+                    .remedy("say in a few words what is to be done: octopoid add \"TITLE\""));
+            }
             let task = self.create(session, self.new_task(title, content, &self.after)).await?;
             return printer.changed(&task, &added(&task));
         };
