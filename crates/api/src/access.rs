@@ -7,7 +7,6 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request, State},
     http::{Method, StatusCode},
     middleware::Next,
@@ -17,7 +16,7 @@ use octopoid_domain::key::Permission;
 use serde_json::Value;
 use utoipa::openapi::{OpenApi, security::SecurityRequirement};
 
-use crate::{app::App, auth::Caller, body::read_body, problem::Problem, run_keys};
+use crate::{app::App, auth::Caller, body::peek, problem::Problem, run_keys};
 
 /// What an operation needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,19 +234,10 @@ async fn permit(app: &App, request: &mut Request) -> Result<(), Problem> {
     }
     if need == Need::LeaseToken && caller.acts_by_token() {
         let caller = caller.clone();
-        let has_token = Box::pin(names_lease_token(app, request)).await?;
-        return need.check(&caller, app, has_token);
+        let body = Box::pin(peek(request, app)).await?;
+        return need.check(&caller, app, has_lease_token(&body));
     }
     need.check(caller, app, false)
-}
-
-/// Whether the body of a request names a lease token.
-async fn names_lease_token(app: &App, request: &mut Request) -> Result<bool, Problem> {
-    let body = std::mem::take(request.body_mut());
-    let bytes = read_body(request.headers(), body, app).await?;
-    let has_token = has_lease_token(&bytes);
-    *request.body_mut() = Body::from(bytes);
-    Ok(has_token)
 }
 
 /// Whether a body names a lease token. A body that cannot be read names none, because some

@@ -1,7 +1,6 @@
 //! Who is calling: the bearer key, and what its holder may see.
 
 use axum::{
-    body::Body,
     extract::{FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
@@ -21,7 +20,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     app::{App, AuthMode},
-    body::read_body,
+    body::peek,
     problem::Problem,
     query::Params,
 };
@@ -259,13 +258,11 @@ async fn check_body(app: &App, own: &str, request: &mut Request) -> Result<(), P
     struct Scoped {
         scope: Text,
     }
-    let body = std::mem::take(request.body_mut());
-    let bytes = read_body(request.headers(), body, app).await?;
-    if let Ok(body) = octopoid_domain::input::parse_body::<Scoped>(&bytes) {
-        check_scope(own, body.scope.0.as_deref())?;
+    let bytes = peek(request, app).await?;
+    match octopoid_domain::input::parse_body::<Scoped>(&bytes) {
+        Ok(body) => check_scope(own, body.scope.0.as_deref()),
+        Err(_) => Ok(()),
     }
-    *request.body_mut() = Body::from(bytes);
-    Ok(())
 }
 
 /// Notes that a key was used, once a minute at most. What is returned must run beside the

@@ -61,6 +61,14 @@ pub(crate) fn read(
     read_body(&parts.headers, body, app)
 }
 
+/// The whole body of a request that is still to be handled, which keeps it.
+pub(crate) async fn peek(request: &mut Request, app: &App) -> Result<Bytes, Problem> {
+    let body = std::mem::take(request.body_mut());
+    let bytes = read_body(request.headers(), body, app).await?;
+    *request.body_mut() = bytes.clone().into();
+    Ok(bytes)
+}
+
 /// The whole body, if it is not longer than the settings allow. What is encoded is refused after it
 /// was read, so that the connection can be used again.
 pub(crate) fn read_body(

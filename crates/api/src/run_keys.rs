@@ -3,7 +3,6 @@
 //! runner's, which holds the lease token.
 
 use axum::{
-    body::Body,
     extract::{MatchedPath, Request},
     http::Method,
 };
@@ -13,7 +12,7 @@ use octopoid_domain::{
 };
 use serde::Deserialize;
 
-use crate::{access::forbidden, app::App, body::read_body, problem::Problem, query::Params};
+use crate::{access::forbidden, app::App, body::peek, problem::Problem, query::Params};
 
 /// What can be read below a task.
 const READABLE: [&str; 7] = [
@@ -84,9 +83,5 @@ fn names(request: &Request, task: &str) -> bool {
 
 /// What the body is about. The handler refuses one that cannot be read.
 async fn about(app: &App, request: &mut Request) -> Result<About, Problem> {
-    let body = std::mem::take(request.body_mut());
-    let bytes = read_body(request.headers(), body, app).await?;
-    let about = parse_body(&bytes).unwrap_or_default();
-    *request.body_mut() = Body::from(bytes);
-    Ok(about)
+    Ok(parse_body(&peek(request, app).await?).unwrap_or_default())
 }
