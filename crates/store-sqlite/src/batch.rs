@@ -40,16 +40,26 @@ pub(crate) fn run(
     text_max: usize,
 ) -> Result<Vec<Rows>, Failure> {
     let mut text_left = text_max;
-    let run = |statement: &Statement| {
-        let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
+    run_each(batch, |statement, sql| {
         // Texts that were put together for one request are too many to keep.
         if statement.sql.is_constant() {
             rows(&mut *connection.prepare_cached(sql)?, statement, &mut text_left)
         } else {
             rows(&mut connection.prepare(sql)?, statement, &mut text_left)
         }
+    })
+}
+
+/// Runs those statements of a batch, in order, that SQLite has a text for.
+fn run_each(
+    batch: &[Statement],
+    mut run: impl FnMut(&Statement, &str) -> Result<Rows, Failure>,
+) -> Result<Vec<Rows>, Failure> {
+    let each = |statement: &Statement| match statement.sql.sqlite() {
+        Some(sql) => run(statement, sql),
+        None => Ok(Rows::new()),
     };
-    batch.iter().map(run).collect()
+    batch.iter().map(each).collect()
 }
 
 /// The prepared statements of a connection, for the thread that owns it. They are found by where
@@ -76,8 +86,7 @@ impl<'c> Prepared<'c> {
     /// The same as [`run`], without a limit of text.
     pub(crate) fn run(&mut self, batch: &[Statement]) -> Result<Vec<Rows>, Failure> {
         let mut no_limit = usize::MAX;
-        let run = |statement: &Statement| {
-            let Some(sql) = statement.sql.sqlite() else { return Ok(Rows::new()) };
+        run_each(batch, |statement, sql| {
             if statement.sql.is_constant() {
                 let prepared = self.get(sql)?;
                 prepared.clear_bindings();
@@ -85,8 +94,7 @@ impl<'c> Prepared<'c> {
             } else {
                 rows(&mut self.connection.prepare(sql)?, statement, &mut no_limit)
             }
-        };
-        batch.iter().map(run).collect()
+        })
     }
 
     /// `sql` is constant, so that nothing else ever is where it is.
