@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::{Span, SpanRelativeTo};
 use octopoid_domain::Millis;
+use octopoid_server::duration;
 
 /// The current time.
 pub(crate) fn now() -> Millis {
@@ -12,18 +12,18 @@ pub(crate) fn now() -> Millis {
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Waits, so that a server that cannot wait is not asked without a pause.
+/// Waits.
 pub(crate) async fn pause(length: Duration) {
     #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for")]
     tokio::time::sleep(length).await;
 }
 
-/// Reads a duration: `90s`, `2m`, `1h 30m` or `30d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let span: Result<Span, _> = text.parse();
-    let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let parsed = parsed.map_err(|error| error.to_string())?;
-    Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned())
+/// Waits if a server that was asked to wait answered within a second: one that cannot wait answers
+/// at once, and is not asked without a pause.
+pub(crate) async fn pause_if_early(asked: Millis, length: Duration) {
+    if now().0 - asked.0 < 1000 {
+        pause(length).await;
+    }
 }
 
 /// Reads an instant: one of ISO 8601, or a duration from now.

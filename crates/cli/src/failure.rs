@@ -31,7 +31,7 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) exit: Exit,
-    /// One sentence; empty if there is nobody left to read it.
+    /// One sentence; empty if the reader of the output has closed it.
     pub(crate) text: String,
     /// The code of the server's refusal.
     pub(crate) code: Option<String>,

@@ -36,7 +36,7 @@ pub(crate) struct Lease {
 const EXPIRED_MS_MAX: i64 = 24 * 3_600_000;
 
 impl Lease {
-    /// Whether it expired so long ago that nobody means it.
+    /// Whether it expired too long ago for a command without an id to mean it.
     pub(crate) fn is_over(&self, now: Millis) -> bool {
         self.expires_at.is_some_and(|end| end.plus(EXPIRED_MS_MAX) < now)
     }
@@ -61,7 +61,7 @@ impl Leases {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             let path = self.path(&lease.task_id);
             let new = path.with_extension("new");
-            // What an interrupted command left could have been made by somebody else.
+            // A file left by an interrupted command, or made by another user, is not written to.
             remove(&new)?;
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;

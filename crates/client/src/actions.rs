@@ -27,13 +27,13 @@ impl Client {
         self.post_once(&path(["actions", id, "complete"]), &json!({ "result": result })).await
     }
 
-    /// The same in somebody's name. The result of a question is its answer.
+    /// The same under a name. The result of a question is its answer.
     pub async fn complete_action_as(&self, id: &str, by: &str, result: &Value) -> Result<Action> {
         let body = json!({ "result": result, "by": by });
         self.post_once(&path(["actions", id, "complete"]), &body).await
     }
 
-    /// Marks an action as failed in somebody's name, with a result.
+    /// Marks an action as failed under a name, with a result.
     pub async fn fail_action_as(&self, id: &str, by: &str, result: &Value) -> Result<Action> {
         self.post_once(&path(["actions", id, "fail"]), &json!({ "result": result, "by": by })).await
     }

@@ -276,7 +276,7 @@ fn non_empty(list: &[String]) -> impl Iterator<Item = &str> {
 }
 
 /// Parses `90s`, `2m`, `1h 30m` or `30d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let span: Result<Span, _> = text.parse();
     let parsed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     let parsed = parsed.map_err(|error| error.to_string())?;

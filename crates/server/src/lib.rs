@@ -26,7 +26,7 @@ use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
 use crate::{database::Database, host::System};
 
-pub use config::{Cli, Command, Options};
+pub use config::{Cli, Command, Options, duration};
 pub use copy::Args as CopyArgs;
 pub use hidden::{parse, without_urls};
 pub use import::Args as ImportArgs;

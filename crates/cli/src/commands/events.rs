@@ -9,7 +9,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    clock::{now, pause},
+    clock::{now, pause, pause_if_early},
     commands::verbs,
     failure::Outcome,
     output::{Cell, Noun, Times, one_line},
@@ -134,9 +134,8 @@ impl Follow {
                 answer => {
                     let page = answer?;
                     self.cursor = page.next_cursor.to_string();
-                    // A server that cannot wait answers at once.
-                    if page.events.is_empty() && now().0 - asked.0 < 1000 {
-                        pause(Duration::from_secs(2)).await;
+                    if page.events.is_empty() {
+                        pause_if_early(asked, Duration::from_secs(2)).await;
                     }
                     return Ok(page.events);
                 }

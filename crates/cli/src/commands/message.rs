@@ -78,7 +78,7 @@ struct List {
     /// Only messages of this type.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// Only messages that nobody has answered.
+    /// Only messages without an answer.
     #[arg(long)]
     unreplied: bool,
     #[command(flatten)]

@@ -262,8 +262,8 @@ fn count(number: i64) -> usize {
 
 /// Whether tasks in this queue wait for an agent.
 fn is_waiting(queue: &str) -> bool {
-    let is_with_somebody = matches!(queue, queue::CLAIMED | queue::PROVISIONAL);
-    !is_with_somebody && !queue::is_finished(queue)
+    let is_held_or_in_review = matches!(queue, queue::CLAIMED | queue::PROVISIONAL);
+    !is_held_or_in_review && !queue::is_finished(queue)
 }
 
 fn row(id: &str, what: &str, title: Option<&str>, note: &str) -> Vec<Cell> {

@@ -164,7 +164,7 @@ impl Output {
         }
     }
 
-    /// Prints a text that somebody wrote: as it is into a file or a pipe, made harmless on a terminal.
+    /// Prints a text of an agent or a person: as it is into a file or a pipe, made harmless on a terminal.
     pub(crate) fn verbatim(&self, text: &str) -> Outcome {
         if self.is_terminal { print(&many_lines(text)) } else { print(text) }
     }

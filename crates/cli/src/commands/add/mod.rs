@@ -20,7 +20,7 @@ use crate::{
     session::{Run, Session},
 };
 
-/// How often an id is made anew because it is taken.
+/// How many random ids are tried if they are taken.
 const IDS_TRIED: u32 = 5;
 
 /// The arguments of `add` and of `task create`.
@@ -158,7 +158,7 @@ impl Args {
         }
     }
 
-    /// Creates a task. An id that was not chosen and is taken by chance is made anew.
+    /// Creates a task. If a random id is taken, another one is tried.
     async fn create(&self, session: &Session, mut new: NewTask) -> Outcome<TaskView> {
         let mut tries = 0;
         loop {
@@ -179,7 +179,7 @@ impl Args {
     }
 }
 
-/// Short enough to be typed. Of a million tasks, one in four thousand has to be made anew.
+/// Short enough to be typed. With a million tasks, one random id in four thousand is taken.
 fn random_id() -> String {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).expect("a system that has sockets has random numbers");

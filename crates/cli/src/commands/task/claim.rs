@@ -9,9 +9,10 @@ use octopoid_domain::{
     queue,
     task::{ClaimRequest, LeaseSeconds},
 };
+use octopoid_server::duration;
 
 use crate::{
-    clock::{duration, now, pause},
+    clock::{now, pause_if_early},
     failure::{Exit, Failure, Outcome},
     leases::Lease,
     output::{Times, many_lines, one_line, say},
@@ -95,10 +96,7 @@ impl Claim {
             if end <= now() {
                 return Err(nothing(retry_after));
             }
-            // A server that cannot wait answers at once.
-            if now().0 - asked.0 < 1000 {
-                pause(Duration::from_secs(left.min(2))).await;
-            }
+            pause_if_early(asked, Duration::from_secs(left.min(2))).await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use octopoid_domain::{journal::JournalEvent, log::LogPart, queue};
 
 use crate::{
-    clock::{now, pause},
+    clock::{now, pause_if_early},
     commands::events::Follow,
     failure::{Exit, Failure, Outcome},
     output::{Format, Printer},
@@ -62,9 +62,8 @@ impl Run for Log {
             if has_ended && !is_more {
                 return Ok(());
             }
-            // A server that cannot wait answers at once.
-            if !is_more && now().0 - asked.0 < 1000 {
-                pause(Duration::from_secs(1)).await;
+            if !is_more {
+                pause_if_early(asked, Duration::from_secs(1)).await;
             }
         }
     }

@@ -31,7 +31,7 @@ pub(crate) struct LeaseFlag {
 pub(crate) enum Kept {
     /// One for work or for a review.
     Any,
-    /// Only one for a review: whoever accepts work does not hold it.
+    /// Only one for a review: work is accepted by another than its holder.
     Review,
 }
 

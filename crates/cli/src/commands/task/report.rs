@@ -16,6 +16,7 @@ use octopoid_domain::{
     task::LeaseSeconds,
     usage::Usage,
 };
+use octopoid_server::duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ use super::{
     held::{Kept, LeaseFlag, named_or_claimed},
 };
 use crate::{
-    clock::{duration, instant},
+    clock::instant,
     commands::read_text,
     failure::{Failure, Outcome},
     output::{many_lines, one_line},
