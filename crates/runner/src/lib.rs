@@ -11,6 +11,9 @@
 pub mod adapter;
 pub mod classify;
 pub mod facts;
+pub mod git;
 mod json;
 pub mod lines;
+pub mod process;
 pub mod reasons;
+pub mod workspace;

@@ -1,0 +1,1 @@
+//! Runs git as a program.

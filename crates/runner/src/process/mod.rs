@@ -1,0 +1,1 @@
+//! Starts the command of a run and ends all of its processes.

@@ -1,0 +1,1 @@
+//! The work trees in which agents work.
