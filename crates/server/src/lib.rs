@@ -7,6 +7,7 @@
 mod config;
 mod copy;
 mod database;
+mod embedded;
 mod hidden;
 mod host;
 mod import;
@@ -28,6 +29,7 @@ use crate::{database::Database, host::System};
 
 pub use config::{Cli, Command, Options, duration};
 pub use copy::Args as CopyArgs;
+pub use embedded::{Embedded, EmbeddedOptions};
 pub use hidden::{parse, without_urls};
 pub use import::Args as ImportArgs;
 pub use pool::{DatabaseOptions, PoolOptions};

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use octopoid_api::{App, AuthMode, Host, Settings, auth::SHORT_ADMIN_KEY};
+use octopoid_store::Store;
 use octopoid_store_postgres::{Location as Server, Relay};
 use tokio::{
     net::TcpListener,
@@ -30,34 +31,103 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if from != to {
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
-    let (connections, streams) =
-        listen::connections_max(listen::LIMITS.connections, plan.settings.streams_max);
-    let limits = listen::Limits { connections, ..listen::LIMITS };
+    let limits = Limits::of(&plan.settings);
     let listener = TcpListener::bind(plan.listen)
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
-    let settings = Settings { streams_max: streams, ..plan.settings };
-    let app = App::new(store, Arc::new(System), settings);
-
+    let serving = Serving::start(listener, store, plan.settings, limits, plan.reap_interval);
     if let Database::Postgres(server) = &plan.database {
-        relay(server, &app)?;
+        relay(server, &serving.app)?;
     }
-    let (stop, stopping) = watch::channel(false);
-    let mut jobs = jobs::start(app.clone(), plan.reap_interval, stopping.clone());
     // Before the address is logged, so that a signal sent after that line is always handled.
-    let signals = stop_on_signal(app.clone(), stop).context("cannot listen for signals")?;
-    announce(&app, address, &plan.database.to_string());
-    listen::serve(listener, octopoid_api::router(app), stopping, &limits, DRAIN).await;
+    let signals = stop_on_signal(serving.stopper()).context("cannot listen for signals")?;
+    announce(&serving.app, address, &plan.database.to_string());
+    serving.ended().await?;
     signals.abort();
-    if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
-        ended.context("the scheduled jobs failed")?;
-    } else {
-        tracing::warn!("timed out waiting for the scheduled jobs");
-        jobs.abort();
-    }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// How many connections and event streams the limit of open files allows.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    connections: usize,
+    streams: usize,
+}
+
+impl Limits {
+    /// At most as many as the settings ask for.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let (connections, streams) =
+            listen::connections_max(listen::LIMITS.connections, settings.streams_max);
+        Self { connections, streams }
+    }
+}
+
+/// A server that takes connections, and runs the scheduled jobs.
+pub(crate) struct Serving {
+    app: App,
+    stop: watch::Sender<bool>,
+    connections: JoinHandle<()>,
+    jobs: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Starts both, as tasks of the runtime.
+    pub(crate) fn start(
+        listener: TcpListener,
+        store: Store,
+        settings: Settings,
+        limits: Limits,
+        reap_interval: Duration,
+    ) -> Self {
+        let settings = Settings { streams_max: limits.streams, ..settings };
+        let app = App::new(store, Arc::new(System), settings);
+        let (stop, stopping) = watch::channel(false);
+        let jobs = jobs::start(app.clone(), reap_interval, stopping.clone());
+        let router = octopoid_api::router(app.clone());
+        let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
+        let connections = tokio::spawn(async move {
+            listen::serve(listener, router, stopping, &limits, DRAIN).await;
+        });
+        Self { app, stop, connections, jobs }
+    }
+
+    /// What makes it stop.
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper { app: self.app.clone(), stop: self.stop.clone() }
+    }
+
+    /// Waits until it has been stopped: until requests in flight are complete, or their time is
+    /// over.
+    pub(crate) async fn ended(self) -> anyhow::Result<()> {
+        // The app holds the store, which is closed when nothing holds it any more.
+        let Self { app, stop: _stop, connections, mut jobs } = self;
+        drop(app);
+        connections.await.context("the server failed")?;
+        if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
+            ended.context("the scheduled jobs failed")?;
+        } else {
+            tracing::warn!("timed out waiting for the scheduled jobs");
+            jobs.abort();
+        }
+        Ok(())
+    }
+}
+
+/// Makes a server stop.
+pub(crate) struct Stopper {
+    app: App,
+    stop: watch::Sender<bool>,
+}
+
+impl Stopper {
+    /// Stops claims, and begins to drain the server.
+    pub(crate) fn stop(&self) {
+        self.app.stop_claiming();
+        let _ = self.stop.send(true);
+    }
 }
 
 /// Starts the relay of hints between the servers on one database, until the process ends.
@@ -86,7 +156,7 @@ fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
 }
 
 /// The first signal stops claims and drains the server. The second exits immediately.
-fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> std::io::Result<JoinHandle<()>> {
+fn stop_on_signal(stopper: Stopper) -> std::io::Result<JoinHandle<()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(tokio::spawn(async move {
@@ -95,8 +165,7 @@ fn stop_on_signal(app: App, stop: watch::Sender<bool>) -> std::io::Result<JoinHa
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping: completing requests in flight");
-        app.stop_claiming();
-        let _ = stop.send(true);
+        stopper.stop();
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod copy;
 mod crash;
+mod embedded;
 mod events;
 mod import;
 mod lease;
