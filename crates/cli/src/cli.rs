@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::{
     commands::{
         action, add, config, draft, events, flow, key, manual, message, orch, pause, project,
-        server, status, task,
+        server, status, task, up,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 enum Command {
     #[command(flatten)]
     Call(Call),
+    /// Serve this git repository: its tasks, and agents that work on them.
+    Up(up::Args),
     #[command(flatten)]
     Server(Box<server::Command>),
     #[command(flatten)]
@@ -102,6 +104,7 @@ impl Cli {
         match &self.command {
             None => print(HELP),
             Some(Command::Manual(manual)) => manual.run::<Self>(),
+            Some(Command::Up(args)) => args.run(),
             Some(Command::Server(command)) => Ok(command.run()?),
             Some(Command::Call(call)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

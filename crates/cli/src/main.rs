@@ -11,6 +11,7 @@ mod page;
 mod repository;
 mod session;
 mod settings;
+mod up;
 
 use std::{io::Write as _, process::ExitCode};
 

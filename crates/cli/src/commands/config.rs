@@ -69,6 +69,7 @@ impl Run for Show {
             named("server", Some(&settings.server)),
             named("key", key.as_ref()),
             named("scope", settings.scope.as_ref()),
+            named("flow", settings.flow.as_ref()),
             named("user", Some(&settings.user)),
             named("profile", settings.profile.as_ref()),
             place("config_file", config_file()?.display().to_string()),

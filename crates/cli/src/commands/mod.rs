@@ -15,6 +15,7 @@ pub(crate) mod project;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod task;
+pub(crate) mod up;
 
 use std::{fs, io, path::Path};
 

@@ -1,6 +1,8 @@
 //! Which server is called, with which key and scope, as whom, and where each of these comes from.
 //!
-//! A flag wins over its variable, which wins over the profile, which wins over the default.
+//! A flag wins over its variable, which wins over the profile, which wins over the running
+//! `octopoid up` of the repository, which wins over the default. `octopoid up` counts as a whole:
+//! its key and its scope are for its server only.
 
 mod profiles;
 
@@ -14,6 +16,7 @@ use etcetera::BaseStrategy as _;
 use crate::{
     failure::{Failure, Outcome},
     repository::Repository,
+    up::{self, Running},
 };
 
 pub(crate) use self::profiles::{File, Profile};
@@ -34,6 +37,8 @@ pub(crate) enum Origin {
     File,
     /// The git repository of the working directory.
     Repository,
+    /// The running `octopoid up` of this repository.
+    Up,
     /// Nothing names it.
     Default,
 }
@@ -47,6 +52,7 @@ impl Origin {
             Self::Profile(name) => format!("profile {name}"),
             Self::File => "configuration file".to_owned(),
             Self::Repository => "name of this git repository".to_owned(),
+            Self::Up => "octopoid up of this repository".to_owned(),
             Self::Default => "default".to_owned(),
         }
     }
@@ -67,7 +73,8 @@ pub(crate) struct ServerFlags {
         global = true,
         value_name = "URL",
         help_heading = "Server",
-        help = "Address of the server [env: OCTOPOID_SERVER] [default: http://127.0.0.1:8787]"
+        help = "Address of the server [env: OCTOPOID_SERVER] [default: that of octopoid up, or \
+                http://127.0.0.1:8787]"
     )]
     pub(crate) server: Option<String>,
     #[arg(
@@ -104,6 +111,8 @@ pub(crate) struct Settings {
     pub(crate) server: Setting,
     pub(crate) key: Option<Setting>,
     pub(crate) scope: Option<Setting>,
+    /// The flow of tasks that are added.
+    pub(crate) flow: Option<Setting>,
     /// The name under which a person, or an agent without a name of its own, acts.
     pub(crate) user: Setting,
     pub(crate) profile: Option<Setting>,
@@ -119,7 +128,7 @@ impl Settings {
         let file = File::read(&path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::resolve(flags, &variable, &file, folder, Repository::here())
+        Self::resolve(flags, &variable, &file, folder, Repository::here(), up::running)
     }
 
     fn resolve(
@@ -128,6 +137,7 @@ impl Settings {
         file: &File,
         folder: &Path,
         repository: Option<Repository>,
+        running: impl FnOnce(&Repository) -> Outcome<Option<Running>>,
     ) -> Outcome<Self> {
         let named = flags.profile.clone().map(|name| (name, Origin::Flag("--profile")));
         let by_variable = || {
@@ -155,11 +165,20 @@ impl Settings {
             "OCTOPOID_SCOPE",
             |profile| profile.scope.as_deref(),
         );
-        // A key has its scope; only without one is the scope chosen by the place.
+        // Without a key: a key has its scope, and only without one is anything chosen by the place.
         let here = repository.filter(|_| key.is_none());
-        let here = here.map(|here| Setting { value: here.name, origin: Origin::Repository });
+        let up = here.as_ref().map(running).transpose()?.flatten();
+        let up = up.filter(|up| up.is_meant(server.as_ref(), scope.as_ref()));
+        let (at, key, own_scope, flow) = if let Some(up) = up {
+            let of = |value| Some(Setting { value, origin: Origin::Up });
+            (of(up.server), of(up.key), of(up.scope), of(up.flow))
+        } else {
+            let named = here.map(|here| Setting { value: here.name, origin: Origin::Repository });
+            (None, key, named, None)
+        };
         let user = sources.find(None, "OCTOPOID_USER", |profile| profile.user.as_deref());
         let login = || variable("USER").or_else(|| variable("LOGNAME"));
+        let server = server.or(at);
         let mut server = server.unwrap_or_else(|| Setting::default_of(SERVER_DEFAULT));
         server.value.truncate(server.value.trim_end_matches('/').len());
         if !server.value.starts_with("http://") && !server.value.starts_with("https://") {
@@ -170,7 +189,8 @@ impl Settings {
         Ok(Self {
             server,
             key,
-            scope: scope.or(here),
+            scope: scope.or(own_scope),
+            flow,
             user: user.unwrap_or_else(|| {
                 Setting::default_of(&login().unwrap_or_else(|| "octopoid".to_owned()))
             }),
@@ -179,6 +199,15 @@ impl Settings {
                 origin: origin.unwrap_or(Origin::File),
             }),
         })
+    }
+}
+
+impl Running {
+    /// Whether it is meant, and not another server or another scope.
+    fn is_meant(&self, server: Option<&Setting>, scope: Option<&Setting>) -> bool {
+        let address = |server: &str| server.trim_end_matches('/').to_owned();
+        server.is_none_or(|server| address(&server.value) == address(&self.server))
+            && scope.is_none_or(|scope| scope.value == self.scope)
     }
 }
 
@@ -255,6 +284,11 @@ pub(crate) fn config_file() -> Outcome<PathBuf> {
 pub(crate) fn state_folder() -> Outcome<PathBuf> {
     let folders = folders()?;
     Ok(folders.state_dir().unwrap_or_else(|| folders.data_dir()).join("octopoid"))
+}
+
+/// The folder of `octopoid up`, with its database.
+pub(crate) fn data_folder() -> Outcome<PathBuf> {
+    Ok(folders()?.data_dir().join("octopoid"))
 }
 
 fn folders() -> Outcome<etcetera::base_strategy::Xdg> {

@@ -1,7 +1,7 @@
 use std::{fs, path::Path};
 
 use super::{File, Origin, ServerFlags, Setting, Settings};
-use crate::{failure::Outcome, repository::Repository};
+use crate::{failure::Outcome, repository::Repository, up::Running};
 
 const FILE: &str = r#"
     profile = "team"
@@ -16,13 +16,28 @@ const FILE: &str = r#"
 
 /// Resolves with these flags and variables, in a repository named `here`.
 fn resolve(flags: &ServerFlags, variables: &[(&str, &str)], file: &str) -> Outcome<Settings> {
+    resolve_beside(None, flags, variables, file)
+}
+
+/// The same, while `octopoid up` runs for that repository, or does not.
+fn resolve_beside(
+    up: Option<Running>,
+    flags: &ServerFlags,
+    variables: &[(&str, &str)],
+    file: &str,
+) -> Outcome<Settings> {
     let file: File = toml::from_str(file).unwrap();
     let variable = |name: &str| {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    let here = Repository { name: "here".to_owned(), branch: "main".to_owned() };
-    Settings::resolve(flags, &variable, &file, Path::new("/nowhere"), Some(here))
+    let here = Repository {
+        name: "here".to_owned(),
+        branch: "main".to_owned(),
+        root: "/nowhere/here".into(),
+        commit: None,
+    };
+    Settings::resolve(flags, &variable, &file, Path::new("/nowhere"), Some(here), |_| Ok(up))
 }
 
 fn setting(value: &str, origin: Origin) -> Setting {
@@ -148,5 +163,55 @@ fn a_file_that_makes_no_sense_is_refused_without_showing_a_key() {
         let expected = format!("{}, line {line} makes no sense there", path.display());
         assert_eq!(failure.text, expected);
         assert!(!failure.lines().contains("secret"), "{}", failure.lines());
+    }
+}
+
+fn running() -> Running {
+    let text = |text: &str| text.to_owned();
+    let (server, key) = (text("http://127.0.0.1:8788"), text("oct_up"));
+    Running { server, key, scope: text("here-1"), flow: text("octopoid") }
+}
+
+#[test]
+fn octopoid_up_counts_where_nothing_else_is_named() {
+    let flags = ServerFlags::default();
+    let of = |value| setting(value, Origin::Up);
+    let settings = resolve_beside(Some(running()), &flags, &[], "").unwrap();
+    assert_eq!(settings.server, of("http://127.0.0.1:8788"));
+    assert_eq!(settings.key, Some(of("oct_up")));
+    assert_eq!(settings.scope, Some(of("here-1")));
+    assert_eq!(settings.flow, Some(of("octopoid")));
+    assert_eq!(Origin::Up.words(), "octopoid up of this repository");
+
+    // A profile that names no server, and the server and the scope themselves, change nothing.
+    let file = "profile = \"a\"\n[profiles.a]\nuser = \"alice\"";
+    let same = [("OCTOPOID_SERVER", "http://127.0.0.1:8788/"), ("OCTOPOID_SCOPE", "here-1")];
+    let settings = resolve_beside(Some(running()), &flags, &same, file).unwrap();
+    let named = Origin::Variable("OCTOPOID_SERVER");
+    assert_eq!(settings.server, setting("http://127.0.0.1:8788", named));
+    assert_eq!((settings.key, settings.flow), (Some(of("oct_up")), Some(of("octopoid"))));
+}
+
+#[test]
+fn octopoid_up_counts_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    fs::write(&path, "oct_file").unwrap();
+    let none = ServerFlags::default;
+    let server = ServerFlags { server: Some("http://a.example".to_owned()), ..none() };
+    let scope = ServerFlags { scope: Some("other".to_owned()), ..none() };
+    let key = ServerFlags { key_file: Some(path), ..none() };
+    for (flags, variables, file) in [
+        (server, &[][..], ""),
+        (scope, &[], ""),
+        (key, &[], ""),
+        (none(), &[("OCTOPOID_SERVER", "http://a.example")], ""),
+        (none(), &[("OCTOPOID_KEY", "oct_run")], ""),
+        (none(), &[("OCTOPOID_SCOPE", "other")], ""),
+        (none(), &[], FILE),
+        (none(), &[("OCTOPOID_PROFILE", "open")], FILE),
+    ] {
+        let settings = resolve_beside(Some(running()), &flags, variables, file).unwrap();
+        assert_eq!(settings, resolve(&flags, variables, file).unwrap(), "{flags:?} {variables:?}");
     }
 }

@@ -17,3 +17,4 @@ mod shape;
 mod task;
 mod terminal;
 mod tls;
+mod up;

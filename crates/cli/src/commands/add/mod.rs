@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Project that it belongs to, whose branch it gets.
     #[arg(long, value_name = "ID")]
     project: Option<String>,
-    /// Flow that it follows.
+    /// Flow that it follows [default: that of octopoid up, if it runs here].
     #[arg(long, value_name = "NAME")]
     flow: Option<String>,
     /// Queue to begin in [default: incoming].
@@ -93,7 +93,8 @@ impl Run for Args {
                 return Err(Failure::usage("the title is blank")
                     .remedy("say in a few words what is to be done: octopoid add \"TITLE\""));
             }
-            let task = self.create(session, self.new_task(title, content, &self.after)).await?;
+            let new = self.new_task(session, title, content, &self.after);
+            let task = self.create(session, new).await?;
             return printer.changed(&task, &added(&task));
         };
         let entries = plan::entries(&read_text(file)?);
@@ -106,7 +107,7 @@ impl Run for Args {
         let count = entries.len();
         let (mut tasks, mut after) = (Vec::new(), self.after.clone());
         for entry in entries {
-            let mut new = self.new_task(entry.title, entry.content, &after);
+            let mut new = self.new_task(session, entry.title, entry.content, &after);
             if let Some(priority) = entry.priority {
                 new.priority = priority.into();
             }
@@ -136,7 +137,14 @@ impl Run for Args {
 }
 
 impl Args {
-    fn new_task(&self, title: String, content: Option<String>, after: &[String]) -> NewTask {
+    fn new_task(
+        &self,
+        session: &Session,
+        title: String,
+        content: Option<String>,
+        after: &[String],
+    ) -> NewTask {
+        let flow = session.settings.flow.as_ref().map(|flow| flow.value.clone());
         NewTask {
             id: Id(self.id.clone()),
             file_path: Text(self.file_path.clone()),
@@ -150,7 +158,7 @@ impl Args {
             kind: Text(self.kind.clone()),
             blocked_by: Id((!after.is_empty()).then(|| after.join(","))),
             project_id: Id(self.project.clone()),
-            flow: Text(self.flow.clone()),
+            flow: Text(self.flow.clone().or(flow)),
             auto_accept: Flag(self.auto_accept),
             not_before: Instant(self.not_before),
             max_attempts: Attempts(self.max_attempts),
