@@ -4,8 +4,8 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, config, draft, events, flow, key, manual, message, orch, pause, project,
-        server, status, task, up,
+        action, add, agent, config, draft, events, flow, key, manual, message, orch, pause,
+        project, server, status, task, up,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -74,6 +74,8 @@ calls! {
     Project => project::Args,
     /// Work with drafts, ideas that may become tasks or projects.
     Draft => draft::Args,
+    /// Run agents on this machine, and look after their runs.
+    Agent => agent::Args,
     /// List machines, drain and resume them.
     Orch => orch::Args,
     /// Pause scopes, queues, roles and pools.

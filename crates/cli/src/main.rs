@@ -19,6 +19,16 @@ use std::{io::Write as _, process::ExitCode};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The guard of a run is to be small and quick: it needs neither settings nor the parser. Nor does
+    // the simulated agent.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == "agent") {
+        match arguments.next().as_deref().and_then(std::ffi::OsStr::to_str) {
+            Some("guard") => return octopoid_runner::process::guard(arguments),
+            Some("simulate") => return up::demo::agent::run(),
+            _ => {}
+        }
+    }
     match arguments::parse().and_then(|cli| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

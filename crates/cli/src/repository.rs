@@ -51,6 +51,11 @@ impl Repository {
     }
 }
 
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The branch that is checked out in the working directory.
 pub(crate) fn branch() -> String {
     Repository::here().map_or_else(|| BRANCH_DEFAULT.to_owned(), |repository| repository.branch)

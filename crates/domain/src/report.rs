@@ -41,6 +41,12 @@ const COUNTS: [&str; 3] = ["files_changed", "insertions", "deletions"];
 #[schema(value_type = Object)]
 pub struct RunResult(Map<String, Value>);
 
+impl From<Map<String, Value>> for RunResult {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
 impl RunResult {
     /// Keeps the beginning of a longer patch, and says so in `patch_truncated`.
     pub fn cut_patch(&mut self, bytes_max: usize) {
@@ -49,6 +55,16 @@ impl RunResult {
             patch.truncate(patch.floor_char_boundary(bytes_max));
             self.0.insert("patch_truncated".to_owned(), true.into());
         }
+    }
+
+    /// Takes the patch out, and says so in `patch_truncated`. False: there is none.
+    pub fn remove_patch(&mut self) -> bool {
+        // The other members keep their order.
+        let is_there = self.0.shift_remove("patch").is_some();
+        if is_there {
+            self.0.insert("patch_truncated".to_owned(), true.into());
+        }
+        is_there
     }
 
     /// Refuses a result that is too large to be stored.

@@ -191,7 +191,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// The text without escape sequences and control characters other than white space.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text.chars();
     while let Some(c) = rest.next() {

@@ -1,19 +1,48 @@
 //! Runs coding agents on the tasks of a queue.
 //!
-//! For now the crate has the part that reads an agent's program. [`lines`] splits its output into
-//! lines of bounded length, [`adapter`] reads from them what the program reports, and [`classify`]
-//! judges the report together with the exit status. All of it is pure: no I/O, no clock.
+//! [`run`] registers the machine and claims tasks for its free slots. A run prepares a work tree
+//! ([`workspace`]), starts the agent's program under a guard that outlives the runner ([`process`]),
+//! renews the lease, reads what the program prints ([`adapter`], [`lines`], [`facts`]) and writes
+//! ([`mailbox`]), and judges its end ([`classify`], [`judge`]): a success is only what git and the
+//! checks show, because agents end with exit code 0 and a friendly text also when they were not
+//! permitted to do anything, when the commit failed, or when they did nothing.
 //!
-//! A success is only what the program says. Agents end with exit code 0 and a friendly text also
-//! when they were not permitted to do anything, when the commit failed, or when they did nothing.
-//! Whether the work is there is decided by the evidence in git, which is not looked at here.
+//! The crate talks to the server only through `octopoid_client`.
 
 pub mod adapter;
 pub mod classify;
+mod clock;
+pub mod config;
+mod costs;
+mod crew;
+pub mod environment;
 pub mod facts;
 pub mod git;
+mod hand_in;
 mod json;
+pub mod judge;
+mod keeper;
 pub mod lines;
+mod log;
+mod machine;
+pub mod mailbox;
+pub mod notice;
+pub mod preflight;
 pub mod process;
+pub mod prompt;
 pub mod reasons;
+pub mod records;
+mod recovery;
+mod run;
+mod runner;
 pub mod workspace;
+
+pub use run::shown;
+pub use runner::{Error, Stage, run};
+
+/// Random bytes.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("a system that has processes has random numbers");
+    bytes
+}

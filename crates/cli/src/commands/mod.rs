@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod add;
+pub(crate) mod agent;
 pub(crate) mod config;
 pub(crate) mod draft;
 pub(crate) mod events;

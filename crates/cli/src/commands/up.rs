@@ -2,28 +2,26 @@
 
 use std::{
     ffi::OsString,
-    io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process,
 };
 
 use octopoid_client::Client;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
+use octopoid_runner::{
+    Stage,
+    adapter::Tool,
+    config::{Config, Crew, Hand},
+    preflight, shown,
 };
+use tokio::sync::watch;
 
 use crate::{
+    commands::agent::{self, Flags, Place, Words, control},
     failure::{Failure, Outcome},
-    output::say,
-    repository::Repository,
-    settings::state_folder,
-    up::{Folder, Joined, Service, join},
+    output::{Output, OutputFlags, say},
+    repository::{Repository, host},
+    up::{Folder, Joined, Service, demo, demo::Sample, join},
 };
-
-/// The exit code of a second stop signal: that of a program which SIGINT ends.
-const STOPPED_AT_ONCE: i32 = 130;
 
 /// How many digits of a commit are shown.
 const COMMIT_DIGITS: usize = 7;
@@ -36,7 +34,6 @@ pub(crate) struct Args {
         long,
         value_name = "NUMBER",
         default_value_t = 1,
-        requires = "command",
         value_parser = clap::value_parser!(u16).range(1..=256)
     )]
     agents: u16,
@@ -47,27 +44,16 @@ pub(crate) struct Args {
     /// Git repository [default: that of the working directory].
     #[arg(long, value_name = "PATH")]
     repo: Option<PathBuf>,
-    /// Command that starts an agent, for example: -- claude -p. Without one there are no agents, and
-    /// tasks are claimed by other means.
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
-}
-
-/// What the runner of agents works with.
-#[expect(dead_code, reason = "the runner, which starts in `run`, reads it")]
-pub(crate) struct Agents {
-    /// The server, with the key that may work and the scope.
-    pub(crate) client: Client,
-    /// The scope.
-    pub(crate) scope: String,
-    /// The repository: its main work tree, and the branch and commit of the place one stands in.
-    pub(crate) repository: Repository,
-    /// How many agents work at the same time.
-    pub(crate) slots: u16,
-    /// The command that starts an agent; it has at least one word.
-    pub(crate) command: Vec<OsString>,
-    /// The folder for what must be remembered.
-    pub(crate) state: PathBuf,
+    /// Show what can happen to a task: a simulated agent works in a sample repository, with a server
+    /// and data of its own, and everything ends by itself.
+    #[arg(long, conflicts_with_all = ["repo", "command", "listen"])]
+    demo: bool,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    words: Words,
+    #[command(flatten)]
+    output: OutputFlags,
 }
 
 impl Args {
@@ -78,38 +64,87 @@ impl Args {
     }
 
     async fn up(&self) -> Outcome {
+        let (stages, stage) = control()?;
+        if self.demo {
+            return self.demo(&stages, stage).await;
+        }
         let repository = self.repository()?;
-        let state = state_folder()?;
         let folder = Folder::at_home()?;
-        folder.prepare()?;
-        let _own = folder.lock_repository(&repository.root)?;
-        // Before anything is served, so that a signal never ends the process without stopping it.
-        let (stop, stopping) = watch::channel(false);
-        stop_on_signals(stop.clone())
-            .map_err(|error| Failure::other(format!("cannot listen for signals: {error}")))?;
+        let _own = folder_for(&folder, &repository)?;
         let mut service = Service::start(&folder, self.listen).await?;
-        let joined = match join(&folder, service.address(), &repository).await {
-            Ok(joined) => joined,
+        let prepared = async {
+            let joined = join(&folder, service.address(), &repository).await?;
+            let config = self.config(&joined, &service, &repository)?;
+            Ok((joined, config))
+        };
+        let (joined, config) = match prepared.await {
+            Ok(prepared) => prepared,
             Err(failure) => {
                 service.stop().await?;
                 return Err(failure);
             }
         };
         tell(&self.header(&folder, &service, &joined, &repository));
+        for warning in preflight::warnings(self.tool().0, &self.tool().1) {
+            tell(&format!("warning: {warning}"));
+        }
         let outcome = {
-            let agents = self.agents(joined, repository, state);
-            let run = run(agents, stopping);
+            let run = self.run_agents(config, stage);
             tokio::pin!(run);
             tokio::select! {
                 outcome = &mut run => outcome,
                 lost = service.keep(tell) => {
                     // Without a server agents are stopped as by a signal.
-                    let _ = stop.send(true);
+                    stages.send_replace(Stage::Stopping);
                     let _ = run.await;
                     lost.map(|never| match never {})
                 }
             }
         };
+        let stopped = service.stop().await;
+        outcome.and(stopped)
+    }
+
+    async fn run_agents(&self, config: Config, stage: watch::Receiver<Stage>) -> Outcome {
+        let notices = agent::show(&Output::new(&self.output));
+        octopoid_runner::run(config, notices, stage).await.map_err(agent::failure)
+    }
+
+    /// Shows everything with a simulated agent and a simulated person.
+    async fn demo(&self, stages: &watch::Sender<Stage>, stage: watch::Receiver<Stage>) -> Outcome {
+        let sample = Sample::create()?;
+        let repository = Repository::of(&sample.repository())
+            .ok_or_else(|| Failure::other("the sample repository cannot be read"))?;
+        let folder = Folder::at(sample.data());
+        let _own = folder_for(&folder, &repository)?;
+        let service = Service::start(&folder, Some(([127, 0, 0, 1], 0).into())).await?;
+        let outcome = async {
+            let joined = join(&folder, service.address(), &repository).await?;
+            let mut config = self.config(&joined, &service, &repository)?;
+            config.state = sample.state();
+            config.workspace.root = sample.state().join("worktrees");
+            let manage = joined.member.manage_key.clone().unwrap_or_default();
+            let person = Client::new(&service.address().url)?;
+            let person = person.with_scope(&joined.member.scope).with_key(manage);
+            tell(&format!(
+                "demo · {}/ · a simulated agent in {}",
+                service.address().url,
+                repository.root.display()
+            ));
+            demo::add_tasks(&person, &joined.member.flow).await?;
+            let run = self.run_agents(config, stage);
+            tokio::pin!(run);
+            tokio::select! {
+                // A person has stopped it.
+                outcome = &mut run => return outcome,
+                acted = demo::act(&person, tell) => acted?,
+            }
+            tell("every task is done; the branch main has their commits:");
+            tell(&sample.commits());
+            stages.send_replace(Stage::Draining);
+            run.await
+        };
+        let outcome = outcome.await;
         let stopped = service.stop().await;
         outcome.and(stopped)
     }
@@ -126,16 +161,48 @@ impl Args {
         })
     }
 
-    /// What the runner works with, if there is a command.
-    fn agents(&self, joined: Joined, repository: Repository, state: PathBuf) -> Option<Agents> {
-        (!self.command.is_empty()).then(|| Agents {
-            client: joined.worker,
-            scope: joined.member.scope,
-            repository,
-            slots: self.agents,
-            command: self.command.clone(),
-            state,
-        })
+    /// How the command's output is read, and the whole command.
+    fn tool(&self) -> (Tool, Vec<OsString>) {
+        self.flags.agent(&self.words.command)
+    }
+
+    /// What the runner is told: slots for the agents, and one that merges.
+    fn config(
+        &self,
+        joined: &Joined,
+        service: &Service,
+        repository: &Repository,
+    ) -> Outcome<Config> {
+        let (tool, mut command) = self.tool();
+        if self.demo {
+            let this =
+                std::env::current_exe().map_err(|error| Failure::other(error.to_string()))?;
+            command = vec![this.into(), "agent".into(), "simulate".into()];
+        }
+        let place = Place {
+            server: service.address().url.clone(),
+            scope: joined.member.scope.clone(),
+            machine: host(),
+            repository: repository.root.clone(),
+            pool: tool.pool().map(str::to_owned),
+        };
+        let mut config = agent::config(joined.worker.clone(), place, &self.flags)?;
+        let crew = |hand, slots, command| Crew {
+            hand,
+            slots,
+            queue: None,
+            roles: Vec::new(),
+            types: Vec::new(),
+            template: None,
+            command,
+            tool,
+        };
+        if !command.is_empty() {
+            let work = crew(Hand::Work, usize::from(self.agents), command);
+            config.crews.push(Crew { template: self.flags.template()?, ..work });
+        }
+        config.crews.push(crew(Hand::Merge, 1, Vec::new()));
+        Ok(config)
     }
 
     /// What is printed once everything is there.
@@ -149,11 +216,11 @@ impl Args {
         let (version, scope) = (env!("CARGO_PKG_VERSION"), &joined.member.scope);
         let mut lines = vec![format!("octopoid {version} · {scope} · {}/", service.address().url)];
         let mut parts = vec![format!("data {}", at_home(&folder.database()))];
-        if let Some(program) = self.command.first() {
+        let (tool, command) = self.tool();
+        if !command.is_empty() {
             let slots = if self.agents == 1 { "slot" } else { "slots" };
             parts.push(format!("{} {slots}", self.agents));
-            let name = Path::new(program).file_name().unwrap_or(program);
-            parts.push(name.display().to_string());
+            parts.push(tool.name().to_owned());
         }
         parts.push(base(repository));
         lines.push(parts.join(" · "));
@@ -166,39 +233,20 @@ impl Args {
             let name = &repository.name;
             lines.push(format!("the scope is {scope}: {name} is taken, or cannot be a scope"));
         }
-        if self.command.is_empty() {
+        if command.is_empty() {
             lines.push("no agents; to start some: octopoid up --agents 3 -- claude -p".to_owned());
+        }
+        if !command.is_empty() {
+            lines.push(format!("command {}", shown(&command)));
         }
         lines.join("\n")
     }
 }
 
-/// Runs agents until there is a stop signal. The first one lets those that work finish.
-async fn run(agents: Option<Agents>, mut stopping: watch::Receiver<bool>) -> Outcome {
-    let _agents = agents;
-    // The sender lives as long as the process.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-    Ok(())
-}
-
-/// The first signal drains, the second ends the process.
-fn stop_on_signals(stop: watch::Sender<bool>) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tell("stopping; once more stops at once");
-        let _ = stop.send(true);
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        process::exit(STOPPED_AT_ONCE);
-    });
-    Ok(())
+/// Prepares the folder, and locks it for this repository.
+fn folder_for(folder: &Folder, repository: &Repository) -> Outcome<impl Sized + use<>> {
+    folder.prepare()?;
+    folder.lock_repository(&repository.root)
 }
 
 /// Says something. A terminal that has gone is no reason to stop.

@@ -126,6 +126,12 @@ pub(crate) fn say(text: &str) -> Outcome {
     print(&format!("{}\n", many_lines(text)))
 }
 
+/// Prints a sentence beside the output, to standard error.
+pub(crate) fn say_aside(text: &str) {
+    // There is no other place to say that this failed.
+    let _ = io::stderr().write_all(format!("{}\n", many_lines(text)).as_bytes());
+}
+
 impl Output {
     /// The output that flags and terminal ask for.
     pub(crate) fn new(flags: &OutputFlags) -> Self {

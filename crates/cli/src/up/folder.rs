@@ -36,7 +36,8 @@ impl Folder {
         Ok(Self::at(data_folder()?))
     }
 
-    pub(super) fn at(path: PathBuf) -> Self {
+    /// The folder of a demo, or of a test.
+    pub(crate) fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -158,7 +159,7 @@ impl Drop for Lock {
 /// Opens a file that this user owns, and that is not behind a symbolic link. One that is written to
 /// is created if it does not exist.
 pub(super) fn open(path: &Path, is_written: bool) -> io::Result<File> {
-    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let no_link = i32::try_from(OFlags::NOFOLLOW.bits()).expect("flags of open(2) are a C int");
     let mut options = OpenOptions::new();
     options.read(true).write(is_written).create(is_written).mode(0o600).custom_flags(no_link);
     let file = options.open(path)?;

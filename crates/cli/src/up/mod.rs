@@ -5,6 +5,7 @@
 //! and keys, and locks. Whether something is alive is told by a lock of the operating system, which
 //! ends with its process, however that ends.
 
+pub(crate) mod demo;
 mod flow;
 mod folder;
 mod member;

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use octopoid_domain::time::Millis;
 use serde_json::Value;
 
-use super::{Facts, Kind, Progress, arguments as options};
+use super::{Facts, Kind, Progress, User, arguments as options};
 use crate::{
     facts::End,
     json::{cost, count, list, sum, text},
@@ -28,6 +28,30 @@ pub(super) fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
         options::add(&mut arguments, &["--verbose"]);
     }
     arguments
+}
+
+/// Without a permission, files are not written and commands are not run, and the exit code is 0.
+pub(super) fn warnings(arguments: &[OsString], user: User) -> Vec<String> {
+    if !options::has(arguments, &["-p", "--print"]) {
+        return vec!["claude without -p waits for a person: add -p".to_owned()];
+    }
+    let skips = options::has(arguments, &["--dangerously-skip-permissions"])
+        || options::value(arguments, "--permission-mode") == Some("bypassPermissions");
+    if skips && user == User::Root {
+        let text = "claude refuses to skip permissions as root: run it as another user, or set \
+                    IS_SANDBOX=1 in a container";
+        return vec![text.to_owned()];
+    }
+    let permits = skips
+        || options::value(arguments, "--permission-mode") == Some("acceptEdits")
+        || options::has(arguments, &["--allowedTools", "--allowed-tools", "--settings"]);
+    if permits {
+        return Vec::new();
+    }
+    let text = "claude -p may not be permitted to write files or to run commands, unless its \
+                settings say so: add --permission-mode acceptEdits, and what it may run, such as \
+                --allowedTools \"Bash(git *)\"";
+    vec![text.to_owned()]
 }
 
 /// Takes one event. The order of the keys is not fixed.

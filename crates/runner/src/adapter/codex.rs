@@ -28,6 +28,36 @@ pub(super) fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// By default the sandbox is read-only. One that can write cannot commit in a linked work tree, because
+/// the repository is outside of it.
+pub(super) fn warnings(arguments: &[OsString]) -> Vec<String> {
+    let sandbox =
+        options::value(arguments, "--sandbox").or_else(|| options::value(arguments, "-s"));
+    let is_open = options::has(
+        arguments,
+        &[
+            "--dangerously-bypass-approvals-and-sandbox",
+            "--yolo",
+            "--profile",
+            "-p",
+            "-c",
+            "--config",
+        ],
+    );
+    let text = match sandbox {
+        _ if is_open => return Vec::new(),
+        Some("workspace-write") => {
+            "codex in the sandbox workspace-write cannot commit in a linked work tree: what it leaves \
+             is committed by this program, or use --isolation clone"
+        }
+        Some("danger-full-access") => return Vec::new(),
+        _ => {
+            "codex exec may only read, unless its configuration says otherwise: add -s workspace-write"
+        }
+    };
+    vec![text.to_owned()]
+}
+
 /// Takes one event.
 pub(super) fn read(facts: &mut Facts, event: &Value) -> Option<Progress> {
     match text(event, &["type"]) {

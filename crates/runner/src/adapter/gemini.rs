@@ -28,6 +28,16 @@ pub(super) fn arguments(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// Without an approval mode, tools that write are taken away, and the exit code is 0.
+pub(super) fn warnings(arguments: &[OsString]) -> Vec<String> {
+    if options::has(arguments, &["--yolo", "-y", "--approval-mode", "--allowed-tools"]) {
+        return Vec::new();
+    }
+    let text = "gemini may not be permitted to write files or to run commands: add --approval-mode \
+                auto_edit, or --yolo";
+    vec![text.to_owned()]
+}
+
 /// Takes one event.
 pub(super) fn read(facts: &mut Facts, event: &Value) -> Option<Progress> {
     match text(event, &["type"]) {

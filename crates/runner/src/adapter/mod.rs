@@ -12,8 +12,9 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -24,7 +25,8 @@ use crate::{
 };
 
 /// The programs whose output is understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tool {
     /// Claude Code: `claude -p`.
     Claude,
@@ -36,6 +38,15 @@ pub enum Tool {
     Gemini,
     /// Any other program: its exit code and its evidence are all there is.
     Plain,
+}
+
+/// Who runs an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// An ordinary user.
+    Ordinary,
+    /// The superuser, outside of what is known to be a sandbox.
+    Root,
 }
 
 impl Tool {
@@ -72,6 +83,62 @@ impl Tool {
             // Otherwise a signal reaches only the process that started the one that works.
             Self::Gemini => &[("GEMINI_CLI_NO_RELAUNCH", "true")],
             _ => &[],
+        }
+    }
+
+    /// What keeps an agent with these arguments from doing its work when no person is there to permit
+    /// it: sentences, each with a remedy.
+    pub fn warnings(self, arguments: &[OsString], user: User) -> Vec<String> {
+        match self {
+            Self::Claude => claude::warnings(arguments, user),
+            Self::Codex => codex::warnings(arguments),
+            Self::Gemini => gemini::warnings(arguments),
+            Self::Opencode | Self::Plain => Vec::new(),
+        }
+    }
+
+    /// The command with which a person goes on with a session of the program, in its work tree.
+    pub fn resume(self, session: &str) -> Option<Vec<String>> {
+        let words: &[&str] = match self {
+            Self::Claude => &["claude", "--resume"],
+            Self::Codex => &["codex", "resume"],
+            Self::Opencode => &["opencode", "--session"],
+            Self::Gemini => &["gemini", "--resume"],
+            Self::Plain => return None,
+        };
+        Some(words.iter().copied().chain([session]).map(str::to_owned).collect())
+    }
+
+    /// Whether standard output must be a file: on a pipe the end of it is lost.
+    pub fn needs_output_file(self) -> bool {
+        self == Self::Gemini
+    }
+
+    /// How long the program may print nothing, where the user does not say. A tool that retries is
+    /// silent for minutes, and a program that is not known may be silent until it ends.
+    pub fn stall_default(self) -> Option<Duration> {
+        (self != Self::Plain).then_some(Duration::from_mins(30))
+    }
+
+    /// Its name, as users choose it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Opencode => "opencode",
+            Self::Gemini => "gemini",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// The provider whose limit a run of the program meets: the name of its pool.
+    pub fn pool(self) -> Option<&'static str> {
+        match self {
+            Self::Claude => Some("anthropic"),
+            Self::Codex => Some("openai"),
+            Self::Gemini => Some("google"),
+            // Both may use any provider.
+            Self::Opencode | Self::Plain => None,
         }
     }
 

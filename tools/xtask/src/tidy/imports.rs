@@ -18,8 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-api", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
-    ("octopoid-runner", &["octopoid-domain"]),
-    ("octopoid", &["octopoid-client", "octopoid-domain", "octopoid-server"]),
+    ("octopoid-runner", &["octopoid-client", "octopoid-domain"]),
+    ("octopoid", &["octopoid-client", "octopoid-domain", "octopoid-runner", "octopoid-server"]),
     (
         "octopoid-load",
         &[

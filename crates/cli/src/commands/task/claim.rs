@@ -16,6 +16,7 @@ use crate::{
     failure::{Exit, Failure, Outcome},
     leases::Lease,
     output::{Times, many_lines, one_line, say},
+    repository::host,
     session::{Run, Session},
 };
 
@@ -101,9 +102,8 @@ impl Claim {
     }
 
     fn request(&self, session: &Session) -> ClaimRequest {
-        let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
         ClaimRequest {
-            orchestrator_id: Id(Some(self.orchestrator.clone().unwrap_or_else(machine))),
+            orchestrator_id: Id(Some(self.orchestrator.clone().unwrap_or_else(host))),
             agent_name: Text(Some(session.by(self.agent.as_ref()))),
             role_filter: Texts(self.role.clone()),
             type_filter: Texts(self.kind.clone()),

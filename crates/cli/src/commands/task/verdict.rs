@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Accept {
     /// Id of the task, or its unique beginning or end.
     id: String,
-    /// Another queue than `done` to which the flow has a step.
+    /// Queue to which the flow has a step [default: `approved` if the flow leads there, else `done`].
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     #[command(flatten)]
@@ -103,9 +103,16 @@ impl Run for Accept {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
         let step = async |id: &str, lease_token| {
+            let queue = match &self.queue {
+                None => {
+                    let task = session.client.get_task(id).await?;
+                    session.client.next_after_review(&task).await?
+                }
+                queue => queue.clone(),
+            };
             let body = steps::Accept {
                 accepted_by: Text(Some(session.by(self.by.by.as_ref()))),
-                queue: Text(self.queue.clone()),
+                queue: Text(queue),
                 lease_token,
                 ..steps::Accept::default()
             };

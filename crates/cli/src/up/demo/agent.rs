@@ -1,0 +1,85 @@
+//! The simulated agent: a program of its own, which the runner starts like any other.
+
+use std::{
+    fs, io,
+    io::{Read as _, Write as _},
+    path::Path,
+    process::ExitCode,
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use super::git;
+
+/// How long a step of its work takes.
+const STEP: Duration = Duration::from_millis(400);
+
+/// Works on the task that the environment names.
+pub(crate) fn run() -> ExitCode {
+    match work() {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> io::Result<ExitCode> {
+    let mut prompt = String::new();
+    io::stdin().read_to_string(&mut prompt)?;
+    let variable = |name: &str| std::env::var(name).map_err(io::Error::other);
+    let task: Value = serde_json::from_slice(&fs::read(variable("OCTOPOID_TASK_FILE")?)?)?;
+    let progress = variable("OCTOPOID_PROGRESS_FILE")?;
+    for (percent, doing) in [(10, "reading the task"), (50, "writing"), (90, "looking it over")] {
+        fs::write(&progress, format!("{percent}% {doing}\n"))?;
+        say(doing)?;
+        #[expect(clippy::disallowed_methods, reason = "work takes time, and people watch it")]
+        thread::sleep(STEP);
+    }
+    let feedback = task["feedback"][0]["text"].as_str();
+    let is_first = feedback.is_none() && task["previous"].is_null();
+    let outcome = |text: &str| fs::write(variable("OCTOPOID_OUTCOME_FILE")?, text);
+    match task["id"].as_str().unwrap_or_default() {
+        "greeting" if is_first => commit("greeting.txt", "Hello.\n", "Write a greeting")?,
+        "greeting" => commit("greeting.txt", "Hello, Ada. Welcome!\n", "Greet the reader by name")?,
+        "licence" if is_first => {
+            writeln!(io::stderr(), "the simulated agent fails here once, on purpose")?;
+            return Ok(ExitCode::FAILURE);
+        }
+        "licence" => commit("LICENCE", "MIT\n", "Add the licence")?,
+        "port" if is_first => {
+            outcome("needs_input\nWhich port is the server to listen on, 8080 or 9090?\n")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        "port" => {
+            let port: String =
+                feedback.unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+            commit("port.txt", &format!("{port}\n"), "Choose the port")?;
+        }
+        _ => {
+            let files = ["greeting.txt", "LICENCE", "port.txt"];
+            let notes: String = files
+                .iter()
+                .filter(|file| Path::new(file).exists())
+                .map(|file| format!("* {file}\n"))
+                .collect();
+            commit("NOTES.md", &format!("# Notes\n\n{notes}"), "Write the release notes")?;
+        }
+    }
+    outcome("done\nThe file is written and committed.\n")?;
+    say("done")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn commit(file: &str, text: &str, message: &str) -> io::Result<()> {
+    fs::write(file, text)?;
+    git(Path::new("."), &["add", "--", file])?;
+    git(Path::new("."), &["commit", "-q", "-m", message])
+}
+
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}

@@ -1,0 +1,63 @@
+//! What the runs of a day have cost on this machine.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write as _,
+    path::PathBuf,
+    time::Duration,
+};
+
+use octopoid_domain::Millis;
+use sha2::{Digest as _, Sha256};
+
+use crate::{clock, config::Config};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The costs of all runners of this user that work in one scope. Each run adds a line to the file of
+/// its day.
+#[derive(Debug)]
+pub(crate) struct Costs {
+    folder: PathBuf,
+    name: String,
+    cost_max: Option<f64>,
+}
+
+impl Costs {
+    /// The costs in the scope of a runner.
+    pub(crate) fn new(config: &Config) -> Self {
+        let hash = Sha256::digest(format!("{}\n{}", config.server, config.scope));
+        let (folder, name) = (config.state.join("costs"), hex::encode(&hash[..8]));
+        Self { folder, name, cost_max: config.cost_max }
+    }
+
+    fn file(&self, now: Millis) -> PathBuf {
+        self.folder.join(format!("{}-{}", &now.to_iso()[..10], self.name))
+    }
+
+    /// Adds the cost of a run.
+    pub(crate) fn add(&self, cost_usd: &str) {
+        let append = || {
+            fs::create_dir_all(&self.folder)?;
+            let mut options = OpenOptions::new();
+            let mut file = options.create(true).append(true).open(self.file(clock::now()))?;
+            file.write_all(format!("{cost_usd}\n").as_bytes())
+        };
+        // Without it the limit is reached later; the server has the cost of each run.
+        let _: std::io::Result<()> = append();
+    }
+
+    fn spent(&self, now: Millis) -> f64 {
+        let text = fs::read_to_string(self.file(now)).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse::<f64>().ok()).sum()
+    }
+
+    /// How long no task may be begun: until the next day, if the limit is reached.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        let now = clock::now();
+        (self.spent(now) >= self.cost_max?).then(|| {
+            let left = DAY_MS - now.0.rem_euclid(DAY_MS);
+            Duration::from_millis(left.unsigned_abs())
+        })
+    }
+}

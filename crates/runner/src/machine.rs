@@ -1,0 +1,105 @@
+//! The machine as the server knows it: registration and heartbeats.
+
+use std::{
+    fs::File,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use octopoid_client::Error;
+use octopoid_domain::{
+    heartbeat::{HeartbeatRequest, MachineDirective},
+    input::{Count, Id, Text, Texts},
+    orchestrator::Registration,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::{config::Config, log::is_passing, records, runner::Shared};
+
+/// The cluster of all machines that run this runner.
+const CLUSTER: &str = "runner";
+/// The time between two heartbeats. The server marks a machine offline after two minutes.
+const PAUSE: Duration = Duration::from_secs(20);
+
+/// A name for this runner, with a lock that keeps other runners of this user from taking it.
+pub(crate) fn name(config: &Config) -> io::Result<(String, File)> {
+    let folder = config.state.join("machines");
+    for number in 1.. {
+        let name = match number {
+            1 => config.machine.clone(),
+            number => format!("{}-{number}", config.machine),
+        };
+        let of = format!("{}\n{}\n{name}", config.server, config.scope);
+        let hash = hex::encode(&Sha256::digest(of)[..8]);
+        if let Some(lock) = records::lock_folder(&folder.join(hash))? {
+            return Ok((name, lock));
+        }
+    }
+    unreachable!("there are fewer processes than numbers")
+}
+
+/// Registers the machine, and returns its id.
+pub(crate) async fn register(config: &Config, name: &str) -> Result<String, Error> {
+    let body = Registration {
+        cluster: Id(Some(CLUSTER.to_owned())),
+        machine_id: Id(Some(name.to_owned())),
+        scope: Text(Some(config.scope.clone())),
+        hostname: Text(Some(config.machine.clone())),
+        version: Text(Some(config.version.clone())),
+        ..Registration::default()
+    };
+    Ok(config.client.register_orchestrator(&body).await?.orchestrator_id)
+}
+
+/// Sends heartbeats, and heeds their answers.
+pub(crate) async fn beat(shared: Arc<Shared>, name: String) {
+    let config = &shared.config;
+    let all = |names: fn(&crate::config::Crew) -> Vec<String>| {
+        let mut all: Vec<_> = config.crews.iter().flat_map(names).collect();
+        all.sort();
+        all.dedup();
+        Texts(all)
+    };
+    let roles = if config.crews.iter().any(|crew| crew.roles.is_empty()) {
+        Texts::default()
+    } else {
+        all(|crew| crew.roles.clone())
+    };
+    let queues = all(|crew| crew.queue_name().map(str::to_owned).into_iter().collect());
+    loop {
+        let slots: usize = config.crews.iter().map(|crew| crew.slots).sum();
+        let count = |number: usize| Some(Count(i64::try_from(number).unwrap_or(i64::MAX)));
+        let body = HeartbeatRequest {
+            slots: count(slots),
+            busy: count(shared.busy.load(Ordering::Relaxed)),
+            roles: Some(roles.clone()),
+            queues: Some(queues.clone()),
+            pools: Some(Texts(config.pool.clone().into_iter().collect())),
+            version: Text(Some(config.version.clone())),
+            leases: None,
+        };
+        match config.client.note_heartbeat(&shared.machine_id, &body).await {
+            Ok(answer) => {
+                let is_drained = answer.directive == MachineDirective::Drain;
+                let is_changed = shared.is_drained.send_if_modified(|was| {
+                    let is_changed = *was != is_drained;
+                    *was = is_drained;
+                    is_changed
+                });
+                match (is_changed, is_drained) {
+                    (true, true) => shared.notices.tell("drained", "by the server: no more tasks"),
+                    (true, false) => shared.notices.tell("resumed", "the server hands out tasks"),
+                    (false, _) => {}
+                }
+            }
+            Err(Error::Refused { status: 404, .. }) => {
+                // The server has lost it: another database, or an operator has deleted it.
+                let _ = register(config, &name).await;
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => shared.notices.tell("error", format!("heartbeat: {error}")),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

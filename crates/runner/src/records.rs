@@ -1,0 +1,204 @@
+//! What a runner keeps on disk of each run, so that a restarted runner can bring it to its end: a
+//! folder for each run, with a lock that is held as long as the run is looked after.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use octopoid_domain::{Millis, lease::Token};
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::{adapter::Tool, config::Hand, hand_in::HandIn};
+
+/// What is known of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The address of the server.
+    pub server: String,
+    /// The scope of the task.
+    pub scope: String,
+    /// The task.
+    pub task_id: String,
+    /// Its title.
+    pub title: String,
+    /// The number of the run.
+    pub run: i64,
+    /// What is done.
+    pub hand: Hand,
+    /// The agent's program.
+    pub tool: Tool,
+    /// The agent's name.
+    pub agent: String,
+    /// The number of the slot.
+    pub slot: usize,
+    /// The mark that the environment of all its processes has.
+    pub mark: String,
+    /// The repository.
+    pub repository: PathBuf,
+    /// The work tree, once it is there.
+    pub tree: Option<PathBuf>,
+    /// The branch, once it is there.
+    pub branch: Option<String>,
+    /// The session with which the agent's program can go on, once it is known.
+    pub session: Option<String>,
+    /// When it began, by the clock of this machine.
+    pub started_at: Millis,
+    /// The lease token.
+    pub(crate) token: Token,
+    /// The end, from when it is known until the server has it.
+    pub(crate) end: Option<HandIn>,
+}
+
+/// The folder of a run that this process looks after.
+#[derive(Debug)]
+pub(crate) struct RunFolder {
+    pub(crate) path: PathBuf,
+    /// Held until the value is dropped, or the process ends.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Writes what is known.
+    pub(crate) fn write(&self, record: &Record) -> io::Result<()> {
+        let (path, new) = (self.path.join(RECORD), self.path.join("run.json.new"));
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&serde_json::to_vec(record)?)?;
+        file.sync_all()?;
+        fs::rename(new, path)
+    }
+
+    /// The file with what the agent has printed.
+    pub(crate) fn output_file(&self) -> PathBuf {
+        self.path.join(OUTPUT)
+    }
+
+    /// The run has come to its end: what is left is the output, for people.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let ended = self.path.join("ended.json");
+        fs::rename(self.path.join(RECORD), &ended)?;
+        // The token ends with the run.
+        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&ended)?)?;
+        for secret in ["token", "end"] {
+            record[secret] = serde_json::Value::Null;
+        }
+        fs::write(ended, record.to_string())?;
+        let _ = fs::remove_dir_all(self.path.join("tmp"));
+        Ok(())
+    }
+}
+
+const RECORD: &str = "run.json";
+const OUTPUT: &str = "output";
+const LOCK: &str = "lock";
+
+/// The runs of all runners of this user.
+#[derive(Clone, Debug)]
+pub struct Records {
+    folder: PathBuf,
+}
+
+impl Records {
+    /// The runs that are kept below the state folder of this user.
+    pub fn new(state: &Path) -> Self {
+        Self { folder: state.join("runs") }
+    }
+
+    /// A folder for a new run, which this process looks after.
+    pub(crate) fn create(&self, name: &str) -> io::Result<RunFolder> {
+        let path = self.folder.join(name);
+        let lock = lock_folder(&path)?.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::WouldBlock, format!("{} is in use", path.display()))
+        })?;
+        Ok(RunFolder { path, _lock: lock })
+    }
+
+    /// The runs that have not come to their end and that no process looks after: their runner was
+    /// killed. This process looks after them from now on.
+    pub(crate) fn orphans(&self) -> Vec<(RunFolder, Record)> {
+        let mut orphans = Vec::new();
+        for path in self.folders() {
+            // A lock file is not made: without one the folder is not complete.
+            let Some(record) = read(&path.join(RECORD)) else { continue };
+            if let Ok(Some(lock)) = lock(&path) {
+                orphans.push((RunFolder { path, _lock: lock }, record));
+            }
+        }
+        orphans
+    }
+
+    /// The runs that have not come to their end, each with its folder.
+    pub fn running(&self) -> Vec<(PathBuf, Record)> {
+        let folders = self.folders().into_iter();
+        folders.filter_map(|path| read(&path.join(RECORD)).map(|record| (path, record))).collect()
+    }
+
+    /// The latest run of a task, whether it has come to its end or not.
+    pub fn latest(&self, is_meant: impl Fn(&Record) -> bool) -> Option<(PathBuf, Record)> {
+        let records = self.folders().into_iter().filter_map(|path| {
+            let record = read(&path.join(RECORD)).or_else(|| read(&path.join("ended.json")))?;
+            is_meant(&record).then_some((path, record))
+        });
+        records.max_by_key(|(_, record)| record.started_at)
+    }
+
+    /// Whether the run of a folder has not come to its end.
+    pub fn is_running(folder: &Path) -> bool {
+        folder.join(RECORD).exists()
+    }
+
+    /// The file with what an agent has printed.
+    pub fn output_file(folder: &Path) -> PathBuf {
+        folder.join(OUTPUT)
+    }
+
+    /// Deletes the folders of runs that came to their end before a time. Returns how many.
+    pub fn delete_before(&self, time: std::time::SystemTime, is_dry_run: bool) -> usize {
+        let is_old = |path: &PathBuf| {
+            let ended = fs::metadata(path.join("ended.json")).and_then(|file| file.modified());
+            ended.is_ok_and(|at| at < time)
+        };
+        let old: Vec<_> = self.folders().into_iter().filter(is_old).collect();
+        old.iter().filter(|path| is_dry_run || fs::remove_dir_all(path).is_ok()).count()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect()
+    }
+}
+
+fn read(path: &Path) -> Option<Record> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Takes the lock of a folder. None: another process has it.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a folder for this user alone, and takes its lock. None: another process has it.
+pub(crate) fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    lock(folder)
+}
+
+/// The lowest number from 1 that no other runner of this user has, and its lock.
+pub(crate) fn slot_number(state: &Path) -> io::Result<(usize, File)> {
+    for number in 1.. {
+        if let Some(lock) = lock_folder(&state.join("slots").join(number.to_string()))? {
+            return Ok((number, lock));
+        }
+    }
+    unreachable!("there are fewer processes than numbers")
+}

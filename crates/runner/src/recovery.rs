@@ -1,0 +1,64 @@
+//! Brings the runs of a runner that was killed to their end.
+
+use std::sync::Arc;
+
+use octopoid_domain::{
+    input::{Prose, Text},
+    steps::Fail,
+};
+
+use crate::{
+    hand_in::HandIn,
+    process,
+    records::{Record, RunFolder},
+    runner::Shared,
+};
+
+/// Looks for runs that no process looks after. What has ended is handed in; what has not is given back
+/// to the queue, with its work tree kept for the next attempt. Before that, no process of it is left.
+pub(crate) async fn recover(shared: &Arc<Shared>) {
+    for (folder, record) in shared.records.orphans() {
+        let config = &shared.config;
+        if record.server != config.server || record.scope != config.scope {
+            // Its own runner has the key for it.
+            continue;
+        }
+        recover_run(shared, folder, record).await;
+    }
+}
+
+async fn recover_run(shared: &Shared, folder: RunFolder, record: Record) {
+    let mark = record.mark.clone();
+    let grace = shared.config.limits.grace;
+    let swept = tokio::task::spawn_blocking(move || process::sweep(&mark, grace)).await;
+    if let Ok(Ok(count @ 1..)) = swept {
+        let text =
+            format!("{count} processes of run {} of {} were left", record.run, record.task_id);
+        shared.notices.tell("ended", text);
+    }
+    let is_ended = record.end.is_some();
+    let hand_in = record.end.unwrap_or_else(|| {
+        let message = "The runner was killed while the agent worked; the work tree is kept";
+        HandIn::Fail(Box::new(Fail {
+            lease_token: record.token.clone(),
+            reason: Text(Some("drained".to_owned())),
+            message: Prose(Some(message.to_owned())),
+            ..Fail::default()
+        }))
+    });
+    // A server that does not answer now is asked at the next start.
+    let delivered = tokio::time::timeout(
+        std::time::Duration::from_secs(30),
+        hand_in.deliver(&shared.config.client, &record.task_id, |_| {}),
+    );
+    let what = if is_ended { "handed in" } else { "given back" };
+    let text = match delivered.await {
+        Ok(Ok(_)) => format!("run {} of {} was {what}", record.run, record.task_id),
+        Ok(Err(error)) => format!("run {} of {}: {error}", record.run, record.task_id),
+        Err(_) => return,
+    };
+    shared.notices.tell("recovered", text);
+    if let Err(error) = folder.close() {
+        shared.notices.tell("error", format!("cannot close {}: {error}", folder.path.display()));
+    }
+}

@@ -1,0 +1,136 @@
+//! A run for a merge: the approved work is rebased onto its base branch, checked again, and the base
+//! branch is moved forward.
+
+use std::path::Path;
+
+use octopoid_domain::{
+    action::NewAction,
+    input::{Id, Prose, Text},
+};
+
+use super::{
+    Concluded, Run,
+    work::{Refused, short},
+};
+use crate::{
+    judge::{self, End, Failure},
+    reasons,
+    workspace::{Advance, Rebase, Submitted, Tree},
+};
+
+/// How often a base branch may move while the work is checked.
+const TRIES: u32 = 5;
+
+fn blocked(tree: &Tree, path: &Path, text: &str) -> Merged {
+    Merged::Blocked(format!("{} cannot be merged into in {}: {text}", tree.base, path.display()))
+}
+
+/// How a merge ends.
+enum Merged {
+    /// The base branch has the work.
+    Done(String),
+    /// The work is to be done again.
+    Rejected(String),
+    /// A person must make way.
+    Blocked(String),
+}
+
+impl Run {
+    /// Merges the work on the task.
+    pub(super) async fn merge(&mut self) -> Concluded {
+        let submitted = match self.submitted_work().await {
+            Ok(Some(submitted)) => submitted,
+            // Handed in by a person, or by a program that keeps its work elsewhere.
+            Ok(None) => return self.accepted(None, None, "no run has submitted a commit to merge"),
+            Err(failure) => return self.failed(failure, None, None, None),
+        };
+        let mut tree = match self.approved_tree(&submitted).await {
+            Ok(tree) => tree,
+            Err(failure) => return self.failed(failure, None, None, None),
+        };
+        self.note(|record| record.tree = Some(tree.path.clone()));
+        match self.bring_in(&mut tree).await {
+            Ok(Merged::Done(text)) => {
+                let mut concluded = self.accepted(Some(tree), None, &text);
+                concluded.kind = "merged";
+                concluded
+            }
+            Ok(Merged::Rejected(reason)) => self.rejected(tree, &reason),
+            Ok(Merged::Blocked(text)) => {
+                if let Err(error) = self.ask(&text).await {
+                    self.tell("error", format!("cannot ask a person: {error}"));
+                }
+                self.failed(Failure::new("blocked", &text), Some(tree), None, None)
+            }
+            Err(Refused::Failure(failure)) => self.failed(failure, Some(tree), None, None),
+            Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
+        }
+    }
+
+    async fn approved_tree(&self, submitted: &Submitted) -> Result<Tree, Failure> {
+        let tree = self.shared.place.merge(&self.task.id, self.base(), submitted).await;
+        tree.map_err(|error| Failure::new(reasons::SETUP_FAILED, &error.to_string()))
+    }
+
+    async fn bring_in(&mut self, tree: &mut Tree) -> Result<Merged, Refused> {
+        let failed = |error: crate::workspace::Error| {
+            Refused::Failure(Failure::new("worktree_error", &error.to_string()))
+        };
+        for _ in 0..TRIES {
+            let sha = match tree.rebase().await.map_err(failed)? {
+                Rebase::Done(sha) => sha,
+                Rebase::Blocked { path, text } => return Ok(blocked(tree, &path, &text)),
+                Rebase::Conflict { files, text } => {
+                    let files = files.join(", ");
+                    return Ok(Merged::Rejected(format!(
+                        "The work conflicts with {} in {files}. Rebase your branch onto it and resolve \
+                         the conflicts.\n{text}",
+                        tree.base
+                    )));
+                }
+            };
+            if !self.shared.config.checks.is_empty() {
+                self.prepare(tree).await?;
+            }
+            let checks = self.check(tree).await?;
+            if let End::Fail(failure) = judge::checked(&checks) {
+                return Ok(Merged::Rejected(format!(
+                    "After a rebase onto {}, a check fails. {}",
+                    tree.base, failure.message
+                )));
+            }
+            match tree.advance(&sha).await.map_err(failed)? {
+                Advance::Done => {
+                    let text = format!("{} is at {}", tree.base, short(&sha));
+                    return Ok(Merged::Done(text));
+                }
+                // Another merge was faster: what was checked is not what would be merged.
+                Advance::Moved => {}
+                Advance::Blocked { path, text } => return Ok(blocked(tree, &path, &text)),
+            }
+        }
+        let text = format!("{} has moved {TRIES} times while the work was checked", tree.base);
+        Err(Refused::Failure(Failure::new(reasons::SETUP_FAILED, &text)))
+    }
+
+    /// Asks a person, unless the same question is open.
+    async fn ask(&self, text: &str) -> Result<(), octopoid_client::Error> {
+        let client = &self.shared.config.client;
+        let query = [("entity_id", &*self.task.id), ("status", "proposed")];
+        let open = client.list_actions(&query).await?;
+        if open.items.iter().any(|action| action.action_type == "question") {
+            return Ok(());
+        }
+        let new = NewAction {
+            entity_type: Text(Some("task".to_owned())),
+            entity_id: Id(Some(self.task.id.clone())),
+            action_type: Text(Some("question".to_owned())),
+            label: Prose(Some(text.lines().next().unwrap_or_default().to_owned())),
+            description: Prose(Some(text.to_owned())),
+            proposed_by: Text(Some(self.record.agent.clone())),
+            scope: Text(Some(self.shared.config.scope.clone())),
+            ..NewAction::default()
+        };
+        client.create_action(&new).await.map(drop)
+    }
+}

@@ -1,0 +1,212 @@
+//! A run for a review: the agent is given the task and the change, and its verdict accepts or rejects
+//! the work.
+
+use octopoid_client::Error as ClientError;
+use octopoid_domain::{
+    input::{Id, Prose, Text},
+    steps::{Accept, Reject},
+};
+use serde_json::Value;
+
+use super::{
+    After, Concluded, Run,
+    work::{Executed, Refused, short},
+};
+use crate::{
+    hand_in::HandIn,
+    judge::{self, Failure},
+    mailbox::{Said, Word},
+    prompt::{Context, Template},
+    reasons,
+    workspace::{Submitted, Tree},
+};
+
+/// Bytes of the change that stand in the prompt. The rest is in the work tree.
+const DIFF_BYTES_MAX: usize = 60 << 10;
+
+/// How a reviewer ends its run.
+const ENDING: &str = "\
+## How to end
+
+Write your verdict to the file `$OCTOPOID_OUTCOME_FILE`: `accept` or `reject` in the first line, and the
+reason in the lines below. A reason to reject is given to the next attempt: say what is wrong, where, and what
+to do instead. If you cannot write the file, end your answer with the line `VERDICT: accept` or
+`VERDICT: reject`.
+";
+
+impl Run {
+    /// Reviews the work on the task.
+    pub(super) async fn review(&mut self) -> Concluded {
+        let (tree, submitted) = match self.submitted_tree().await {
+            Ok(found) => found,
+            Err(failure) => return self.failed(failure, None, None, None),
+        };
+        self.note(|record| record.tree = Some(tree.path.clone()));
+        match self.look(&tree, &submitted).await {
+            Ok(executed) => self.verdict(tree, executed).await,
+            Err(Refused::Failure(failure)) => self.failed(failure, Some(tree), None, None),
+            Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
+        }
+    }
+
+    /// A work tree with what the last run for work has submitted.
+    async fn submitted_tree(&self) -> Result<(Tree, Submitted), Failure> {
+        let setup = |text: String| Failure::new(reasons::SETUP_FAILED, &text);
+        let submitted = self.submitted_work().await?;
+        let submitted = submitted.ok_or_else(|| {
+            setup(
+                "No run of this task has submitted a commit or a patch that could be looked at"
+                    .into(),
+            )
+        })?;
+        let tree = self.shared.place.review(&self.task.id, self.base(), &submitted).await;
+        Ok((tree.map_err(|error| setup(error.to_string()))?, submitted))
+    }
+
+    /// The result of the last run that has submitted work.
+    pub(super) async fn submitted_work(&self) -> Result<Option<Submitted>, Failure> {
+        let found = self.find_submitted_work().await;
+        found.map_err(|error| Failure::new(reasons::NETWORK, &error.to_string()))
+    }
+
+    async fn find_submitted_work(&self) -> Result<Option<Submitted>, ClientError> {
+        let client = &self.shared.config.client;
+        let runs = client.list_task_runs(&self.task.id, &[("limit", "50")]).await?;
+        for run in runs.items.iter().filter(|run| run.attempt.is_some()) {
+            let details = client.get_run(&self.task.id, run.run).await?;
+            let text = |name: &str| details.result[name].as_str().map(str::to_owned);
+            if details.result["head_sha"].is_string() || details.result["patch"].is_string() {
+                return Ok(Some(Submitted {
+                    branch: text("branch"),
+                    base_sha: text("base_sha"),
+                    head_sha: text("head_sha"),
+                    patch: text("patch"),
+                    is_patch_truncated: details.result["patch_truncated"] == Value::Bool(true),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn look(&mut self, tree: &Tree, submitted: &Submitted) -> Result<Executed, Refused> {
+        let prepared = self.prepare(tree).await?;
+        let failed = |error: crate::workspace::Error| {
+            Refused::Failure(Failure::new(reasons::SETUP_FAILED, &error.to_string()))
+        };
+        let found = tree.diff(DIFF_BYTES_MAX).await.map_err(failed)?;
+        let (diff, is_cut) = (found.text, found.is_truncated);
+        // A fence that is longer than any in the change.
+        let longest = diff.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(longest.max(2) + 1);
+        let rest = if is_cut {
+            format!("\nThe rest is left out: `git diff {}` shows all of it.\n", tree.base_sha)
+        } else {
+            String::new()
+        };
+        let diff = format!("{fence}diff\n{}\n{fence}\n{rest}", diff.trim_end());
+        let base = format!("{} at {}", tree.base, short(&tree.base_sha));
+        let branch = submitted.branch.clone().unwrap_or_default();
+        let template = self.crew.template.clone().unwrap_or_else(Template::review);
+        let context =
+            Context { task: &self.task, branch: &branch, base: &base, ending: ENDING, diff: &diff };
+        let prompt = template.render(&context);
+        self.execute(&prompt, &tree.path, prepared).await
+    }
+
+    async fn verdict(&mut self, tree: Tree, executed: Executed) -> Concluded {
+        let Executed { verdict, facts, cause, said } = executed;
+        let usage = self.usage(facts.usage.clone());
+        let said = said.or_else(|| Said::of_verdict(&facts.summary));
+        let said = said.or_else(|| Said::of_verdict(&facts.plain_tail));
+        let is_ended = cause.is_none()
+            && matches!(
+                verdict.outcome,
+                crate::classify::Outcome::Success | crate::classify::Outcome::Unknown
+            );
+        match said {
+            Some(Said { word: Word::Accept, message }) if is_ended => {
+                let queue = match self.onward().await {
+                    Ok(queue) => queue,
+                    Err(error) => {
+                        let failure = Failure::new(reasons::NETWORK, &error.to_string());
+                        return self.failed(failure, Some(tree), Some(usage), None);
+                    }
+                };
+                self.accepted(Some(tree), queue, &message)
+            }
+            Some(Said { word: Word::Reject, message }) if is_ended => {
+                let message = if message.is_empty() { facts.summary } else { message };
+                self.rejected(tree, &message)
+            }
+            said => {
+                let case = judge::Case {
+                    verdict: &verdict,
+                    facts: &facts,
+                    cause: cause.as_ref(),
+                    said: said.as_ref(),
+                    evidence: &judge::Evidence::default(),
+                    no_change: judge::NoChange::Fail,
+                };
+                let failure = match judge::judge(&case) {
+                    judge::End::Nothing => return Self::lost(Some(tree)),
+                    judge::End::Fail(failure) if !is_ended => failure,
+                    _ => Failure::new(reasons::EMPTY_OUTPUT, "The reviewer gave no verdict"),
+                };
+                self.failed(failure, Some(tree), Some(usage), None)
+            }
+        }
+    }
+
+    /// Where accepted work goes: into `approved`, if the task's flow has it, else it is done.
+    async fn onward(&self) -> Result<Option<String>, ClientError> {
+        self.shared.config.client.next_after_review(&self.task.task).await
+    }
+
+    pub(super) fn accepted(
+        &self,
+        tree: Option<Tree>,
+        queue: Option<String>,
+        message: &str,
+    ) -> Concluded {
+        let kind = if queue.is_some() { "approved" } else { "accepted" };
+        let body = Accept {
+            accepted_by: Text(Some(self.record.agent.clone())),
+            agent_name: Text(Some(self.record.agent.clone())),
+            orchestrator_id: Id(Some(self.shared.machine_id.clone())),
+            lease_token: self.record.token.clone(),
+            queue: Text(queue),
+            ..Accept::default()
+        };
+        Concluded {
+            hand_in: Some(HandIn::Accept(Box::new(body))),
+            tree,
+            kind,
+            text: message.lines().next().unwrap_or_default().to_owned(),
+            is_success: true,
+            after: After::Next,
+        }
+    }
+
+    pub(super) fn rejected(&self, tree: Tree, reason: &str) -> Concluded {
+        let reason = match reason.trim() {
+            "" => "The reviewer rejects the work and gives no reason",
+            reason => reason,
+        };
+        let body = Reject {
+            reason: Prose(Some(reason.to_owned())),
+            rejected_by: Text(Some(self.record.agent.clone())),
+            agent_name: Text(Some(self.record.agent.clone())),
+            orchestrator_id: Id(Some(self.shared.machine_id.clone())),
+            lease_token: self.record.token.clone(),
+            ..Reject::default()
+        };
+        Concluded {
+            hand_in: Some(HandIn::Reject(Box::new(body))),
+            tree: Some(tree),
+            kind: "rejected",
+            text: reason.lines().next().unwrap_or_default().to_owned(),
+            is_success: true,
+            after: After::Next,
+        }
+    }
+}

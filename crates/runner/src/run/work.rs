@@ -1,0 +1,401 @@
+//! A run for work.
+
+use std::{fs, io, path::Path};
+
+use octopoid_domain::{
+    input::{Id, Prose, Text},
+    report::RunResult,
+    steps::Submit,
+    usage::Usage,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    After, Concluded, Run,
+    agent::{Agent, Reading},
+    supervise::{Patience, Supervised, supervise},
+};
+use crate::{
+    adapter::{Tool, input},
+    classify::{self, Verdict},
+    config::OnDirty,
+    environment::Variables,
+    facts::Facts,
+    hand_in::HandIn,
+    judge::{self, Case, Cause, Check, End, Evidence, Failure},
+    mailbox::{Mailbox, Said, Word},
+    process::{Child, Command, Output},
+    prompt::{Context, Template},
+    reasons,
+    workspace::Tree,
+};
+
+/// Bytes of a patch. With what JSON adds, it fits into a request to the edge as well.
+const PATCH_BYTES_MAX: usize = 512 << 10;
+
+/// How an agent ends its run.
+const ENDING: &str = "\
+## How to end
+
+Commit your work on this branch, in commits with good messages; do not push, and do not merge. Work that is
+not committed may be lost. Then write how it ended to the file `$OCTOPOID_OUTCOME_FILE`: one word in the
+first line, and what a person should know in the lines below.
+
+* `done`: the work is committed. Say in a few lines what you did.
+* `no_change`: there was nothing to change. Say why.
+* `needs_input`: you need a decision. Ask one question that can be answered without having seen your work.
+* `blocked`: something outside of this task must happen first. Say what.
+* `failed`: it cannot be done like this. Say why.
+
+While you work, you may write what you do to `$OCTOPOID_PROGRESS_FILE` (`40% porting the parser`), and what the
+next attempt should know to `$OCTOPOID_CHECKPOINT_FILE`. `octopoid agent guide` says more.
+";
+
+/// An agent's program that has ended.
+pub(super) struct Executed {
+    pub(super) verdict: Verdict,
+    pub(super) facts: Facts,
+    pub(super) cause: Option<Cause>,
+    pub(super) said: Option<Said>,
+}
+
+/// A work tree in which commands can be run.
+pub(super) struct Prepared {
+    pub(super) mailbox: Mailbox,
+    pub(super) variables: Variables,
+}
+
+/// Why something could not be begun.
+pub(super) enum Refused {
+    Failure(Failure),
+    Cause(Cause),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Failure(Failure::new(reasons::SETUP_FAILED, &error.to_string()))
+    }
+}
+
+impl Run {
+    /// Works on the task.
+    pub(super) async fn work(&mut self) -> Concluded {
+        let tree = match self.shared.place.work(&self.task.id, self.base()).await {
+            Ok(tree) => tree,
+            Err(error) => {
+                let failure = Failure::new("worktree_error", &error.to_string());
+                return self.failed(failure, None, None, None);
+            }
+        };
+        self.note(|record| {
+            record.tree = Some(tree.path.clone());
+            record.branch.clone_from(&tree.branch);
+        });
+        let executed = match self.attempt(&tree).await {
+            Ok(executed) => executed,
+            Err(Refused::Failure(failure)) => return self.failed(failure, Some(tree), None, None),
+            Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
+        };
+        self.judge(tree, executed).await
+    }
+
+    async fn attempt(&mut self, tree: &Tree) -> Result<Executed, Refused> {
+        let prepared = self.prepare(tree).await?;
+        let base = format!("{} at {}", tree.base, short(&tree.base_sha));
+        let branch = tree.branch.clone().unwrap_or_default();
+        let template = self.crew.template.clone().unwrap_or_else(Template::work);
+        let context =
+            Context { task: &self.task, branch: &branch, base: &base, ending: ENDING, diff: "" };
+        let prompt = template.render(&context);
+        self.execute(&prompt, &tree.path, prepared).await
+    }
+
+    /// Makes the mailbox and the environment, and runs the setup commands.
+    pub(super) async fn prepare(&mut self, tree: &Tree) -> Result<Prepared, Refused> {
+        let mailbox = Mailbox::create(&tree.run_dir())?;
+        self.mailbox.send_replace(Some(mailbox.clone()));
+        let variables = self.variables(tree, &mailbox)?;
+        for command in self.shared.config.setup.clone() {
+            let (check, cause) = self.shell(&command, &tree.path, variables.clone()).await?;
+            if let Some(cause) = cause {
+                return Err(Refused::Cause(cause));
+            }
+            if check.exit_code != 0 {
+                let Check { exit_code, tail, .. } = check;
+                let text = format!("The setup command `{command}` ended with {exit_code}:\n{tail}");
+                return Err(Refused::Failure(Failure::new(reasons::SETUP_FAILED, &text)));
+            }
+        }
+        Ok(Prepared { mailbox, variables })
+    }
+
+    /// Runs the agent's program to its end.
+    pub(super) async fn execute(
+        &mut self,
+        prompt: &str,
+        dir: &Path,
+        prepared: Prepared,
+    ) -> Result<Executed, Refused> {
+        let Prepared { mailbox, variables } = prepared;
+        let (tool, limits) = (self.crew.tool, self.shared.config.limits);
+        let prompt_file = self.folder.path.join("prompt.md");
+        fs::write(&prompt_file, input(prompt))?;
+        let output = if tool.needs_output_file() {
+            Output::File {
+                path: self.folder.path.join("stdout"),
+                bytes_max: limits.output_bytes_max,
+            }
+        } else {
+            Output::Pipe
+        };
+        let child = Child::start(&Command {
+            guard: &self.shared.config.guard,
+            program: &self.crew.command,
+            dir,
+            environment: &self.agent_variables(variables),
+            stdin: &prompt_file,
+            mark: &self.record.mark,
+            output: &output,
+            files: &self.folder.path,
+            grace: limits.grace,
+        })?;
+        self.log.line(&format!("octopoid: $ {}", shown(&self.crew.command)));
+        let mut agent = Agent::new(Reading {
+            tool,
+            kept: fs::File::create(self.folder.output_file()).ok(),
+            kept_bytes_max: limits.output_bytes_max,
+            log: &self.log,
+            redactor: &self.redactor,
+            mailbox: &mailbox,
+            tree: dir.to_owned(),
+            free_bytes_min: limits.free_bytes_min,
+        });
+        let stall = limits.stall.or(tool.stall_default());
+        let patience = Patience { timeout: limits.timeout, stall };
+        let Supervised { ended, cause } =
+            supervise(child, &mut self.keeper, &self.shared, patience, &mut agent).await?;
+        let session = agent.session().map(str::to_owned);
+        let facts = agent.finish();
+        if session.is_some() {
+            self.note(|record| record.session = session);
+        }
+        if let Some(cost) = &facts.usage.cost_usd {
+            self.shared.costs.add(cost);
+        }
+        let mut verdict = classify::classify(tool, ended.exit, cause.is_some(), &facts);
+        if let classify::Exit::Code(code) = ended.exit
+            && let Some((_, reason)) =
+                self.shared.config.exit_map.iter().find(|(known, _)| *known == code)
+        {
+            verdict.outcome = classify::Outcome::Failed(reason);
+        }
+        // What a message quotes may be a secret.
+        verdict.message = self.redactor.redact(verdict.message);
+        Ok(Executed { verdict, facts, cause, said: mailbox.outcome() })
+    }
+
+    async fn judge(&mut self, tree: Tree, executed: Executed) -> Concluded {
+        let Executed { verdict, facts, cause, said } = executed;
+        let usage = self.usage(facts.usage.clone());
+        let is_well = cause.is_none()
+            && matches!(verdict.outcome, classify::Outcome::Success | classify::Outcome::Unknown);
+        let is_done =
+            said.as_ref().is_none_or(|said| matches!(said.word, Word::Done | Word::NoChange));
+        if is_well && is_done && self.shared.config.on_dirty == OnDirty::Commit {
+            let title = self.task.title.as_deref().unwrap_or(&self.task.id);
+            if let Err(error) = tree.commit_all(title).await {
+                let failure = Failure::new("worktree_error", &error.to_string());
+                return self.failed(failure, Some(tree), Some(usage), None);
+            }
+        }
+        let found = match tree.evidence(PATCH_BYTES_MAX).await {
+            Ok(found) => found,
+            Err(error) => {
+                let failure = Failure::new("worktree_error", &error.to_string());
+                return self.failed(failure, Some(tree), Some(usage), None);
+            }
+        };
+        let evidence = Evidence { commits: found.commits, dirty: found.dirty.clone() };
+        let case = Case {
+            verdict: &verdict,
+            facts: &facts,
+            cause: cause.as_ref(),
+            said: said.as_ref(),
+            evidence: &evidence,
+            no_change: self.shared.config.no_change,
+        };
+        let mut end = judge::judge(&case);
+        let mut checks = Vec::new();
+        if end == End::Submit {
+            match self.check(&tree).await {
+                Ok(results) => {
+                    end = judge::checked(&results);
+                    checks = results;
+                }
+                Err(Refused::Failure(failure)) => end = End::Fail(failure),
+                Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
+            }
+        }
+        let mut result = result(&tree, &found, &facts, said.as_ref(), &checks, self.crew.tool);
+        match end {
+            End::Nothing => Self::lost(Some(tree)),
+            End::Fail(failure) => {
+                self.failed(failure, Some(tree), Some(usage), Some(result.into()))
+            }
+            End::Submit => {
+                if let Err(failure) = self.publish(&tree, &mut result).await {
+                    return self.failed(failure, Some(tree), Some(usage), Some(result.into()));
+                }
+                self.submitted(tree, found.commits, &checks, result, usage)
+            }
+        }
+    }
+
+    /// Runs the checks in a work tree.
+    pub(super) async fn check(&mut self, tree: &Tree) -> Result<Vec<Check>, Refused> {
+        let mut results = Vec::new();
+        if self.shared.config.checks.is_empty() {
+            return Ok(results);
+        }
+        // The agent may have replaced its files: checks get their own look at them.
+        let variables = self.variables(tree, &Mailbox::create(&tree.run_dir())?)?;
+        for command in self.shared.config.checks.clone() {
+            let (check, cause) = self.shell(&command, &tree.path, variables.clone()).await?;
+            if let Some(cause) = cause {
+                return Err(Refused::Cause(cause));
+            }
+            results.push(check);
+        }
+        Ok(results)
+    }
+
+    /// Pushes the branch, and opens a pull request, where the user wants it.
+    async fn publish(&self, tree: &Tree, result: &mut Map<String, Value>) -> Result<(), Failure> {
+        if self.shared.config.workspace.remote.is_none() {
+            return Ok(());
+        }
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::new("worktree_error", &error.to_string());
+        tree.push().await.map_err(|error| failed(&error))?;
+        if self.shared.config.opens_pull_requests {
+            let url = super::pull_request::open(tree, &self.task).await;
+            result.insert("pr_url".to_owned(), url.map_err(|error| failed(&error))?.into());
+        }
+        Ok(())
+    }
+
+    fn submitted(
+        &self,
+        tree: Tree,
+        commits: u64,
+        checks: &[Check],
+        result: Map<String, Value>,
+        usage: Usage,
+    ) -> Concluded {
+        let text = summary(&result, checks.len(), &usage);
+        let body = Submit {
+            commits_count: i64::try_from(commits).unwrap_or(i64::MAX).into(),
+            // A hundred turns would send the task to `needs_continuation`, which no one claims. The
+            // turns are in the usage.
+            turns_used: 0.into(),
+            execution_notes: Prose(result["summary"].as_str().map(str::to_owned)),
+            agent_name: Text(Some(self.record.agent.clone())),
+            orchestrator_id: Id(Some(self.shared.machine_id.clone())),
+            lease_token: self.record.token.clone(),
+            result: Some(RunResult::from(result)),
+            usage: Some(usage),
+            ..Submit::default()
+        };
+        Concluded {
+            hand_in: Some(HandIn::Submit(Box::new(body))),
+            tree: Some(tree),
+            kind: "submitted",
+            text,
+            is_success: true,
+            after: After::Next,
+        }
+    }
+}
+
+fn result(
+    tree: &Tree,
+    found: &crate::workspace::Evidence,
+    facts: &Facts,
+    said: Option<&Said>,
+    checks: &[Check],
+    tool: Tool,
+) -> Map<String, Value> {
+    let summary = said.map(|said| &said.message).filter(|message| !message.is_empty());
+    let checks: Vec<_> = checks.iter().map(check_json).collect();
+    let value = json!({
+        "summary": summary.unwrap_or(&facts.summary),
+        "branch": tree.branch,
+        "base": tree.base,
+        "base_sha": found.base_sha,
+        "head_sha": found.head_sha,
+        "files_changed": found.files_changed,
+        "insertions": found.insertions,
+        "deletions": found.deletions,
+        "checks": checks,
+        "session_ref": facts.session,
+        "adapter": tool.name(),
+        "patch": found.patch,
+    });
+    let Value::Object(mut members) = value else { return Map::new() };
+    if found.is_patch_truncated {
+        members.insert("patch_truncated".to_owned(), true.into());
+    }
+    members
+}
+
+pub(super) fn check_json(check: &Check) -> Value {
+    json!({
+        "name": check.command,
+        "command": check.command,
+        "exit_code": check.exit_code,
+        "seconds": check.seconds,
+        "tail": check.tail,
+    })
+}
+
+/// The result in a line: `+48 −12 in 3 files · 2 checks ok · 31.2k tokens · $0.41`.
+fn summary(result: &Map<String, Value>, checks: usize, usage: &Usage) -> String {
+    let count = |name: &str| result[name].as_u64().unwrap_or_default();
+    let files = count("files_changed");
+    let plural = if files == 1 { "" } else { "s" };
+    let mut parts =
+        vec![format!("+{} −{} in {files} file{plural}", count("insertions"), count("deletions"))];
+    if checks > 0 {
+        parts.push(format!("{checks} check{} ok", if checks == 1 { "" } else { "s" }));
+    }
+    let tokens = [usage.input_tokens, usage.cached_tokens, usage.output_tokens];
+    let tokens: i64 = tokens.into_iter().flatten().sum();
+    if tokens >= 1_000 {
+        parts.push(format!("{}.{}k tokens", tokens / 1_000, tokens % 1_000 / 100));
+    } else if tokens > 0 {
+        parts.push(format!("{tokens} tokens"));
+    }
+    if let Some(cost) = usage.cost_usd.as_deref().and_then(|cost| cost.parse::<f64>().ok()) {
+        parts.push(format!("${cost:.2}"));
+    }
+    parts.join(" · ")
+}
+
+/// The beginning of a commit's name.
+pub(super) fn short(sha: &str) -> &str {
+    &sha[..sha.len().min(8)]
+}
+
+/// A command as a person would type it.
+pub fn shown(command: &[std::ffi::OsString]) -> String {
+    let word = |word: &std::ffi::OsString| {
+        let word = word.to_string_lossy();
+        let is_plain = |c: char| c.is_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    command.iter().map(word).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,138 @@
+//! The runner as a whole: it registers the machine, claims tasks for its free slots, and comes to an
+//! end when it is told to.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use octopoid_client::Error as ClientError;
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{
+    config::Config,
+    costs::Costs,
+    crew, machine,
+    notice::Notices,
+    records::Records,
+    recovery,
+    workspace::{self, Place},
+};
+
+/// How far the runner is from its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It claims tasks.
+    #[default]
+    Running,
+    /// It claims none, and lets its runs come to their end.
+    Draining,
+    /// It stops its runs, and gives their tasks back.
+    Stopping,
+}
+
+/// Why a runner came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server refused a request for which there is no remedy but another configuration.
+    #[error("{0}")]
+    Server(#[from] ClientError),
+    /// The repository cannot be worked in.
+    #[error("{0}")]
+    Workspace(#[from] workspace::Error),
+    /// The state folder cannot be used.
+    #[error("cannot use the state folder {folder}: {error}", folder = .0.display(), error = .1)]
+    State(std::path::PathBuf, io::Error),
+}
+
+/// What all slots share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) place: Place,
+    pub(crate) records: Records,
+    pub(crate) costs: Costs,
+    pub(crate) notices: Notices,
+    /// What the user wants.
+    pub(crate) stage: watch::Receiver<Stage>,
+    /// Whether the server hands this machine no more work.
+    pub(crate) is_drained: watch::Sender<bool>,
+    /// The id of the machine.
+    pub(crate) machine_id: String,
+    /// How many runs are going on.
+    pub(crate) busy: AtomicUsize,
+    /// How many runs have begun.
+    pub(crate) begun: AtomicU64,
+}
+
+impl Shared {
+    /// How far the runner is from its end.
+    pub(crate) fn stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// Waits until the runner is at least so far.
+    pub(crate) async fn at_least(&self, stage: Stage) {
+        let mut stages = self.stage.clone();
+        if stages.wait_for(|now| *now >= stage).await.is_err() {
+            // Its sender has gone: there is no one who could stop the runner.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether the runner may begin another run.
+    pub(crate) fn has_runs_left(&self) -> bool {
+        let begun = self.begun.load(Ordering::Relaxed);
+        self.config.until.runs_max.is_none_or(|max| begun < max)
+    }
+}
+
+/// Runs agents until the stage says that it is time to end, or nothing is left to do.
+pub async fn run(
+    config: Config,
+    notices: Notices,
+    stage: watch::Receiver<Stage>,
+) -> Result<(), Error> {
+    let place = Place::open(&config.repository, config.workspace.clone()).await?;
+    let state = |error| Error::State(config.state.clone(), error);
+    let (machine, _machine_lock) = machine::name(&config).map_err(state)?;
+    let machine_id = machine::register(&config, &machine).await?;
+    let shared = Arc::new(Shared {
+        place,
+        records: Records::new(&config.state),
+        costs: Costs::new(&config),
+        notices,
+        stage,
+        is_drained: watch::Sender::new(false),
+        machine_id,
+        busy: AtomicUsize::new(0),
+        begun: AtomicU64::new(0),
+        config,
+    });
+    recovery::recover(&shared).await;
+    let heart = tokio::spawn(machine::beat(Arc::clone(&shared), machine.clone()));
+    let mut crews = JoinSet::new();
+    for crew in &shared.config.crews {
+        let state = |error| Error::State(shared.config.state.clone(), error);
+        let slots = crew::slots(&shared.config.state, crew, &machine).map_err(state)?;
+        crews.spawn(crew::work(Arc::clone(&shared), Arc::new(crew.clone()), slots));
+    }
+    let mut result = Ok(());
+    while let Some(ended) = crews.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                // The other crews could still work, but a runner with half of its crews is a riddle.
+                crews.abort_all();
+                result = Err(error);
+            }
+            Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+            Err(_) => {}
+        }
+    }
+    heart.abort();
+    result
+}
