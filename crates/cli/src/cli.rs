@@ -25,7 +25,7 @@ enum Command {
     #[command(flatten)]
     Call(Call),
     /// Serve this git repository: its tasks, and agents that work on them.
-    Up(up::Args),
+    Up(Box<up::Args>),
     #[command(flatten)]
     Server(Box<server::Command>),
     #[command(flatten)]

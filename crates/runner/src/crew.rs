@@ -15,12 +15,10 @@ use octopoid_domain::{
     input::{Flag, Id, Text, Texts},
     task::{ClaimRequest, LeaseSeconds},
 };
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
-};
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
+    clock,
     config::Crew,
     log::is_passing,
     records,
@@ -91,7 +89,7 @@ pub(crate) async fn work(
     crew: Arc<Crew>,
     mut free: Vec<Slot>,
 ) -> Result<(), Error> {
-    free.sort_by(|a, b| b.number.cmp(&a.number));
+    free.sort_by_key(|slot| std::cmp::Reverse(slot.number));
     let setbacks = Arc::new(Setbacks::default());
     let mut runs = JoinSet::new();
     let mut idle_since = Instant::now();
@@ -133,7 +131,7 @@ pub(crate) async fn work(
             free.push(returned(slot));
             idle_since = Instant::now();
         }
-        free.sort_by(|a, b| b.number.cmp(&a.number));
+        free.sort_by_key(|slot| std::cmp::Reverse(slot.number));
     };
     while let Some(slot) = runs.join_next().await {
         returned(slot);
@@ -171,7 +169,7 @@ async fn claim(
         shared
             .notices
             .tell("paused", "the cost limit of the day is reached: no more tasks until 00:00 UTC");
-        sleep(pause).await;
+        clock::pause(pause).await;
     }
     let texts = |names: &[String]| Texts(names.to_vec());
     let request = ClaimRequest {
@@ -190,13 +188,13 @@ async fn claim(
     match shared.config.client.ask_for_task(&request, WAIT_SECONDS).await {
         Ok(Offer::Task(task)) => return Ok(Some(task)),
         Ok(Offer::Nothing(Some(seconds))) => {
-            sleep(Duration::from_secs(seconds.clamp(1, 60))).await;
+            clock::pause(Duration::from_secs(seconds.clamp(1, 60))).await;
         }
-        Ok(Offer::Nothing(None)) if started.elapsed() < PAUSE => sleep(PAUSE).await,
+        Ok(Offer::Nothing(None)) if started.elapsed() < PAUSE => clock::pause(PAUSE).await,
         Ok(Offer::Nothing(None)) => {}
         Err(error) if is_passing(&error) => {
             shared.notices.tell("offline", format!("{error}; asking again"));
-            sleep(PAUSE).await;
+            clock::pause(PAUSE).await;
         }
         Err(error) => return Err(error),
     }

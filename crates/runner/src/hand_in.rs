@@ -5,11 +5,12 @@ use std::time::Duration;
 use octopoid_client::{Client, Error};
 use octopoid_domain::{
     TaskView,
+    report::RunResult,
     steps::{Accept, Fail, Reject, Submit},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::log::is_passing;
+use crate::{clock, log::is_passing};
 
 /// The pause after the first request without an answer. It doubles with each further one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ impl HandIn {
             Self::Fail(body) => &mut body.result,
             Self::Accept(_) | Self::Reject(_) => return false,
         };
-        result.as_mut().is_some_and(|result| result.remove_patch())
+        result.as_mut().is_some_and(RunResult::remove_patch)
     }
 
     /// Hands it in. It is sent until there is an answer; with the token of its lease it has an effect
@@ -64,7 +65,7 @@ impl HandIn {
             match self.send(client, id).await {
                 Err(error) if is_passing(&error) => {
                     on_delay(&error);
-                    tokio::time::sleep(pause).await;
+                    clock::pause(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
                 Err(Error::Refused { status: 400 | 413, .. }) if self.drop_patch() => {}

@@ -12,6 +12,8 @@ use octopoid_domain::{
 };
 use tokio::sync::Notify;
 
+use crate::clock;
+
 /// Bytes of one request. The server takes 64 KiB.
 const PIECE_BYTES_MAX: usize = 60 << 10;
 /// Bytes that wait to be sent. The server keeps the newest 1 MiB of a run.
@@ -132,7 +134,7 @@ async fn append(
                 let body = Append { offset: 0.into(), text, ..body };
                 offset = client.append_log(task_id, &body).await.ok()?.next_offset;
             }
-            Err(error) if is_passing(&error) => tokio::time::sleep(PAUSE_AFTER_ERROR).await,
+            Err(error) if is_passing(&error) => clock::pause(PAUSE_AFTER_ERROR).await,
             Err(_) => return None,
         }
     }

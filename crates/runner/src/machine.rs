@@ -15,7 +15,7 @@ use octopoid_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::Config, log::is_passing, records, runner::Shared};
+use crate::{clock, config::Config, log::is_passing, records, runner::Shared};
 
 /// The cluster of all machines that run this runner.
 const CLUSTER: &str = "runner";
@@ -100,6 +100,6 @@ pub(crate) async fn beat(shared: Arc<Shared>, name: String) {
             Err(error) if is_passing(&error) => {}
             Err(error) => shared.notices.tell("error", format!("heartbeat: {error}")),
         }
-        tokio::time::sleep(PAUSE).await;
+        clock::pause(PAUSE).await;
     }
 }

@@ -176,7 +176,7 @@ impl Mailbox {
     }
 
     fn append(&self, lines: impl IntoIterator<Item = Value>) -> io::Result<()> {
-        let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+        let text = lines.into_iter().fold(String::new(), |text, line| format!("{text}{line}\n"));
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         options.create(true).append(true).custom_flags(flags.bits().cast_signed());

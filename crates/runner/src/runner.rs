@@ -97,8 +97,8 @@ pub async fn run(
     stage: watch::Receiver<Stage>,
 ) -> Result<(), Error> {
     let place = Place::open(&config.repository, config.workspace.clone()).await?;
-    let state = |error| Error::State(config.state.clone(), error);
-    let (machine, _machine_lock) = machine::name(&config).map_err(state)?;
+    let unusable = |error| Error::State(config.state.clone(), error);
+    let (machine, _machine_lock) = machine::name(&config).map_err(unusable)?;
     let machine_id = machine::register(&config, &machine).await?;
     let shared = Arc::new(Shared {
         place,
@@ -116,21 +116,21 @@ pub async fn run(
     let heart = tokio::spawn(machine::beat(Arc::clone(&shared), machine.clone()));
     let mut crews = JoinSet::new();
     for crew in &shared.config.crews {
-        let state = |error| Error::State(shared.config.state.clone(), error);
-        let slots = crew::slots(&shared.config.state, crew, &machine).map_err(state)?;
+        let unusable = |error| Error::State(shared.config.state.clone(), error);
+        let slots = crew::slots(&shared.config.state, crew, &machine).map_err(unusable)?;
         crews.spawn(crew::work(Arc::clone(&shared), Arc::new(crew.clone()), slots));
     }
     let mut result = Ok(());
     while let Some(ended) = crews.join_next().await {
         match ended {
-            Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 // The other crews could still work, but a runner with half of its crews is a riddle.
                 crews.abort_all();
                 result = Err(error);
             }
             Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-            Err(_) => {}
+            // A crew that was aborted has nothing to say.
+            Ok(Ok(())) | Err(_) => {}
         }
     }
     heart.abort();

@@ -42,11 +42,11 @@ impl Run {
             Ok(Some(submitted)) => submitted,
             // Handed in by a person, or by a program that keeps its work elsewhere.
             Ok(None) => return self.accepted(None, None, "no run has submitted a commit to merge"),
-            Err(failure) => return self.failed(failure, None, None, None),
+            Err(failure) => return self.failed(&failure, None, None, None),
         };
         let mut tree = match self.approved_tree(&submitted).await {
             Ok(tree) => tree,
-            Err(failure) => return self.failed(failure, None, None, None),
+            Err(failure) => return self.failed(&failure, None, None, None),
         };
         self.note(|record| record.tree = Some(tree.path.clone()));
         match self.bring_in(&mut tree).await {
@@ -60,9 +60,9 @@ impl Run {
                 if let Err(error) = self.ask(&text).await {
                     self.tell("error", format!("cannot ask a person: {error}"));
                 }
-                self.failed(Failure::new("blocked", &text), Some(tree), None, None)
+                self.failed(&Failure::new("blocked", &text), Some(tree), None, None)
             }
-            Err(Refused::Failure(failure)) => self.failed(failure, Some(tree), None, None),
+            Err(Refused::Failure(failure)) => self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
         }
     }

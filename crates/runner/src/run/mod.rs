@@ -218,7 +218,7 @@ impl Run {
     /// The end of a run that has failed.
     fn failed(
         &self,
-        failure: Failure,
+        failure: &Failure,
         tree: Option<Tree>,
         usage: Option<Usage>,
         result: Option<RunResult>,
@@ -268,7 +268,7 @@ impl Run {
             not_before: None,
             is_final: false,
         };
-        let case = Case {
+        let ended = Case {
             verdict: &verdict,
             facts: &Facts::default(),
             cause: Some(cause),
@@ -276,8 +276,8 @@ impl Run {
             evidence: &Evidence::default(),
             no_change: self.shared.config.no_change,
         };
-        match judge::judge(&case) {
-            End::Fail(failure) => self.failed(failure, Some(tree), None, None),
+        match judge::judge(&ended) {
+            End::Fail(failure) => self.failed(&failure, Some(tree), None, None),
             End::Nothing | End::Submit => Self::lost(Some(tree)),
         }
     }
@@ -345,7 +345,7 @@ impl Run {
         let stopping = async {
             self.shared.at_least(Stage::Stopping).await;
             // A server that is there has answered by then.
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            clock::pause(Duration::from_secs(5)).await;
         };
         tokio::select! {
             answer = hand_in.deliver(&self.shared.config.client, &self.task.id, on_delay) => {

@@ -39,12 +39,12 @@ impl Run {
     pub(super) async fn review(&mut self) -> Concluded {
         let (tree, submitted) = match self.submitted_tree().await {
             Ok(found) => found,
-            Err(failure) => return self.failed(failure, None, None, None),
+            Err(failure) => return self.failed(&failure, None, None, None),
         };
         self.note(|record| record.tree = Some(tree.path.clone()));
         match self.look(&tree, &submitted).await {
             Ok(executed) => self.verdict(tree, executed).await,
-            Err(Refused::Failure(failure)) => self.failed(failure, Some(tree), None, None),
+            Err(Refused::Failure(failure)) => self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
         }
     }
@@ -129,7 +129,7 @@ impl Run {
                     Ok(queue) => queue,
                     Err(error) => {
                         let failure = Failure::new(reasons::NETWORK, &error.to_string());
-                        return self.failed(failure, Some(tree), Some(usage), None);
+                        return self.failed(&failure, Some(tree), Some(usage), None);
                     }
                 };
                 self.accepted(Some(tree), queue, &message)
@@ -152,7 +152,7 @@ impl Run {
                     judge::End::Fail(failure) if !is_ended => failure,
                     _ => Failure::new(reasons::EMPTY_OUTPUT, "The reviewer gave no verdict"),
                 };
-                self.failed(failure, Some(tree), Some(usage), None)
+                self.failed(&failure, Some(tree), Some(usage), None)
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Commands of the user that are run beside the agent: setup and checks.
 
-use std::{ffi::OsString, path::Path, time::Instant};
+use std::{ffi::OsString, path::Path};
 
 use octopoid_domain::report::SUMMARY_BYTES_MAX;
+use tokio::time::Instant;
 
 use super::{
     Run,

@@ -84,7 +84,7 @@ impl Run {
             Ok(tree) => tree,
             Err(error) => {
                 let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(failure, None, None, None);
+                return self.failed(&failure, None, None, None);
             }
         };
         self.note(|record| {
@@ -93,7 +93,7 @@ impl Run {
         });
         let executed = match self.attempt(&tree).await {
             Ok(executed) => executed,
-            Err(Refused::Failure(failure)) => return self.failed(failure, Some(tree), None, None),
+            Err(Refused::Failure(failure)) => return self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
         };
         self.judge(tree, executed).await
@@ -205,14 +205,14 @@ impl Run {
             let title = self.task.title.as_deref().unwrap_or(&self.task.id);
             if let Err(error) = tree.commit_all(title).await {
                 let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(failure, Some(tree), Some(usage), None);
+                return self.failed(&failure, Some(tree), Some(usage), None);
             }
         }
         let found = match tree.evidence(PATCH_BYTES_MAX).await {
             Ok(found) => found,
             Err(error) => {
                 let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(failure, Some(tree), Some(usage), None);
+                return self.failed(&failure, Some(tree), Some(usage), None);
             }
         };
         let evidence = Evidence { commits: found.commits, dirty: found.dirty.clone() };
@@ -233,18 +233,18 @@ impl Run {
                     checks = results;
                 }
                 Err(Refused::Failure(failure)) => end = End::Fail(failure),
-                Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
+                Err(Refused::Cause(stop)) => return self.stopped(&stop, tree),
             }
         }
         let mut result = result(&tree, &found, &facts, said.as_ref(), &checks, self.crew.tool);
         match end {
             End::Nothing => Self::lost(Some(tree)),
             End::Fail(failure) => {
-                self.failed(failure, Some(tree), Some(usage), Some(result.into()))
+                self.failed(&failure, Some(tree), Some(usage), Some(result.into()))
             }
             End::Submit => {
                 if let Err(failure) = self.publish(&tree, &mut result).await {
-                    return self.failed(failure, Some(tree), Some(usage), Some(result.into()));
+                    return self.failed(&failure, Some(tree), Some(usage), Some(result.into()));
                 }
                 self.submitted(tree, found.commits, &checks, result, usage)
             }

@@ -94,7 +94,7 @@ pub(crate) struct Flags {
     /// Open a pull request by gh for work that is submitted.
     #[arg(long, requires = "push", help_heading = "Result")]
     pub(crate) pr: bool,
-    /// Reason that an exit code of the command stands for, such as 3=provider_limit; may be repeated.
+    /// Reason that an exit code of the command stands for, such as `3=network`; may be repeated.
     #[arg(long, value_name = "CODE=REASON", value_parser = exit_reason, help_heading = "Result")]
     pub(crate) exit_map: Vec<(i32, &'static str)>,
     /// File with the prompt: text with {{title}}, {{content}} and other variables.
@@ -281,7 +281,7 @@ impl Flags {
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
-    let lease = duration(text).map_err(|error| error.to_string())?;
+    let lease = duration(text)?;
     if lease < Duration::from_secs(15) || lease > Duration::from_hours(24) {
         return Err("a lease lasts from 15s to 24h".to_owned());
     }

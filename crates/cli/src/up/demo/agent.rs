@@ -61,12 +61,10 @@ fn work() -> io::Result<ExitCode> {
         }
         _ => {
             let files = ["greeting.txt", "LICENCE", "port.txt"];
-            let notes: String = files
-                .iter()
-                .filter(|file| Path::new(file).exists())
-                .map(|file| format!("* {file}\n"))
-                .collect();
-            commit("NOTES.md", &format!("# Notes\n\n{notes}"), "Write the release notes")?;
+            let there = files.into_iter().filter(|file| Path::new(file).exists());
+            let notes =
+                there.fold("# Notes\n".to_owned(), |notes, file| format!("{notes}\n* {file}"));
+            commit("NOTES.md", &format!("{notes}\n"), "Write the release notes")?;
         }
     }
     outcome("done\nThe file is written and committed.\n")?;
