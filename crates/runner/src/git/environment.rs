@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 /// Variables that lead git to another repository, index or object store than the folder it runs in,
 /// or change how it reads paths and prints differences. A hook or an alias of git that starts the
-/// runner sets some of them. Whoever starts a program in a work tree removes them too.
+/// runner sets some of them. They are to be removed as well for an agent that works in a work tree.
 ///
 /// Source: `git rev-parse --local-env-vars`, without the ones that carry the user's settings.
 pub const REDIRECTING: [&str; 20] = [

@@ -96,7 +96,7 @@ impl Git {
         self.call(Access::Write, command)
     }
 
-    /// A command that may talk to a remote, or fetch contents of files from one.
+    /// A command that talks to a remote.
     pub fn network(&self, command: &str) -> Call {
         self.call(Access::Network, command)
     }
@@ -148,6 +148,11 @@ impl Call {
     pub fn bytes_max(mut self, bytes_max: usize) -> Self {
         self.bytes_max = bytes_max;
         self
+    }
+
+    /// Gives a command that runs hooks, or writes many files, the time of one that asks a remote.
+    pub fn slow(self) -> Self {
+        self.limit(NETWORK_LIMIT)
     }
 
     /// How long the command may take.

@@ -111,7 +111,8 @@ async fn output_is_read_up_to_the_limit_and_git_ends() {
 
 #[tokio::test]
 async fn a_git_that_hangs_is_ended_with_everything_it_started() {
-    let (dir, git) = repository_with("echo $$ > pid; trap '' TERM; while :; do :; done").await;
+    let (dir, git) =
+        repository_with("echo $$ > pid; trap '' TERM; while :; do sleep 1; done").await;
     let pid = dir.path().join("pid");
     let limit = Duration::from_millis(300);
     let error = git.read("run").limit(limit).done().await.unwrap_err();

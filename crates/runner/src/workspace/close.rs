@@ -66,14 +66,14 @@ impl Tree {
             // They hold nothing of their own.
             Purpose::Review | Purpose::Merge => Commits::OnRemote,
             Purpose::Work => {
+                let checked_out = refs::checked_out(&self.git()).await?;
                 if !is_dry_run {
-                    let head = refs::head(&self.git()).await?;
-                    self.save(&head).await?;
+                    self.save(&checked_out).await?;
                 }
-                if let Some(why) = self.would_be_lost().await? {
+                if let Some(why) = self.would_be_lost(&checked_out.git_dir).await? {
                     return Ok(Closed::Kept { why });
                 }
-                self.commits().await?
+                self.commits(checked_out.sha).await?
             }
         };
         if commits == Commits::OnlyHere {
@@ -103,7 +103,7 @@ impl Tree {
     }
 
     /// What is in the tree and nowhere else, other than commits of its branch.
-    async fn would_be_lost(&self) -> Result<Option<String>> {
+    async fn would_be_lost(&self, git_dir: &Path) -> Result<Option<String>> {
         let dirty = evidence::dirty(&self.path).await?;
         if let Some(first) = dirty.first() {
             let rest = match dirty.len() - 1 {
@@ -113,8 +113,7 @@ impl Tree {
             return Ok(Some(format!("it has changes that are not committed: {first}{rest}")));
         }
         let git = self.git();
-        let git_dir = git.read("rev-parse").arg("--absolute-git-dir").path().await?;
-        if let Some(command) = interrupted(&git_dir) {
+        if let Some(command) = interrupted(git_dir) {
             return Ok(Some(format!("a {command} is not finished in it")));
         }
         if self.path.join(".gitmodules").is_file() {
@@ -130,13 +129,15 @@ impl Tree {
         Ok(None)
     }
 
-    async fn commits(&self) -> Result<Commits> {
+    async fn commits(&self, head: String) -> Result<Commits> {
         let git = self.place.git();
-        let head = refs::head(&self.git()).await?;
         let mut own = vec![head];
         if let Some(branch) = &self.branch {
             let full = format!("refs/heads/{branch}");
             own.extend(refs::lookup(&git, &[&full]).await?.remove(&full));
+        }
+        if own.iter().all(|sha| *sha == self.base_sha) {
+            return Ok(Commits::InBase);
         }
         let tips = self.place.tips(&self.base).await?;
         let mut base: Vec<String> = [tips.local, tips.remote].into_iter().flatten().collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Isolation, Result, Tree, exclude, refs};
+use super::{Isolation, Result, Tree, exclude, refs, refs::CheckedOut};
 use crate::git::Git;
 
 /// The most paths with changes that are named.
@@ -50,14 +50,18 @@ impl Tree {
     /// made them elsewhere, and into the repository if the tree is a clone.
     pub async fn evidence(&self, patch_bytes_max: usize) -> Result<Evidence> {
         let git = self.git();
-        let head_sha = refs::head(&git).await?;
-        self.save(&head_sha).await?;
-        let base_sha = self.parted_from_base(&head_sha).await?;
-        let new = [&head_sha, "--not", &self.start_sha, &base_sha];
-        let commits = git.read("rev-list").arg("--count").args(new).line().await?;
+        let checked_out = refs::checked_out(&git).await?;
+        self.save(&checked_out).await?;
+        let head_sha = checked_out.sha;
         let mut dirty = dirty(&self.path).await?;
         let is_dirty = !dirty.is_empty();
         dirty.truncate(DIRTY_MAX);
+        let base_sha = self.parted_from_base(&head_sha).await?;
+        if head_sha == base_sha {
+            return Ok(Evidence { head_sha, base_sha, is_dirty, dirty, ..Evidence::default() });
+        }
+        let new = [&head_sha, "--not", &self.start_sha, &base_sha];
+        let commits = git.read("rev-list").arg("--count").args(new).line().await?;
         let stat = git.read("diff-tree").args(["--shortstat", "-M", &base_sha, &head_sha]);
         let [files_changed, insertions, deletions] = counts(&stat.line().await?);
         let (patch, is_patch_truncated) =
@@ -90,10 +94,12 @@ impl Tree {
     /// changes are not its work.
     async fn parted_from_base(&self, head: &str) -> Result<String> {
         // The clone has the base only as it was when the clone was made, and so had the agent.
-        let git = if self.isolation == Isolation::Clone { self.git() } else { self.place.git() };
+        let is_clone = self.isolation == Isolation::Clone;
+        let git = if is_clone { self.git() } else { self.place.git() };
         let tips = self.place.tips(&self.base).await?;
-        for tip in [tips.local, tips.remote].into_iter().flatten() {
-            let is_known = refs::has_commit(&git, &tip).await?;
+        let newer = |tip: &String| *tip != self.base_sha;
+        for tip in [tips.local, tips.remote].into_iter().flatten().filter(newer) {
+            let is_known = !is_clone || refs::has_commit(&git, &tip).await?;
             let parted = if is_known { refs::merge_base(&git, head, &tip).await? } else { None };
             if let Some(parted) = parted
                 && parted != self.base_sha
@@ -106,7 +112,8 @@ impl Tree {
     }
 
     /// Puts the commit onto the tree's branch in the repository.
-    pub(super) async fn save(&self, head: &str) -> Result<()> {
+    pub(super) async fn save(&self, checked_out: &CheckedOut) -> Result<()> {
+        let head = checked_out.sha.as_str();
         let Some(branch) = &self.branch else { return Ok(()) };
         let full = format!("refs/heads/{branch}");
         let git = self.place.git();
@@ -114,11 +121,11 @@ impl Tree {
             let known = refs::lookup(&git, &[&full]).await?.remove(&full);
             if known.as_deref() != Some(head) {
                 let _turn = self.place.turn().await?;
-                let fetch = git.network("fetch");
+                let fetch = git.write("fetch").slow();
                 let fetch = fetch.args(["--quiet", "--no-tags", "--recurse-submodules=no"]);
                 fetch.arg(&self.path).arg(format!("+HEAD:{full}")).done().await?;
             }
-        } else if refs::head_branch(&self.git()).await?.as_deref() != Some(branch) {
+        } else if checked_out.branch.as_deref() != Some(branch) {
             // An agent that has made a branch of its own, or none. A commit on the tree's branch that
             // is not in this one stays.
             let known = refs::lookup(&git, &[&full]).await?.remove(&full);

@@ -24,7 +24,7 @@ pub(super) struct Lock {
     path: PathBuf,
 }
 
-/// What the lock's file says about its tree, for the next run and for whoever looks into the folder.
+/// What the lock's file says about its tree, for the next run, and for a person who looks into the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Record {

@@ -89,8 +89,8 @@ impl Tree {
         let git = self.git();
         // Checks of an earlier try may have left changes.
         let back = ["--quiet", "--force", "--detach", &self.start_sha];
-        git.network("checkout").args(back).done().await?;
-        let mut rebase = git.network("rebase").args(["--quiet", &tip]);
+        git.write("checkout").slow().args(back).done().await?;
+        let mut rebase = git.write("rebase").slow().args(["--quiet", &tip]);
         for setting in REBASE_SETTINGS {
             rebase = rebase.config(setting);
         }
@@ -136,8 +136,7 @@ impl Tree {
         }
         let has_remote = place.remote().is_some();
         if has_remote && remote.as_deref() != Some(sha) {
-            let what = format!("{sha}:refs/heads/{}", self.base);
-            match place.push(&what, None).await? {
+            match place.push(sha, &self.base, None).await? {
                 Pushed::Done => {}
                 Pushed::Behind => {
                     place.fetch_branch(&self.base).await?;
@@ -175,7 +174,7 @@ impl Tree {
             }
             [path, ..] => {
                 let git = Git::at(path);
-                let merge = git.network("merge").args(["--ff-only", "--quiet", sha]);
+                let merge = git.write("merge").slow().args(["--ff-only", "--quiet", sha]);
                 let output = merge.config("merge.autoStash=false").output().await?;
                 (git, (!output.is_success()).then(|| output.text()))
             }

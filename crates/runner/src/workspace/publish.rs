@@ -34,7 +34,7 @@ impl Tree {
             )));
         }
         exclude::keep_run_dir_ignored(&self.path)?;
-        git.network("add").arg("--all").done().await?;
+        git.write("add").slow().arg("--all").done().await?;
         // An agent may have added the files by which it talks to the runner.
         let hide = ["-r", "--cached", "--quiet", "--ignore-unmatch", "--", exclude::RUN_DIR];
         git.write("rm").args(hide).done().await?;
@@ -42,7 +42,7 @@ impl Tree {
             return Ok(false);
         }
         // Hooks often check more than two minutes long.
-        let commit = git.network("commit").args(["--quiet", "-F", "-"]).stdin(message);
+        let commit = git.write("commit").slow().args(["--quiet", "-F", "-"]).stdin(message);
         with_identity(commit, &git).await?.done().await?;
         Ok(true)
     }
@@ -58,18 +58,16 @@ impl Tree {
                     .to_owned(),
             ));
         };
-        let head = refs::head(&self.git()).await?;
-        self.save(&head).await?;
-        let full = format!("refs/heads/{branch}");
-        let what = format!("{head}:{full}");
-        let mut pushed = self.place.push(&what, None).await?;
+        let checked_out = refs::checked_out(&self.git()).await?;
+        self.save(&checked_out).await?;
+        let head = checked_out.sha;
+        let mut pushed = self.place.push(&head, branch, None).await?;
         if pushed == Pushed::Behind {
             self.place.fetch_branch(branch).await?;
             if let Some(there) = self.place.tips(branch).await?.remote
                 && self.has_had(&there).await?
             {
-                let lease = format!("--force-with-lease={full}:{there}");
-                pushed = self.place.push(&what, Some(&lease)).await?;
+                pushed = self.place.push(&head, branch, Some(&there)).await?;
             }
         }
         match pushed {
@@ -97,13 +95,26 @@ impl Tree {
 }
 
 impl Place {
-    /// Pushes one reference, never by force, or only if the remote has the commit of the lease.
-    pub(super) async fn push(&self, what: &str, lease: Option<&str>) -> Result<Pushed> {
+    /// Pushes a commit to a branch, never by force, or only if the remote's branch is at the commit
+    /// of the lease.
+    pub(super) async fn push(
+        &self,
+        sha: &str,
+        branch: &str,
+        lease: Option<&str>,
+    ) -> Result<Pushed> {
         let remote = self.remote().expect("callers push only if there is a remote");
+        let full = format!("refs/heads/{branch}");
+        let what = format!("{sha}:{full}");
+        let lease = lease.map(|there| format!("--force-with-lease={full}:{there}"));
         let push = self.git().network("push").args(["--porcelain", "--no-follow-tags"]);
-        let push = push.arg("--recurse-submodules=no").args(lease).args([remote, what]);
+        let push = push.arg("--recurse-submodules=no").args(lease).args([remote, &what]);
         let output = push.output().await?;
         if output.is_success() {
+            // git notes it only if the remote's branches are fetched, which a clone of one branch
+            // does not do.
+            let tracked = format!("refs/remotes/{remote}/{branch}");
+            self.git().write("update-ref").args([tracked.as_str(), sha]).done().await?;
             return Ok(Pushed::Done);
         }
         match judgement(&String::from_utf8_lossy(&output.stdout)) {

@@ -34,6 +34,34 @@ pub(super) async fn head(git: &Git) -> Result<String, Error> {
     git.read("rev-parse").args(["--verify", "HEAD^{commit}"]).line().await
 }
 
+/// What is checked out in a work tree.
+#[derive(Debug)]
+pub(super) struct CheckedOut {
+    pub(super) sha: String,
+    /// The branch, unless the commit is checked out by itself.
+    pub(super) branch: Option<String>,
+    /// The folder of the tree's own files in the repository.
+    pub(super) git_dir: PathBuf,
+}
+
+/// What is checked out.
+pub(super) async fn checked_out(git: &Git) -> Result<CheckedOut, Error> {
+    let asked = ["HEAD", "--symbolic-full-name", "HEAD", "--absolute-git-dir"];
+    let call = git.read("rev-parse").args(asked);
+    let bytes = call.bytes().await?;
+    // The path comes last: it may hold newlines.
+    let mut lines = bytes.splitn(3, |byte| *byte == b'\n').map(<[u8]>::to_vec);
+    let mut next = || lines.next().unwrap_or_default();
+    let (sha, name, mut git_dir) = (next(), next(), next());
+    git_dir.pop();
+    let name = String::from_utf8_lossy(&name).into_owned();
+    Ok(CheckedOut {
+        sha: String::from_utf8_lossy(&sha).into_owned(),
+        branch: name.strip_prefix("refs/heads/").map(str::to_owned),
+        git_dir: OsString::from_vec(git_dir).into(),
+    })
+}
+
 /// The branch that is checked out, if one is.
 pub(super) async fn head_branch(git: &Git) -> Result<Option<String>, Error> {
     git.read("symbolic-ref").args(["--quiet", "--short", "HEAD"]).maybe_line().await

@@ -79,7 +79,7 @@ impl Place {
             Located::Commit(sha) => sha.as_str(),
             Located::Patch { base, .. } => base,
         };
-        let add = self.git().network("worktree").args(["add", "--detach"]);
+        let add = self.git().write("worktree").slow().args(["add", "--detach"]);
         add.arg(&path).arg(start).done().await?;
         let git = Git::at(&path);
         if let Located::Patch { patch, .. } = located {
@@ -181,10 +181,10 @@ impl Place {
 async fn apply(git: &Git, task_id: &str, patch: &str) -> Result<()> {
     let applied = async {
         if patch.starts_with("From ") {
-            let am = git.network("am").args(["--quiet", "--keep-cr"]).stdin(patch);
+            let am = git.write("am").slow().args(["--quiet", "--keep-cr"]).stdin(patch);
             return publish::with_identity(am, git).await?.done().await;
         }
-        let apply = git.network("apply").args(["--index", "--whitespace=nowarn", "-"]);
+        let apply = git.write("apply").slow().args(["--index", "--whitespace=nowarn", "-"]);
         apply.stdin(patch).done().await?;
         // The hooks have seen the work where it was made.
         let commit = git.write("commit").args(["--quiet", "--no-verify", "-F", "-"]);

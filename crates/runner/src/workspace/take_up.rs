@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path};
 
-use super::{Error, Isolation, Place, Result, evidence, lock::Record, refs};
+use super::{Error, Isolation, Place, Result, evidence, lock::Record, refs, refs::CheckedOut};
 use crate::git::Git;
 
 /// Operations of git that may have been interrupted: the file that says so, below the folder of the
@@ -37,11 +37,11 @@ pub(super) async fn take_up(
     record: &Record,
 ) -> Result<String> {
     let git = Git::at(path);
-    let git_dir = git.read("rev-parse").arg("--absolute-git-dir").path().await?;
+    let CheckedOut { branch: checked_out, git_dir, .. } = refs::checked_out(&git).await?;
     for stale in ["index.lock", "HEAD.lock"] {
         remove_file(&git_dir.join(stale))?;
     }
-    let checked_out = refs::head_branch(&git).await?.filter(|name| name.starts_with(own));
+    let checked_out = checked_out.filter(|name| name.starts_with(own));
     let branch = record.branch.clone().or(checked_out).unwrap_or_else(|| own.to_owned());
     let common = if isolation == Isolation::Clone { &git_dir } else { &place.shared.common };
     remove_file(&common.join(format!("refs/heads/{branch}.lock")))?;
@@ -74,12 +74,13 @@ async fn catch_up(place: &Place, git: &Git, isolation: Isolation, branch: &str) 
     }
     if isolation == Isolation::Clone {
         let tracked = format!("refs/remotes/{remote}/{branch}");
-        let fetch = git.network("fetch").args(["--quiet", "--no-tags", "--recurse-submodules=no"]);
+        let fetch = git.write("fetch").slow();
+        let fetch = fetch.args(["--quiet", "--no-tags", "--recurse-submodules=no"]);
         fetch.arg(place.top()).arg(tracked).done().await?;
     }
     let head = refs::head(git).await?;
     if head != pushed && refs::is_ancestor(git, &head, &pushed).await? {
-        git.network("merge").args(["--ff-only", "--quiet", &pushed]).done().await?;
+        git.write("merge").slow().args(["--ff-only", "--quiet", &pushed]).done().await?;
     }
     Ok(())
 }

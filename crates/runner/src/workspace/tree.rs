@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, Isolation, Place, Result, exclude, lock::Lock, lock::Record, refs};
+use super::{
+    Error, Isolation, Place, Result, exclude, lock::Lock, lock::Record, refs, refs::Listed,
+};
 use crate::git::{self, Git};
 
 /// What a tree is for. Each has a folder of its own.
@@ -137,22 +139,23 @@ impl Place {
     }
 
     /// Forgets a tree whose folder is gone, also one whose making was interrupted: git keeps such a
-    /// one locked.
-    pub(super) async fn forget(&self, path: &Path) -> Result<()> {
+    /// one locked. Gives the other trees.
+    pub(super) async fn forget(&self, path: &Path) -> Result<Vec<Listed>> {
         let git = self.git();
-        let listed = refs::work_trees(&git, self.shared.version).await?;
+        let mut listed = refs::work_trees(&git, self.shared.version).await?;
         if listed.iter().any(|tree| tree.path == path) {
             // It fails if the tree is not locked, which is the usual case.
             let _ = git.write("worktree").arg("unlock").arg(path).done().await;
             git.write("worktree").arg("prune").done().await?;
+            listed.retain(|tree| tree.path != path);
         }
-        Ok(())
+        Ok(listed)
     }
 
     /// Deletes a tree that holds nothing worth keeping.
     pub(super) async fn delete(&self, path: &Path, isolation: Isolation) -> Result<()> {
         if isolation == Isolation::Worktree {
-            let remove = || self.git().network("worktree").arg("remove");
+            let remove = || self.git().write("worktree").slow().arg("remove");
             // git refuses to remove submodules, and what else it is afraid for: all was looked at.
             match remove().arg(path).done().await {
                 Err(git::Error::Failed { .. }) => {

@@ -6,6 +6,7 @@ use super::{
     Error, Isolation, Place, Result,
     base::Base,
     exclude, include, refs,
+    refs::Listed,
     slug::slug,
     take_up::take_up,
     tree::{Found, Purpose, Tree, lock_tree},
@@ -50,19 +51,26 @@ impl Place {
         if found == Found::Other {
             self.set_aside(&path)?;
         }
+        let mut is_at_base = false;
         let (isolation, branch) = match found {
             Found::Tree(isolation) => {
                 (isolation, take_up(self, &path, isolation, &own, &lock.read()).await?)
             }
             Found::Nothing | Found::Other => {
                 let isolation = self.shared.options.isolation;
-                (isolation, self.make(&path, isolation, &own, &base).await?)
+                let Branch { name, sha } = self.make(&path, isolation, &own, &base).await?;
+                is_at_base = sha.is_none();
+                (isolation, name)
             }
         };
         let is_new = !matches!(found, Found::Tree(_));
-        let git = Git::at(&path);
-        let start_sha = refs::head(&git).await?;
-        let base_sha = refs::merge_base(&git, &start_sha, &base.sha).await?;
+        let (start_sha, base_sha) = if is_at_base {
+            (base.sha.clone(), None)
+        } else {
+            let head = refs::head(&Git::at(&path)).await?;
+            let parted = refs::merge_base(&Git::at(&path), &head, &base.sha).await?;
+            (head, parted)
+        };
         let mut tree = Tree {
             branch: Some(branch),
             base: base.name,
@@ -82,21 +90,21 @@ impl Place {
         Ok(tree)
     }
 
-    /// Makes a new tree, on the branch of an earlier attempt if there is one. Gives the branch.
+    /// Makes a new tree, on the branch of an earlier attempt if there is one.
     async fn make(
         &self,
         path: &Path,
         isolation: Isolation,
         own: &str,
         base: &Base,
-    ) -> Result<String> {
-        self.forget(path).await?;
-        let Branch { name, sha } = self.free_branch(own).await?;
+    ) -> Result<Branch> {
+        let others = self.forget(path).await?;
+        let Branch { name, sha } = self.free_branch(own, &others).await?;
         let git = self.git();
         match isolation {
             Isolation::Worktree => {
-                // It may fetch contents of files, and run filters and a hook that do.
-                let add = git.network("worktree").arg("add");
+                // It runs filters and a hook, which may fetch contents of files.
+                let add = git.write("worktree").slow().arg("add");
                 let add = match &sha {
                     Some(_) => add.arg(path).arg(&name),
                     None => add.args(["-b", &name]).arg(path).arg(&base.sha),
@@ -106,20 +114,19 @@ impl Place {
             Isolation::Clone => {
                 self.clone_to(path).await?;
                 let start = sha.as_ref().unwrap_or(&base.sha);
-                let checkout = Git::at(path).network("checkout");
+                let checkout = Git::at(path).write("checkout").slow();
                 checkout.args(["--quiet", "--no-track", "-b", &name, start]).done().await?;
             }
         }
-        Ok(name)
+        Ok(Branch { name, sha })
     }
 
     /// The name for a new tree's branch. One that the user has checked out is left to the user.
-    async fn free_branch(&self, own: &str) -> Result<Branch> {
+    async fn free_branch(&self, own: &str, others: &[Listed]) -> Result<Branch> {
         let git = self.git();
-        let listed = refs::work_trees(&git, self.shared.version).await?;
         let numbered = (2..NAMES_MAX).map(|n| format!("{own}.{n}"));
         for name in std::iter::once(own.to_owned()).chain(numbered) {
-            if listed.iter().any(|tree| tree.branch.as_deref() == Some(&name)) {
+            if others.iter().any(|tree| tree.branch.as_deref() == Some(&name)) {
                 continue;
             }
             let tips = self.tips(&name).await?;
