@@ -5,6 +5,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use crate::git;
+
 /// The server's secret, and variables by which Claude Code knows that it runs inside of itself. Its
 /// configuration, such as `CLAUDE_CODE_USE_BEDROCK`, stays.
 const REMOVED: [&str; 6] = [
@@ -62,7 +64,9 @@ impl Policy {
     fn permits(&self, name: &OsStr) -> bool {
         let name = name.to_string_lossy();
         let is_in = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, &name));
-        let is_removed = name.starts_with(OWN) || REMOVED.contains(&&*name);
+        let is_removed = name.starts_with(OWN)
+            || REMOVED.contains(&&*name)
+            || git::REDIRECTING.contains(&&*name);
         let is_allowed = self.allow.is_empty() || NEEDED.contains(&&*name) || is_in(&self.allow);
         !is_removed && is_allowed && !is_in(&self.deny)
     }

@@ -19,6 +19,7 @@ pub mod environment;
 pub mod facts;
 pub mod git;
 mod hand_in;
+mod janitor;
 mod json;
 pub mod judge;
 mod keeper;

@@ -1,8 +1,10 @@
 //! The machine as the server knows it: registration and heartbeats.
 
 use std::{
-    fs::File,
-    io,
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -15,7 +17,7 @@ use octopoid_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{clock, config::Config, log::is_passing, records, runner::Shared};
+use crate::{clock, config::Config, log::is_passing, notice::Notices, records, runner::Shared};
 
 /// The cluster of all machines that run this runner.
 const CLUSTER: &str = "runner";
@@ -39,8 +41,13 @@ pub(crate) fn name(config: &Config) -> io::Result<(String, File)> {
     unreachable!("there are fewer processes than numbers")
 }
 
-/// Registers the machine, and returns its id.
-pub(crate) async fn register(config: &Config, name: &str) -> Result<String, Error> {
+/// Registers the machine, and returns its id. The first machine of a scope is handed the scope's first
+/// API key, which is shown only once: it is kept in a file.
+pub(crate) async fn register(
+    config: &Config,
+    notices: &Notices,
+    name: &str,
+) -> Result<String, Error> {
     let body = Registration {
         cluster: Id(Some(CLUSTER.to_owned())),
         machine_id: Id(Some(name.to_owned())),
@@ -49,7 +56,28 @@ pub(crate) async fn register(config: &Config, name: &str) -> Result<String, Erro
         version: Text(Some(config.version.clone())),
         ..Registration::default()
     };
-    Ok(config.client.register_orchestrator(&body).await?.orchestrator_id)
+    let registered = config.client.register_orchestrator(&body).await?;
+    if let Some(key) = registered.api_key {
+        let text = match keep_key(config, &key) {
+            Ok(path) => {
+                format!("the server made the first API key of the scope: {}", path.display())
+            }
+            Err(error) => format!("the first API key of the scope cannot be kept: {error}"),
+        };
+        notices.tell("key", text);
+    }
+    Ok(registered.orchestrator_id)
+}
+
+fn keep_key(config: &Config, key: &str) -> io::Result<PathBuf> {
+    let folder = config.state.join("keys");
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let hash = Sha256::digest(format!("{}\n{}", config.server, config.scope));
+    let path = folder.join(hex::encode(&hash[..8]));
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&path)?;
+    file.write_all(format!("{key}\n").as_bytes())?;
+    Ok(path)
 }
 
 /// Sends heartbeats, and heeds their answers.
@@ -95,7 +123,7 @@ pub(crate) async fn beat(shared: Arc<Shared>, name: String) {
             }
             Err(Error::Refused { status: 404, .. }) => {
                 // The server has lost it: another database, or an operator has deleted it.
-                let _ = register(config, &name).await;
+                let _ = register(config, &shared.notices, &name).await;
             }
             Err(error) if is_passing(&error) => {}
             Err(error) => shared.notices.tell("error", format!("heartbeat: {error}")),

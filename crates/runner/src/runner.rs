@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::JoinSet};
 use crate::{
     config::Config,
     costs::Costs,
-    crew, machine,
+    crew, janitor, machine,
     notice::Notices,
     records::Records,
     recovery,
@@ -99,7 +99,7 @@ pub async fn run(
     let place = Place::open(&config.repository, config.workspace.clone()).await?;
     let unusable = |error| Error::State(config.state.clone(), error);
     let (machine, _machine_lock) = machine::name(&config).map_err(unusable)?;
-    let machine_id = machine::register(&config, &machine).await?;
+    let machine_id = machine::register(&config, &notices, &machine).await?;
     let shared = Arc::new(Shared {
         place,
         records: Records::new(&config.state),
@@ -114,6 +114,7 @@ pub async fn run(
     });
     recovery::recover(&shared).await;
     let heart = tokio::spawn(machine::beat(Arc::clone(&shared), machine.clone()));
+    let janitor = tokio::spawn(janitor::work(Arc::clone(&shared)));
     let mut crews = JoinSet::new();
     for crew in &shared.config.crews {
         let unusable = |error| Error::State(shared.config.state.clone(), error);
@@ -134,5 +135,6 @@ pub async fn run(
         }
     }
     heart.abort();
+    janitor.abort();
     result
 }

@@ -104,6 +104,8 @@ impl Agent {
                     self.shown = Some(self.redactor.redact(text));
                 }
             }
+            // Blank lines belong to a text.
+            (None, Line::Whole(text)) if self.tool == Tool::Plain => self.log_raw(text),
             (None, _) => {}
         }
     }

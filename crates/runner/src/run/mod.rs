@@ -39,7 +39,7 @@ use crate::{
     mailbox::Mailbox,
     records::{Record, RunFolder},
     runner::{Shared, Stage},
-    workspace::{Closed, Place, Tree},
+    workspace::{Closed, Keep, Place, Tree},
 };
 
 /// How long the last part of a log may take to be sent.
@@ -327,6 +327,10 @@ impl Run {
             if let (Closed::Kept { why }, false) = (closed, is_success) {
                 self.tell("kept", why);
             }
+        }
+        if self.crew.hand == Hand::Merge && is_success && self.shared.config.keep != Keep::All {
+            // What cannot be deleted now is looked at again later.
+            let _ = self.shared.place.release(clock::system_now(), &self.task.id).await;
         }
         if let Err(error) = self.folder.close() {
             self.tell("error", format!("cannot close {}: {error}", self.folder.path.display()));

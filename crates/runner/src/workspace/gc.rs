@@ -54,6 +54,16 @@ impl Place {
         Ok(swept)
     }
 
+    /// Deletes the tree for work on a task that is done, unless a run uses it or something would be
+    /// lost.
+    pub async fn release(&self, now: SystemTime, task_id: &str) -> Result<Closed> {
+        let path = self.root().join(Self::slug(task_id));
+        if !path.is_dir() || path.is_symlink() {
+            return Ok(Closed::Removed { is_branch_deleted: false });
+        }
+        self.sweep(&path, now, Duration::ZERO, false).await
+    }
+
     async fn sweep(
         &self,
         path: &Path,
