@@ -27,8 +27,11 @@ impl Costs {
     /// The costs in the scope of a runner.
     pub(crate) fn new(config: &Config) -> Self {
         let hash = Sha256::digest(format!("{}\n{}", config.server, config.scope));
-        let (folder, name) = (config.state.join("costs"), hex::encode(&hash[..8]));
-        Self { folder, name, cost_max: config.cost_max }
+        Self::at(config.state.join("costs"), hex::encode(&hash[..8]), config.cost_max)
+    }
+
+    fn at(folder: PathBuf, name: String, cost_max: Option<f64>) -> Self {
+        Self { folder, name, cost_max }
     }
 
     fn file(&self, now: Millis) -> PathBuf {
@@ -59,5 +62,29 @@ impl Costs {
             let left = DAY_MS - now.0.rem_euclid(DAY_MS);
             Duration::from_millis(left.unsigned_abs())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Costs, DAY_MS, Duration};
+    use crate::clock;
+
+    #[test]
+    fn costs_of_a_day_are_added_up() {
+        let state = tempfile::tempdir().unwrap();
+        let costs = |name: &str, max| Costs::at(state.path().join("costs"), name.to_owned(), max);
+        let limited = costs("a", Some(1.0));
+        assert_eq!(limited.pause(), None);
+        limited.add("0.75");
+        limited.add("no number");
+        assert_eq!(limited.pause(), None);
+        limited.add("0.25");
+        // Another runner of the same user has spent the same money.
+        let pause = costs("a", Some(1.0)).pause().unwrap();
+        assert!(pause > Duration::ZERO && pause <= Duration::from_hours(24));
+        assert_eq!((costs("a", None).pause(), costs("b", Some(1.0)).pause()), (None, None));
+        assert!(limited.spent(clock::now().plus(DAY_MS)).abs() < f64::EPSILON);
+        assert!(costs("b", Some(0.0)).pause().is_some());
     }
 }

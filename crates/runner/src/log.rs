@@ -149,3 +149,49 @@ pub(crate) fn is_passing(error: &Error) -> bool {
         Error::Unsendable(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Log, PIECE_BYTES_MAX, WAITING_BYTES_MAX};
+
+    #[test]
+    fn pieces_are_what_was_written() {
+        let log = Log::default();
+        log.line("a");
+        log.line("ü");
+        assert_eq!(log.take(), ("a\nü\n".to_owned(), false));
+        log.line(&"ü".repeat(PIECE_BYTES_MAX));
+        log.finish();
+        let (first, is_last) = log.take();
+        assert!(first.len() <= PIECE_BYTES_MAX && first.len() >= PIECE_BYTES_MAX - 1 && !is_last);
+        let rest = (log.take(), log.take(), log.take());
+        assert!(rest.2.1, "everything is taken");
+        assert_eq!(
+            first.len() + rest.0.0.len() + rest.1.0.len() + rest.2.0.len(),
+            2 * PIECE_BYTES_MAX + 1
+        );
+    }
+
+    #[test]
+    fn what_waits_too_long_is_left_out_from_its_beginning() {
+        let log = Log::default();
+        for number in 0..40 {
+            log.line(&format!("{number} {}", "x".repeat(WAITING_BYTES_MAX / 16)));
+        }
+        log.line("end");
+        log.finish();
+        let mut text = String::new();
+        loop {
+            let (piece, is_last) = log.take();
+            text.push_str(&piece);
+            if is_last {
+                break;
+            }
+        }
+        assert!(text.len() <= WAITING_BYTES_MAX + 100);
+        assert!(
+            text.starts_with('[') && text.contains("bytes left out]\n") && text.ends_with("end\n")
+        );
+        assert_eq!(text.matches("left out").count(), 1);
+    }
+}

@@ -222,3 +222,109 @@ pub fn split_acceptance(content: &str) -> (String, String) {
     }
     (rest, acceptance)
 }
+
+#[cfg(test)]
+mod tests {
+    use octopoid_domain::ClaimedTask;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::{Context, Template, TemplateError, split_acceptance};
+
+    fn task(more: &serde_json::Value) -> ClaimedTask {
+        let mut task = serde_json::to_value(ClaimedTask::default()).unwrap();
+        task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(task).unwrap()
+    }
+
+    fn rendered(template: &str, task: &ClaimedTask) -> String {
+        let (branch, base, ending, diff) = ("agent/t", "main at 1", "Then stop.", "+x");
+        let context = Context { task, branch, base, ending, diff };
+        Template::parse(template).unwrap().render(&context)
+    }
+
+    #[test]
+    fn an_unknown_variable_is_refused() {
+        let unknown = Template::parse("a {{titel}} b").unwrap_err();
+        assert_eq!(unknown, TemplateError::Unknown("titel".to_owned()));
+        assert!(unknown.to_string().contains("{{titel}}") && unknown.to_string().contains("title"));
+        assert_eq!(Template::parse("a {{title"), Err(TemplateError::Open));
+        assert!(Template::parse("{title} }} { {").is_ok());
+    }
+
+    #[test]
+    fn what_a_task_says_is_no_template() {
+        let task = task(&json!({ "title": "Use {{id}}\nhere", "content": "{{nothing}}" }));
+        assert_eq!(rendered("{{ title }}: {{content}}", &task), "Use {{id}} here: {{nothing}}");
+    }
+
+    #[test]
+    fn the_default_prompts_have_everything_that_is_known() {
+        let task = task(&json!({
+            "id": "t",
+            "title": "Port it",
+            "content": "Do it.\n\n## Acceptance\n\nIt works.\n\n## Notes\n\nCareful.",
+            "attempt": 2,
+            "feedback": [
+                { "kind": "rejection", "by": "ann", "text": "No tests.", "at": "1970-01-01T00:00:00Z" },
+                { "kind": "answer", "by": "bob", "text": "9090", "at": "1970-01-01T00:00:00Z" },
+            ],
+            "checkpoint": { "step": 3 },
+            "previous": {
+                "run": 1, "outcome": "failed", "reason": "check_failed", "message": "cargo test",
+                "summary": "I tried.", "failed_checks": ["cargo test"],
+            },
+        }));
+        let (branch, base, ending, diff) = ("agent/t", "main at 1", "Then stop.", "+x");
+        let context = Context { task: &task, branch, base, ending, diff };
+        let work = Template::work().render(&context);
+        for part in [
+            "# Port it\n\nDo it.\n\n## Notes\n\nCareful.",
+            "## Acceptance\n\nIt works.\n",
+            "* ann rejected the work: No tests.\n* bob answered: 9090\n",
+            "Run 1 was failed (check_failed): cargo test\n",
+            "Checks that failed: cargo test\nIt said: I tried.\n",
+            "\"step\": 3",
+            "agent/t",
+            "main at 1",
+            "\nThen stop.\n",
+        ] {
+            assert!(work.contains(part), "{part}\n---\n{work}");
+        }
+        let review = Template::review().render(&context);
+        assert!(review.contains("## The change\n\n+x\n") && review.contains("Then stop."));
+    }
+
+    #[test]
+    fn sections_that_say_nothing_are_left_out() {
+        let prompt =
+            rendered("{{acceptance}}{{feedback}}{{previous}}{{checkpoint}}", &task(&json!({})));
+        assert_eq!(prompt, "");
+    }
+
+    #[test]
+    fn acceptance_ends_where_its_section_does() {
+        for (content, rest, acceptance) in [
+            ("a\n# Acceptance\nb\n## c\nd\n# e\nf", "a\n# e\nf", "b\n## c\nd\n"),
+            ("## Acceptance criteria:\nb", "", "b"),
+            ("```\n# Acceptance\n```\n", "```\n# Acceptance\n```\n", ""),
+            ("#Acceptance\na", "#Acceptance\na", ""),
+            ("## Acceptance\n```\n# no heading\n```\n## b\n", "## b\n", "```\n# no heading\n```\n"),
+        ] {
+            assert_eq!(
+                split_acceptance(content),
+                (rest.to_owned(), acceptance.to_owned()),
+                "{content}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_lost_but_headings(content in "(#{0,3} ?(Acceptance|[a-z]{0,3})\n){0,6}") {
+            let (rest, acceptance) = split_acceptance(&content);
+            let count = |text: &str| text.lines().filter(|line| !line.contains("Acceptance")).count();
+            prop_assert_eq!(count(&rest) + count(&acceptance), count(&content));
+        }
+    }
+}

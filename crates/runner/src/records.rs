@@ -202,3 +202,103 @@ pub(crate) fn slot_number(state: &Path) -> io::Result<(usize, File)> {
     }
     unreachable!("there are fewer processes than numbers")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::fs::PermissionsExt as _,
+        time::{Duration, SystemTime},
+    };
+
+    use octopoid_domain::{
+        Millis,
+        lease::{LeaseSecret, LeaseToken, Token},
+    };
+
+    use super::{Record, Records, fs, slot_number};
+    use crate::{adapter::Tool, config::Hand, hand_in::HandIn};
+
+    fn token() -> Token {
+        Token(Some(LeaseToken::new(1, &LeaseSecret::new([7; 16]))))
+    }
+
+    fn record(task_id: &str, started_at: i64) -> Record {
+        Record {
+            server: "http://a".to_owned(),
+            scope: "s".to_owned(),
+            task_id: task_id.to_owned(),
+            title: "T".to_owned(),
+            run: 1,
+            hand: Hand::Work,
+            tool: Tool::Claude,
+            agent: "m-1".to_owned(),
+            slot: 1,
+            mark: "0".repeat(32),
+            repository: "/r".into(),
+            tree: None,
+            branch: None,
+            session: None,
+            started_at: Millis(started_at),
+            token: token(),
+            end: None,
+        }
+    }
+
+    #[test]
+    fn a_run_that_no_process_looks_after_is_an_orphan() {
+        let state = tempfile::tempdir().unwrap();
+        let records = Records::new(state.path());
+        let folder = records.create("t-1").unwrap();
+        assert!(records.create("t-1").is_err(), "it is in use");
+        assert_eq!(records.running().len(), 0, "nothing is known of it yet");
+        folder.write(&record("t", 1)).unwrap();
+        let file = fs::metadata(folder.path.join("run.json")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        assert_eq!((records.running().len(), records.orphans().len()), (1, 0));
+
+        let end = HandIn::Fail(Box::default());
+        folder.write(&Record { end: Some(end), ..record("t", 1) }).unwrap();
+        drop(folder);
+        let mut orphans = records.orphans();
+        assert_eq!(records.orphans().len(), 0, "it is looked after now");
+        let (folder, orphan) = orphans.pop().unwrap();
+        assert!(matches!(orphan.end, Some(HandIn::Fail(_))));
+        assert_eq!(orphan.token, token());
+
+        folder.close().unwrap();
+        drop(folder);
+        assert_eq!((records.running().len(), records.orphans().len()), (0, 0));
+        let (path, ended) = records.latest(|record| record.task_id == "t").unwrap();
+        assert_eq!((ended.token.0, ended.end.is_some()), (None::<LeaseToken>, false));
+        assert!(!Records::is_running(&path));
+    }
+
+    #[test]
+    fn the_latest_run_is_found_and_old_ones_are_deleted() {
+        let state = tempfile::tempdir().unwrap();
+        let records = Records::new(state.path());
+        for (name, started_at) in [("t-1", 1), ("t-2", 2), ("u-1", 3)] {
+            records.create(name).unwrap().write(&record(&name[..1], started_at)).unwrap();
+        }
+        let latest = records.latest(|record| record.task_id == "t").unwrap();
+        assert_eq!(latest.1.started_at, Millis(2));
+        let far = SystemTime::now() + Duration::from_secs(60);
+        assert_eq!(records.delete_before(far, false), 0, "none has come to its end");
+        for (folder, _) in records.orphans() {
+            folder.close().unwrap();
+        }
+        assert_eq!(records.delete_before(SystemTime::UNIX_EPOCH, false), 0);
+        assert_eq!((records.delete_before(far, true), records.delete_before(far, false)), (3, 3));
+        assert!(records.latest(|_| true).is_none());
+    }
+
+    #[test]
+    fn slots_have_the_lowest_free_number() {
+        let state = tempfile::tempdir().unwrap();
+        let slot = || slot_number(state.path()).unwrap();
+        let (first, second) = (slot(), slot());
+        assert_eq!((first.0, second.0), (1, 2));
+        drop(first);
+        assert_eq!(slot().0, 1);
+    }
+}
