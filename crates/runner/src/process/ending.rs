@@ -1,6 +1,9 @@
 //! Ends processes: SIGTERM to each, SIGKILL after the grace period, until none is left.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use rustix::{
     io::Errno,
@@ -17,25 +20,31 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// The state of ending the processes of one run.
 pub(super) struct Ending {
     table: Table,
-    /// Those which were told to end, and those which may not be signalled, by number and start.
-    told: HashSet<(Pid, u64)>,
+    /// The processes that were told to end, by number and start, and what program each was then.
+    told: HashMap<(Pid, u64), String>,
+    /// Those which may not be killed.
     refused: HashSet<(Pid, u64)>,
     pause: Duration,
 }
 
 impl Ending {
     pub(super) fn new(table: Table) -> Self {
-        Self { table, told: HashSet::new(), refused: HashSet::new(), pause: PAUSE_MIN }
+        Self { table, told: HashMap::new(), refused: HashSet::new(), pause: PAUSE_MIN }
     }
 
-    /// Sends the processes that are left SIGTERM, once to each, or SIGKILL. Returns how many are
+    /// Sends the processes that are left SIGTERM, once to each, or SIGKILL. A process that has
+    /// executed another program since is told again: between its start and that it may have caught
+    /// the signal with what its parent does about it. Returns how many are
     /// left that may still end. Another user's process that cannot be killed is not waited for.
     pub(super) fn round(&mut self, left: &[Process], is_kill: bool) -> usize {
         let mut waiting = 0;
         let mut is_any_new = false;
         for process in left {
             let key = (process.pid, process.start_time);
-            let is_new = self.told.insert(key);
+            let is_new = self.told.get(&key) != Some(&process.name);
+            if is_new {
+                self.told.insert(key, process.name.clone());
+            }
             is_any_new |= is_new;
             let result = match (is_kill, is_new) {
                 (true, _) => (self.table.signal)(process, Signal::KILL),
@@ -102,7 +111,8 @@ mod tests {
 
     fn process(pid: i32, start_time: u64, state: State) -> Process {
         let pid = Pid::from_raw(pid).unwrap();
-        Process { pid, parent: 1, group: 1, start_time, state, has_mark: true }
+        let name = "sh".to_owned();
+        Process { pid, parent: 1, group: 1, start_time, state, name, has_mark: true }
     }
 
     fn ending() -> Ending {
@@ -129,6 +139,19 @@ mod tests {
         ending.round(&[process(7, 1, State::Running)], false);
         ending.round(&[process(7, 2, State::Running)], false);
         assert_eq!(sent(), [(7, Signal::TERM), (7, Signal::TERM)]);
+    }
+
+    #[test]
+    fn a_process_that_has_executed_another_program_is_told_again() {
+        let mut ending = ending();
+        let mut child = process(7, 1, State::Running);
+        ending.round(std::slice::from_ref(&child), false);
+        child.name = "sleep".to_owned();
+        for _ in 0..2 {
+            ending.round(std::slice::from_ref(&child), false);
+        }
+        assert_eq!(sent(), [(7, Signal::TERM), (7, Signal::TERM)]);
+        assert_eq!(ending.count(), 1);
     }
 
     #[test]

@@ -212,7 +212,8 @@ fn a_child_that_is_dropped_stops_its_run() {
 fn stopping_what_has_ended_by_itself_does_not_count() {
     block_on(async {
         // The guard waits for the one that the command leaves behind.
-        let script = "(trap 'echo term' TERM; echo ready; while :; do sleep 600; done) & exit 5";
+        let script = "(trap 'echo term' TERM; : > up; while :; do sleep 600; done) & \
+                      while [ ! -e up ]; do :; done; exit 5";
         let mut run = World::new().shell(script);
         run.read_until("term").await;
         run.child.stop();

@@ -53,6 +53,7 @@ fn find_with(pid: Pid, buffer: &mut Vec<u8>) -> Option<Process> {
 /// Parses the line of `stat`. The second field is the program's name in parentheses, and may have
 /// blanks and parentheses in it.
 fn parse(pid: Pid, line: &[u8]) -> Option<Process> {
+    let name_start = line.iter().position(|byte| *byte == b'(')? + 1;
     let name_end = line.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&line[name_end + 1..]).ok()?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -71,6 +72,7 @@ fn parse(pid: Pid, line: &[u8]) -> Option<Process> {
         group: field(5)?.parse().ok()?,
         start_time: field(22)?.parse().ok()?,
         state,
+        name: String::from_utf8_lossy(line.get(name_start..name_end)?).into_owned(),
         has_mark: false,
     })
 }
@@ -138,6 +140,7 @@ mod tests {
                 group: 40,
                 start_time: 9_876,
                 state: State::Running,
+                name: name.to_owned(),
                 has_mark: false,
             };
             assert_eq!(process, expected, "{name}");

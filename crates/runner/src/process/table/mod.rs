@@ -22,6 +22,8 @@ pub(super) struct Process {
     /// Tells processes of the same number apart. The unit depends on the table.
     pub(super) start_time: u64,
     pub(super) state: State,
+    /// The name of the program, which changes when it executes another one.
+    pub(super) name: String,
     /// Whether its environment has the mark that was looked for.
     pub(super) has_mark: bool,
 }

@@ -22,7 +22,7 @@ pub(super) const TABLE: Table = Table { read, find, children: Vec::new, signal }
 /// The place of `ps` on all systems. The variable `PATH` is that of the agent.
 const PROGRAM: &str = "/bin/ps";
 
-const COLUMNS: &str = "pid=,ppid=,pgid=,stat=,lstart=";
+const COLUMNS: &str = "pid=,ppid=,pgid=,stat=,lstart=,ucomm=";
 
 /// Shows the environment behind the command, in lines of any length.
 #[cfg(not(target_os = "macos"))]
@@ -79,7 +79,7 @@ fn output(arguments: &[&str]) -> io::Result<Listing> {
     Ok(Listing { pid, text: String::from_utf8_lossy(&output.stdout).into_owned() })
 }
 
-/// Parses a line such as `42 7 40 Ss Thu Nov 26 14:40:05 2026`.
+/// Parses a line such as `42 7 40 Ss Thu Nov 26 14:40:05 2026 sh`. The name may have blanks.
 fn parse(line: &str) -> Option<Process> {
     let mut fields = line.split_ascii_whitespace();
     let mut number = || fields.next()?.parse::<i32>().ok();
@@ -89,9 +89,10 @@ fn parse(line: &str) -> Option<Process> {
         b'T' | b't' => State::Stopped,
         _ => State::Running,
     };
-    let [_, month, day, time, year] = fields.collect::<Vec<_>>().try_into().ok()?;
-    let start_time = start_time(month, day, time, year)?;
-    Some(Process { pid, parent, group, start_time, state, has_mark: false })
+    let (_, month, day) = (fields.next()?, fields.next()?, fields.next()?);
+    let start_time = start_time(month, day, fields.next()?, fields.next()?)?;
+    let name = fields.collect::<Vec<_>>().join(" ");
+    Some(Process { pid, parent, group, start_time, state, name, has_mark: false })
 }
 
 /// The digits of the date and time as one number. A calendar is not needed to compare them.
@@ -112,16 +113,17 @@ mod tests {
 
     #[test]
     fn lines_of_ps_are_parsed() {
-        let process = parse("   42     7    40 Ss+  Thu Nov  6 14:40:05 2026").unwrap();
+        let process = parse("   42     7    40 Ss+  Thu Nov  6 14:40:05 2026 a program").unwrap();
         let numbers = (process.pid.as_raw_pid(), process.parent, process.group);
         assert_eq!(numbers, (42, 7, 40));
         assert_eq!((process.start_time, process.state), (20_261_106_144_005, State::Running));
+        assert_eq!(process.name, "a program");
         let state = |word: &str| {
-            parse(&format!("1 0 1 {word} Fri Jan 16 00:00:00 2026")).map(|process| process.state)
+            parse(&format!("1 0 1 {word} Fri Jan 16 00:00:00 2026 x")).map(|process| process.state)
         };
         assert_eq!(state("Z+"), Some(State::Ended));
         assert_eq!(state("T"), Some(State::Stopped));
-        for line in ["", "42", "42 7 40 S", "x 7 40 S Thu Nov 6 14:40:05 2026"] {
+        for line in ["", "42", "42 7 40 S", "x 7 40 S Thu Nov 6 14:40:05 2026 x"] {
             assert_eq!(parse(line), None, "{line}");
         }
     }

@@ -22,6 +22,7 @@ fn process(number: i32, parent: i32) -> Process {
         group: number,
         start_time: 1,
         state: State::Running,
+        name: String::new(),
         has_mark: false,
     }
 }
@@ -191,6 +192,7 @@ fn both_tables_show_the_same_processes() {
     let shell = pid(tree.shell.id().cast_signed());
     let (found, by_ps) = ((TABLE.find)(shell).unwrap(), (POSIX.find)(shell).unwrap());
     assert_eq!((found.parent, found.group), (by_ps.parent, by_ps.group));
+    assert_eq!(found.name, by_ps.name);
     assert!(by_ps.start_time > 20_000_101_000_000, "{}", by_ps.start_time);
 }
 
