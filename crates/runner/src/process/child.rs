@@ -39,7 +39,7 @@ const PIECE_BYTES_MAX: usize = 64 << 10;
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Command<'a> {
-    /// The program that calls [`super::guard`], by its absolute path, and its first arguments.
+    /// The program that calls [`super::guard()`], by its absolute path, and its first arguments.
     pub guard: &'a [OsString],
     /// The command and its arguments.
     pub program: &'a [OsString],

@@ -107,6 +107,8 @@ struct Guard<'a> {
     /// When the processes are killed, if they are to end.
     deadline: Option<Instant>,
     ending: Ending,
+    /// Whether it was told that processes cannot be listed.
+    has_complained: bool,
 }
 
 impl<'a> Guard<'a> {
@@ -145,6 +147,7 @@ impl<'a> Guard<'a> {
             was_stopped: false,
             deadline: None,
             ending: Ending::new(TABLE),
+            has_complained: false,
         }
     }
 
@@ -211,8 +214,8 @@ impl<'a> Guard<'a> {
     }
 
     /// Kills children, which makes theirs children of the guard, and so on. A process that starts
-    /// the next one and ends is gone before a search through all processes has reached it; this is
-    /// faster than starting a program.
+    /// the next one and ends may be gone before a search through all processes has reached it, each
+    /// time. The list of children takes no search.
     fn kill_children(&mut self) {
         for _ in 0..KILL_ROUNDS {
             let children = (TABLE.children)();
@@ -240,7 +243,11 @@ impl<'a> Guard<'a> {
             }
             Err(error) => {
                 // Too many open files, for example. The next look may succeed.
-                say(&format!("cannot list the processes of the run: {error}"));
+                if !self.has_complained {
+                    self.has_complained = true;
+                    say(&format!("cannot list the processes of the run, still trying: {error}"));
+                }
+                self.ending.round(&[], is_kill);
                 let signal = if is_kill { Signal::KILL } else { Signal::TERM };
                 let _ = self.run.group.map(|group| kill_process_group(group, signal));
                 false

@@ -7,7 +7,7 @@ use std::{
 
 use rustix::{
     io::Errno,
-    process::{Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal},
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
 };
 
 use super::{
@@ -93,12 +93,15 @@ fn read_file(pid: Pid, name: &str, buffer: &mut Vec<u8>) -> io::Result<usize> {
     file.take(ENVIRONMENT_BYTES_MAX).read_to_end(buffer)
 }
 
-/// The children of the first thread. A kernel may be built without this list.
+/// Each thread has a list of its children. A kernel may be built without it.
 fn children() -> Vec<Pid> {
-    let pid = getpid().as_raw_pid();
-    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let number = |word: &str| word.parse().ok().and_then(pid_of);
-    listed.unwrap_or_default().split_ascii_whitespace().filter_map(number).collect()
+    let mut children = Vec::new();
+    for thread in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let listed = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        let number = |word: &str| word.parse().ok().and_then(pid_of);
+        children.extend(listed.split_ascii_whitespace().filter_map(number));
+    }
+    children
 }
 
 /// The descriptor holds on to the process, so that the comparison of the start times holds until

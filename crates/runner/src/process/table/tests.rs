@@ -114,6 +114,17 @@ fn a_process_is_alive_only_at_its_own_time() {
 
 const POSIX: Table = posix::TABLE;
 
+#[cfg(target_os = "linux")]
+#[test]
+fn children_are_listed_until_they_are_reaped() {
+    let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+    let number = pid(child.id().cast_signed());
+    assert!((TABLE.children)().contains(&number));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!(TABLE.children)().contains(&number));
+}
+
 /// A shell with the mark that has started others, without it and in a session of its own.
 struct Tree {
     mark: String,
