@@ -11,7 +11,10 @@ const CHECKPOINT_BYTES_MAX: usize = 16 << 10;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// It names a variable that there is not.
-    #[error("the prompt template has the unknown variable {{{{{0}}}}}: the variables are {known}", known = VARIABLES.join(", "))]
+    #[error(
+        "the prompt template has the unknown variable {{{{{0}}}}}: the variables are {known}",
+        known = VARIABLES.join(", ")
+    )]
     Unknown(String),
     /// A variable has no end.
     #[error("the prompt template has {{{{ without }}}}")]

@@ -216,7 +216,7 @@ mod tests {
     };
 
     use super::{Record, Records, fs, slot_number};
-    use crate::{adapter::Tool, config::Hand, hand_in::HandIn};
+    use crate::{adapter::Tool, clock, config::Hand, hand_in::HandIn};
 
     fn token() -> Token {
         Token(Some(LeaseToken::new(1, &LeaseSecret::new([7; 16]))))
@@ -282,7 +282,7 @@ mod tests {
         }
         let latest = records.latest(|record| record.task_id == "t").unwrap();
         assert_eq!(latest.1.started_at, Millis(2));
-        let far = SystemTime::now() + Duration::from_secs(60);
+        let far = clock::system_now() + Duration::from_mins(1);
         assert_eq!(records.delete_before(far, false), 0, "none has come to its end");
         for (folder, _) in records.orphans() {
             folder.close().unwrap();

@@ -30,11 +30,11 @@ pub(crate) async fn recover(shared: &Arc<Shared>) {
 async fn recover_run(shared: &Shared, folder: RunFolder, record: Record) {
     let mark = record.mark.clone();
     let grace = shared.config.limits.grace;
-    let swept = tokio::task::spawn_blocking(move || process::sweep(&mark, grace)).await;
-    if let Ok(Ok(count @ 1..)) = swept {
-        let text =
-            format!("{count} processes of run {} of {} were left", record.run, record.task_id);
-        shared.notices.tell("ended", text);
+    let files = folder.path.clone();
+    let ended = tokio::task::spawn_blocking(move || process::recover(&files, &mark, grace)).await;
+    if let Ok(Err(error)) = ended {
+        let text = format!("processes of run {} of {}: {error}", record.run, record.task_id);
+        shared.notices.tell("error", text);
     }
     let is_ended = record.end.is_some();
     let hand_in = record.end.unwrap_or_else(|| {

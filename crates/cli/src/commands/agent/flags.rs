@@ -95,7 +95,12 @@ pub(crate) struct Flags {
     #[arg(long, requires = "push", help_heading = "Result")]
     pub(crate) pr: bool,
     /// Reason that an exit code of the command stands for, such as `3=network`; may be repeated.
-    #[arg(long, value_name = "CODE=REASON", value_parser = exit_reason, help_heading = "Result")]
+    #[arg(
+        long,
+        value_name = "CODE=REASON",
+        value_parser = exit_reason,
+        help_heading = "Result"
+    )]
     pub(crate) exit_map: Vec<(i32, &'static str)>,
     /// File with the prompt: text with {{title}}, {{content}} and other variables.
     #[arg(long, value_name = "FILE", help_heading = "Agent")]
@@ -118,7 +123,13 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "NAME", help_heading = "Agent")]
     env_deny: Vec<String>,
     /// How long a lease lasts without being renewed.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = lease, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = lease,
+        help_heading = "Limits"
+    )]
     lease: Duration,
     /// How long a run may take [default: no limit].
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Limits")]
@@ -127,16 +138,40 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Limits")]
     stall: Option<Duration>,
     /// How long processes have to end after SIGTERM.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5s",
+        value_parser = duration,
+        help_heading = "Limits"
+    )]
     grace: Duration,
     /// How long a setup command or a check may take.
-    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30m",
+        value_parser = duration,
+        help_heading = "Limits"
+    )]
     hook_timeout: Duration,
     /// Bytes of output that are kept on disk, such as 64MiB.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "64MiB",
+        value_parser = size,
+        help_heading = "Limits"
+    )]
     log_max: u64,
     /// Space that must stay free on the disk of the work trees; below it, runs are stopped.
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size, help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        value_parser = size,
+        help_heading = "Limits"
+    )]
     min_free: u64,
     /// US dollars that runs on this machine may cost in a day, by UTC; then no more are begun.
     #[arg(long, value_name = "USD", value_parser = dollars, help_heading = "Limits")]
