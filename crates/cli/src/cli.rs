@@ -120,11 +120,11 @@ impl Cli {
 const HELP: &str = "\
 octopoid: the task queue for fleets of coding agents
 
-  octopoid serve                        serve on this machine, with the data in ./octopoid.db
+  octopoid up --agents 3 -- claude -p   serve this git repository, with three agents (--demo shows it)
   octopoid add \"Fix the flaky test\"     add a task
   octopoid status                       who does what, what waits and why, what needs you
-  octopoid task claim                   claim a task by hand, and hand it in: octopoid task submit
   octopoid task accept ID               accept it, or octopoid task reject ID --reason TEXT
+  octopoid serve                        the server of a team; agents: octopoid agent run -- COMMAND
 
 octopoid --help lists all commands, and each of them has --help.
 ";

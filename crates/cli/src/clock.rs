@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::{Timestamp, tz::TimeZone};
 use octopoid_domain::Millis;
 use octopoid_server::duration;
 
@@ -37,6 +38,16 @@ pub(crate) fn instant(text: &str) -> Result<Millis, String> {
     Ok(now().plus(i64::try_from(from_now.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// The time of day of an instant, in the time zone of this machine: `14:02:11`.
+pub(crate) fn time_of_day(instant: Millis) -> String {
+    time_of_day_in(instant, TimeZone::system())
+}
+
+fn time_of_day_in(instant: Millis, zone: TimeZone) -> String {
+    let timestamp = Timestamp::from_millisecond(instant.0).unwrap_or_default();
+    timestamp.to_zoned(zone).strftime("%H:%M:%S").to_string()
+}
+
 /// How long ago an instant was, or how far away it is: `6 min ago`, `in 2 h`.
 pub(crate) fn relative(instant: Millis, now: Millis) -> String {
     let ms = now.0.saturating_sub(instant.0);
@@ -57,9 +68,10 @@ fn length(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::Offset;
     use octopoid_domain::Millis;
 
-    use super::{duration, instant, now, relative};
+    use super::{TimeZone, duration, instant, now, relative, time_of_day_in};
 
     #[test]
     fn times_are_told_in_their_largest_unit() {
@@ -74,6 +86,14 @@ mod tests {
         ] {
             assert_eq!(relative(now.plus(-ms), now), text);
         }
+    }
+
+    #[test]
+    fn the_time_of_day_is_that_of_a_time_zone() {
+        let at = Millis::parse("2026-11-26T23:02:11.5Z").unwrap();
+        let east = TimeZone::fixed(Offset::constant(2));
+        assert_eq!(time_of_day_in(at, TimeZone::UTC), "23:02:11");
+        assert_eq!(time_of_day_in(at, east), "01:02:11");
     }
 
     #[test]

@@ -118,7 +118,9 @@ impl From<Error> for Failure {
                 let server = error.url().map(|url| url.origin().ascii_serialization());
                 let server = server.unwrap_or_else(|| "the server".to_owned());
                 Self::new(Exit::Unreachable, format!("cannot reach {server}: {}", cause(&error)))
-                    .remedy("is it running? octopoid serve starts one on this machine")
+                    .remedy(
+                        "is it running? octopoid up serves this repository, octopoid serve a team",
+                    )
                     .remedy("another server: --server URL, or OCTOPOID_SERVER")
             }
             Error::Redirected { target, .. } if !target.is_empty() => {

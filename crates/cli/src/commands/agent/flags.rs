@@ -188,7 +188,11 @@ pub(crate) struct Words {
 }
 
 macro_rules! choice {
-    ($(#[$attribute:meta])* $flag:ident of $type:ty { $($(#[$of:meta])* $name:ident => $value:expr,)* }) => {
+    (
+        $(#[$attribute:meta])* $flag:ident of $type:ty {
+            $($(#[$of:meta])* $name:ident => $value:expr,)*
+        }
+    ) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
         enum $flag {

@@ -1,9 +1,11 @@
 //! Shows what happens in a runner: a line each.
 
-use octopoid_domain::Millis;
 use octopoid_runner::notice::{Notice, Notices};
 
-use crate::output::{Format, Output, one_line, print};
+use crate::{
+    clock::time_of_day,
+    output::{Format, Output, one_line, print},
+};
 
 /// The width of the column with the word, and of that with the id.
 const WORD_WIDTH: usize = 10;
@@ -30,17 +32,12 @@ fn line(notice: &Notice) -> String {
     format!("{}  {kind:WORD_WIDTH$} {id}{}{slot}\n", time_of_day(*at), one_line(text))
 }
 
-/// The time of day by UTC: the program reads no time zone.
-fn time_of_day(at: Millis) -> String {
-    at.to_iso()[11..19].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use octopoid_domain::Millis;
     use octopoid_runner::notice::Notice;
 
-    use super::line;
+    use super::{line, time_of_day};
 
     #[test]
     fn a_notice_is_a_line() {
@@ -51,8 +48,10 @@ mod tests {
             slot: Some(1),
             text: "Fix the\nlogin \u{1b}[2Jtest".to_owned(),
         };
-        assert_eq!(line(&notice), "01:02:03  claimed    4f1c2a9b  Fix the login test  · slot 1\n");
+        let time = time_of_day(notice.at);
+        let expected = format!("{time}  claimed    4f1c2a9b  Fix the login test  · slot 1\n");
+        assert_eq!(line(&notice), expected);
         let notice = Notice { task_id: None, slot: None, text: "gone".to_owned(), ..notice };
-        assert_eq!(line(&notice), "01:02:03  claimed    gone\n");
+        assert_eq!(line(&notice), format!("{time}  claimed    gone\n"));
     }
 }
