@@ -5,6 +5,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use serde_json::Value;
+
 use crate::git;
 
 /// The server's secret, and variables by which Claude Code knows that it runs inside of itself. Its
@@ -116,6 +118,18 @@ impl Redactor {
             if text.contains(secret) { text.replace(secret, "[redacted]") } else { text }
         })
     }
+
+    /// The same for all texts in a value. The names of members stay.
+    pub fn redact_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.redact(text)),
+            Value::Array(items) => items.into_iter().map(|item| self.redact_json(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (name, self.redact_json(value))).collect()
+            }
+            other => other,
+        }
+    }
 }
 
 /// The value of `SSH_AUTH_SOCK` or `XAUTHORITY` is no secret.
@@ -125,6 +139,8 @@ fn is_path(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{Policy, Redactor, Variables, matches};
 
     fn variables(pairs: &[(&str, &str)]) -> Variables {
@@ -187,5 +203,8 @@ mod tests {
             "ghp_12345678 correct horse / short vi-is-not-secret oct_run_secret_longer".to_owned(),
         );
         assert_eq!(shown, "[redacted] [redacted] / short vi-is-not-secret [redacted]");
+        let value = json!({ "a": ["ghp_12345678", 1], "b": { "c": "my correct horse" } });
+        let shown = json!({ "a": ["[redacted]", 1], "b": { "c": "my [redacted]" } });
+        assert_eq!(redactor.redact_json(value), shown);
     }
 }

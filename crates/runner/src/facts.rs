@@ -149,6 +149,20 @@ impl Facts {
         cut(message, MESSAGE_BYTES_MAX).clone_into(&mut self.last_error);
     }
 
+    /// Changes the texts that quote what the agent wrote or read: they may have secrets.
+    pub(crate) fn redact(&mut self, redact: impl Fn(String) -> String) {
+        let texts =
+            [&mut self.summary, &mut self.plain_tail, &mut self.error_tail, &mut self.last_error];
+        let denials = self.denials.iter_mut().map(|denial| &mut denial.detail);
+        let end = match &mut self.end {
+            Some(End::Failed { message, .. }) => Some(message),
+            _ => None,
+        };
+        for text in texts.into_iter().chain(denials).chain(end) {
+            *text = redact(std::mem::take(text));
+        }
+    }
+
     pub(crate) fn set_session(&mut self, id: &str) {
         if !id.is_empty() {
             self.session = Some(cut(id, NAME_BYTES_MAX).to_owned());

@@ -203,7 +203,9 @@ fn shown(case: &Case<'_>, said: &str) -> End {
         return fail(reasons::NO_CHANGE, &text);
     }
     let reason = classify::without_evidence(case.facts);
-    let text = if said.is_empty() { &case.facts.summary } else { said };
+    let Facts { summary, plain_tail, .. } = case.facts;
+    let texts = [said, summary, plain_tail];
+    let text = texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
     let message = match reason {
         reasons::NEEDS_INPUT => {
             let denials = case.facts.denials.iter().take(5);

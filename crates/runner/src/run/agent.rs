@@ -156,11 +156,15 @@ impl Sink for Agent {
     }
 
     fn tick(&mut self, keeper: &Keeper) -> Option<Cause> {
-        let said = self.mailbox.progress();
+        let redact = |said: NewProgress| {
+            let message = said.message.0.map(|text| self.redactor.redact(text));
+            NewProgress { message: Prose(message), ..said }
+        };
+        let said = self.mailbox.progress().map(redact);
         let shown =
             self.shown.take().map(|text| NewProgress { message: Prose(Some(text)), percent: None });
         let progress = said.or(shown);
-        let checkpoint = self.mailbox.checkpoint().unwrap_or_default();
+        let checkpoint = self.redactor.redact_json(self.mailbox.checkpoint().unwrap_or_default());
         let usage = &self.reader.facts().usage;
         keeper.report(|report| {
             let text = |progress: &Option<NewProgress>| {

@@ -175,7 +175,7 @@ impl Run {
         let Supervised { ended, cause } =
             supervise(child, &mut self.keeper, &self.shared, patience, &mut agent).await?;
         let session = agent.session().map(str::to_owned);
-        let facts = agent.finish();
+        let mut facts = agent.finish();
         if session.is_some() {
             self.note(|record| record.session = session);
         }
@@ -189,9 +189,13 @@ impl Run {
         {
             verdict.outcome = classify::Outcome::Failed(reason);
         }
-        // What a message quotes may be a secret.
-        verdict.message = self.redactor.redact(verdict.message);
-        Ok(Executed { verdict, facts, cause, said: mailbox.outcome() })
+        // What a text quotes may be a secret.
+        let redact = |text| self.redactor.redact(text);
+        verdict.message = redact(verdict.message);
+        facts.redact(redact);
+        let said = mailbox.outcome();
+        let said = said.map(|said| Said { message: redact(said.message), ..said });
+        Ok(Executed { verdict, facts, cause, said })
     }
 
     async fn judge(&mut self, tree: Tree, executed: Executed) -> Concluded {
