@@ -39,7 +39,7 @@ fn exit_codes_of_a_command_say_why_it_failed() {
     ];
     for (title, flags, reason) in cases {
         let id = site.add(&format!("'{title}'"));
-        let (_, run) = site.again(&id, &format!("--max-tasks 1 {flags}"), agent);
+        let (_, run) = site.again(&id, flags, agent);
         assert_eq!(run.run.reason.as_deref(), Some(reason), "{title} {flags}");
         assert_eq!(run.run.outcome, Outcome::Failed);
         assert!(run.run.message.unwrap().contains(&title.replace("exit", "exit code")));

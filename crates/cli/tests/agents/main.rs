@@ -5,12 +5,14 @@
 
 mod crashes;
 mod drain;
+mod flags;
 mod limits;
 mod older;
 #[path = "../e2e/program.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod program;
 mod secrets;
+mod show;
 mod site;
 mod trouble;
 mod words;

@@ -54,13 +54,18 @@ fn secrets_of_the_runner_stay_with_it() {
         echo \"the token is $GITHUB_TOKEN\"
         echo \"again: $GITHUB_TOKEN\" >&2
         echo \"the key is $OCTOPOID_KEY\"
+        echo \"reading $GITHUB_TOKEN\" > \"$OCTOPOID_PROGRESS_FILE\"
+        echo \"{{\\\"token\\\":\\\"$GITHUB_TOKEN\\\"}}\" > \"$OCTOPOID_CHECKPOINT_FILE\"
         {WORK}
         printf 'done\\nI used %s.\\n' \"$GITHUB_TOKEN\" > \"$OCTOPOID_OUTCOME_FILE\"
         touch \"$HOME/ready\"
         until [ -e \"$HOME/go\" ]; do sleep 0.05; done"
     );
-    let mut runner = site.start("--once --keep-worktrees all", &agent);
+    let mut runner = site.start("--once --keep-worktrees all --lease 15s", &agent);
     until("the agent", || site.home().join("ready").exists().then_some(()));
+    let run = until("progress", || site.runs(&id).pop().filter(|run| run.progress.is_some()));
+    assert_eq!(run.progress.unwrap().message.as_deref(), Some("reading [redacted]"));
+    assert_eq!(site.last_run(&id).checkpoint, serde_json::json!({ "token": "[redacted]" }));
     let record = site.run_record();
     let lease = record["token"].as_str().unwrap().to_owned();
     assert!(lease.starts_with("olt_"), "{record}");
@@ -115,7 +120,7 @@ fn the_key_of_a_run_opens_its_task_and_dies_with_it() {
     let client = Client::new(&site.url()).unwrap().with_key(key).with_scope("demo");
     assert_eq!(wait(client.get_task(&id)).unwrap().id, id);
     let status = |error: octopoid_client::Error| error.status().unwrap();
-    assert_eq!(status(wait(client.get_task(&other)).unwrap_err()), 404);
+    assert_eq!(status(wait(client.get_task(&other)).unwrap_err()), 403);
     assert_eq!(status(wait(client.create_task(&NewTask::default())).unwrap_err()), 403);
     assert_eq!(status(wait(client.claim_task(&ClaimRequest::default())).unwrap_err()), 403);
     assert_eq!(status(wait(client.list_keys(&[])).unwrap_err()), 403);

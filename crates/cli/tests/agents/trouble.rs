@@ -32,7 +32,8 @@ fn an_agent_that_ignores_sigterm_is_dead_before_its_end_is_reported() {
 #[test]
 fn an_agent_that_prints_200_mb_is_read_and_little_of_it_is_kept() {
     let site = Site::new();
-    let agent = format!("yes '{}' | head -c 200000000\necho\necho the end\n{WORK}", "x".repeat(2_000));
+    let line = "head -c 100000 /dev/zero | tr '\\0' x";
+    let agent = format!("yes \"$({line})\" | head -c 200000000\necho\necho the end\n{WORK}");
     let (task, _) = site.once("--log-max 1MiB", &agent);
     assert_eq!(task.queue, "provisional");
     let log = site.log(&task.id);

@@ -23,7 +23,10 @@ fn a_question_is_answered_and_the_next_attempt_knows() {
     assert!(prompt.contains("\n## Acceptance\n\nA test\n"), "{prompt}");
     let questions = site.json(&format!("action list --task {id} --json id,label"));
     assert_eq!(questions[0]["label"], "Which port, 80 or 8080?");
-    site.ok(&format!("action approve {} --answer 'Take 8080.'", questions[0]["id"].as_str().unwrap()));
+    site.ok(&format!(
+        "action approve {} --answer 'Take 8080.'",
+        questions[0]["id"].as_str().unwrap()
+    ));
 
     let (task, _) = site.again(&id, "", &format!("{KEEP}{WORK}"));
     assert_eq!(task.queue, "provisional");
@@ -40,7 +43,10 @@ fn a_blocked_agent_waits_for_a_person() {
     assert_eq!(run.run.reason.as_deref(), Some("blocked"));
     assert_eq!(run.run.message.as_deref(), Some("The registry is down."));
     assert_eq!(task.blocked_by.as_deref(), Some("awaiting-input"));
-    assert_eq!(site.json(&format!("action list --task {id} --json label"))[0]["label"], "The registry is down.");
+    assert_eq!(
+        site.json(&format!("action list --task {id} --json label"))[0]["label"],
+        "The registry is down."
+    );
 }
 
 #[test]
