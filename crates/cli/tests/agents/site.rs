@@ -36,6 +36,7 @@ git commit --quiet -m Work
 ";
 
 /// Waits for a condition. `what` is what is waited for.
+#[expect(clippy::disallowed_methods, reason = "other processes can only be looked at again")]
 pub(crate) fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -338,6 +339,7 @@ impl Drop for Site {
 pub(crate) const ADMINISTRATOR: &str = "the-administrators-token";
 
 /// The time of the clock that the server goes by.
+#[expect(clippy::disallowed_methods, reason = "a lease ends by this clock")]
 pub(crate) fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Millis(i64::try_from(since.as_millis()).unwrap())

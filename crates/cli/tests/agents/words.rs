@@ -53,15 +53,13 @@ fn a_blocked_agent_waits_for_a_person() {
 fn a_running_agent_is_heard_and_spoken_to() {
     let site = Site::new();
     let id = site.add("Work");
-    let agent = format!(
-        "cat > \"$HOME/prompt-$OCTOPOID_ATTEMPT\"
+    let agent = "cat > \"$HOME/prompt-$OCTOPOID_ATTEMPT\"
         echo '40% porting the parser' > \"$OCTOPOID_PROGRESS_FILE\"
-        echo '{{\"step\":3}}' > \"$OCTOPOID_CHECKPOINT_FILE\"
+        echo '{\"step\":3}' > \"$OCTOPOID_CHECKPOINT_FILE\"
         until grep -q 'Use tabs' \"$OCTOPOID_MESSAGES_FILE\"; do sleep 0.1; done 2> /dev/null
         cp \"$OCTOPOID_MESSAGES_FILE\" \"$HOME/messages\"
-        printf 'failed\\nIt cannot be done with tabs.\\n' > \"$OCTOPOID_OUTCOME_FILE\""
-    );
-    let mut runner = site.start("--once --lease 15s", &agent);
+        printf 'failed\\nIt cannot be done with tabs.\\n' > \"$OCTOPOID_OUTCOME_FILE\"";
+    let mut runner = site.start("--once --lease 15s", agent);
     let run = until("progress", || {
         let run = site.runs(&id).pop()?;
         run.progress.as_ref()?;
