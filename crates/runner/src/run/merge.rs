@@ -3,11 +3,6 @@
 
 use std::path::Path;
 
-use octopoid_domain::{
-    action::NewAction,
-    input::{Id, Prose, Text},
-};
-
 use super::{
     Concluded, Run,
     work::{Refused, short},
@@ -56,10 +51,8 @@ impl Run {
                 concluded
             }
             Ok(Merged::Rejected(reason)) => self.rejected(tree, &reason),
+            // The server asks a person by the message, and holds the task until there is an answer.
             Ok(Merged::Blocked(text)) => {
-                if let Err(error) = self.ask(&text).await {
-                    self.tell("error", format!("cannot ask a person: {error}"));
-                }
                 self.failed(&Failure::new("blocked", &text), Some(tree), None, None)
             }
             Err(Refused::Failure(failure)) => self.failed(&failure, Some(tree), None, None),
@@ -111,26 +104,5 @@ impl Run {
         }
         let text = format!("{} has moved {TRIES} times while the work was checked", tree.base);
         Err(Refused::Failure(Failure::new(reasons::SETUP_FAILED, &text)))
-    }
-
-    /// Asks a person, unless the same question is open.
-    async fn ask(&self, text: &str) -> Result<(), octopoid_client::Error> {
-        let client = &self.shared.config.client;
-        let query = [("entity_id", &*self.task.id), ("status", "proposed")];
-        let open = client.list_actions(&query).await?;
-        if open.items.iter().any(|action| action.action_type == "question") {
-            return Ok(());
-        }
-        let new = NewAction {
-            entity_type: Text(Some("task".to_owned())),
-            entity_id: Id(Some(self.task.id.clone())),
-            action_type: Text(Some("question".to_owned())),
-            label: Prose(Some(text.lines().next().unwrap_or_default().to_owned())),
-            description: Prose(Some(text.to_owned())),
-            proposed_by: Text(Some(self.record.agent.clone())),
-            scope: Text(Some(self.shared.config.scope.clone())),
-            ..NewAction::default()
-        };
-        client.create_action(&new).await.map(drop)
     }
 }
