@@ -105,3 +105,27 @@ fn a_server_that_is_away_for_longer_than_the_lease_gets_the_result_once() {
     assert_eq!(runs[0].outcome, Outcome::Submitted);
     assert_eq!(site.commits(&id), ["Work"]);
 }
+
+#[test]
+fn a_result_that_the_server_has_is_not_handed_in_twice() {
+    let site = Site::new();
+    let id = site.add("Work");
+    let agent = format!("{}{WORK}", waiting_for(&site, "go"));
+    let mut runner = site.start("--once", &agent);
+    until("the agent's tree", || site.tree_of(&id));
+    let folder = site.run_folder();
+    let begun = fs::read(folder.join("run.json")).unwrap();
+    let_go(&site, "go");
+    runner.ends_well();
+    let version = site.task(&id).version;
+    // As if the runner had been killed between the answer and its note: it gives the task back.
+    fs::rename(folder.join("ended.json"), site.home().join("ended.json")).unwrap();
+    fs::write(folder.join("run.json"), begun).unwrap();
+    let mut runner = site.start("--idle-exit 1s", "exit 1");
+    runner.ends_well();
+    assert!(runner.printed().contains("recovered"), "{}", runner.printed());
+    let task = site.task(&id);
+    assert_eq!((&*task.queue, task.version), ("provisional", version));
+    assert_eq!(site.runs(&id).len(), 1);
+    assert!(!folder.join("run.json").exists());
+}

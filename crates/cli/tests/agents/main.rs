@@ -14,5 +14,6 @@ mod program;
 mod secrets;
 mod show;
 mod site;
+mod trees;
 mod trouble;
 mod words;

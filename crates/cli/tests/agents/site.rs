@@ -307,11 +307,16 @@ impl Site {
         processes
     }
 
-    /// What is kept of the only run that goes on.
-    pub(crate) fn run_record(&self) -> Value {
+    /// The folder of the only run that goes on.
+    pub(crate) fn run_folder(&self) -> PathBuf {
         let folders = fs::read_dir(self.home().join(".local/state/octopoid/runs")).unwrap();
-        let texts = folders.filter_map(|entry| fs::read(entry.ok()?.path().join("run.json")).ok());
-        serde_json::from_slice(&texts.last().unwrap()).unwrap()
+        let folders = folders.map(|entry| entry.unwrap().path());
+        folders.filter(|folder| folder.join("run.json").exists()).last().unwrap()
+    }
+
+    /// What is kept of it.
+    pub(crate) fn run_record(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.run_folder().join("run.json")).unwrap()).unwrap()
     }
 
     /// Waits until no process of a run is left.
