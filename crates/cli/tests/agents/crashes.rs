@@ -3,6 +3,7 @@
 use std::fs;
 
 use octopoid_domain::run::Outcome;
+use rustix::process::Signal;
 
 use crate::site::{Site, WORK, now, until};
 
@@ -128,4 +129,51 @@ fn a_result_that_the_server_has_is_not_handed_in_twice() {
     assert_eq!((&*task.queue, task.version), ("provisional", version));
     assert_eq!(site.runs(&id).len(), 1);
     assert!(!folder.join("run.json").exists());
+}
+
+#[test]
+fn a_machine_that_slept_lets_go_of_what_another_has_done() {
+    let site = Site::serving("--lease-grace 0s");
+    let id = site.add("Work");
+    let agent = format!("{WORK}touch begun; while :; do sleep 1; done");
+    let mut runner = site.start("--once --lease 15s", &agent);
+    until("the agent", || site.tree_of(&id)?.join("begun").exists().then_some(()));
+    runner.signal(Signal::STOP);
+    site.reaches(&id, "incoming");
+    site.ok("task claim --agent other");
+    site.ok("task submit --commits 1");
+    let version = site.task(&id).version;
+    runner.signal(Signal::CONT);
+    runner.ends_well();
+    assert!(runner.printed().contains("\"lost\""), "{}", runner.printed());
+    let task = site.task(&id);
+    assert_eq!((&*task.queue, task.version), ("provisional", version));
+    let ends: Vec<_> = site.runs(&id).into_iter().map(|run| (run.outcome, run.agent)).collect();
+    assert_eq!(ends[0].0, Outcome::Lapsed);
+    assert_eq!(ends[1..], [(Outcome::Submitted, Some("other".to_owned()))]);
+    assert_eq!(site.processes_but_guards(), [""; 0]);
+    // Nothing is lost: a person may want it.
+    assert!(site.tree(&id).join("begun").exists());
+    assert_eq!(site.commits(&id), ["Work"]);
+}
+
+#[test]
+fn a_task_that_is_taken_away_is_let_go_of_before_it_is_done_again() {
+    let site = Site::new();
+    let id = site.add("Work");
+    // Two agents at once in one tree would find each other.
+    let agent = format!(
+        "if [ -e begun ]; then rm begun; {WORK} exit 0; fi
+        touch begun; trap '' TERM
+        while :; do sleep 0.1; test -e begun || touch \"$HOME/both\"; done"
+    );
+    let mut runner = site.start("--lease 15s --grace 1s", &agent);
+    until("the agent", || site.tree_of(&id)?.join("begun").exists().then_some(()));
+    site.ok(&format!("task requeue {id} --reason 'Not now'"));
+    site.reaches(&id, "provisional");
+    let ends: Vec<_> = site.runs(&id).into_iter().map(|run| run.outcome).collect();
+    assert_eq!(ends, [Outcome::Released, Outcome::Submitted]);
+    assert!(!site.home().join("both").exists());
+    assert!(runner.printed().contains("\"lost\""), "{}", runner.printed());
+    runner.drain();
 }

@@ -65,3 +65,41 @@ fn a_machine_that_the_server_drains_claims_nothing() {
     site.reaches(&id, "provisional");
     runner.drain();
 }
+
+#[test]
+fn a_running_agent_is_told_when_its_machine_is_drained() {
+    let site = Site::new();
+    let id = site.add("Work");
+    let agent = format!(
+        "touch begun
+        until grep -q wrap_up \"$OCTOPOID_MESSAGES_FILE\"; do sleep 0.1; done 2> /dev/null
+        rm begun
+        {WORK}"
+    );
+    let mut runner = site.start("--once --lease 15s", &agent);
+    until("the agent", || site.tree_of(&id)?.join("begun").exists().then_some(()));
+    let machine = site.task(&id).orchestrator_id.unwrap();
+    site.ok(&format!("orch drain {machine}"));
+    runner.ends_well();
+    assert_eq!(site.task(&id).queue, "provisional");
+    assert!(site.log(&id).contains("the agent was told to come to an end"));
+}
+
+#[test]
+fn a_setup_and_a_check_are_stopped_like_an_agent() {
+    let site = Site::new();
+    for flags in ["--setup", "--check"] {
+        let id = site.add("Work");
+        let command = "'touch begun; while :; do sleep 1; done'";
+        let mut runner = site.start(&format!("--grace 1s {flags} {command}"), WORK);
+        until("the command", || site.tree_of(&id)?.join("begun").exists().then_some(()));
+        runner.signal(Signal::INT);
+        runner.prints("draining");
+        runner.signal(Signal::INT);
+        runner.ends_well();
+        let run = site.last_run(&id).run;
+        assert_eq!((run.outcome, run.reason.as_deref()), (Outcome::Released, Some("drained")));
+        assert_eq!(site.processes_but_guards(), [""; 0]);
+        site.ok(&format!("task cancel {id} --reason Seen"));
+    }
+}

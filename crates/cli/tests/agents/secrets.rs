@@ -83,6 +83,8 @@ fn secrets_of_the_runner_stay_with_it() {
         let text = fs::read_to_string(site.home().join(name)).unwrap_or_default();
         seen.push((name.into(), text));
     }
+    // The guard, from which an agent can read as well.
+    assert!(cfg!(not(target_os = "linux")) || seen[seen.len() - 1].1.contains("PATH="));
     let log = site.log(&id);
     assert!(log.contains("the token is [redacted]\n"), "{log}");
     assert!(log.contains("again: [redacted]\n"), "{log}");

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -14,7 +15,7 @@ use octopoid_domain::{
     run::{RunDetails, RunView},
 };
 use octopoid_testbed::Server;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
 use crate::program::{Ended, World, finish, wait};
@@ -220,7 +221,7 @@ impl Site {
         let log = self.home().join(format!("runner-{}.log", unique()));
         let file = File::create(&log).unwrap();
         let mut command = self.command(&format!("agent run -o ndjson {line}"));
-        command.stdout(file.try_clone().unwrap()).stderr(file);
+        command.stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         Runner { child: command.spawn().unwrap(), log }
     }
 
@@ -364,8 +365,9 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
+    /// Sends a signal to its process group, as a terminal does.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process_group(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Kills it, as running out of memory would.
