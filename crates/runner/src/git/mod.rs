@@ -58,6 +58,7 @@ pub struct Call {
     config: Vec<String>,
     arguments: Vec<OsString>,
     stdin: Vec<u8>,
+    index: Option<PathBuf>,
     bytes_max: usize,
     limit: Duration,
 }
@@ -113,6 +114,7 @@ impl Git {
             config: Vec::new(),
             arguments: vec![command.into()],
             stdin: Vec::new(),
+            index: None,
             bytes_max: BYTES_MAX,
             limit: if access == Access::Network { NETWORK_LIMIT } else { LOCAL_LIMIT },
         }
@@ -144,6 +146,12 @@ impl Call {
         self
     }
 
+    /// Another index than that of the work tree.
+    pub fn index(mut self, path: &Path) -> Self {
+        self.index = Some(path.to_owned());
+        self
+    }
+
     /// The most bytes of output to read. A command that prints more is ended.
     pub fn bytes_max(mut self, bytes_max: usize) -> Self {
         self.bytes_max = bytes_max;
@@ -172,6 +180,9 @@ impl Call {
         command.args(&self.arguments);
         if self.access == Access::Read {
             command.env("GIT_OPTIONAL_LOCKS", "0");
+        }
+        if let Some(index) = &self.index {
+            command.env("GIT_INDEX_FILE", index);
         }
         if is_batch {
             // ssh asks on the terminal, past standard input.

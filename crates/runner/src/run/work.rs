@@ -27,7 +27,7 @@ use crate::{
     process::{Child, Command, Output},
     prompt::{Context, Template},
     reasons,
-    workspace::Tree,
+    workspace::{Snapshot, Tree},
 };
 
 /// Bytes of a patch. With what JSON adds, it fits into a request to the edge as well.
@@ -91,23 +91,30 @@ impl Run {
             record.tree = Some(tree.path.clone());
             record.branch.clone_from(&tree.branch);
         });
-        let executed = match self.attempt(&tree).await {
-            Ok(executed) => executed,
+        let (before, executed) = match self.attempt(&tree).await {
+            Ok(attempted) => attempted,
             Err(Refused::Failure(failure)) => return self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
         };
-        self.judge(tree, executed).await
+        self.judge(tree, before, executed).await
     }
 
-    async fn attempt(&mut self, tree: &Tree) -> Result<Executed, Refused> {
+    /// Runs the agent. Gives the tree as the agent got it too, if that had changes which are not the
+    /// agent's work: of an earlier attempt, or of a setup command.
+    async fn attempt(&mut self, tree: &Tree) -> Result<(Option<Snapshot>, Executed), Refused> {
         let prepared = self.prepare(tree).await?;
+        let may_be_dirty = tree.has_leftovers || !self.shared.config.setup.is_empty();
+        let before = if may_be_dirty { tree.snapshot().await } else { Ok(None) };
+        let before = before.map_err(|error| {
+            Refused::Failure(Failure::new("worktree_error", &error.to_string()))
+        })?;
         let base = format!("{} at {}", tree.base, short(&tree.base_sha));
         let branch = tree.branch.clone().unwrap_or_default();
         let template = self.crew.template.clone().unwrap_or_else(Template::work);
         let context =
             Context { task: &self.task, branch: &branch, base: &base, ending: ENDING, diff: "" };
         let prompt = template.render(&context);
-        self.execute(&prompt, &tree.path, prepared).await
+        Ok((before, self.execute(&prompt, &tree.path, prepared).await?))
     }
 
     /// Makes the mailbox and the environment, and runs the setup commands.
@@ -198,27 +205,47 @@ impl Run {
         Ok(Executed { verdict, facts, cause, said })
     }
 
-    async fn judge(&mut self, tree: Tree, executed: Executed) -> Concluded {
-        let Executed { verdict, facts, cause, said } = executed;
-        let usage = self.usage(facts.usage.clone());
+    /// What an attempt has left, after its changes were committed where that is wanted. Changes that
+    /// were there before and are as they were do not count.
+    async fn collect(
+        &self,
+        tree: &Tree,
+        before: Option<&Snapshot>,
+        executed: &Executed,
+    ) -> Result<crate::workspace::Evidence, crate::workspace::Error> {
+        let Executed { verdict, cause, said, .. } = executed;
+        let is_untouched = before.is_some() && tree.snapshot().await?.as_ref() == before;
         let is_well = cause.is_none()
             && matches!(verdict.outcome, classify::Outcome::Success | classify::Outcome::Unknown);
         let is_done =
             said.as_ref().is_none_or(|said| matches!(said.word, Word::Done | Word::NoChange));
-        if is_well && is_done && self.shared.config.on_dirty == OnDirty::Commit {
-            let title = self.task.title.as_deref().unwrap_or(&self.task.id);
-            if let Err(error) = tree.commit_all(title).await {
-                let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(&failure, Some(tree), Some(usage), None);
-            }
+        let is_wanted = self.shared.config.on_dirty == OnDirty::Commit;
+        if is_well && is_done && is_wanted && !is_untouched {
+            tree.commit_all(self.task.title.as_deref().unwrap_or(&self.task.id)).await?;
         }
-        let found = match tree.evidence(PATCH_BYTES_MAX).await {
+        let mut found = tree.evidence(PATCH_BYTES_MAX).await?;
+        if is_untouched {
+            self.log.line("octopoid: the changes without a commit are not of this attempt");
+            found.dirty.clear();
+        }
+        Ok(found)
+    }
+
+    async fn judge(
+        &mut self,
+        tree: Tree,
+        before: Option<Snapshot>,
+        executed: Executed,
+    ) -> Concluded {
+        let usage = self.usage(executed.facts.usage.clone());
+        let found = match self.collect(&tree, before.as_ref(), &executed).await {
             Ok(found) => found,
             Err(error) => {
                 let failure = Failure::new("worktree_error", &error.to_string());
                 return self.failed(&failure, Some(tree), Some(usage), None);
             }
         };
+        let Executed { verdict, facts, cause, said } = executed;
         let evidence = Evidence { commits: found.commits, dirty: found.dirty.clone() };
         let case = Case {
             verdict: &verdict,
@@ -232,9 +259,9 @@ impl Run {
         let mut checks = Vec::new();
         if end == End::Submit {
             match self.check(&tree).await {
-                Ok(results) => {
-                    end = judge::checked(&results);
-                    checks = results;
+                Ok(done) => {
+                    end = judge::checked(&done);
+                    checks = done;
                 }
                 Err(Refused::Failure(failure)) => end = End::Fail(failure),
                 Err(Refused::Cause(stop)) => return self.stopped(&stop, tree),

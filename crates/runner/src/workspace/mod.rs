@@ -26,6 +26,7 @@ mod publish;
 mod refs;
 mod review;
 mod slug;
+mod snapshot;
 mod take_up;
 mod tree;
 mod work;
@@ -47,6 +48,7 @@ pub use evidence::{Diff, Evidence};
 pub use gc::Swept;
 pub use merge::{Advance, Rebase};
 pub use review::Submitted;
+pub use snapshot::Snapshot;
 pub use tree::Tree;
 
 use lock::Lock;
