@@ -4,6 +4,7 @@
 use octopoid_client::Error as ClientError;
 use octopoid_domain::{
     input::{Id, Prose, Text},
+    run::Outcome,
     steps::{Accept, Reject},
 };
 use serde_json::Value;
@@ -71,21 +72,35 @@ impl Run {
 
     async fn find_submitted_work(&self) -> Result<Option<Submitted>, ClientError> {
         let client = &self.shared.config.client;
-        let runs = client.list_task_runs(&self.task.id, &[("limit", "50")]).await?;
-        for run in runs.items.iter().filter(|run| run.attempt.is_some()) {
-            let details = client.get_run(&self.task.id, run.run).await?;
-            let text = |name: &str| details.result[name].as_str().map(str::to_owned);
-            if details.result["head_sha"].is_string() || details.result["patch"].is_string() {
-                return Ok(Some(Submitted {
-                    branch: text("branch"),
-                    base_sha: text("base_sha"),
-                    head_sha: text("head_sha"),
-                    patch: text("patch"),
-                    is_patch_truncated: details.result["patch_truncated"] == Value::Bool(true),
-                }));
+        let Some(run) = self.last_submitted_run().await? else { return Ok(None) };
+        let result = client.get_run(&self.task.id, run).await?.result;
+        let text = |name: &str| result[name].as_str().map(str::to_owned);
+        let has_work = result["head_sha"].is_string() || result["patch"].is_string();
+        Ok(has_work.then(|| Submitted {
+            branch: text("branch"),
+            base_sha: text("base_sha"),
+            head_sha: text("head_sha"),
+            patch: text("patch"),
+            is_patch_truncated: result["patch_truncated"] == Value::Bool(true),
+        }))
+    }
+
+    /// The number of the run whose work was handed in last. A run that has failed may have a result
+    /// too; it is not what is to be looked at.
+    async fn last_submitted_run(&self) -> Result<Option<i64>, ClientError> {
+        let mut cursor = None;
+        loop {
+            let mut query = vec![("limit", "100")];
+            query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let runs = self.shared.config.client.list_task_runs(&self.task.id, &query).await?;
+            let found = runs.items.iter().find(|run| run.outcome == Outcome::Submitted);
+            if let Some(run) = found {
+                return Ok(Some(run.run));
             }
+            // Reviews and merges that could not be done may be many.
+            let Some(next) = runs.next_cursor else { return Ok(None) };
+            cursor = Some(next);
         }
-        Ok(None)
     }
 
     async fn look(&mut self, tree: &Tree, submitted: &Submitted) -> Result<Executed, Refused> {
