@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{
-    Concluded, Run,
+    After, Concluded, Run,
     work::{Refused, short},
 };
 use crate::{
@@ -17,7 +17,12 @@ use crate::{
 const TRIES: u32 = 5;
 
 fn blocked(tree: &Tree, path: &Path, text: &str) -> Merged {
-    Merged::Blocked(format!("{} cannot be merged into in {}: {text}", tree.base, path.display()))
+    Merged::Blocked(format!(
+        "Cannot merge into {} in {}: {text}\nMake way, then answer this question: the merge is tried \
+         again.",
+        tree.base,
+        path.display()
+    ))
 }
 
 /// How a merge ends.
@@ -51,9 +56,12 @@ impl Run {
                 concluded
             }
             Ok(Merged::Rejected(reason)) => self.rejected(tree, &reason),
-            // The server asks a person by the message, and holds the task until there is an answer.
             Ok(Merged::Blocked(text)) => {
-                self.failed(&Failure::new("blocked", &text), Some(tree), None, None)
+                // The server asks a person, and holds the task where it is until there is an answer:
+                // other work can be merged meanwhile.
+                let concluded =
+                    self.failed(&Failure::new("blocked", &text), Some(tree), None, None);
+                Concluded { after: After::Next, ..concluded }
             }
             Err(Refused::Failure(failure)) => self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
