@@ -248,6 +248,7 @@ impl Run for Promote {
                     id: Id(Some(id)),
                     branch: Text(Some(branch.unwrap_or_else(repository::branch))),
                     priority: Text(self.priority.clone()),
+                    flow: Text(session.settings.flow.as_ref().map(|flow| flow.value.clone())),
                     ..NewTask::default()
                 }))
             }
