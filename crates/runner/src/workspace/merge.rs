@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Error, Place, Result, Tree, publish, publish::Pushed, refs};
-use crate::git::{Git, Output, printable};
+use crate::git::{Call, Git, Output, printable};
 
 /// The most bytes of the conflicting places that are shown.
 const CONFLICT_BYTES_MAX: usize = 16 << 10;
@@ -77,7 +77,7 @@ enum Tip {
 }
 
 impl Tree {
-    /// Puts the work on top of the newest state of its base.
+    /// Puts the work on top of the newest state of its base. Work that is there already stays as it is.
     pub async fn rebase(&mut self) -> Result<Rebase> {
         if self.place.remote().is_some() {
             self.place.fetch_branch(&self.base).await?;
@@ -90,13 +90,10 @@ impl Tree {
         // Checks of an earlier try may have left changes.
         let back = ["--quiet", "--force", "--detach", &self.start_sha];
         git.write("checkout").slow().args(back).done().await?;
-        let mut rebase = git.write("rebase").slow().args(["--quiet", &tip]);
-        for setting in REBASE_SETTINGS {
-            rebase = rebase.config(setting);
-        }
-        let output = publish::with_identity(rebase, &git).await?.output().await?;
-        if !output.is_success() {
-            return self.conflict(&output).await;
+        if !refs::is_ancestor(&git, &tip, &self.start_sha).await?
+            && let Err(conflict) = self.put_onto(&tip).await?
+        {
+            return Ok(conflict);
         }
         if self.path.join(".gitmodules").is_file() {
             let update = ["update", "--quiet", "--init", "--recursive"];
@@ -104,6 +101,28 @@ impl Tree {
         }
         self.base_sha = tip;
         Ok(Rebase::Done(refs::head(&git).await?))
+    }
+
+    /// Rebases what is checked out. Work with a merge in it is merged: a rebase would leave out how
+    /// that merge has resolved its conflicts.
+    async fn put_onto(&self, tip: &str) -> Result<Result<(), Rebase>> {
+        let git = self.git();
+        let merges = ["-n", "1", "--merges", &self.start_sha, "--not", tip];
+        let has_merges = !git.read("rev-list").args(merges).bytes().await?.is_empty();
+        let (command, call) = if has_merges {
+            let to_tip = ["--quiet", "--force", "--detach", tip];
+            git.write("checkout").slow().args(to_tip).done().await?;
+            let options = ["--quiet", "--no-ff", "--no-edit", &self.start_sha];
+            ("merge", git.write("merge").slow().args(options).config("merge.autoStash=false"))
+        } else {
+            ("rebase", git.write("rebase").slow().args(["--quiet", tip]))
+        };
+        let call = REBASE_SETTINGS.into_iter().fold(call, Call::config);
+        let output = publish::with_identity(call, &git).await?.output().await?;
+        if output.is_success() {
+            return Ok(Ok(()));
+        }
+        self.conflict(command, &output).await.map(Err)
     }
 
     /// Moves the base to a commit that [`Tree::rebase`] has given. With a remote, the remote's branch
@@ -194,8 +213,8 @@ impl Tree {
         Ok(Advance::Blocked { path: git.dir().to_owned(), text })
     }
 
-    /// Describes the conflict that a rebase has stopped at, and undoes the rebase.
-    async fn conflict(&self, output: &Output) -> Result<Rebase> {
+    /// Describes the conflict that a rebase or a merge has stopped at, and undoes it.
+    async fn conflict(&self, command: &str, output: &Output) -> Result<Rebase> {
         let git = self.git();
         let unmerged = git.read("diff").args(["--name-only", "-z", "--diff-filter=U"]).parts();
         let files: Vec<String> = match unmerged.await {
@@ -204,15 +223,15 @@ impl Tree {
         };
         let places = git.read("diff").args(["--no-color", "--no-ext-diff", "--diff-filter=U"]);
         let places = places.bytes_max(CONFLICT_BYTES_MAX).output().await?;
-        let abort = git.write("rebase").arg("--abort").done().await;
+        let abort = git.write(command).arg("--abort").done().await;
         if files.is_empty() {
             // A hook that refuses, for example.
-            let error = crate::git::Error::failed("git rebase".to_owned(), &self.path, output);
+            let error = crate::git::Error::failed(format!("git {command}"), &self.path, output);
             return Err(error.into());
         }
         abort?;
         let said = [printable(&output.stdout), printable(&output.stderr)].join("\n");
-        // What git proposes to do next is for a person at this rebase.
+        // What git proposes to do next is for a person at this place.
         let said = said.lines().filter(|line| !line.starts_with("hint:"));
         let mut text = said.collect::<Vec<_>>().join("\n");
         text.push_str("\n\n");
