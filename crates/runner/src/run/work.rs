@@ -21,13 +21,14 @@ use crate::{
     config::OnDirty,
     environment::Variables,
     facts::Facts,
+    git,
     hand_in::HandIn,
     judge::{self, Case, Cause, Check, End, Evidence, Failure},
     mailbox::{Mailbox, Said, Word},
     process::{Child, Command, Output},
     prompt::{Context, Template},
     reasons,
-    workspace::{Snapshot, Tree},
+    workspace::{self, Snapshot, Tree},
 };
 
 /// Bytes of a patch. With what JSON adds, it fits into a request to the edge as well.
@@ -212,18 +213,23 @@ impl Run {
         tree: &Tree,
         before: Option<&Snapshot>,
         executed: &Executed,
-    ) -> Result<crate::workspace::Evidence, crate::workspace::Error> {
+    ) -> Result<workspace::Evidence, Failure> {
+        let failed = |error: workspace::Error| Failure::new("worktree_error", &error.to_string());
         let Executed { verdict, cause, said, .. } = executed;
-        let is_untouched = before.is_some() && tree.snapshot().await?.as_ref() == before;
+        let is_untouched = match before {
+            Some(before) => tree.snapshot().await.map_err(failed)?.as_ref() == Some(before),
+            None => false,
+        };
         let is_well = cause.is_none()
             && matches!(verdict.outcome, classify::Outcome::Success | classify::Outcome::Unknown);
         let is_done =
             said.as_ref().is_none_or(|said| matches!(said.word, Word::Done | Word::NoChange));
         let is_wanted = self.shared.config.on_dirty == OnDirty::Commit;
         if is_well && is_done && is_wanted && !is_untouched {
-            tree.commit_all(self.task.title.as_deref().unwrap_or(&self.task.id)).await?;
+            let title = self.task.title.as_deref().unwrap_or(&self.task.id);
+            tree.commit_all(title).await.map_err(not_committed)?;
         }
-        let mut found = tree.evidence(PATCH_BYTES_MAX).await?;
+        let mut found = tree.evidence(PATCH_BYTES_MAX).await.map_err(failed)?;
         if is_untouched {
             self.log.line("octopoid: the changes without a commit are not of this attempt");
             found.dirty.clear();
@@ -240,10 +246,7 @@ impl Run {
         let usage = self.usage(executed.facts.usage.clone());
         let found = match self.collect(&tree, before.as_ref(), &executed).await {
             Ok(found) => found,
-            Err(error) => {
-                let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(&failure, Some(tree), Some(usage), None);
-            }
+            Err(failure) => return self.failed(&failure, Some(tree), Some(usage), None),
         };
         let Executed { verdict, facts, cause, said } = executed;
         let evidence = Evidence { commits: found.commits, dirty: found.dirty.clone() };
@@ -274,7 +277,9 @@ impl Run {
                 self.failed(&failure, Some(tree), Some(usage), Some(result.into()))
             }
             End::Submit => {
-                if let Err(failure) = self.publish(&tree, &mut result).await {
+                // Where nothing is changed, there is no branch to look at.
+                let has_work = found.head_sha != found.base_sha;
+                if has_work && let Err(failure) = self.publish(&tree, &mut result).await {
                     return self.failed(&failure, Some(tree), Some(usage), Some(result.into()));
                 }
                 self.submitted(tree, found.commits, &checks, result, usage)
@@ -348,9 +353,22 @@ impl Run {
     }
 }
 
+/// Why an agent's changes cannot be committed. A hook that refuses them and conflicts that are not
+/// resolved are for the next attempt to deal with.
+fn not_committed(error: workspace::Error) -> Failure {
+    let text = format!("The changes cannot be committed: {error}");
+    match error {
+        workspace::Error::Git(git::Error::Failed { .. }) => {
+            Failure::new(judge::CHECK_FAILED, &text)
+        }
+        workspace::Error::Tree(_) => Failure::new(reasons::OTHER, &text),
+        _ => Failure::new("worktree_error", &text),
+    }
+}
+
 fn result(
     tree: &Tree,
-    found: &crate::workspace::Evidence,
+    found: &workspace::Evidence,
     facts: &Facts,
     said: Option<&Said>,
     checks: &[Check],
