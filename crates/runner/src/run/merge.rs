@@ -10,19 +10,33 @@ use super::{
 use crate::{
     judge::{self, End, Failure},
     reasons,
-    workspace::{Advance, Rebase, Submitted, Tree},
+    workspace::{Advance, Error, Rebase, Submitted, Tree},
 };
 
 /// How often a base branch may move while the work is checked.
 const TRIES: u32 = 5;
 
-fn blocked(tree: &Tree, path: &Path, text: &str) -> Merged {
-    Merged::Blocked(format!(
-        "Cannot merge into {} in {}: {text}\nMake way, then answer this question: the merge is tried \
+/// A failure for which the server asks a person, and holds the task where it is until there is an
+/// answer.
+const BLOCKED: &str = "blocked";
+
+fn blocked(tree: &Tree, path: Option<&Path>, text: &str) -> Refused {
+    let place = path.map(|path| format!(" in {}", path.display())).unwrap_or_default();
+    let text = format!(
+        "Cannot merge into {}{place}: {text}\nMake way, then answer this question: the merge is tried \
          again.",
-        tree.base,
-        path.display()
-    ))
+        tree.base
+    );
+    Refused::Failure(Failure::new(BLOCKED, &text))
+}
+
+/// Why git has not done its part. Some of it will not change before a person does something: a base
+/// that is no branch, or a remote that protects it.
+fn refused(tree: &Tree, error: &Error) -> Refused {
+    match error {
+        Error::Repository(text) | Error::Refused(text) => blocked(tree, None, text),
+        other => Refused::Failure(Failure::new("worktree_error", &other.to_string())),
+    }
 }
 
 /// How a merge ends.
@@ -31,8 +45,6 @@ enum Merged {
     Done(String),
     /// The work is to be done again.
     Rejected(String),
-    /// A person must make way.
-    Blocked(String),
 }
 
 impl Run {
@@ -56,14 +68,13 @@ impl Run {
                 concluded
             }
             Ok(Merged::Rejected(reason)) => self.rejected(tree, &reason),
-            Ok(Merged::Blocked(text)) => {
-                // The server asks a person, and holds the task where it is until there is an answer:
-                // other work can be merged meanwhile.
-                let concluded =
-                    self.failed(&Failure::new("blocked", &text), Some(tree), None, None);
-                Concluded { after: After::Next, ..concluded }
+            Err(Refused::Failure(failure)) => {
+                let is_blocked = failure.reason == BLOCKED;
+                let concluded = self.failed(&failure, Some(tree), None, None);
+                // Other work can be merged while a person makes way.
+                let after = if is_blocked { After::Next } else { concluded.after };
+                Concluded { after, ..concluded }
             }
-            Err(Refused::Failure(failure)) => self.failed(&failure, Some(tree), None, None),
             Err(Refused::Cause(cause)) => self.stopped(&cause, tree),
         }
     }
@@ -74,13 +85,10 @@ impl Run {
     }
 
     async fn bring_in(&mut self, tree: &mut Tree) -> Result<Merged, Refused> {
-        let failed = |error: crate::workspace::Error| {
-            Refused::Failure(Failure::new("worktree_error", &error.to_string()))
-        };
         for _ in 0..TRIES {
-            let sha = match tree.rebase().await.map_err(failed)? {
+            let sha = match tree.rebase().await.map_err(|error| refused(tree, &error))? {
                 Rebase::Done(sha) => sha,
-                Rebase::Blocked { path, text } => return Ok(blocked(tree, &path, &text)),
+                Rebase::Blocked { path, text } => return Err(blocked(tree, Some(&path), &text)),
                 Rebase::Conflict { files, text } => {
                     let files = files.join(", ");
                     return Ok(Merged::Rejected(format!(
@@ -100,14 +108,16 @@ impl Run {
                     tree.base, failure.message
                 )));
             }
-            match tree.advance(&sha).await.map_err(failed)? {
+            match tree.advance(&sha).await.map_err(|error| refused(tree, &error))? {
                 Advance::Done => {
                     let text = format!("{} is at {}", tree.base, short(&sha));
                     return Ok(Merged::Done(text));
                 }
                 // Another merge was faster: what was checked is not what would be merged.
                 Advance::Moved => {}
-                Advance::Blocked { path, text } => return Ok(blocked(tree, &path, &text)),
+                Advance::Blocked { path, text } => {
+                    return Err(blocked(tree, Some(&path), &text));
+                }
             }
         }
         let text = format!("{} has moved {TRIES} times while the work was checked", tree.base);
