@@ -3,6 +3,7 @@
 use octopoid_domain::{
     TaskView,
     input::{Prose, Text},
+    lease::Token,
     steps,
 };
 
@@ -15,12 +16,16 @@ use crate::{
     session::{Run, Session},
 };
 
+/// The queue of work that is accepted and is still to be merged.
+const APPROVED: &str = "approved";
+
 /// Accept work.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Accept {
     /// Id of the task, or its unique beginning or end.
     id: String,
-    /// Queue to which the flow has a step [default: `approved` if the flow leads there, else `done`].
+    /// Queue to which the flow has a step [default: `approved` if the flow leads there, else `done`;
+    /// work in `approved` stays there until it is merged].
     #[arg(long, value_name = "QUEUE")]
     queue: Option<String>,
     #[command(flatten)]
@@ -102,10 +107,14 @@ struct By {
 impl Run for Accept {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<TaskView>()?;
-        let step = async |id: &str, lease_token| {
+        let step = async |id: &str, lease_token: Token| {
             let queue = match &self.queue {
                 None => {
                     let task = session.client.get_task(id).await?;
+                    if task.queue == APPROVED && lease_token.0.is_none() {
+                        // Accepted before. Again, it would be done without having been merged.
+                        return Ok(task);
+                    }
                     session.client.next_after_review(&task).await?
                 }
                 queue => queue.clone(),
