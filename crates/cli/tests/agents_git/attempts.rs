@@ -111,3 +111,73 @@ fn changes_are_committed_or_kept() {
     said(&machine.agent("", changes), "submitted");
     assert_eq!(machine.git("log --format=%s%n%an main..agent/t2"), "Task t2\nAlice");
 }
+
+#[test]
+fn a_hook_that_refuses_the_changes_is_a_check_that_fails() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    let hook =
+        machine.script("hook", "grep -q bad new.txt || exit 0; echo 'bad is bad' >&2; exit 1");
+    std::fs::rename(hook, machine.repo.join(".git/hooks/pre-commit")).unwrap();
+    machine.add("t1", "");
+    said(&machine.agent("", "echo bad > new.txt"), "failed");
+    let (reason, message) = machine.failure("t1", Kind::Work);
+    assert_eq!(reason, "check_failed");
+    assert!(message.starts_with("The changes cannot be committed: `git commit` in "), "{message}");
+    machine.at_once("t1");
+    said(&machine.agent("", "cat > ~/prompt.md; echo good > new.txt"), "submitted");
+    let prompt = std::fs::read_to_string(machine.home.join("prompt.md")).unwrap();
+    assert!(prompt.contains("bad is bad"), "{prompt}");
+    assert_eq!(machine.git("show agent/t1:new.txt"), "good");
+}
+
+#[test]
+fn a_conflict_that_an_attempt_leaves_is_cleared_for_the_next() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    machine.add("t1", "");
+    machine.agent("", "echo one > same.txt; git add .; git commit -q -m one");
+    machine.ok("task reject t1 --reason Rebase");
+    machine.commit("same.txt", "two\n");
+    said(&machine.agent("", "git rebase -q main || true"), "failed");
+    let (reason, message) = machine.failure("t1", Kind::Work);
+    assert_eq!(reason, "other");
+    assert!(message.contains("has conflicts that are not resolved, in same.txt"), "{message}");
+    machine.at_once("t1");
+    let resolves = "test -z \"$(git status --porcelain)\"; git log --format=%s > ~/log
+        git rebase -q main || { echo both > same.txt; git add .; GIT_EDITOR=true git rebase --continue; }";
+    said(&machine.agent("", resolves), "submitted");
+    let log = std::fs::read_to_string(machine.home.join("log")).unwrap();
+    assert_eq!(log, "one\nREADME.md\n");
+    assert_eq!(machine.git("show agent/t1:same.txt"), "both");
+    assert_eq!(machine.result("t1")["files_changed"], 1);
+}
+
+#[test]
+fn commits_count_wherever_the_agent_has_made_them() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    let commits = "echo new > new.txt; git add .; git commit -q -m new";
+    for (id, elsewhere) in [("t1", "git checkout -q -b mine"), ("t2", "git checkout -q --detach")] {
+        machine.add(id, "");
+        said(&machine.agent("", &format!("{elsewhere}; {commits}")), "submitted");
+        let result = machine.result(id);
+        assert_eq!(result["branch"], format!("agent/{id}"));
+        assert_eq!(machine.git(&format!("rev-parse agent/{id}")), result["head_sha"]);
+        assert_eq!(machine.git(&format!("log --format=%s main..agent/{id}")), "new");
+    }
+}
+
+#[test]
+fn an_agent_that_deletes_its_work_tree_fails_and_the_next_gets_a_new_one() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    machine.add("t1", "");
+    let deletes =
+        "echo new > new.txt; git add .; git commit -q -m new; rm -rf \"$OCTOPOID_WORKTREE\"";
+    said(&machine.agent("", deletes), "failed");
+    assert_eq!(machine.failure("t1", Kind::Work).0, "worktree_error");
+    machine.at_once("t1");
+    said(&machine.agent("", "test -f new.txt; echo more >> new.txt"), "submitted");
+    assert_eq!(machine.git("show agent/t1:new.txt"), "new\nmore");
+}

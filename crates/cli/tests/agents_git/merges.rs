@@ -190,3 +190,86 @@ fn work_that_changes_nothing_is_done() {
     said(&machine.agent("--no-change fail", says), "failed");
     assert_eq!(machine.failure("t2", Kind::Work).0, "no_change");
 }
+
+#[test]
+fn a_conflict_may_be_resolved_by_a_merge() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    approved(&machine, "t1", &writes("same.txt", "one"));
+    approved(&machine, "t2", &writes("same.txt", "two"));
+    said(&machine.merge(""), "merged");
+    said(&machine.merge(""), "rejected");
+    let merges = "git merge -q main || { printf 'one\\ntwo\\n' > same.txt; git add .; \
+        git commit -q -m resolved; }";
+    said(&machine.agent("", merges), "submitted");
+    machine.ok("task accept t2");
+    // A rebase onto this would have to resolve the conflict once more.
+    machine.commit("later.txt", "later\n");
+    said(&machine.merge(""), "merged");
+    assert_eq!((&*machine.queue("t2"), &*machine.read("same.txt")), ("done", "one\ntwo\n"));
+    assert_eq!(machine.read("later.txt"), "later\n");
+    // One that is on top of the base already stays as it is.
+    approved(&machine, "t3", &writes("three.txt", "three"));
+    machine.commit("last.txt", "last\n");
+    machine.ok("task reject t3 --reason 'Bring it up to date'");
+    said(&machine.agent("", "git merge -q --no-edit main"), "submitted");
+    machine.ok("task accept t3");
+    said(&machine.merge(""), "merged");
+    assert_eq!(machine.git("rev-parse main"), machine.result("t3")["head_sha"]);
+}
+
+#[test]
+fn a_merge_that_conflicts_leaves_nothing_behind() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    machine.git("branch side");
+    machine.commit("main.txt", "main\n");
+    let merges = "echo mine > mine.txt; git add .; git commit -q -m mine
+        git reset -q --hard $OCTOPOID_BASE_SHA~1; echo side > side.txt; git add .
+        git commit -q -m side; git merge -q --no-edit main";
+    approved(&machine, "t1", merges);
+    machine.commit("side.txt", "other\n");
+    let notices = machine.merge("");
+    assert!(said(&notices, "rejected").starts_with("The work conflicts with main in side.txt."));
+    assert_eq!(
+        (machine.queue("t1"), machine.read("side.txt")),
+        ("incoming".into(), "other\n".into())
+    );
+    assert!(machine.trees().iter().all(|tree| tree.ends_with("t1")), "{:?}", machine.trees());
+}
+
+#[test]
+fn accepting_twice_does_not_pass_over_the_merge() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    approved(&machine, "t1", &writes("new.txt", "new"));
+    let again = machine.ok("task accept t1");
+    assert_eq!(again, "accepted t1  Task t1  now in approved\n");
+    assert_eq!(machine.queue("t1"), "approved");
+    said(&machine.merge(""), "merged");
+    // A person who has merged it by hand says so.
+    approved(&machine, "t2", &writes("two.txt", "two"));
+    machine.ok("task accept t2 --queue done");
+    assert_eq!(machine.queue("t2"), "done");
+    // As does a program that has claimed it to merge it.
+    approved(&machine, "t3", &writes("three.txt", "three"));
+    machine.ok("task claim --queue approved --in-place --agent merger");
+    machine.ok("task accept t3");
+    assert_eq!(machine.queue("t3"), "done");
+}
+
+#[test]
+fn a_base_that_is_no_branch_is_asked_about() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    machine.git("tag v1");
+    machine.add("t1", "");
+    said(&machine.agent("--base v1", &writes("new.txt", "new")), "submitted");
+    machine.ok("task accept t1");
+    said(&machine.merge("--base v1"), "failed");
+    let questions = machine.questions();
+    assert!(questions[0].1.contains("the base `v1` is not a branch"), "{questions:?}");
+    machine.ok(&format!("action approve {} --answer 'Into main, then'", questions[0].0));
+    said(&machine.merge(""), "merged");
+    assert_eq!(machine.git("log --format=%s main"), "new\nREADME.md");
+}

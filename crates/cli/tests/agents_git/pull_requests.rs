@@ -11,8 +11,13 @@ const WORKS: &str = "echo $OCTOPOID_ATTEMPT >> new.txt; git add .; git commit -q
 
 /// A program `gh` that does this after it has noted its arguments.
 fn gh(machine: &Machine<'_>, then: &str) {
-    machine
-        .script("gh", &format!("for word in \"$@\"; do echo \"$word\"; done >> ~/gh.log\n{then}"));
+    machine.script(
+        "gh",
+        &format!(
+            "for word in \"$@\"; do echo \"$word\"; done >> ~/gh.log\n\
+        env | grep OCTOPOID_ >> ~/gh.log || true\n{then}"
+        ),
+    );
 }
 
 #[test]
@@ -20,13 +25,13 @@ fn a_pull_request_is_opened_for_work_that_is_submitted() {
     let world = World::new();
     let machine = Machine::new(&world);
     let bare = machine.publish();
-    gh(&machine, "echo 'Creating pull request'; echo https://example.org/pull/7");
+    gh(&machine, "cat >> ~/gh.log; echo 'Creating pull request'; echo https://example.org/pull/7");
     machine.add("t1", "-c 'Do it.'");
     said(&machine.agent("--push --pr", WORKS), "submitted");
     assert_eq!(machine.result("t1")["pr_url"], "https://example.org/pull/7");
     assert_eq!(
         std::fs::read_to_string(machine.home.join("gh.log")).unwrap(),
-        "pr\ncreate\n--head\nagent/t1\n--base\nmain\n--title\nTask t1\n--body\nDo it.\n\nTask t1\n"
+        "pr\ncreate\n--head\nagent/t1\n--base\nmain\n--title\nTask t1\n--body-file\n-\nDo it.\n\nTask t1\n"
     );
     // It is pushed before.
     assert_eq!(machine.git_in(&bare, "show agent/t1:new.txt"), "1");
@@ -66,4 +71,20 @@ fn work_without_its_pull_request_is_not_submitted() {
     machine.at_once("t1");
     said(&machine.agent("--push --pr", WORKS), "submitted");
     assert_eq!(machine.result("t1")["pr_url"], "https://example.org/pull/9");
+}
+
+#[test]
+fn work_that_changes_nothing_has_no_branch_and_no_pull_request() {
+    let world = World::new();
+    let machine = Machine::new(&world);
+    let bare = machine.publish();
+    gh(&machine, "exit 1");
+    machine.add("t1", "");
+    let says = "echo no_change > $OCTOPOID_OUTCOME_FILE";
+    said(&machine.agent("--push --pr", says), "submitted");
+    assert!(!machine.home.join("gh.log").exists());
+    assert_eq!(machine.git_in(&bare, "branch --list agent/*"), "");
+    machine.ok("task accept t1");
+    said(&machine.merge("--push"), "merged");
+    assert_eq!(machine.queue("t1"), "done");
 }

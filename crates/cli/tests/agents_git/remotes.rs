@@ -138,3 +138,79 @@ fn a_remote_that_takes_no_branch_fails_the_attempt_with_what_it_says() {
     assert_eq!(ended.code, Some(2), "{}", ended.stdout);
     assert!(ended.stderr.contains("has no remote `upstream`; it has origin"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_branch_whose_commits_are_rewritten_is_replaced() {
+    let world = World::new();
+    let alice = Machine::new(&world);
+    let bare = alice.publish();
+    alice.add("t1", "");
+    said(&alice.agent("--push", WORKS), "submitted");
+    alice.ok("task reject t1 --reason 'Say more'");
+    said(&alice.agent("--push", "git commit -q --amend -m better"), "submitted");
+    assert_eq!(alice.git_in(&bare, "log --format=%s agent/t1"), "better\nREADME.md");
+    // Commits of others on it are not.
+    alice.ok("task reject t1 --reason 'Say even more'");
+    let carol = Machine::cloning(&world, "carol", &bare);
+    let meanwhile = format!(
+        "(cd {}; git checkout -q agent/t1; echo x > x.txt; git add .
+        git -c user.name=Carol -c user.email=carol@example.org commit -q -m carol; git push -q)
+        git commit -q --amend -m best",
+        carol.repo.display()
+    );
+    said(&alice.agent("--push", &meanwhile), "failed");
+    let (reason, message) = alice.failure("t1", Kind::Work);
+    assert_eq!(reason, "worktree_error");
+    assert!(message.contains("they are not overwritten"), "{message}");
+    assert_eq!(alice.git_in(&bare, "log --format=%s agent/t1"), "carol\nbetter\nREADME.md");
+}
+
+#[test]
+fn bases_that_have_parted_are_asked_about() {
+    let world = World::new();
+    let alice = Machine::new(&world);
+    let bare = alice.publish();
+    alice.add("t1", "");
+    said(&alice.agent("--push", WORKS), "submitted");
+    alice.ok("task accept t1");
+    let carol = Machine::cloning(&world, "carol", &bare);
+    carol.commit("hers.txt", "hers\n");
+    carol.git("push --quiet origin main");
+    alice.commit("mine.txt", "mine\n");
+    said(&alice.merge("--push"), "failed");
+    let questions = alice.questions();
+    assert!(questions[0].1.contains("git pull --rebase origin main"), "{questions:?}");
+    assert_eq!(alice.queue("t1"), "approved");
+    alice.git("pull --quiet --rebase origin main");
+    alice.ok(&format!("action approve {} --answer Done", questions[0].0));
+    said(&alice.merge("--push"), "merged");
+    let log = "new\nmine.txt\nhers.txt\nREADME.md";
+    assert_eq!(alice.git_in(&bare, "log --format=%s main"), log);
+    assert_eq!(alice.git("log --format=%s main"), log);
+}
+
+#[test]
+fn a_remote_that_protects_the_base_is_asked_about() {
+    let world = World::new();
+    let alice = Machine::new(&world);
+    let bare = alice.publish();
+    alice.add("t1", "");
+    said(&alice.agent("--push", WORKS), "submitted");
+    alice.ok("task accept t1");
+    let protects = "while read old new name; do
+        [ $name != refs/heads/main ] || { echo 'main is protected' >&2; exit 1; }; done";
+    let hook = bare.join("hooks/pre-receive");
+    std::fs::rename(alice.script("hook", protects), &hook).unwrap();
+    said(&alice.merge("--push"), "failed");
+    let questions = alice.questions();
+    assert_eq!(questions.len(), 1, "{questions:?}");
+    assert!(questions[0].1.contains("main is protected"), "{questions:?}");
+    assert_eq!(
+        (&*alice.queue("t1"), &*alice.git("log --format=%s main")),
+        ("approved", "README.md")
+    );
+    std::fs::remove_file(hook).unwrap();
+    alice.ok(&format!("action approve {} --answer Done", questions[0].0));
+    said(&alice.merge("--push"), "merged");
+    assert_eq!(alice.git_in(&bare, "log --format=%s main"), "new\nREADME.md");
+}
