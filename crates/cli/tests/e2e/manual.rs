@@ -64,9 +64,11 @@ fn documented() -> Vec<(String, BTreeSet<String>)> {
 
 #[test]
 fn every_command_and_option_of_the_page_is_used_by_a_test() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e");
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let sources: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folders = ["e2e", "agents", "agents_git"].map(|name| tests.join(name));
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let sources: String =
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     // A string may be continued on the next line.
     let lines: Vec<_> = sources.split('"').collect();
     let mut missing = Vec::new();

@@ -7,7 +7,7 @@ use crate::program::{World, finish};
 #[test]
 fn alone_it_shows_what_people_need_first() {
     let help = World::alone().ok("");
-    for command in ["serve", "add", "status", "task claim", "task accept"] {
+    for command in ["up", "add", "status", "task accept", "serve"] {
         assert!(help.contains(&format!("  octopoid {command}")), "{help}");
     }
     assert!(help.lines().count() < 12, "{help}");

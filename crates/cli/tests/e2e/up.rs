@@ -82,13 +82,19 @@ impl Drop for Up {
     }
 }
 
-/// A git repository with a commit, as far as it is read without git.
+/// A git repository with a commit.
 fn repository(world: &World, path: &str) -> PathBuf {
     let folder = world.home().join(path);
-    fs::create_dir_all(folder.join(".git/refs/heads")).unwrap();
-    fs::write(folder.join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
-    fs::write(folder.join(".git/refs/heads/main"), &"3f9c2ab".repeat(6)[..40]).unwrap();
+    git(world, Path::new("."), &["init", "-q", "-b", "main", folder.to_str().unwrap()]);
+    git(world, &folder, &["commit", "-q", "--allow-empty", "-m", "Start"]);
     folder.canonicalize().unwrap()
+}
+
+fn git(world: &World, folder: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]).args(arguments);
+    git.current_dir(folder).env("HOME", world.home()).env("GIT_CONFIG_NOSYSTEM", "1");
+    assert!(git.status().unwrap().success(), "git {arguments:?}");
 }
 
 fn run_in(world: &World, folder: &Path, line: &str) -> Ended {
