@@ -18,9 +18,9 @@ use octopoid_domain::{
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
+    answers::{is_of_key, is_passing},
     clock,
-    config::Crew,
-    log::is_passing,
+    config::{Crew, Hand},
     records,
     run::{self, After},
     runner::{Error, Shared, Stage},
@@ -165,7 +165,8 @@ async fn claim(
     }
     let mut drained = shared.is_drained.subscribe();
     let _ = drained.wait_for(|is_drained| !is_drained).await;
-    if let Some(pause) = shared.costs.pause() {
+    let is_merge = crew.hand == Hand::Merge;
+    if let Some(pause) = shared.costs.pause().filter(|_| !is_merge) {
         shared
             .notices
             .tell("paused", "the cost limit of the day is reached: no more tasks until 00:00 UTC");
@@ -180,9 +181,10 @@ async fn claim(
         type_filter: texts(&crew.types),
         queue: Text(crew.queue_name().map(str::to_owned)),
         lease_duration_seconds: LeaseSeconds::new(FIRST_LEASE),
-        in_place: Flag(crew.hand != crate::config::Hand::Work),
+        in_place: Flag(crew.hand != Hand::Work),
         run_key: Flag(true),
-        pools: Texts(shared.config.pool.clone().into_iter().collect()),
+        // A merge needs no provider.
+        pools: Texts(shared.config.pool.clone().into_iter().filter(|_| !is_merge).collect()),
     };
     let started = Instant::now();
     match shared.config.client.ask_for_task(&request, WAIT_SECONDS).await {
@@ -192,7 +194,9 @@ async fn claim(
         }
         Ok(Offer::Nothing(None)) if started.elapsed() < PAUSE => clock::pause(PAUSE).await,
         Ok(Offer::Nothing(None)) => {}
-        Err(error) if is_passing(&error) => {
+        // An answer was lost, and the lease that it had has ended meanwhile.
+        Err(ClientError::Refused { status: 409, .. }) => {}
+        Err(error) if is_passing(&error) && !is_of_key(&error) => {
             shared.notices.tell("offline", format!("{error}; asking again"));
             clock::pause(PAUSE).await;
         }

@@ -10,7 +10,10 @@ use octopoid_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, log::is_passing};
+use crate::{
+    answers::{is_passing, is_too_large},
+    clock,
+};
 
 /// The pause after the first request without an answer. It doubles with each further one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -68,7 +71,7 @@ impl HandIn {
                     clock::pause(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
-                Err(Error::Refused { status: 400 | 413, .. }) if self.drop_patch() => {}
+                Err(error) if is_too_large(&error) && self.drop_patch() => {}
                 answer => return answer,
             }
         }

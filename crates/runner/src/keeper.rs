@@ -17,7 +17,7 @@ use octopoid_domain::{
 };
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-use crate::{log::is_passing, mailbox::Mailbox};
+use crate::{answers::is_passing, mailbox::Mailbox};
 
 /// The longest time between two renewals. Orders reach the agent so much later.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
@@ -88,6 +88,13 @@ impl Keeper {
             std::future::pending::<()>().await;
         }
         self.orders.borrow_and_update().clone()
+    }
+
+    /// Tells the server once more what is known, at the end of a run. If the server does not answer, it
+    /// is not told: the end of the run does not wait for it.
+    pub(crate) async fn finish(&self, lease: &Lease) {
+        let report = self.reports.borrow().clone();
+        let _ = tokio::time::timeout(PAUSE_MIN, lease.renew(report, None)).await;
     }
 
     /// Tells the server what the agent does, if the change says that there is something to tell.

@@ -10,6 +10,7 @@
 //! The crate talks to the server only through `octopoid_client`.
 
 pub mod adapter;
+mod answers;
 pub mod classify;
 mod clock;
 pub mod config;

@@ -12,7 +12,7 @@ use octopoid_domain::{
 };
 use tokio::sync::Notify;
 
-use crate::clock;
+use crate::{answers::is_passing, clock};
 
 /// Bytes of one request. The server takes 64 KiB.
 const PIECE_BYTES_MAX: usize = 60 << 10;
@@ -137,16 +137,6 @@ async fn append(
             Err(error) if is_passing(&error) => clock::pause(PAUSE_AFTER_ERROR).await,
             Err(_) => return None,
         }
-    }
-}
-
-/// Whether the same request may be answered later.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Transport(error) => !error.is_builder(),
-        Error::UnexpectedBody { .. } | Error::Redirected { .. } => true,
-        Error::Refused { status, .. } => *status == 429 || *status >= 500,
-        Error::Unsendable(_) => false,
     }
 }
 

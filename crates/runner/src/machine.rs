@@ -17,7 +17,7 @@ use octopoid_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{clock, config::Config, log::is_passing, notice::Notices, records, runner::Shared};
+use crate::{answers::is_passing, clock, config::Config, notice::Notices, records, runner::Shared};
 
 /// The cluster of all machines that run this runner.
 const CLUSTER: &str = "runner";

@@ -16,14 +16,15 @@ use crate::{
 
 /// Looks for runs that no process looks after. What has ended is handed in; what has not is given back
 /// to the queue, with its work tree kept for the next attempt. Before that, no process of it is left.
-pub(crate) async fn recover(shared: &Arc<Shared>) {
+pub(crate) fn recover(shared: &Arc<Shared>) {
     for (folder, record) in shared.records.orphans() {
         let config = &shared.config;
         if record.server != config.server || record.scope != config.scope {
             // Its own runner has the key for it.
             continue;
         }
-        recover_run(shared, folder, record).await;
+        let shared = Arc::clone(shared);
+        tokio::spawn(async move { recover_run(&shared, folder, record).await });
     }
 }
 
@@ -46,16 +47,18 @@ async fn recover_run(shared: &Shared, folder: RunFolder, record: Record) {
             ..Fail::default()
         }))
     });
-    // A server that does not answer now is asked at the next start.
-    let delivered = tokio::time::timeout(
-        std::time::Duration::from_secs(30),
-        hand_in.deliver(&shared.config.client, &record.task_id, |_| {}),
-    );
+    let mut is_told = false;
+    let on_delay = |error: &octopoid_client::Error| {
+        if !std::mem::replace(&mut is_told, true) {
+            let text = format!("run {} of {}: {error}; asking again", record.run, record.task_id);
+            shared.notices.tell("offline", text);
+        }
+    };
+    let delivered = hand_in.deliver(&shared.config.client, &record.task_id, on_delay).await;
     let what = if is_ended { "handed in" } else { "given back" };
-    let text = match delivered.await {
-        Ok(Ok(_)) => format!("run {} of {} was {what}", record.run, record.task_id),
-        Ok(Err(error)) => format!("run {} of {}: {error}", record.run, record.task_id),
-        Err(_) => return,
+    let text = match delivered {
+        Ok(_) => format!("run {} of {} was {what}", record.run, record.task_id),
+        Err(error) => format!("run {} of {}: {error}", record.run, record.task_id),
     };
     shared.notices.tell("recovered", text);
     if let Err(error) = folder.close() {

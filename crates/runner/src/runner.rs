@@ -2,9 +2,10 @@
 //! end when it is told to.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -60,6 +61,10 @@ pub(crate) struct Shared {
     pub(crate) stage: watch::Receiver<Stage>,
     /// Whether the server hands this machine no more work.
     pub(crate) is_drained: watch::Sender<bool>,
+    /// Whether a crew cannot go on.
+    pub(crate) is_failing: watch::Sender<bool>,
+    /// How often reviews and merges of a task have failed in a row.
+    pub(crate) failures_in_place: Mutex<HashMap<String, u32>>,
     /// The id of the machine.
     pub(crate) machine_id: String,
     /// How many runs are going on.
@@ -71,15 +76,29 @@ pub(crate) struct Shared {
 impl Shared {
     /// How far the runner is from its end.
     pub(crate) fn stage(&self) -> Stage {
-        *self.stage.borrow()
+        let stage = *self.stage.borrow();
+        if *self.is_failing.borrow() { stage.max(Stage::Draining) } else { stage }
     }
 
-    /// Waits until the runner is at least so far.
+    /// Waits until the runner is at least so far. A crew that cannot go on drains the others.
     pub(crate) async fn at_least(&self, stage: Stage) {
         let mut stages = self.stage.clone();
-        if stages.wait_for(|now| *now >= stage).await.is_err() {
-            // Its sender has gone: there is no one who could stop the runner.
-            std::future::pending::<()>().await;
+        let told = async {
+            if stages.wait_for(|now| *now >= stage).await.is_err() {
+                // Its sender has gone: there is no one who could stop the runner.
+                std::future::pending::<()>().await;
+            }
+        };
+        let mut failing = self.is_failing.subscribe();
+        let failed = async {
+            if stage > Stage::Draining || failing.wait_for(|is_failing| *is_failing).await.is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = told => {}
+            () = failed => {}
         }
     }
 
@@ -107,12 +126,14 @@ pub async fn run(
         notices,
         stage,
         is_drained: watch::Sender::new(false),
+        is_failing: watch::Sender::new(false),
+        failures_in_place: Mutex::default(),
         machine_id,
         busy: AtomicUsize::new(0),
         begun: AtomicU64::new(0),
         config,
     });
-    recovery::recover(&shared).await;
+    recovery::recover(&shared);
     let heart = tokio::spawn(machine::beat(Arc::clone(&shared), machine.clone()));
     let janitor = tokio::spawn(janitor::work(Arc::clone(&shared)));
     let mut crews = JoinSet::new();
@@ -125,12 +146,11 @@ pub async fn run(
     while let Some(ended) = crews.join_next().await {
         match ended {
             Ok(Err(error)) => {
-                // The other crews could still work, but a runner with half of its crews is a riddle.
-                crews.abort_all();
+                // The other crews let their runs come to their end.
+                shared.is_failing.send_replace(true);
                 result = Err(error);
             }
             Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-            // A crew that was aborted has nothing to say.
             Ok(Ok(())) | Err(_) => {}
         }
     }

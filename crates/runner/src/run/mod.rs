@@ -11,7 +11,10 @@ mod work;
 
 pub use work::shown;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use octopoid_client::Error as ClientError;
 use octopoid_domain::{
@@ -27,6 +30,7 @@ use octopoid_domain::{
 use tokio::{task::JoinHandle, time::Instant as Clock};
 
 use crate::{
+    answers::is_of_key,
     classify, clock,
     config::{Crew, Hand},
     crew::Slot,
@@ -34,7 +38,7 @@ use crate::{
     facts::Facts,
     hand_in::HandIn,
     judge::{self, Case, Cause, End, Evidence, Failure},
-    keeper::{Keeper, Lease},
+    keeper::{Keeper, Lease, Order},
     log::Log,
     mailbox::Mailbox,
     records::{Record, RunFolder},
@@ -44,6 +48,9 @@ use crate::{
 
 /// How long the last part of a log may take to be sent.
 const LOG_MAX: Duration = Duration::from_secs(10);
+
+/// So often a review or a merge of a task may fail in a row before a person is asked.
+const IN_PLACE_FAILURES_MAX: u32 = 3;
 
 /// For so long a pool is paused where the provider does not say how long, in milliseconds: a person
 /// has to log in, or to pay.
@@ -67,6 +74,7 @@ pub(crate) struct Run {
     folder: RunFolder,
     record: Record,
     keeper: Keeper,
+    lease: Lease,
     mailbox: tokio::sync::watch::Sender<Option<Mailbox>>,
     log: Log,
     sender: JoinHandle<()>,
@@ -96,7 +104,12 @@ pub(crate) async fn perform(
     task: ClaimedTask,
 ) -> After {
     let title = task.title.clone().unwrap_or_default();
-    shared.notices.about(&task, slot.number, "claimed", title);
+    let kind = match crew.hand {
+        Hand::Work => "claimed",
+        Hand::Review => "reviewing",
+        Hand::Merge => "merging",
+    };
+    shared.notices.about(&task, slot.number, kind, title);
     let mut run = match Run::begin(shared, crew, slot, task.clone()) {
         Ok(run) => run,
         Err(error) => {
@@ -166,7 +179,7 @@ impl Run {
             token: token.clone(),
             duration: config.limits.lease,
         };
-        let (keeper, mailbox) = Keeper::start(lease);
+        let (keeper, mailbox) = Keeper::start(lease.clone());
         let log = Log::default();
         let sender = {
             let (log, client, id) = (log.clone(), config.client.clone(), task.id.clone());
@@ -182,6 +195,7 @@ impl Run {
             folder,
             record,
             keeper,
+            lease,
             mailbox,
             log,
             sender,
@@ -215,8 +229,40 @@ impl Run {
         Usage { wall_seconds: seconds, ..used }
     }
 
-    /// The end of a run that has failed.
+    /// How often reviews or merges of the task have failed in a row, with this one.
+    fn count_failure(&self) -> u32 {
+        let failures = &self.shared.failures_in_place;
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(self.task.id.clone()).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// The end of a run that has failed. A review or a merge that fails leaves the task where it is,
+    /// so after several failures a person is asked: otherwise it would be tried for ever.
     fn failed(
+        &self,
+        failure: &Failure,
+        tree: Option<Tree>,
+        usage: Option<Usage>,
+        result: Option<RunResult>,
+    ) -> Concluded {
+        let is_counted = self.crew.hand != Hand::Work
+            && !matches!(&*failure.reason, "drained" | "cancelled" | "blocked");
+        if is_counted && self.count_failure() >= IN_PLACE_FAILURES_MAX {
+            let what = if self.crew.hand == Hand::Review { "review" } else { "merge" };
+            let text = format!(
+                "The {what} has failed {IN_PLACE_FAILURES_MAX} times. Answer this question to have it \
+                 tried again. {}: {}",
+                failure.reason, failure.message
+            );
+            let asked = Failure::new(crate::reasons::NEEDS_INPUT, &text);
+            return self.failed_as(&asked, tree, usage, result);
+        }
+        self.failed_as(failure, tree, usage, result)
+    }
+
+    fn failed_as(
         &self,
         failure: &Failure,
         tree: Option<Tree>,
@@ -250,10 +296,11 @@ impl Run {
             ..Fail::default()
         };
         let first_line = failure.message.lines().next().unwrap_or_default();
+        let is_question = known.is_some_and(|reason| reason.class == Class::Ask);
         Concluded {
             hand_in: Some(HandIn::Fail(Box::new(body))),
             tree,
-            kind: "failed",
+            kind: if is_question { "asks" } else { "failed" },
             text: format!("{}: {first_line}", failure.reason),
             is_success: false,
             after,
@@ -278,17 +325,21 @@ impl Run {
         };
         match judge::judge(&ended) {
             End::Fail(failure) => self.failed(&failure, Some(tree), None, None),
-            End::Nothing | End::Submit => Self::lost(Some(tree)),
+            End::Nothing | End::Submit => self.lost(Some(tree)),
         }
     }
 
     /// The end of a run whose lease is lost: nothing is handed in, and the work tree is kept.
-    fn lost(tree: Option<Tree>) -> Concluded {
+    fn lost(&self, tree: Option<Tree>) -> Concluded {
+        let why = match self.keeper.order() {
+            Order::Lost(why) => why,
+            _ => "another run has the task, or it was moved".to_owned(),
+        };
         Concluded {
             hand_in: None,
             tree,
             kind: "lost",
-            text: "another run has the task, or it was moved; the work tree is kept".to_owned(),
+            text: format!("{why}; the work tree is kept"),
             is_success: false,
             after: After::Next,
         }
@@ -301,6 +352,7 @@ impl Run {
             None => (kind, text, is_success),
             Some(hand_in) => {
                 self.note(|record| record.end = Some(hand_in.clone()));
+                self.keeper.finish(&self.lease).await;
                 match self.deliver(hand_in).await {
                     Some(Ok(())) => (kind, text, is_success),
                     Some(Err(error)) => {
@@ -319,14 +371,19 @@ impl Run {
         self.tell(kind, text);
         self.log.line(&format!("octopoid: {kind}"));
         self.log.finish();
-        if tokio::time::timeout(LOG_MAX, &mut self.sender).await.is_err() {
-            self.sender.abort();
+        if is_success {
+            let failures = &self.shared.failures_in_place;
+            failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.task.id);
         }
         if let Some(tree) = tree {
+            let path = tree.path.clone();
             let closed = tree.close(self.shared.config.keep, is_success).await;
-            if let (Closed::Kept { why }, false) = (closed, is_success) {
-                self.tell("kept", why);
+            if matches!(closed, Closed::Kept { .. }) && kind == "failed" {
+                self.tell("kept", format!("work tree {}", path.display()));
             }
+        }
+        if tokio::time::timeout(LOG_MAX, &mut self.sender).await.is_err() {
+            self.sender.abort();
         }
         if self.crew.hand == Hand::Merge && is_success && self.shared.config.keep != Keep::All {
             // What cannot be deleted now is looked at again later.
@@ -343,7 +400,8 @@ impl Run {
         let mut is_told = false;
         let on_delay = |error: &ClientError| {
             if !std::mem::replace(&mut is_told, true) {
-                self.tell("offline", format!("{error}; the result is kept and sent again"));
+                let text = format!("{error}; the result is kept and sent again");
+                self.tell(if is_of_key(error) { "refused" } else { "offline" }, text);
             }
         };
         let stopping = async {

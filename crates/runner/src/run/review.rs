@@ -163,7 +163,7 @@ impl Run {
                     no_change: judge::NoChange::Fail,
                 };
                 let failure = match judge::judge(&case) {
-                    judge::End::Nothing => return Self::lost(Some(tree)),
+                    judge::End::Nothing => return self.lost(Some(tree)),
                     judge::End::Fail(failure) if !is_ended => failure,
                     _ => Failure::new(reasons::EMPTY_OUTPUT, "The reviewer gave no verdict"),
                 };

@@ -45,6 +45,7 @@ pub(super) struct Supervised {
 
 enum Event {
     Output,
+    Unreadable(std::io::Error),
     Closed,
     Order(Order),
     Stopping,
@@ -61,7 +62,11 @@ pub(super) async fn supervise(
 ) -> std::io::Result<Supervised> {
     let started = Instant::now();
     let mut heard = started;
-    let mut cause = cause_of(&keeper.order());
+    let order = keeper.order();
+    if order == Order::WrapUp {
+        sink.wrap_up();
+    }
+    let mut cause = cause_of(&order);
     let mut is_stopped = false;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,12 +76,13 @@ pub(super) async fn supervise(
             is_stopped = true;
         }
         let event = tokio::select! {
-            piece = child.read() => match piece? {
-                Some((stream, piece)) => {
+            piece = child.read() => match piece {
+                Ok(Some((stream, piece))) => {
                     sink.output(stream, piece);
                     Event::Output
                 }
-                None => Event::Closed,
+                Ok(None) => Event::Closed,
+                Err(error) => Event::Unreadable(error),
             },
             order = keeper.next_order() => Event::Order(order),
             () = shared.at_least(Stage::Stopping), if !is_stopped => Event::Stopping,
@@ -85,6 +91,12 @@ pub(super) async fn supervise(
         match event {
             Event::Output => heard = Instant::now(),
             Event::Closed => break,
+            // Its processes are ended before that is reported.
+            Event::Unreadable(error) => {
+                child.stop();
+                child.ended().await;
+                return Err(error);
+            }
             Event::Order(Order::WrapUp) => sink.wrap_up(),
             Event::Order(order) => cause = cause.or(cause_of(&order)),
             Event::Stopping => cause = cause.or(Some(Cause::Drained)),

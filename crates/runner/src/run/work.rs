@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{
     After, Concluded, Run,
     agent::{Agent, Reading},
-    supervise::{Patience, Supervised, supervise},
+    supervise::{Patience, Sink as _, Supervised, supervise},
 };
 use crate::{
     adapter::{Tool, input},
@@ -182,8 +182,15 @@ impl Run {
         let patience = Patience { timeout: limits.timeout, stall };
         let Supervised { ended, cause } =
             supervise(child, &mut self.keeper, &self.shared, patience, &mut agent).await?;
+        // What was written last is told with the end of the run.
+        agent.tick(&self.keeper);
         let session = agent.session().map(str::to_owned);
         let mut facts = agent.finish();
+        let usage = self.usage(facts.usage.clone());
+        self.keeper.report(|report| {
+            report.usage = Some(usage);
+            false
+        });
         if session.is_some() {
             self.note(|record| record.session = session);
         }
@@ -272,7 +279,7 @@ impl Run {
         }
         let mut result = result(&tree, &found, &facts, said.as_ref(), &checks, self.crew.tool);
         match end {
-            End::Nothing => Self::lost(Some(tree)),
+            End::Nothing => self.lost(Some(tree)),
             End::Fail(failure) => {
                 self.failed(&failure, Some(tree), Some(usage), Some(result.into()))
             }
