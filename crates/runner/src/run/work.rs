@@ -234,7 +234,7 @@ impl Run {
         let is_wanted = self.shared.config.on_dirty == OnDirty::Commit;
         if is_well && is_done && is_wanted && !is_untouched {
             let title = self.task.title.as_deref().unwrap_or(&self.task.id);
-            tree.commit_all(title).await.map_err(not_committed)?;
+            tree.commit_all(title).await.map_err(|error| not_committed(&error))?;
         }
         let mut found = tree.evidence(PATCH_BYTES_MAX).await.map_err(failed)?;
         if is_untouched {
@@ -362,7 +362,7 @@ impl Run {
 
 /// Why an agent's changes cannot be committed. A hook that refuses them and conflicts that are not
 /// resolved are for the next attempt to deal with.
-fn not_committed(error: workspace::Error) -> Failure {
+fn not_committed(error: &workspace::Error) -> Failure {
     let text = format!("The changes cannot be committed: {error}");
     match error {
         workspace::Error::Git(git::Error::Failed { .. }) => {
