@@ -195,7 +195,7 @@ async fn claim(
         Ok(Offer::Nothing(None)) if started.elapsed() < PAUSE => clock::pause(PAUSE).await,
         Ok(Offer::Nothing(None)) => {}
         // An answer was lost, and the lease that it had has ended meanwhile.
-        Err(ClientError::Refused { status: 409, .. }) => {}
+        Err(ClientError::Refused { status: 409, .. }) => clock::pause(PAUSE).await,
         Err(error) if is_passing(&error) && !is_of_key(&error) => {
             shared.notices.tell("offline", format!("{error}; asking again"));
             clock::pause(PAUSE).await;

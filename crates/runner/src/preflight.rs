@@ -1,6 +1,12 @@
 //! Checks, before a task is claimed, whether agents can do their work here.
 
-use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::process::Command;
 
@@ -53,7 +59,11 @@ pub fn warnings(tool: Tool, command: &[OsString]) -> Vec<String> {
 pub async fn check(config: &Config, tool: Tool, command: &[OsString]) -> Vec<Finding> {
     let mut findings = vec![server(config).await, repository(config).await];
     if let Some(program) = command.first() {
-        findings.push(version(program, &config.repository).await);
+        findings.push(match tool {
+            // What another program does with `--version` is not known: it may work.
+            Tool::Plain => found(program),
+            _ => version(program, config).await,
+        });
         for warning in warnings(tool, command) {
             findings.push(Finding::new("permissions", State::Warning, warning));
         }
@@ -83,10 +93,33 @@ async fn repository(config: &Config) -> Finding {
     }
 }
 
-async fn version(program: &OsString, dir: &Path) -> Finding {
+/// The file of a program: at a path, or in one of the folders of `PATH`.
+pub fn find(program: &OsStr) -> Option<PathBuf> {
+    let is_program = |path: &Path| {
+        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    if Path::new(program).components().count() > 1 {
+        return Path::new(program).canonicalize().ok().filter(|path| is_program(path));
+    }
+    let folders = std::env::var_os("PATH")?;
+    let mut paths = std::env::split_paths(&folders).map(|folder| folder.join(program));
+    paths.find(|path| is_program(path))
+}
+
+fn found(program: &OsStr) -> Finding {
+    if let Some(path) = find(program) {
+        return Finding::new("command", State::Fine, path.display().to_string());
+    }
+    let text = format!("{} is not an executable file", program.display());
+    Finding::new("command", State::Failed, text)
+}
+
+async fn version(program: &OsStr, config: &Config) -> Finding {
     let shown = program.to_string_lossy();
     let mut command = Command::new(program);
-    command.arg("--version").current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
+    command.arg("--version").current_dir(std::env::temp_dir());
+    command.env_clear().envs(config.environment.apply(std::env::vars_os()));
+    command.stdin(Stdio::null()).kill_on_drop(true);
     match tokio::time::timeout(VERSION_MAX, command.output()).await {
         Err(_) => {
             let text = format!("{shown} --version took longer than {} s", VERSION_MAX.as_secs());
@@ -94,6 +127,10 @@ async fn version(program: &OsString, dir: &Path) -> Finding {
         }
         Ok(Err(error)) => {
             let text = format!("{shown} cannot be started: {error}. Install it, or write its path");
+            Finding::new("command", State::Failed, text)
+        }
+        Ok(Ok(output)) if !output.status.success() => {
+            let text = format!("{shown} --version fails: {}", output.status);
             Finding::new("command", State::Failed, text)
         }
         Ok(Ok(output)) => {

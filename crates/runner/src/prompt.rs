@@ -40,7 +40,7 @@ pub const VARIABLES: [&str; 12] = [
 /// The template that is used unless the user names another.
 const WORK: &str = "\
 You work alone on one task of a queue, in a git work tree of your own, on the branch {{branch}}, which was
-made from {{base}}. Work only in this folder. Nobody can answer you while you work.
+made from {{base}}. Work only in this folder. Do not wait for answers: a question ends your run.
 
 # {{title}}
 

@@ -53,6 +53,15 @@ pub struct Record {
     pub(crate) end: Option<HandIn>,
 }
 
+impl Record {
+    /// The folder for temporary files of the run. Its path is short: sockets in it may have about a
+    /// hundred bytes on all systems.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        let name = &self.mark[..self.mark.floor_char_boundary(12)];
+        std::env::temp_dir().join(format!("octopoid-{name}"))
+    }
+}
+
 /// The folder of a run that this process looks after.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
@@ -82,12 +91,15 @@ impl RunFolder {
         let ended = self.path.join("ended.json");
         fs::rename(self.path.join(RECORD), &ended)?;
         // The token ends with the run.
-        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&ended)?)?;
+        let text = fs::read(&ended)?;
+        if let Ok(record) = serde_json::from_slice::<Record>(&text) {
+            let _ = fs::remove_dir_all(record.temporary());
+        }
+        let mut record: serde_json::Value = serde_json::from_slice(&text)?;
         for secret in ["token", "end"] {
             record[secret] = serde_json::Value::Null;
         }
         fs::write(ended, record.to_string())?;
-        let _ = fs::remove_dir_all(self.path.join("tmp"));
         Ok(())
     }
 }
@@ -146,9 +158,10 @@ impl Records {
         records.max_by_key(|(_, record)| record.started_at)
     }
 
-    /// Whether the run of a folder has not come to its end.
+    /// Whether a process looks after the run of a folder. One that has not come to its end and that no
+    /// process looks after was left by a runner that was killed.
     pub fn is_running(folder: &Path) -> bool {
-        folder.join(RECORD).exists()
+        folder.join(RECORD).exists() && matches!(lock(folder), Ok(None))
     }
 
     /// The file with what an agent has printed.

@@ -11,7 +11,8 @@ use octopoid_runner::{
     Stage,
     adapter::Tool,
     config::{Config, Crew, Hand},
-    preflight, shown,
+    notice::Notices,
+    shown, workspace,
 };
 use tokio::sync::watch;
 
@@ -69,6 +70,14 @@ impl Args {
             return self.demo(&stages, stage).await;
         }
         let repository = self.repository()?;
+        let notices = agent::show(&Output::new(&self.output))?;
+        let options = agent::workspace(&repository.root, self.flags.worktree_root.as_ref())?;
+        let options = workspace::Options { base: self.flags.base.clone(), ..options };
+        // Before there is a server: a repository without a commit cannot be worked in.
+        octopoid_runner::workspace::Place::open(&repository.root, options)
+            .await
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let (tool, command) = self.tool()?;
         let folder = Folder::at_home()?;
         let _own = folder_for(&folder, &repository)?;
         let mut service = Service::start(&folder, self.listen).await?;
@@ -84,12 +93,12 @@ impl Args {
                 return Err(failure);
             }
         };
-        tell(&self.header(&folder, &service, &joined, &repository));
-        for warning in preflight::warnings(self.tool().0, &self.tool().1) {
+        tell(&self.header(&folder, &service, &joined, &repository, (tool, &command)));
+        for warning in self.flags.warnings(tool, &command) {
             tell(&format!("warning: {warning}"));
         }
         let outcome = {
-            let run = self.run_agents(config, stage);
+            let run = run_agents(config, notices, stage);
             tokio::pin!(run);
             tokio::select! {
                 outcome = &mut run => outcome,
@@ -105,13 +114,9 @@ impl Args {
         outcome.and(stopped)
     }
 
-    async fn run_agents(&self, config: Config, stage: watch::Receiver<Stage>) -> Outcome {
-        let notices = agent::show(&Output::new(&self.output));
-        octopoid_runner::run(config, notices, stage).await.map_err(agent::failure)
-    }
-
     /// Shows everything with a simulated agent and a simulated person.
     async fn demo(&self, stages: &watch::Sender<Stage>, stage: watch::Receiver<Stage>) -> Outcome {
+        let notices = agent::show(&Output::new(&self.output))?;
         let sample = Sample::create()?;
         let repository = Repository::of(&sample.repository())
             .ok_or_else(|| Failure::other("the sample repository cannot be read"))?;
@@ -132,7 +137,7 @@ impl Args {
                 repository.root.display()
             ));
             demo::add_tasks(&person, &joined.member.flow).await?;
-            let run = self.run_agents(config, stage);
+            let run = run_agents(config, notices, stage);
             tokio::pin!(run);
             tokio::select! {
                 // A person has stopped it.
@@ -162,7 +167,7 @@ impl Args {
     }
 
     /// How the command's output is read, and the whole command.
-    fn tool(&self) -> (Tool, Vec<OsString>) {
+    fn tool(&self) -> Outcome<(Tool, Vec<OsString>)> {
         self.flags.agent(&self.words.command)
     }
 
@@ -173,7 +178,7 @@ impl Args {
         service: &Service,
         repository: &Repository,
     ) -> Outcome<Config> {
-        let (tool, mut command) = self.tool();
+        let (tool, mut command) = self.tool()?;
         if self.demo {
             let this =
                 std::env::current_exe().map_err(|error| Failure::other(error.to_string()))?;
@@ -212,11 +217,11 @@ impl Args {
         service: &Service,
         joined: &Joined,
         repository: &Repository,
+        (tool, command): (Tool, &[OsString]),
     ) -> String {
         let (version, scope) = (env!("CARGO_PKG_VERSION"), &joined.member.scope);
         let mut lines = vec![format!("octopoid {version} · {scope} · {}/", service.address().url)];
         let mut parts = vec![format!("data {}", at_home(&folder.database()))];
-        let (tool, command) = self.tool();
         if !command.is_empty() {
             let slots = if self.agents == 1 { "slot" } else { "slots" };
             parts.push(format!("{} {slots}", self.agents));
@@ -237,10 +242,15 @@ impl Args {
             lines.push("no agents; to start some: octopoid up --agents 3 -- claude -p".to_owned());
         }
         if !command.is_empty() {
-            lines.push(format!("command {}", shown(&command)));
+            lines.push(format!("command {}", shown(command)));
         }
         lines.join("\n")
     }
+}
+
+/// Runs agents until the stage says that it is time to end.
+async fn run_agents(config: Config, notices: Notices, stage: watch::Receiver<Stage>) -> Outcome {
+    octopoid_runner::run(config, notices, stage).await.map_err(agent::failure)
 }
 
 /// Prepares the folder, and locks it for this repository.

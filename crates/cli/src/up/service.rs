@@ -60,7 +60,21 @@ impl Service {
         let mut waited = Duration::ZERO;
         loop {
             if let Some(lock) = folder.try_serve()? {
-                let (server, address) = serve(folder, bind(listen)).await?;
+                // At the address of the last time, if it is free: clients may know it.
+                let last = folder.read()?.listen;
+                let listener = async {
+                    match (listen, last) {
+                        // Another address than of this machine is the user's to name each time.
+                        (None, Some(last)) if last.ip().is_loopback() => {
+                            match TcpListener::bind(last).await {
+                                Ok(listener) => Ok(listener),
+                                Err(_) => bind(None).await,
+                            }
+                        }
+                        (listen, _) => bind(listen).await,
+                    }
+                };
+                let (server, address) = serve(folder, listener).await?;
                 let folder = folder.clone();
                 return Ok(Self { folder, address, here: Some((server, lock)) });
             }

@@ -120,6 +120,11 @@ impl Tool {
         (self != Self::Plain).then_some(Duration::from_mins(30))
     }
 
+    /// Whether the program tells what a run costs.
+    pub fn tells_cost(self) -> bool {
+        matches!(self, Self::Claude | Self::Opencode)
+    }
+
     /// Its name, as users choose it.
     pub fn name(self) -> &'static str {
         match self {

@@ -44,6 +44,8 @@ pub(super) fn command(dir: &Path, config: &[String]) -> Command {
     for name in REDIRECTING {
         command.env_remove(name);
     }
+    // Hooks may be the agent's.
+    command.env_remove("API_SECRET_KEY");
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(OWN_PREFIX) {
             command.env_remove(name);

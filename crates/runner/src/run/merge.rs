@@ -80,8 +80,17 @@ impl Run {
     }
 
     async fn approved_tree(&self, submitted: &Submitted) -> Result<Tree, Failure> {
-        let tree = self.shared.place.merge(&self.task.id, self.base(), submitted).await;
-        tree.map_err(|error| Failure::new(reasons::SETUP_FAILED, &error.to_string()))
+        let base = self.base_of(submitted);
+        let tree = self.shared.place.merge(&self.task.id, base, submitted).await;
+        let tree = tree.map_err(|error| Failure::new(reasons::SETUP_FAILED, &error.to_string()))?;
+        match &submitted.base {
+            // Merging it into another branch would be a surprise.
+            Some(base) if *base != tree.base && self.shared.config.workspace.base.is_none() => {
+                let text = format!("The work is for the branch `{base}`, which is not here");
+                Err(Failure::new(reasons::SETUP_FAILED, &text))
+            }
+            _ => Ok(tree),
+        }
     }
 
     async fn bring_in(&mut self, tree: &mut Tree) -> Result<Merged, Refused> {
@@ -103,6 +112,9 @@ impl Run {
             }
             let checks = self.check(tree).await?;
             if let End::Fail(failure) = judge::checked(&checks) {
+                if failure.reason != judge::CHECK_FAILED {
+                    return Err(Refused::Failure(failure));
+                }
                 return Ok(Merged::Rejected(format!(
                     "After a rebase onto {}, a check fails. {}",
                     tree.base, failure.message

@@ -3,6 +3,7 @@
 mod agent;
 mod merge;
 mod pull_request;
+mod result;
 mod review;
 mod shell;
 mod supervise;

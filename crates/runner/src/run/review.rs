@@ -60,8 +60,14 @@ impl Run {
                     .into(),
             )
         })?;
-        let tree = self.shared.place.review(&self.task.id, self.base(), &submitted).await;
+        let tree =
+            self.shared.place.review(&self.task.id, self.base_of(&submitted), &submitted).await;
         Ok((tree.map_err(|error| setup(error.to_string()))?, submitted))
+    }
+
+    /// The branch that work goes to: the one that it was made from, if its result says it.
+    pub(super) fn base_of<'a>(&'a self, submitted: &'a Submitted) -> Option<&'a str> {
+        submitted.base.as_deref().or(self.base())
     }
 
     /// The result of the last run that has submitted work.
@@ -78,6 +84,7 @@ impl Run {
         let has_work = result["head_sha"].is_string() || result["patch"].is_string();
         Ok(has_work.then(|| Submitted {
             branch: text("branch"),
+            base: text("base"),
             base_sha: text("base_sha"),
             head_sha: text("head_sha"),
             patch: text("patch"),

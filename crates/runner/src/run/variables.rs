@@ -1,6 +1,12 @@
 //! The environment of an agent, of setup commands and of checks.
 
-use std::{ffi::OsString, fs, io, path::Path};
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+};
 
 use super::Run;
 use crate::{environment::Variables, mailbox::Mailbox, process::MARK, workspace::Tree};
@@ -14,8 +20,8 @@ impl Run {
     pub(super) fn variables(&self, tree: &Tree, mailbox: &Mailbox) -> io::Result<Variables> {
         let config = &self.shared.config;
         let mut variables = config.environment.apply(std::env::vars_os());
-        let temporary = self.folder.path.join("tmp");
-        fs::create_dir_all(&temporary)?;
+        let temporary = self.record.temporary();
+        DirBuilder::new().recursive(true).mode(0o700).create(&temporary)?;
         let task_file = self.folder.path.join("task.json");
         fs::write(&task_file, self.task_json())?;
         let path = |path: &Path| path.as_os_str().to_owned();
@@ -45,6 +51,15 @@ impl Run {
             ("TMP", path(&temporary)),
             ("TEMP", path(&temporary)),
         ];
+        // Agents call this program; it need not be in the path of its user.
+        if let (Some(program), Some(at)) =
+            (config.guard.first(), variables.iter().position(|(name, _)| name == "PATH"))
+            && let Some(folder) = Path::new(program).parent()
+        {
+            let path = &mut variables[at].1;
+            let folders = std::env::split_paths(path).chain([folder.to_owned()]);
+            *path = std::env::join_paths(folders).unwrap_or_else(|_| path.clone());
+        }
         let own = own.map(|(name, value)| (OsString::from(name), value));
         variables.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
         variables.extend(own);

@@ -1,6 +1,6 @@
 //! A run for work.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use octopoid_domain::{
     input::{Id, Prose, Text},
@@ -8,16 +8,18 @@ use octopoid_domain::{
     steps::Submit,
     usage::Usage,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     After, Concluded, Run,
     agent::{Agent, Reading},
+    result::{result, summary},
     supervise::{Patience, Sink as _, Supervised, supervise},
 };
 use crate::{
-    adapter::{Tool, input},
+    adapter::input,
     classify::{self, Verdict},
+    clock,
     config::OnDirty,
     environment::Variables,
     facts::Facts,
@@ -28,11 +30,20 @@ use crate::{
     process::{Child, Command, Output},
     prompt::{Context, Template},
     reasons,
+    runner::Stage,
     workspace::{self, Snapshot, Tree},
 };
 
 /// Bytes of a patch. With what JSON adds, it fits into a request to the edge as well.
 const PATCH_BYTES_MAX: usize = 512 << 10;
+
+/// The pauses between attempts to push.
+const PUSH_PAUSES: [Duration; 4] = [
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
 
 /// How an agent ends its run.
 const ENDING: &str = "\
@@ -81,13 +92,16 @@ impl From<io::Error> for Refused {
 impl Run {
     /// Works on the task.
     pub(super) async fn work(&mut self) -> Concluded {
-        let tree = match self.shared.place.work(&self.task.id, self.base()).await {
+        let mut tree = match self.shared.place.work(&self.task.id, self.base()).await {
             Ok(tree) => tree,
             Err(error) => {
                 let failure = Failure::new("worktree_error", &error.to_string());
                 return self.failed(&failure, None, None, None);
             }
         };
+        if let Err(failure) = self.count_unsubmitted(&mut tree).await {
+            return self.failed(&failure, Some(tree), None, None);
+        }
         self.note(|record| {
             record.tree = Some(tree.path.clone());
             record.branch.clone_from(&tree.branch);
@@ -98,6 +112,17 @@ impl Run {
             Err(Refused::Cause(cause)) => return self.stopped(&cause, tree),
         };
         self.judge(tree, before, executed).await
+    }
+
+    /// Lets commits count as new that an earlier attempt has made and not submitted: it was stopped, or
+    /// a check failed, or they could not be pushed.
+    async fn count_unsubmitted(&self, tree: &mut Tree) -> Result<(), Failure> {
+        if self.task.previous.is_none() || tree.start_sha == tree.base_sha {
+            return Ok(());
+        }
+        let submitted = self.submitted_work().await?.and_then(|work| work.head_sha);
+        let counted = tree.count_from(submitted.as_deref()).await;
+        counted.map_err(|error| Failure::new("worktree_error", &error.to_string()))
     }
 
     /// Runs the agent. Gives the tree as the agent got it too, if that had changes which are not the
@@ -180,7 +205,7 @@ impl Run {
         });
         let stall = limits.stall.or(tool.stall_default());
         let patience = Patience { timeout: limits.timeout, stall };
-        let Supervised { ended, cause } =
+        let Supervised { ended, mut cause } =
             supervise(child, &mut self.keeper, &self.shared, patience, &mut agent).await?;
         // What was written last is told with the end of the run.
         agent.tick(&self.keeper);
@@ -203,6 +228,20 @@ impl Run {
                 self.shared.config.exit_map.iter().find(|(known, _)| *known == code)
         {
             verdict.outcome = classify::Outcome::Failed(reason);
+        }
+        if let Some(failure) = &ended.guard_failure {
+            // Not the agent's doing.
+            verdict.outcome = classify::Outcome::Failed(reasons::SETUP_FAILED);
+            verdict.message = format!("The guard of the run was ended from outside: {failure}");
+        }
+        if !ended.left.is_empty() {
+            self.log
+                .line(&format!("octopoid: processes of another user are left: {:?}", ended.left));
+        }
+        let is_interrupted = verdict.outcome == classify::Outcome::Interrupted;
+        if is_interrupted && cause.is_none() && self.shared.stage() > Stage::Running {
+            // The machine shuts down: everything got a signal.
+            cause = Some(Cause::Drained);
         }
         // What a text quotes may be a secret.
         let redact = |text| self.redactor.redact(text);
@@ -319,7 +358,13 @@ impl Run {
         }
         let failed =
             |error: &dyn std::fmt::Display| Failure::new("worktree_error", &error.to_string());
-        tree.push().await.map_err(|error| failed(&error))?;
+        let mut pauses = PUSH_PAUSES.into_iter();
+        while let Err(error) = tree.push().await {
+            // The run was paid for: a remote that is away for a moment does not end it.
+            let Some(pause) = pauses.next() else { return Err(failed(&error)) };
+            self.log.line(&format!("octopoid: {error}; pushing again in {} s", pause.as_secs()));
+            clock::pause(pause).await;
+        }
         if self.shared.config.opens_pull_requests {
             let url = super::pull_request::open(tree, &self.task).await;
             result.insert("pr_url".to_owned(), url.map_err(|error| failed(&error))?.into());
@@ -371,70 +416,6 @@ fn not_committed(error: &workspace::Error) -> Failure {
         workspace::Error::Tree(_) => Failure::new(reasons::OTHER, &text),
         _ => Failure::new("worktree_error", &text),
     }
-}
-
-fn result(
-    tree: &Tree,
-    found: &workspace::Evidence,
-    facts: &Facts,
-    said: Option<&Said>,
-    checks: &[Check],
-    tool: Tool,
-) -> Map<String, Value> {
-    let summary = said.map(|said| &said.message).filter(|message| !message.is_empty());
-    let checks: Vec<_> = checks.iter().map(check_json).collect();
-    let value = json!({
-        "summary": summary.unwrap_or(&facts.summary),
-        "branch": tree.branch,
-        "base": tree.base,
-        "base_sha": found.base_sha,
-        "head_sha": found.head_sha,
-        "files_changed": found.files_changed,
-        "insertions": found.insertions,
-        "deletions": found.deletions,
-        "checks": checks,
-        "session_ref": facts.session,
-        "adapter": tool.name(),
-        "patch": found.patch,
-    });
-    let Value::Object(mut members) = value else { return Map::new() };
-    if found.is_patch_truncated {
-        members.insert("patch_truncated".to_owned(), true.into());
-    }
-    members
-}
-
-pub(super) fn check_json(check: &Check) -> Value {
-    json!({
-        "name": check.command,
-        "command": check.command,
-        "exit_code": check.exit_code,
-        "seconds": check.seconds,
-        "tail": check.tail,
-    })
-}
-
-/// The result in a line: `+48 −12 in 3 files · 2 checks ok · 31.2k tokens · $0.41`.
-fn summary(result: &Map<String, Value>, checks: usize, usage: &Usage) -> String {
-    let count = |name: &str| result[name].as_u64().unwrap_or_default();
-    let files = count("files_changed");
-    let plural = if files == 1 { "" } else { "s" };
-    let mut parts =
-        vec![format!("+{} −{} in {files} file{plural}", count("insertions"), count("deletions"))];
-    if checks > 0 {
-        parts.push(format!("{checks} check{} ok", if checks == 1 { "" } else { "s" }));
-    }
-    let tokens = [usage.input_tokens, usage.cached_tokens, usage.output_tokens];
-    let tokens: i64 = tokens.into_iter().flatten().sum();
-    if tokens >= 1_000 {
-        parts.push(format!("{}.{}k tokens", tokens / 1_000, tokens % 1_000 / 100));
-    } else if tokens > 0 {
-        parts.push(format!("{tokens} tokens"));
-    }
-    if let Some(cost) = usage.cost_usd.as_deref().and_then(|cost| cost.parse::<f64>().ok()) {
-        parts.push(format!("${cost:.2}"));
-    }
-    parts.join(" · ")
 }
 
 /// The beginning of a commit's name.

@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// The base that the user has named.
-    async fn chosen(&self, wanted: &str) -> Result<Base> {
+    pub(super) async fn chosen(&self, wanted: &str) -> Result<Base> {
         if let Some(sha) = self.newest(wanted).await? {
             return Ok(Base { name: wanted.to_owned(), sha });
         }

@@ -44,6 +44,25 @@ pub struct Diff {
 }
 
 impl Tree {
+    /// Lets all commits count as the run's that come after the base, or after a commit that is known
+    /// already, if the tree has it.
+    pub async fn count_from(&mut self, known: Option<&str>) -> Result<()> {
+        let git = self.git();
+        let known = match known {
+            Some(sha) => refs::commit(&git, sha).await?,
+            None => None,
+        };
+        let is_here = match &known {
+            Some(sha) => refs::is_ancestor(&git, sha, &self.start_sha).await?,
+            None => false,
+        };
+        // The branch was rewritten since: what is new in it cannot be told apart.
+        if known.is_none() || is_here {
+            self.start_sha = known.unwrap_or_else(|| self.base_sha.clone());
+        }
+        Ok(())
+    }
+
     /// Looks at what is in the tree. A patch has at most so many bytes.
     ///
     /// It also puts the commits where they are found later: on the tree's branch if the agent has

@@ -143,9 +143,13 @@ impl Place {
             // Otherwise the user would see every tree as a new file.
             exclude::ignore_everything_in(&root)?;
         }
+        let chosen = options.base.clone();
         let turn = Mutex::new(());
         let shared = Arc::new(Shared { top, common, root, options, version, turn });
         let place = Self { shared };
+        if let Some(base) = &chosen {
+            place.chosen(base).await?;
+        }
         let turn = place.turn().await?;
         place.git().write("worktree").arg("prune").done().await?;
         drop(turn);

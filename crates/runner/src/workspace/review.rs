@@ -12,6 +12,8 @@ use crate::git::Git;
 pub struct Submitted {
     /// The branch that it is on.
     pub branch: Option<String>,
+    /// The branch that it was made from, and goes to.
+    pub base: Option<String>,
     /// The commit that the patch applies to.
     pub base_sha: Option<String>,
     /// Its last commit.
@@ -63,7 +65,7 @@ impl Place {
     ) -> Result<Tree> {
         let slug = slug(task_id);
         let path = self.shared.root.join(format!("{slug}{}", purpose.suffix()));
-        let lock = lock_tree(&path)?;
+        let lock = lock_tree(&path).await?;
         let own = format!("{}{slug}", self.shared.options.branch_prefix);
         self.refresh(branch, &own).await?;
         let located = self.locate(work).await?;

@@ -3,12 +3,16 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
     Error, Isolation, Place, Result, exclude, lock::Lock, lock::Record, refs, refs::Listed,
 };
 use crate::git::{self, Git};
+
+/// How long to wait for a tree that is in use.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
 
 /// What a tree is for. Each has a folder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +181,13 @@ impl Place {
 }
 
 /// Takes the lock of the tree with this path.
-pub(super) fn lock_tree(path: &Path) -> Result<Lock> {
-    Lock::try_take(&lock_path(path))?.ok_or_else(|| Error::InUse(path.to_owned()))
+///
+/// The end of the run before, and a look whether the tree may be deleted, take a moment.
+pub(super) async fn lock_tree(path: &Path) -> Result<Lock> {
+    match Lock::wait(&lock_path(path), LOCK_LIMIT).await {
+        Err(Error::Busy(_)) => Err(Error::InUse(path.to_owned())),
+        lock => lock,
+    }
 }
 
 /// The file whose lock says that the tree is in use.

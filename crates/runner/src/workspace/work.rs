@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Error, Isolation, Place, Result,
     base::Base,
-    exclude, include, refs,
+    evidence, exclude, include, refs,
     refs::Listed,
     slug::slug,
     take_up::take_up,
@@ -34,7 +34,7 @@ impl Place {
     pub async fn work(&self, task_id: &str, branch: Option<&str>) -> Result<Tree> {
         let slug = slug(task_id);
         let path = self.shared.root.join(&slug);
-        let lock = lock_tree(&path)?;
+        let lock = lock_tree(&path).await?;
         let own = format!("{}{slug}", self.shared.options.branch_prefix);
         self.refresh(branch, &own).await?;
         let turn = self.turn().await?;
@@ -67,8 +67,9 @@ impl Place {
         let (start_sha, base_sha) = if is_at_base {
             (base.sha.clone(), None)
         } else {
-            let head = refs::head(&Git::at(&path)).await?;
-            let parted = refs::merge_base(&Git::at(&path), &head, &base.sha).await?;
+            let git = Git::at(&path);
+            let head = catch_up_with_base(&git, &base.sha).await?;
+            let parted = refs::merge_base(&git, &head, &base.sha).await?;
             (head, parted)
         };
         let mut tree = Tree {
@@ -225,4 +226,20 @@ impl Tree {
         include::copy(&self.place, &self.path).await?;
         Ok(run_dir)
     }
+}
+
+/// Moves a tree in which nothing was done to the newest state of its base: what made an earlier
+/// attempt fail may be mended there. Gives what is checked out.
+async fn catch_up_with_base(git: &Git, base: &str) -> Result<String> {
+    let head = refs::head(git).await?;
+    // A clone need not have the newest commits.
+    if head == base || refs::commit(git, base).await?.is_none() {
+        return Ok(head);
+    }
+    if !refs::is_ancestor(git, &head, base).await? || !evidence::dirty(git.dir()).await?.is_empty()
+    {
+        return Ok(head);
+    }
+    git.write("merge").slow().args(["--ff-only", "--quiet", base]).done().await?;
+    Ok(base.to_owned())
 }

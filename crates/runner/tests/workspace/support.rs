@@ -146,6 +146,7 @@ pub(crate) fn branch(dir: &Path, name: &str) -> String {
 /// What a runner would hand in.
 pub(crate) fn submitted(tree: &Tree, evidence: Evidence) -> Submitted {
     Submitted {
+        base: None,
         branch: tree.branch.clone(),
         base_sha: Some(evidence.base_sha),
         head_sha: Some(evidence.head_sha),

@@ -27,13 +27,14 @@ pub(crate) struct Doctor {
 
 impl Run for Doctor {
     async fn run(&self, session: &Session) -> Outcome {
-        let (tool, command) = self.flags.agent(&self.words.command);
+        let repository = run::repository(self.repo.as_ref())?;
+        let (tool, command) = self.flags.agent(&self.words.command)?;
         let place = Place {
             server: session.settings.server.value.clone(),
             // A server that is away is one of the findings.
             scope: session.scope().await.unwrap_or_default(),
             machine: host(),
-            repository: run::repository(self.repo.as_ref())?,
+            repository,
             pool: None,
         };
         let config = config(session.client.clone(), place, &self.flags)?;

@@ -1,6 +1,10 @@
 //! How runs are done: the options that `agent run` and `up` share.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::ValueEnum;
 use octopoid_domain::failure::REASONS;
@@ -9,6 +13,7 @@ use octopoid_runner::{
     config::{Limits, OnDirty},
     environment::Policy,
     judge::NoChange,
+    preflight,
     prompt::Template,
     workspace::{Isolation, Keep},
 };
@@ -81,7 +86,8 @@ pub(crate) struct Flags {
         help_heading = "Result"
     )]
     no_change: NoChangeFlag,
-    /// Push branches to this remote before work is submitted.
+    /// Push branches to this remote before work is submitted, and fetch from it what other machines
+    /// have pushed.
     #[arg(
         long,
         value_name = "REMOTE",
@@ -173,7 +179,8 @@ pub(crate) struct Flags {
         help_heading = "Limits"
     )]
     min_free: u64,
-    /// US dollars that runs on this machine may cost in a day, by UTC; then no more are begun.
+    /// US dollars that runs on this machine may cost in a day, by UTC; then no more are begun. Only
+    /// claude and opencode tell what they cost.
     #[arg(long, value_name = "USD", value_parser = dollars, help_heading = "Limits")]
     pub(crate) max_cost_per_day: Option<f64>,
 }
@@ -307,15 +314,34 @@ impl Flags {
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     }
 
-    /// How the output of a command is read, and the whole command.
-    pub(crate) fn agent(&self, command: &[OsString]) -> (Tool, Vec<OsString>) {
+    /// How the output of a command is read, and the whole command. Agents work in other folders, so a
+    /// path to the program is made absolute.
+    pub(crate) fn agent(&self, command: &[OsString]) -> Outcome<(Tool, Vec<OsString>)> {
         let Some((program, arguments)) = command.split_first() else {
-            return (Tool::Plain, Vec::new());
+            return Ok((Tool::Plain, Vec::new()));
         };
+        let Some(found) = preflight::find(program) else {
+            let text = format!("the command {} is not an executable file", program.display());
+            return Err(Failure::usage(text).remedy("install it, or write its path"));
+        };
+        let is_path = Path::new(program).components().count() > 1;
+        let whole = if is_path { found.into_os_string() } else { program.clone() };
         let by_name = || Tool::of_program(&program.to_string_lossy());
         let tool = Option::from(self.adapter).unwrap_or_else(by_name);
         let arguments = tool.arguments(arguments.to_vec());
-        (tool, std::iter::once(program.clone()).chain(arguments).collect())
+        Ok((tool, std::iter::once(whole).chain(arguments).collect()))
+    }
+
+    /// What may keep agents from doing their work, or the runner from seeing it.
+    pub(crate) fn warnings(&self, tool: Tool, command: &[OsString]) -> Vec<String> {
+        let mut warnings = preflight::warnings(tool, command);
+        if self.max_cost_per_day.is_some() && !tool.tells_cost() {
+            let name = tool.name();
+            let text =
+                format!("{name} does not tell what it costs: --max-cost-per-day has no effect");
+            warnings.push(text);
+        }
+        warnings
     }
 }
 

@@ -16,7 +16,7 @@ use octopoid_runner::records::{Record, Records};
 
 pub(crate) use self::{
     flags::{Flags, Words},
-    run::{Place, config, control, failure},
+    run::{Place, config, control, failure, workspace},
     show::show,
 };
 use super::verbs;
@@ -45,13 +45,14 @@ verbs! {
 
 /// The latest run of a task on this machine. The id may be a part of it.
 fn latest(session: &Session, id: &str) -> Outcome<(PathBuf, Record)> {
-    let server = &session.settings.server.value;
+    let scope = session.settings.scope.as_ref().map(|scope| scope.value.as_str());
+    let is_of_scope = |record: &Record| scope.is_none_or(|scope| record.scope == scope);
     let records = Records::new(&state_folder()?);
-    let exact = records.latest(|record| record.server == *server && record.task_id == id);
+    let exact = records.latest(|record| is_of_scope(record) && record.task_id == id);
     let short = || {
         let fits = |record: &Record| {
             let task = &record.task_id;
-            record.server == *server && (task.starts_with(id) || task.ends_with(id))
+            is_of_scope(record) && (task.starts_with(id) || task.ends_with(id))
         };
         (id.len() >= 4).then(|| records.latest(fits)).flatten()
     };

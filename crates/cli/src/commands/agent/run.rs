@@ -102,7 +102,8 @@ impl Run for Args {
             (_, true) => Hand::Merge,
             _ => Hand::Work,
         };
-        let (tool, command) = self.flags.agent(&self.words.command);
+        let repository = repository(self.repo.as_ref())?;
+        let (tool, command) = self.flags.agent(&self.words.command)?;
         if command.is_empty() && hand != Hand::Merge {
             return Err(Failure::usage("there is no command that does the work")
                 .remedy("write it behind --, for example: octopoid agent run -- claude -p"));
@@ -114,7 +115,7 @@ impl Run for Args {
             scope: session.scope().await?,
             pool: self.pool.clone().or_else(pool),
             machine,
-            repository: repository(self.repo.as_ref())?,
+            repository,
         };
         let mut config = config(session.client.clone(), place, &self.flags)?;
         config.until =
@@ -129,9 +130,12 @@ impl Run for Args {
             command: command.clone(),
             tool,
         }];
-        let notices = show(&session.output);
+        let notices = show(&session.output)?;
         if session.output.is_for_people() {
             header(session, &config, tool, &command)?;
+            for warning in self.flags.warnings(tool, &command) {
+                say_aside(&format!("warning: {warning}"));
+            }
         }
         let (_sender, stage) = control()?;
         octopoid_runner::run(config, notices, stage).await.map_err(failure)
@@ -243,18 +247,24 @@ pub(crate) fn control() -> Outcome<(watch::Sender<Stage>, watch::Receiver<Stage>
     };
     let (mut interrupt, mut terminate) =
         (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut hangup = listen(SignalKind::hangup())?;
     tokio::spawn(async move {
         for next in [Stage::Draining, Stage::Stopping] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            let next = tokio::select! {
+                _ = interrupt.recv() => next,
+                _ = terminate.recv() => next,
+                // The terminal is gone, and with it who could stop the agents.
+                _ = hangup.recv() => Stage::Stopping,
+            };
             let text = match next {
                 Stage::Draining => "draining: no more tasks; press Ctrl-C again to stop the agents",
                 _ => "stopping the agents; their tasks go back to the queue",
             };
             say_aside(text);
             stage.send_replace(next);
+            if next == Stage::Stopping {
+                break;
+            }
         }
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -4,6 +4,7 @@ use octopoid_runner::notice::{Notice, Notices};
 
 use crate::{
     clock::time_of_day,
+    failure::{Failure, Outcome},
     output::{Format, Output, one_line, print},
 };
 
@@ -11,9 +12,12 @@ use crate::{
 const WORD_WIDTH: usize = 10;
 
 /// Notices go to standard output: a line for people, an object for programs.
-pub(crate) fn show(output: &Output) -> Notices {
+pub(crate) fn show(output: &Output) -> Outcome<Notices> {
     let format = output.format;
-    Notices::new(move |notice| {
+    if format == Format::Json {
+        return Err(Failure::usage("what happens is many objects, one a line: -o ndjson"));
+    }
+    let notices = Notices::new(move |notice| {
         let text = match format {
             Format::Table => line(&notice),
             Format::Json | Format::Ndjson => {
@@ -22,7 +26,8 @@ pub(crate) fn show(output: &Output) -> Notices {
         };
         // A reader that has gone does not end the runs.
         let _ = print(&text);
-    })
+    });
+    Ok(notices)
 }
 
 fn line(notice: &Notice) -> String {

@@ -83,7 +83,9 @@ impl Sample {
         fs::create_dir(&repository).map_err(failed)?;
         fs::write(repository.join("README.md"), README).map_err(failed)?;
         let git = |arguments: &[&str]| git(&repository, arguments).map_err(failed);
-        git(&["init", "-q", "-b", BRANCH])?;
+        git(&["init", "-q"])?;
+        // `init -b` needs a newer git than work trees do.
+        git(&["symbolic-ref", "HEAD", &format!("refs/heads/{BRANCH}")])?;
         git(&["config", "user.name", "Demo"])?;
         git(&["config", "user.email", "demo@octopoid.invalid"])?;
         git(&["add", "."])?;
@@ -138,6 +140,9 @@ fn git(folder: &Path, arguments: &[&str]) -> std::io::Result<()> {
     let mut command = Command::new("git");
     command.args(["-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null"]);
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    for name in octopoid_runner::git::REDIRECTING {
+        command.env_remove(name);
+    }
     let output = command.output()?;
     if output.status.success() {
         return Ok(());
