@@ -9,10 +9,12 @@ use serde_json::Value;
 
 use crate::git;
 
-/// The server's secret, and variables by which Claude Code knows that it runs inside of itself. Its
-/// configuration, such as `CLAUDE_CODE_USE_BEDROCK`, stays.
-const REMOVED: [&str; 6] = [
-    "API_SECRET_KEY",
+/// The administrator's token, for the server.
+const ADMINISTRATOR: &str = "API_SECRET_KEY";
+
+/// Variables by which Claude Code knows that it runs inside of itself. Its configuration, such as
+/// `CLAUDE_CODE_USE_BEDROCK`, stays.
+const REMOVED: [&str; 5] = [
     "CLAUDECODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_EXECPATH",
@@ -45,6 +47,12 @@ const SECRET: [&str; 6] = ["AUTH", "CREDENTIAL", "KEY", "PASSW", "SECRET", "TOKE
 /// A value that is shorter than this is no secret, and would make logs unreadable.
 const SECRET_BYTES_MIN: usize = 8;
 
+/// Whether a variable is the runner's or the server's own. No other program gets it, not git either:
+/// an agent can write hooks that git runs.
+pub(crate) fn is_own(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(OWN.as_bytes()) || name == ADMINISTRATOR
+}
+
 /// Variables of an environment.
 pub type Variables = Vec<(OsString, OsString)>;
 
@@ -64,11 +72,10 @@ impl Policy {
     }
 
     fn permits(&self, name: &OsStr) -> bool {
+        let is_own = is_own(name);
         let name = name.to_string_lossy();
         let is_in = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, &name));
-        let is_removed = name.starts_with(OWN)
-            || REMOVED.contains(&&*name)
-            || git::REDIRECTING.contains(&&*name);
+        let is_removed = is_own || REMOVED.contains(&&*name) || git::REDIRECTING.contains(&&*name);
         let is_allowed = self.allow.is_empty() || NEEDED.contains(&&*name) || is_in(&self.allow);
         !is_removed && is_allowed && !is_in(&self.deny)
     }

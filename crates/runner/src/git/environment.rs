@@ -4,6 +4,8 @@ use std::{path::Path, process::Stdio};
 
 use tokio::process::Command;
 
+use crate::environment::is_own;
+
 /// Variables that lead git to another repository, index or object store than the folder it runs in,
 /// or change how it reads paths and prints differences. A hook or an alias of git that starts the
 /// runner sets some of them. They are to be removed as well for an agent that works in a work tree.
@@ -32,9 +34,6 @@ pub const REDIRECTING: [&str; 20] = [
     "GIT_WORK_TREE",
 ];
 
-/// The runner's own variables, among them its keys.
-const OWN_PREFIX: &[u8] = b"OCTOPOID_";
-
 /// git in this folder with these settings, without a command.
 pub(super) fn command(dir: &Path, config: &[String]) -> Command {
     let mut command = Command::new("git");
@@ -47,7 +46,7 @@ pub(super) fn command(dir: &Path, config: &[String]) -> Command {
     // Hooks may be the agent's.
     command.env_remove("API_SECRET_KEY");
     for (name, _) in std::env::vars_os() {
-        if name.as_encoded_bytes().starts_with(OWN_PREFIX) {
+        if is_own(&name) {
             command.env_remove(name);
         }
     }
