@@ -56,7 +56,11 @@ fn secrets_of_the_runner_stay_with_it() {
         echo \"the key is $OCTOPOID_KEY\"
         echo \"reading $GITHUB_TOKEN\" > \"$OCTOPOID_PROGRESS_FILE\"
         echo \"{{\\\"token\\\":\\\"$GITHUB_TOKEN\\\"}}\" > \"$OCTOPOID_CHECKPOINT_FILE\"
-        {WORK}
+        hooks=\"$(git rev-parse --git-common-dir)/hooks\"
+        mkdir -p \"$hooks\"
+        printf '#!/bin/sh\\nenv > \"$HOME/hook\"\\n' > \"$hooks/pre-commit\"
+        chmod +x \"$hooks/pre-commit\"
+        echo work > work.txt
         printf 'done\\nI used %s.\\n' \"$GITHUB_TOKEN\" > \"$OCTOPOID_OUTCOME_FILE\"
         touch \"$HOME/ready\"
         until [ -e \"$HOME/go\" ]; do sleep 0.05; done"
@@ -79,7 +83,9 @@ fn secrets_of_the_runner_stay_with_it() {
     assert_ne!(run_key, key);
     assert!(environment.contains(TOKEN) && !environment.contains("API_SECRET_KEY"));
     let mut seen = texts(&site.tree(&id));
-    for name in ["environment", "task", "parents"] {
+    // A hook of git that the agent has made is run by the runner's commit.
+    assert_eq!(site.commits(&id).len(), 1);
+    for name in ["environment", "task", "hook", "parents"] {
         let text = fs::read_to_string(site.home().join(name)).unwrap_or_default();
         seen.push((name.into(), text));
     }
@@ -129,4 +135,25 @@ fn the_key_of_a_run_opens_its_task_and_dies_with_it() {
     fs::write(site.home().join("go"), "").unwrap();
     runner.ends_well();
     assert_eq!(status(wait(client.get_task(&id)).unwrap_err()), 401);
+}
+
+#[test]
+fn an_agent_can_do_what_the_guide_says() {
+    let site = locked();
+    let id = site.add("Work");
+    let agent = format!(
+        "octopoid() {{ '{}' \"$@\"; }}
+        octopoid draft create 'A follow-up'
+        octopoid message send --to people \"$OCTOPOID_TASK_ID\" 'Half is done'
+        octopoid task get \"$OCTOPOID_TASK_ID\" > /dev/null
+        {WORK}",
+        env!("CARGO_BIN_EXE_octopoid")
+    );
+    let mut runner = site.start("--once", &agent);
+    runner.ends_well();
+    assert_eq!(site.task(&id).queue, "provisional", "{}", site.log(&id));
+    assert_eq!(site.json("draft list --json title")[0]["title"], "A follow-up");
+    let messages = site.json(&format!("message list --task {id} --json content,from_actor"));
+    assert_eq!(messages[0]["content"], "Half is done");
+    assert_eq!(messages[0]["from_actor"], site.runs(&id)[0].agent.clone().unwrap());
 }

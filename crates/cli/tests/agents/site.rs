@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::program::{Ended, World, finish, wait};
 
 /// How long something may take on a machine that is busy with something else.
-pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(2);
 
 /// The time between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(30);
@@ -34,6 +34,11 @@ pub(crate) const WORK: &str = "\
 echo work > \"$OCTOPOID_TASK_ID.txt\"
 git add -A
 git commit --quiet -m Work
+";
+
+/// Starts a command in a session of its own, on systems that have no such program.
+const SETSID: &str = "\
+command -v setsid > /dev/null || setsid() { perl -MPOSIX -e 'setsid; exec @ARGV' -- \"$@\"; }
 ";
 
 /// Waits for a condition. `what` is what is waited for.
@@ -202,7 +207,7 @@ impl Site {
         let bin = self.home().join("bin");
         fs::create_dir_all(&bin).unwrap();
         let (source, path) = (bin.join(format!("{name}.sh")), bin.join(name));
-        fs::write(&source, format!("#!/bin/sh\nset -eu\n{text}")).unwrap();
+        fs::write(&source, format!("#!/bin/sh\nset -eu\n{SETSID}{text}")).unwrap();
         // Made by another process: a file that this one has open for writing, or a child that it
         // starts meanwhile, cannot be executed.
         let mut install = Command::new("install");
@@ -294,8 +299,9 @@ impl Site {
     /// The command lines of all processes that belong to runs of this home, with their environments.
     pub(crate) fn processes(&self) -> Vec<String> {
         let home = format!("HOME={}", self.home().display());
-        let mut ps = Command::new("ps");
-        let listed = ps.args(["axeww", "-o", "pid=,stat=,command="]).output().unwrap().stdout;
+        let environments = if cfg!(target_os = "macos") { "-AEww" } else { "axeww" };
+        let mut ps = Command::new("/bin/ps");
+        let listed = ps.args([environments, "-o", "pid=,stat=,command="]).output().unwrap().stdout;
         let listed = String::from_utf8_lossy(&listed);
         let is_meant = |line: &&str| line.contains(MARK) && line.contains(&home);
         listed.lines().filter(is_meant).map(str::to_owned).collect()

@@ -5,10 +5,9 @@ use std::{fs, path::Path};
 use octopoid_domain::run::Outcome;
 use serde_json::json;
 
-use crate::{
-    program::wait,
-    site::{Site, WORK},
-};
+use rustix::process::Signal;
+
+use crate::site::{Site, WORK, until};
 
 /// Writes the name of the task into one file, so that any two tasks conflict.
 const CONFLICT: &str = "\
@@ -241,5 +240,83 @@ fn other_folders_and_lists_may_be_named() {
     let ended = crate::program::finish(runner.current_dir(site.home()));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(site.task(&id).queue, "provisional", "{}", ended.stdout);
-    assert!(wait(site.client().list_actions(&[])).unwrap().items.is_empty());
+}
+
+#[test]
+fn a_review_that_comes_to_nothing_leaves_the_work_as_it_is() {
+    let site = Site::new();
+    let (task, _) = site.once("", WORK);
+    let id = task.id;
+    let is_free = || {
+        let task = site.task(&id);
+        assert_eq!((&*task.queue, task.claimed_by), ("provisional", None));
+    };
+    site.start("--review --once", "echo It looks good to me.").ends_well();
+    is_free();
+    let run = site.last_run(&id).run;
+    assert_eq!(run.message.as_deref(), Some("The reviewer gave no verdict"));
+
+    let begun = site.home().join("begun");
+    let forever = "touch \"$HOME/begun\"; while :; do sleep 1; done";
+    let mut runner = site.start("--review --grace 1s", forever);
+    until("the reviewer", || begun.exists().then_some(()));
+    for _ in 0..2 {
+        runner.signal(Signal::TERM);
+        runner.prints("draining");
+    }
+    runner.ends_well();
+    is_free();
+    assert_eq!(site.last_run(&id).run.reason.as_deref(), Some("drained"));
+
+    fs::remove_file(&begun).unwrap();
+    let runner = site.start("--review", forever);
+    until("the reviewer", || begun.exists().then_some(()));
+    runner.kill();
+    site.is_empty();
+    let verdict = "printf 'It is right.\\n\\nVERDICT: accept\\n'";
+    site.start("--review --once", verdict).ends_well();
+    assert_eq!(site.task(&id).queue, "done");
+    let ends: Vec<_> = site.runs(&id).into_iter().map(|run| run.outcome).collect();
+    let (failed, released) = (Outcome::Failed, Outcome::Released);
+    assert_eq!(ends, [Outcome::Submitted, failed, released, released, Outcome::Accepted]);
+}
+
+#[test]
+fn a_merge_that_is_killed_is_done_by_the_next_runner() {
+    let site = Site::new();
+    apply_flow(&site);
+    let id = site.add("Work --flow merging");
+    site.again(&id, "", WORK);
+    accept(&site, &id);
+    let begun = site.home().join("begun");
+    let check = "--check 'if [ ! -e \"$HOME/begun\" ]; then touch \"$HOME/begun\"; sleep 300; fi'";
+    let runner = site.start_command(&format!("--merge {check}"));
+    until("the check", || begun.exists().then_some(()));
+    runner.kill();
+    site.is_empty();
+    assert_eq!(site.task(&id).queue, "approved");
+    site.start_command(&format!("--merge --once {check}")).ends_well();
+    assert_eq!(site.task(&id).queue, "done");
+    assert_eq!(site.git("log --format=%s"), "Work\nBegin\n");
+}
+
+#[test]
+fn a_pull_request_is_opened_for_what_was_pushed() {
+    let mut site = Site::new();
+    site.variables = vec![("API_SECRET_KEY".to_owned(), "secret".to_owned())];
+    let remote = site.home().join("remote.git");
+    site.git(&format!("clone --quiet --bare . {}", remote.display()));
+    site.git(&format!("remote add origin {}", remote.display()));
+    site.script(
+        "gh",
+        "echo \"$@\" >> \"$HOME/gh\"; env > \"$HOME/gh-env\"; echo https://example.com/pull/7",
+    );
+    let (task, run) = site.once("--push --pr", WORK);
+    assert_eq!(task.queue, "provisional", "{:?}", run.run.message);
+    assert_eq!(run.result["pr_url"], "https://example.com/pull/7");
+    let asked = site.file("gh");
+    assert!(asked.contains(&format!("agent/{}", task.id)), "{asked}");
+    let environment = site.file("gh-env");
+    assert!(!environment.contains("OCTOPOID_") && !environment.contains("API_SECRET_KEY"));
+    assert_eq!(site.run("agent run --pr -- true").code, Some(2));
 }
