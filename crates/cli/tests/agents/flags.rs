@@ -248,24 +248,21 @@ fn processes_have_so_long_to_end() {
 }
 
 #[test]
-fn work_trees_are_made_and_kept_as_the_user_wants() {
+fn other_folders_and_lists_may_be_named() {
     let site = Site::new();
-    fs::write(site.repository.join(".gitignore"), "secret.env\n").unwrap();
-    fs::write(site.repository.join("secret.env"), "A=1\n").unwrap();
-    fs::write(site.repository.join(".worktreeinclude"), "secret.env\n").unwrap();
-    site.git("add .gitignore .worktreeinclude");
-    site.git("commit --quiet -m Ignore");
-    site.git("branch release");
-    let root = site.home().join("trees");
-    let flags = format!("--worktree-root {} --base release --keep-worktrees all", root.display());
-    let (task, run) = site.once(&flags, &format!("test -e secret.env\n{WORK}"));
-    assert_eq!(task.queue, "provisional");
-    assert_eq!(run.result["base"], "release");
-    assert!(root.join(&task.id).join("secret.env").exists());
-    let (task, _) =
-        site.once(&format!("{flags} --isolation clone"), &format!("test -d .git\n{WORK}"));
-    assert_eq!(task.queue, "provisional");
-    assert_eq!(site.commits(&task.id), ["Work"]);
+    fs::write(site.repository.join(".git/info/exclude"), "*.env\n").unwrap();
+    for name in ["one.env", "two.env"] {
+        fs::write(site.repository.join(name), "A=1\n").unwrap();
+    }
+    fs::write(site.repository.join("mine"), "one.env\n").unwrap();
+    let id = site.add("Work");
+    let agent = site.script("agent", &format!("test -e one.env; test ! -e two.env\n{WORK}"));
+    let line =
+        format!("agent run --once --repo {} --include mine -- {agent}", site.repository.display());
+    let mut runner = site.command(&line);
+    let ended = crate::program::finish(runner.current_dir(site.home()));
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(site.task(&id).queue, "provisional", "{}", ended.stdout);
 }
 
 #[test]

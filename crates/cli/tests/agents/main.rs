@@ -11,9 +11,9 @@ mod older;
 #[path = "../e2e/program.rs"]
 #[expect(dead_code, reason = "the other tests of the program use all of it")]
 mod program;
+mod reviews;
 mod secrets;
 mod show;
 mod site;
-mod trees;
 mod trouble;
 mod words;

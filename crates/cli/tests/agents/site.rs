@@ -276,6 +276,14 @@ impl Site {
         wait(self.client().get_run(id, last.run)).unwrap()
     }
 
+    /// Waits until a run has reported both its progress and a checkpoint.
+    pub(crate) fn reported(&self, id: &str) -> RunDetails {
+        until("progress and a checkpoint", || {
+            self.runs(id).pop()?.progress?;
+            Some(self.last_run(id)).filter(|run| !run.checkpoint.is_null())
+        })
+    }
+
     /// The log of the last run of a task, as the server has it.
     pub(crate) fn log(&self, id: &str) -> String {
         let run = self.runs(id).pop().unwrap().run;

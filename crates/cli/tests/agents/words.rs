@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::site::{Site, WORK, until};
+use crate::site::{Site, WORK};
 
 /// Keeps the prompt, for the test to read.
 const KEEP: &str = "cat > \"$HOME/prompt-$OCTOPOID_ATTEMPT\"\n";
@@ -60,11 +60,7 @@ fn a_running_agent_is_heard_and_spoken_to() {
         cp \"$OCTOPOID_MESSAGES_FILE\" \"$HOME/messages\"
         printf 'failed\\nIt cannot be done with tabs.\\n' > \"$OCTOPOID_OUTCOME_FILE\"";
     let mut runner = site.start("--once --lease 15s", agent);
-    let run = until("progress", || {
-        let run = site.runs(&id).pop()?;
-        run.progress.as_ref()?;
-        Some(site.last_run(&id))
-    });
+    let run = site.reported(&id);
     let progress = run.run.progress.unwrap();
     assert_eq!(progress.message.as_deref(), Some("porting the parser"));
     assert_eq!(progress.percent, Some(40.0));
