@@ -48,7 +48,7 @@ pub(crate) async fn register(
     notices: &Notices,
     name: &str,
 ) -> Result<String, Error> {
-    let body = Registration {
+    let mut body = Registration {
         cluster: Id(Some(CLUSTER.to_owned())),
         machine_id: Id(Some(name.to_owned())),
         scope: Text(Some(config.scope.clone())),
@@ -56,7 +56,14 @@ pub(crate) async fn register(
         version: Text(Some(config.version.clone())),
         ..Registration::default()
     };
-    let registered = config.client.register_orchestrator(&body).await?;
+    let registered = match config.client.register_orchestrator(&body).await {
+        // The names of machines are those of all scopes: this machine works in another one too.
+        Err(Error::Refused { code, .. }) if code == "already_exists" => {
+            body.machine_id = Id(Some(format!("{name}-{}", config.scope)));
+            config.client.register_orchestrator(&body).await?
+        }
+        answer => answer?,
+    };
     if let Some(key) = registered.api_key {
         let text = match keep_key(config, &key) {
             Ok(path) => {
