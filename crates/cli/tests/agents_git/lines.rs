@@ -113,3 +113,21 @@ fn accepted_work_goes_where_its_flow_leads() {
     assert_eq!(machine.git("log --format=%s main"), "Work\nREADME.md");
     up.stop();
 }
+
+#[test]
+fn a_second_repository_has_agents_on_the_same_server() {
+    let world = World::alone();
+    let first = Machine::new(&world);
+    let second = first.beside("second");
+    let mut one = Up::start(&first, "", AGENT);
+    let mut other = Up::start(&second, "", AGENT);
+    for (machine, up) in [(&first, &mut one), (&second, &mut other)] {
+        let id = machine.ok("add -q Work").trim().to_owned();
+        up.notice("submitted", &id);
+        machine.ok(&format!("task accept {id}"));
+        up.notice("merged", &id);
+        assert_eq!(machine.git("log --format=%s main"), "Work\nREADME.md");
+    }
+    other.stop();
+    one.stop();
+}

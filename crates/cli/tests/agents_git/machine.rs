@@ -54,6 +54,16 @@ impl<'a> Machine<'a> {
         machine
     }
 
+    /// The same machine in another repository of its user.
+    pub(crate) fn beside(&self, folder: &str) -> Self {
+        let (home, repo) = (self.home.clone(), self.home.join(folder));
+        let machine = Self { world: self.world, home, repo };
+        fs::create_dir(&machine.repo).unwrap();
+        machine.git("init --quiet");
+        machine.commit("README.md", "Another project.\n");
+        machine
+    }
+
     /// Another machine, with a clone of a repository.
     pub(crate) fn cloning(world: &'a World, name: &str, origin: &Path) -> Self {
         let machine = machine(world, name, "project");

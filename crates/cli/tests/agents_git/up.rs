@@ -30,7 +30,10 @@ impl Up {
     /// Starts it in the repository of a machine, and waits until it serves.
     pub(crate) fn start(machine: &Machine<'_>, flags: &str, agent: &str) -> Self {
         let script = machine.script("agent", agent);
-        let mut command = machine.command(&format!("up --listen 127.0.0.1:0 -o ndjson {flags} --"));
+        // One that joins another has no address of its own.
+        let is_first = !machine.home.join(".local/share/octopoid/up.json").exists();
+        let listen = if is_first { "--listen 127.0.0.1:0" } else { "" };
+        let mut command = machine.command(&format!("up {listen} -o ndjson {flags} --"));
         command.arg(script).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
