@@ -93,7 +93,7 @@ fn local_changes_in_the_way_are_asked_about_once() {
     approved(&machine, "t2", &writes("new.txt", "new"));
     machine.write("README.md", "mine\n");
     let notices = machine.merge("");
-    assert!(said(&notices, "failed").starts_with("blocked: "), "{notices:?}");
+    assert!(said(&notices, "asks").starts_with("blocked: "), "{notices:?}");
     assert_eq!((&*machine.queue("t1"), &*machine.read("README.md")), ("approved", "mine\n"));
     let questions = machine.questions();
     assert_eq!(questions.len(), 1, "{questions:?}");
@@ -107,7 +107,7 @@ fn local_changes_in_the_way_are_asked_about_once() {
     assert_eq!((&*machine.queue("t2"), machine.questions().len()), ("done", 1));
     // An answer without the deed leads to the same question.
     machine.ok(&format!("action approve {} --answer Soon", questions[0].0));
-    said(&machine.merge(""), "failed");
+    said(&machine.merge(""), "asks");
     let questions = machine.questions();
     assert_eq!(questions.len(), 1, "{questions:?}");
     machine.git("stash --quiet");
@@ -138,7 +138,7 @@ fn a_file_that_git_does_not_know_is_not_overwritten() {
     let machine = Machine::new(&world);
     approved(&machine, "t1", &writes("new.txt", "new"));
     machine.write("new.txt", "mine\n");
-    said(&machine.merge(""), "failed");
+    said(&machine.merge(""), "asks");
     assert!(machine.questions()[0].1.contains("would be overwritten: new.txt"));
     assert_eq!((&*machine.queue("t1"), &*machine.read("new.txt")), ("approved", "mine\n"));
 }
@@ -266,10 +266,12 @@ fn a_base_that_is_no_branch_is_asked_about() {
     machine.add("t1", "");
     said(&machine.agent("--base v1", &writes("new.txt", "new")), "submitted");
     machine.ok("task accept t1");
-    said(&machine.merge("--base v1"), "failed");
+    said(&machine.merge("--base v1"), "asks");
     let questions = machine.questions();
     assert!(questions[0].1.contains("the base `v1` is not a branch"), "{questions:?}");
-    machine.ok(&format!("action approve {} --answer 'Into main, then'", questions[0].0));
-    said(&machine.merge(""), "merged");
-    assert_eq!(machine.git("log --format=%s main"), "new\nREADME.md");
+    machine.git("tag --delete v1");
+    machine.git("branch v1");
+    machine.ok(&format!("action approve {} --answer 'It is one now'", questions[0].0));
+    said(&machine.merge("--base v1"), "merged");
+    assert_eq!(machine.git("log --format=%s v1"), "new\nREADME.md");
 }

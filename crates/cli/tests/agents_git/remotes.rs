@@ -177,7 +177,7 @@ fn bases_that_have_parted_are_asked_about() {
     carol.commit("hers.txt", "hers\n");
     carol.git("push --quiet origin main");
     alice.commit("mine.txt", "mine\n");
-    said(&alice.merge("--push"), "failed");
+    said(&alice.merge("--push"), "asks");
     let questions = alice.questions();
     assert!(questions[0].1.contains("git pull --rebase origin main"), "{questions:?}");
     assert_eq!(alice.queue("t1"), "approved");
@@ -201,7 +201,7 @@ fn a_remote_that_protects_the_base_is_asked_about() {
         [ $name != refs/heads/main ] || { echo 'main is protected' >&2; exit 1; }; done";
     let hook = bare.join("hooks/pre-receive");
     std::fs::rename(alice.script("hook", protects), &hook).unwrap();
-    said(&alice.merge("--push"), "failed");
+    said(&alice.merge("--push"), "asks");
     let questions = alice.questions();
     assert_eq!(questions.len(), 1, "{questions:?}");
     assert!(questions[0].1.contains("main is protected"), "{questions:?}");

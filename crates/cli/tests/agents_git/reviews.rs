@@ -85,7 +85,7 @@ fn without_a_verdict_the_work_stays_in_review_and_the_reviewer_pauses() {
     let mut command = machine.command("agent run --review --idle-exit 1s -o ndjson --");
     let ended = crate::program::finish(command.arg(&script));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert_eq!(ended.stdout.matches("\"kind\":\"claimed\"").count(), 1, "{}", ended.stdout);
+    assert_eq!(ended.stdout.matches("\"kind\":\"reviewing\"").count(), 1, "{}", ended.stdout);
     assert_eq!(machine.queue("t1"), "provisional");
     let (reason, message) = machine.failure("t1", Kind::Review);
     assert_eq!((&*reason, &*message), ("empty_output", "The reviewer gave no verdict"));
