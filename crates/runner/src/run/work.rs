@@ -361,7 +361,9 @@ impl Run {
         let mut pauses = PUSH_PAUSES.into_iter();
         while let Err(error) = tree.push().await {
             // The run was paid for: a remote that is away for a moment does not end it.
-            let Some(pause) = pauses.next() else { return Err(failed(&error)) };
+            // What a remote has refused, it refuses again.
+            let pause = pauses.next().filter(|_| !matches!(error, workspace::Error::Refused(_)));
+            let Some(pause) = pause else { return Err(failed(&error)) };
             self.log.line(&format!("octopoid: {error}; pushing again in {} s", pause.as_secs()));
             clock::pause(pause).await;
         }
