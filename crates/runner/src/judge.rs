@@ -134,21 +134,20 @@ pub fn judge(case: &Case<'_>) -> End {
     }
 }
 
-/// The exit codes of a check that could not be run, or took too long: they say nothing about the work.
-const NOT_RUN: [i32; 3] = [124, 126, 127];
+/// The exit codes of a check that could not be run: they say nothing about the work. One that took too
+/// long does, because work may hang.
+const NOT_RUN: [i32; 2] = [126, 127];
 
 /// What follows from the results of the checks.
 pub fn checked(checks: &[Check]) -> End {
     let failed: Vec<_> = checks.iter().filter(|check| check.exit_code != 0).collect();
     let Some(first) = failed.first() else { return End::Submit };
     if NOT_RUN.contains(&first.exit_code) {
-        let Check { command, exit_code, tail, .. } = first;
-        let how = if *exit_code == NOT_RUN[0] {
-            "took too long (--hook-timeout)"
-        } else {
-            "cannot be run"
-        };
-        return fail(reasons::SETUP_FAILED, &format!("The check `{command}` {how}:\n{tail}"));
+        let Check { command, tail, .. } = first;
+        return fail(
+            reasons::SETUP_FAILED,
+            &format!("The check `{command}` cannot be run:\n{tail}"),
+        );
     }
     let others = match failed.len() - 1 {
         0 => String::new(),

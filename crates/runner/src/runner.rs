@@ -8,12 +8,15 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use octopoid_client::Error as ClientError;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
+    answers::{is_of_key, is_passing},
+    clock,
     config::Config,
     costs::Costs,
     crew, janitor, machine,
@@ -34,6 +37,9 @@ pub enum Stage {
     /// It stops its runs, and gives their tasks back.
     Stopping,
 }
+
+/// The pause after a registration that was not answered.
+const REGISTRATION_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a runner came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +115,22 @@ impl Shared {
     }
 }
 
+/// Registers the machine. A server that does not answer is asked again: it may be starting.
+async fn register(config: &Config, notices: &Notices, machine: &str) -> Result<String, Error> {
+    let mut is_told = false;
+    loop {
+        match machine::register(config, notices, machine).await {
+            Err(error) if is_passing(&error) && !is_of_key(&error) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    notices.tell("offline", format!("{error}; asking again"));
+                }
+                clock::pause(REGISTRATION_PAUSE).await;
+            }
+            registered => return Ok(registered?),
+        }
+    }
+}
+
 /// Runs agents until the stage says that it is time to end, or nothing is left to do.
 pub async fn run(
     config: Config,
@@ -118,7 +140,12 @@ pub async fn run(
     let place = Place::open(&config.repository, config.workspace.clone()).await?;
     let unusable = |error| Error::State(config.state.clone(), error);
     let (machine, _machine_lock) = machine::name(&config).map_err(unusable)?;
-    let machine_id = machine::register(&config, &notices, &machine).await?;
+    let registered = register(&config, &notices, &machine);
+    let mut told = stage.clone();
+    let machine_id = tokio::select! {
+        registered = registered => registered?,
+        Ok(_) = told.wait_for(|stage| *stage > Stage::Running) => return Ok(()),
+    };
     let shared = Arc::new(Shared {
         place,
         records: Records::new(&config.state),

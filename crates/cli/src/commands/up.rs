@@ -24,20 +24,22 @@ use crate::{
     up::{Folder, Joined, Service, demo, demo::Sample, join},
 };
 
+/// The exit code of a second stop signal while the server stops: that of a program which SIGINT ends.
+const STOPPED_AT_ONCE: i32 = 130;
+
 /// How many digits of a commit are shown.
 const COMMIT_DIGITS: usize = 7;
 
 /// The arguments of `up`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// How many agents work at the same time.
+    /// How many agents work at the same time [default: 1].
     #[arg(
         long,
         value_name = "NUMBER",
-        default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=256)
     )]
-    agents: u16,
+    agents: Option<u16>,
     /// Address to listen on, for example 0.0.0.0:8787 to let other devices in; they need a key
     /// [default: 127.0.0.1:8787, or the next port that is free].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -65,21 +67,25 @@ impl Args {
     }
 
     async fn up(&self) -> Outcome {
-        let (stages, stage) = control()?;
+        let (stages, mut stage) = control()?;
         if self.demo {
             return self.demo(&stages, stage).await;
         }
+        if self.words.command.is_empty() && self.agents.is_some() {
+            return Err(Failure::usage("--agents needs a COMMAND that starts an agent")
+                .remedy("write it behind --, for example: octopoid up --agents 3 -- claude -p"));
+        }
         let repository = self.repository()?;
         let notices = agent::show(&Output::new(&self.output))?;
+        let (tool, command) = self.tool()?;
+        let folder = Folder::at_home()?;
+        let _own = folder_for(&folder, &repository)?;
         let options = agent::workspace(&repository.root, self.flags.worktree_root.as_ref())?;
         let options = workspace::Options { base: self.flags.base.clone(), ..options };
         // Before there is a server: a repository without a commit cannot be worked in.
         octopoid_runner::workspace::Place::open(&repository.root, options)
             .await
             .map_err(|error| Failure::usage(error.to_string()))?;
-        let (tool, command) = self.tool()?;
-        let folder = Folder::at_home()?;
-        let _own = folder_for(&folder, &repository)?;
         let mut service = Service::start(&folder, self.listen).await?;
         let prepared = async {
             let joined = join(&folder, service.address(), &repository).await?;
@@ -98,7 +104,7 @@ impl Args {
             tell(&format!("warning: {warning}"));
         }
         let outcome = {
-            let run = run_agents(config, notices, stage);
+            let run = run_agents(config, notices, stage.clone());
             tokio::pin!(run);
             tokio::select! {
                 outcome = &mut run => outcome,
@@ -110,7 +116,14 @@ impl Args {
                 }
             }
         };
-        let stopped = service.stop().await;
+        let is_stopping = *stage.borrow() == Stage::Stopping;
+        let stopped = tokio::select! {
+            stopped = service.stop() => stopped,
+            // Requests in flight are not waited for if the user does not want to wait.
+            _ = stage.wait_for(|stage| *stage == Stage::Stopping), if !is_stopping => {
+                std::process::exit(STOPPED_AT_ONCE)
+            }
+        };
         outcome.and(stopped)
     }
 
@@ -166,9 +179,13 @@ impl Args {
         })
     }
 
+    fn slots(&self) -> usize {
+        self.agents.map_or(1, usize::from)
+    }
+
     /// How the command's output is read, and the whole command.
     fn tool(&self) -> Outcome<(Tool, Vec<OsString>)> {
-        self.flags.agent(&self.words.command)
+        self.flags.agent_that_exists(&self.words.command)
     }
 
     /// What the runner is told: slots for the agents, and one that merges.
@@ -203,7 +220,7 @@ impl Args {
             tool,
         };
         if !command.is_empty() {
-            let work = crew(Hand::Work, usize::from(self.agents), command);
+            let work = crew(Hand::Work, self.slots(), command);
             config.crews.push(Crew { template: self.flags.template()?, ..work });
         }
         config.crews.push(crew(Hand::Merge, 1, Vec::new()));
@@ -223,8 +240,8 @@ impl Args {
         let mut lines = vec![format!("octopoid {version} · {scope} · {}/", service.address().url)];
         let mut parts = vec![format!("data {}", at_home(&folder.database()))];
         if !command.is_empty() {
-            let slots = if self.agents == 1 { "slot" } else { "slots" };
-            parts.push(format!("{} {slots}", self.agents));
+            let slots = if self.slots() == 1 { "slot" } else { "slots" };
+            parts.push(format!("{} {slots}", self.slots()));
             parts.push(tool.name().to_owned());
         }
         parts.push(base(repository));

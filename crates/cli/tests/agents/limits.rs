@@ -49,11 +49,12 @@ fn exit_codes_of_a_command_say_why_it_failed() {
     let (task, _) = site.again(&id, "", agent);
     assert_eq!((&*task.queue, task.failure_count), ("failed", 0));
 
-    let id = site.add("Work");
-    site.start_command("--once -- no-such-program").ends_well();
-    let run = site.last_run(&id).run;
-    assert_eq!(run.reason.as_deref(), Some("missing_tool"));
-    assert!(run.message.unwrap().contains("no-such-program"));
+    for command in ["no-such-program", "./no-such-program", "/etc/passwd"] {
+        let ended = site.run(&format!("agent run --once -- {command}"));
+        assert_eq!(ended.code, Some(2));
+        let said = format!("the command {command} is not an executable file");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    }
     let ended = site.run("agent run --exit-map 3=nonsense -- true");
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("the known ones are: drained, "), "{}", ended.stderr);

@@ -31,7 +31,7 @@ fn runs_are_listed_followed_and_attached_to() {
     assert_eq!(site.ok(&format!("agent attach {}", &id[..5])), format!("cd {}\n", tree.display()));
     until("output", || (site.ok(&format!("agent logs {id}")) == "first\n").then_some(()));
     let mut follow =
-        site.command(&format!("agent logs -f {id}")).stdout(Stdio::piped()).spawn().unwrap();
+        site.command(&format!("agent logs {id} --follow")).stdout(Stdio::piped()).spawn().unwrap();
     fs::write(site.home().join("go"), "").unwrap();
     let mut text = String::new();
     follow.stdout.take().unwrap().read_to_string(&mut text).unwrap();
@@ -69,8 +69,10 @@ fn what_is_merged_is_deleted_and_nothing_else() {
     let (merged, _) = site.once("--keep-worktrees all", WORK);
     let (open, _) = site.once("--keep-worktrees all", WORK);
     site.git(&format!("merge --quiet --ff-only agent/{}", merged.id));
-    let line = "agent gc --older-than 0s";
-    let said = site.json(&format!("{line} --dry-run -o json"));
+    let root = site.tree(&open.id).parent().unwrap().display().to_string();
+    let repository = site.repository.display();
+    let line = format!("agent gc --older-than 0s --repo {repository} --worktree-root {root}");
+    let said = site.json("agent gc --dry-run --older-than 0s -o json");
     assert_eq!((&said["dry_run"], &said["outputs"]), (&true.into(), &2.into()));
     assert!(site.tree(&merged.id).exists() && site.tree(&open.id).exists());
     let printed = site.ok(&format!("{line} --dry-run"));
@@ -79,7 +81,7 @@ fn what_is_merged_is_deleted_and_nothing_else() {
         "{printed}"
     );
     assert!(site.ok("agent gc").contains("deleted 0 of "), "they are young");
-    let printed = site.ok(line);
+    let printed = site.ok(&line);
     assert!(printed.contains("deleted 1 of 2 work trees, and the output of 2 runs"), "{printed}");
     assert!(site.tree_of(&merged.id).is_none() && site.tree(&open.id).exists());
     assert_eq!(site.run(&format!("agent logs {}", open.id)).code, Some(3));

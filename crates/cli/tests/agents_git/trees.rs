@@ -54,9 +54,9 @@ fn work_starts_from_the_base_that_is_named() {
     said(&machine.agent("", "cat new.txt > two.txt"), "submitted");
     bring_in(&machine, "t2", "");
     assert_eq!(machine.git("show dev:two.txt"), "new");
-    machine.add("t3", "");
-    let notices = machine.agent("--base nowhere", WORKS);
-    assert!(said(&notices, "failed").contains("`nowhere` is neither a branch nor a commit"));
+    let ended = machine.run("agent run --base nowhere -- true");
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("`nowhere` is neither a branch nor a commit"), "{ended:?}");
 }
 
 #[test]

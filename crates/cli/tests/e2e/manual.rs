@@ -64,21 +64,29 @@ fn documented() -> Vec<(String, BTreeSet<String>)> {
 
 #[test]
 fn every_command_and_option_of_the_page_is_used_by_a_test() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let folders = ["e2e", "agents", "agents_git"].map(|name| tests.join(name));
-    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let sources: String =
-        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let read = |names: &[&str]| -> String {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let files = names.iter().flat_map(|name| fs::read_dir(tests.join(name)).unwrap());
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    };
+    // There, options stand without the command that all tests run.
+    let of_agents = read(&["agents", "agents_git"]);
+    let sources = format!("{}\n\"{of_agents}", read(&["e2e"]));
     // A string may be continued on the next line.
     let lines: Vec<_> = sources.split('"').collect();
     let mut missing = Vec::new();
-    for (command, options) in documented() {
+    let documented = documented();
+    let of_runs = documented.iter().find(|(command, _)| command == "agent run");
+    let of_runs = of_runs.map(|(_, options)| options.clone()).unwrap_or_default();
+    for (command, options) in documented {
         if SERVER.contains(&&*command) {
             continue;
         }
         let is_command = |line: &&&str| {
-            line.strip_prefix(&*command)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            (command == "agent run" && of_agents.contains(**line))
+                || line
+                    .strip_prefix(&*command)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         };
         let used: Vec<_> = lines.iter().filter(is_command).collect();
         if used.is_empty() {
@@ -86,8 +94,10 @@ fn every_command_and_option_of_the_page_is_used_by_a_test() {
         }
         for option in options {
             let has = |line: &&&&str| line.split_whitespace().any(|word| word == option);
-            // `add` and `task create` are the same.
-            let is_shared = command == "task create";
+            // `add` and `task create` are the same, and so are options of several commands for runs.
+            let is_shared = command == "task create"
+                || (matches!(&*command, "up" | "agent doctor")
+                    && of_runs.iter().any(|of_runs| *of_runs == option));
             if !is_shared && used.iter().filter(has).count() == 0 {
                 missing.push(format!("{command} {option}"));
             }

@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use octopoid_client::Client;
@@ -25,6 +25,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 struct Up {
     child: Child,
     lines: Receiver<String>,
+    errors: Receiver<String>,
     /// The lines up to the one that says what there is.
     header: Vec<String>,
 }
@@ -33,21 +34,22 @@ impl Up {
     /// Starts a line in a folder, and waits until it has said what there is.
     fn start(world: &World, folder: &Path, line: &str) -> Self {
         let mut command = world.command(line);
-        let mut child =
-            command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
-        let stdout = child.as_mut().unwrap().stdout.take().unwrap();
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            lines.try_for_each(|line| sender.send(line))
-        });
-        let mut up = Self { child: child.unwrap(), lines, header: Vec::new() };
+        let child =
+            command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let lines = read(child.stdout.take().unwrap());
+        let errors = read(child.stderr.take().unwrap());
+        let mut up = Self { child, lines, errors, header: Vec::new() };
         up.header = vec![up.line(), up.line()];
         up
     }
 
     fn line(&self) -> String {
         self.lines.recv_timeout(LIMIT).unwrap()
+    }
+
+    fn error_line(&self) -> String {
+        self.errors.recv_timeout(LIMIT).unwrap()
     }
 
     /// The address that it says.
@@ -80,6 +82,26 @@ impl Drop for Up {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for a condition.
+#[expect(clippy::disallowed_methods, reason = "a test that fails must end")]
+fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it does not come about");
+        thread::yield_now();
+    }
+}
+
+/// The lines of an output.
+fn read(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+        lines.try_for_each(|line| sender.send(line))
+    });
+    lines
 }
 
 /// A git repository with a commit.
@@ -139,8 +161,8 @@ fn commands_in_the_repository_need_no_flags() {
     let up = Up::start(&world, &deep, "up --listen 127.0.0.1:0");
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(up.header[0], format!("octopoid {version} · parser · {}/", up.url()));
-    let data = "data ~/.local/share/octopoid/octopoid.db · base main@3f9c2ab";
-    assert_eq!(up.header[1], data);
+    let data = "data ~/.local/share/octopoid/octopoid.db · base main@";
+    assert!(up.header[1].starts_with(data), "{:?}", up.header);
     assert!(up.line().starts_with("no agents; to start some: octopoid up --agents "));
 
     let id = ok_in(&world, &deep, "add Work -q");
@@ -185,18 +207,15 @@ fn a_task_is_done_when_it_was_reviewed_and_merged() {
         || json_in(&world, &parser, &format!("task get {id} --json queue"))["queue"].clone();
     ok("task claim");
     ok("task submit");
-    assert_eq!(run_in(&world, &parser, &format!("task accept {id}")).code, Some(4));
-    ok(&format!("task accept {id} --queue approved"));
-    assert_eq!(queue(), "approved");
-    ok(&format!("task reject {id} --reason 'It does not merge'"));
+    ok(&format!("task reject {id} --reason 'There is no test'"));
     assert_eq!(queue(), "incoming");
     ok("task claim");
     ok(&format!("task requeue {id}"));
     ok("task claim");
     ok("task submit");
-    ok(&format!("task accept {id} --queue approved"));
-    ok(&format!("task accept {id}"));
-    assert_eq!(queue(), "done");
+    // It is merged as soon as it is approved; a task without a commit is done then.
+    assert!(ok(&format!("task accept {id}")).ends_with("now in approved"));
+    until(|| queue() == "done");
     assert_eq!(ok("flow list -q"), "octopoid", "the flow of older clients is left alone");
 }
 
@@ -213,7 +232,8 @@ fn data_and_keys_are_for_their_owner_and_outlast_a_restart() {
     assert_eq!(mode(&folder), 0o700);
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), expected, "{}", path.display());
     }
     let before = record(&world);
     let flow = json_in(&world, &parser, "flow get octopoid -o json");
@@ -251,9 +271,9 @@ fn another_repository_joins_and_sees_its_own_tasks() {
     let world = World::alone();
     let (first, second) = (repository(&world, "a/parser"), repository(&world, "b/parser"));
     let up = Up::start(&world, &first, "up --listen 127.0.0.1:0");
-    let joined = Up::start(&world, world.home(), "up --repo b/parser --agents 2 -- /bin/agent -p");
+    let joined = Up::start(&world, world.home(), "up --repo b/parser --agents 2 -- /bin/true -p");
     assert_eq!(joined.url(), up.url());
-    assert!(joined.header[1].contains(" · 2 slots · agent · base main@"), "{:?}", joined.header);
+    assert!(joined.header[1].contains(" · 2 slots · plain · base main@"), "{:?}", joined.header);
     let line = joined.line();
     let id = up.id();
     assert_eq!(line, format!("joined the octopoid up that serves already (process {id})"));
@@ -286,17 +306,12 @@ fn another_repository_joins_and_sees_its_own_tasks() {
 fn a_repository_has_one_with_all_its_work_trees() {
     let world = World::alone();
     let parser = repository(&world, "parser");
-    let git = parser.join(".git/worktrees/linked");
-    fs::create_dir_all(&git).unwrap();
-    fs::write(git.join("HEAD"), "ref: refs/heads/feature\n").unwrap();
-    fs::write(git.join("commondir"), "../..\n").unwrap();
     let linked = world.home().join("linked");
-    fs::create_dir_all(&linked).unwrap();
-    fs::write(linked.join(".git"), format!("gitdir: {}\n", git.display())).unwrap();
+    git(&world, &parser, &["worktree", "add", "-q", "-b", "feature", linked.to_str().unwrap()]);
 
     let up = Up::start(&world, &linked, "up --listen 127.0.0.1:0");
     assert!(up.header[0].contains(" · parser · "), "{:?}", up.header);
-    assert!(up.header[1].ends_with("base feature"), "there is no commit: {:?}", up.header);
+    assert!(up.header[1].contains("base feature@"), "{:?}", up.header);
     ok_in(&world, &linked, "add Work");
     assert_eq!(titles(&world, &parser), json!([{ "title": "Work" }]));
     let ended = run_in(&world, &parser, "up");
@@ -333,8 +348,15 @@ fn the_one_that_joined_takes_the_place_of_the_one_that_served() {
         ok_in(&world, &second, "add Work");
         up.signal(signal);
         up.end();
-        assert_eq!(joined.line(), "the octopoid up that served has ended: taking its place");
-        assert_eq!(joined.line(), format!("this octopoid up serves now: {}/", up.url()));
+        // Meanwhile the runner may say that the server is away.
+        let said = || loop {
+            let line = joined.line();
+            if !line.contains("  offline ") {
+                break line;
+            }
+        };
+        assert_eq!(said(), "the octopoid up that served has ended: taking its place");
+        assert_eq!(said(), format!("this octopoid up serves now: {}/", up.url()));
         ok_in(&world, &second, "add More");
         // The first repository comes back to the same server.
         let again = Up::start(&world, &first, "up");
@@ -384,7 +406,10 @@ fn a_second_signal_stops_at_once() {
     // It is asked for once the request is being read.
     open.read_exact(&mut [0; 25]).unwrap();
     up.signal(Signal::TERM);
-    assert_eq!(up.line(), "stopping; once more stops at once");
+    assert!(up.error_line().starts_with("draining: no more tasks"));
+    // The server is being stopped when it accepts no connection any more.
+    let address = up.url().replace("http://", "");
+    until(|| TcpStream::connect(&address).is_err());
     up.signal(Signal::TERM);
     assert_eq!(up.end().code(), Some(130));
 }

@@ -80,11 +80,6 @@ impl Agent {
         self.reader.into_facts()
     }
 
-    /// The session with which the program can go on.
-    pub(super) fn session(&self) -> Option<&str> {
-        self.reader.facts().session.as_deref()
-    }
-
     fn output_line(&mut self, line: Line<'_>) {
         let printed = self.reader.facts().printed;
         let progress = self.reader.output(line);

@@ -1,6 +1,7 @@
 //! One run: from the claim of a task to the end that the server has.
 
 mod agent;
+mod execute;
 mod merge;
 mod pull_request;
 mod result;

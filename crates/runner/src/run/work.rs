@@ -1,6 +1,6 @@
 //! A run for work.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{io, time::Duration};
 
 use octopoid_domain::{
     input::{Id, Prose, Text},
@@ -12,12 +12,9 @@ use serde_json::{Map, Value};
 
 use super::{
     After, Concluded, Run,
-    agent::{Agent, Reading},
     result::{result, summary},
-    supervise::{Patience, Sink as _, Supervised, supervise},
 };
 use crate::{
-    adapter::input,
     classify::{self, Verdict},
     clock,
     config::OnDirty,
@@ -27,10 +24,8 @@ use crate::{
     hand_in::HandIn,
     judge::{self, Case, Cause, Check, End, Evidence, Failure},
     mailbox::{Mailbox, Said, Word},
-    process::{Child, Command, Output},
     prompt::{Context, Template},
     reasons,
-    runner::Stage,
     workspace::{self, Snapshot, Tree},
 };
 
@@ -160,96 +155,6 @@ impl Run {
             }
         }
         Ok(Prepared { mailbox, variables })
-    }
-
-    /// Runs the agent's program to its end.
-    pub(super) async fn execute(
-        &mut self,
-        prompt: &str,
-        dir: &Path,
-        prepared: Prepared,
-    ) -> Result<Executed, Refused> {
-        let Prepared { mailbox, variables } = prepared;
-        let (tool, limits) = (self.crew.tool, self.shared.config.limits);
-        let prompt_file = self.folder.path.join("prompt.md");
-        fs::write(&prompt_file, input(prompt))?;
-        let output = if tool.needs_output_file() {
-            Output::File {
-                path: self.folder.path.join("stdout"),
-                bytes_max: limits.output_bytes_max,
-            }
-        } else {
-            Output::Pipe
-        };
-        let child = Child::start(&Command {
-            guard: &self.shared.config.guard,
-            program: &self.crew.command,
-            dir,
-            environment: &self.agent_variables(variables),
-            stdin: &prompt_file,
-            mark: &self.record.mark,
-            output: &output,
-            files: &self.folder.path,
-            grace: limits.grace,
-        })?;
-        self.log.line(&format!("octopoid: $ {}", shown(&self.crew.command)));
-        let mut agent = Agent::new(Reading {
-            tool,
-            kept: fs::File::create(self.folder.output_file()).ok(),
-            kept_bytes_max: limits.output_bytes_max,
-            log: &self.log,
-            redactor: &self.redactor,
-            mailbox: &mailbox,
-            tree: dir.to_owned(),
-            free_bytes_min: limits.free_bytes_min,
-        });
-        let stall = limits.stall.or(tool.stall_default());
-        let patience = Patience { timeout: limits.timeout, stall };
-        let Supervised { ended, mut cause } =
-            supervise(child, &mut self.keeper, &self.shared, patience, &mut agent).await?;
-        // What was written last is told with the end of the run.
-        agent.tick(&self.keeper);
-        let session = agent.session().map(str::to_owned);
-        let mut facts = agent.finish();
-        let usage = self.usage(facts.usage.clone());
-        self.keeper.report(|report| {
-            report.usage = Some(usage);
-            false
-        });
-        if session.is_some() {
-            self.note(|record| record.session = session);
-        }
-        if let Some(cost) = &facts.usage.cost_usd {
-            self.shared.costs.add(cost);
-        }
-        let mut verdict = classify::classify(tool, ended.exit, cause.is_some(), &facts);
-        if let classify::Exit::Code(code) = ended.exit
-            && let Some((_, reason)) =
-                self.shared.config.exit_map.iter().find(|(known, _)| *known == code)
-        {
-            verdict.outcome = classify::Outcome::Failed(reason);
-        }
-        if let Some(failure) = &ended.guard_failure {
-            // Not the agent's doing.
-            verdict.outcome = classify::Outcome::Failed(reasons::SETUP_FAILED);
-            verdict.message = format!("The guard of the run was ended from outside: {failure}");
-        }
-        if !ended.left.is_empty() {
-            self.log
-                .line(&format!("octopoid: processes of another user are left: {:?}", ended.left));
-        }
-        let is_interrupted = verdict.outcome == classify::Outcome::Interrupted;
-        if is_interrupted && cause.is_none() && self.shared.stage() > Stage::Running {
-            // The machine shuts down: everything got a signal.
-            cause = Some(Cause::Drained);
-        }
-        // What a text quotes may be a secret.
-        let redact = |text| self.redactor.redact(text);
-        verdict.message = redact(verdict.message);
-        facts.redact(redact);
-        let said = mailbox.outcome();
-        let said = said.map(|said| Said { message: redact(said.message), ..said });
-        Ok(Executed { verdict, facts, cause, said })
     }
 
     /// What an attempt has left, after its changes were committed where that is wanted. Changes that

@@ -32,7 +32,8 @@ mod tree;
 mod work;
 
 use std::{
-    fs,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -136,7 +137,10 @@ impl Place {
             )));
         }
         check_options(&git, &options).await?;
-        fs::create_dir_all(&options.root)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&options.root)
             .map_err(|source| Error::io("cannot make the folder", &options.root, source))?;
         let root = canonical(&options.root)?;
         if root.starts_with(&top) && root != top {

@@ -12,7 +12,7 @@ use super::{
 use crate::git::{self, Git};
 
 /// How long to wait for a tree that is in use.
-const LOCK_LIMIT: Duration = Duration::from_secs(30);
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a tree is for. Each has a folder of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

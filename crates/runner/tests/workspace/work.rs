@@ -59,8 +59,9 @@ async fn the_base_is_the_options_or_the_tasks_or_the_checked_out_branch() {
     let tree = place.work("d", None).await.unwrap();
     assert_eq!((tree.base.as_str(), &tree.base_sha), ("v1", &next));
     for absent in ["absent", "--all"] {
-        let place = world.place_with(|options| options.base = Some(absent.into())).await;
-        let error = place.work("e", None).await.unwrap_err().to_string();
+        let mut options = world.options();
+        options.base = Some(absent.into());
+        let error = Place::open(&world.repo, options).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("the base `{absent}` is neither")), "{error}");
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Doctor {
 impl Run for Doctor {
     async fn run(&self, session: &Session) -> Outcome {
         let repository = run::repository(self.repo.as_ref())?;
-        let (tool, command) = self.flags.agent(&self.words.command)?;
+        let (tool, command) = self.flags.agent(&self.words.command);
         let place = Place {
             server: session.settings.server.value.clone(),
             // A server that is away is one of the findings.

@@ -316,20 +316,28 @@ impl Flags {
 
     /// How the output of a command is read, and the whole command. Agents work in other folders, so a
     /// path to the program is made absolute.
-    pub(crate) fn agent(&self, command: &[OsString]) -> Outcome<(Tool, Vec<OsString>)> {
+    pub(crate) fn agent(&self, command: &[OsString]) -> (Tool, Vec<OsString>) {
         let Some((program, arguments)) = command.split_first() else {
-            return Ok((Tool::Plain, Vec::new()));
-        };
-        let Some(found) = preflight::find(program) else {
-            let text = format!("the command {} is not an executable file", program.display());
-            return Err(Failure::usage(text).remedy("install it, or write its path"));
+            return (Tool::Plain, Vec::new());
         };
         let is_path = Path::new(program).components().count() > 1;
-        let whole = if is_path { found.into_os_string() } else { program.clone() };
+        let found = preflight::find(program).filter(|_| is_path);
+        let whole = found.map_or_else(|| program.clone(), PathBuf::into_os_string);
         let by_name = || Tool::of_program(&program.to_string_lossy());
         let tool = Option::from(self.adapter).unwrap_or_else(by_name);
         let arguments = tool.arguments(arguments.to_vec());
-        Ok((tool, std::iter::once(whole).chain(arguments).collect()))
+        (tool, std::iter::once(whole).chain(arguments).collect())
+    }
+
+    /// The same, if there is such a program.
+    pub(crate) fn agent_that_exists(&self, command: &[OsString]) -> Outcome<(Tool, Vec<OsString>)> {
+        match command.first() {
+            Some(program) if preflight::find(program).is_none() => {
+                let text = format!("the command {} is not an executable file", program.display());
+                Err(Failure::usage(text).remedy("install it, or write its path"))
+            }
+            _ => Ok(self.agent(command)),
+        }
     }
 
     /// What may keep agents from doing their work, or the runner from seeing it.

@@ -103,7 +103,7 @@ impl Run for Args {
             _ => Hand::Work,
         };
         let repository = repository(self.repo.as_ref())?;
-        let (tool, command) = self.flags.agent(&self.words.command)?;
+        let (tool, command) = self.flags.agent_that_exists(&self.words.command)?;
         if command.is_empty() && hand != Hand::Merge {
             return Err(Failure::usage("there is no command that does the work")
                 .remedy("write it behind --, for example: octopoid agent run -- claude -p"));
