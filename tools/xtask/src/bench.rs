@@ -13,7 +13,8 @@ pub(crate) struct Args {
 /// Builds the server and the load generator in release mode, and runs the latter.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("building in release mode");
-    let build = ["build", "--release", "-p", "octopoid-server", "-p", "octopoid-load"];
+    let build =
+        ["build", "--release", "-p", "octopoid", "-p", "octopoid-server", "-p", "octopoid-load"];
     process::run(process::cargo().args(build))?;
     output::heading("measuring");
     let measure = ["run", "--release", "--quiet", "-p", "octopoid-load", "--", "bench"];

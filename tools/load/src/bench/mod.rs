@@ -1,6 +1,7 @@
 //! Measures the server over loopback HTTP, beside its own ceilings, all in one run: absolute
 //! figures say as much about the machine as about the server, ratios do not.
 
+mod agents;
 mod events;
 mod http;
 mod measure;
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine, or only event streams.
+    /// Measure only one engine, only event streams, or only agents.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -66,6 +67,7 @@ enum Part {
     Sqlite,
     Postgres,
     Events,
+    Agents,
 }
 
 /// Measures what the arguments ask for, and writes the report.
@@ -98,6 +100,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if matches!(args.only, None | Some(Part::Events)) {
         events::measure(&bench, &mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Agents)) {
+        agents::measure(&bench, &mut report)?;
     }
     if matches!(args.only, None | Some(Part::Postgres)) {
         postgres::measure(&bench, args.minutes, &mut report)?;
