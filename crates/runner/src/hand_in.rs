@@ -44,15 +44,19 @@ impl HandIn {
         }
     }
 
-    /// Without the patch, for a server that takes smaller requests than this one. False: there is
-    /// none.
-    fn drop_patch(&mut self) -> bool {
-        let result = match self {
-            Self::Submit(body) => &mut body.result,
-            Self::Fail(body) => &mut body.result,
+    /// Leaves out what the server may have refused: a patch that is too large, then what was used, then
+    /// the whole result. That the work is done matters more. False: there is nothing left to leave out.
+    fn simplify(&mut self, error: &Error) -> bool {
+        let (usage, result) = match self {
+            Self::Submit(body) => (&mut body.usage, &mut body.result),
+            Self::Fail(body) => (&mut body.usage, &mut body.result),
             Self::Accept(_) | Self::Reject(_) => return false,
         };
-        result.as_mut().is_some_and(RunResult::remove_patch)
+        if is_too_large(error) && result.as_mut().is_some_and(RunResult::remove_patch) {
+            return true;
+        }
+        let is_of_body = matches!(error, Error::Refused { status: 400 | 413, .. });
+        is_of_body && (usage.take().is_some() || result.take().is_some())
     }
 
     /// Hands it in. It is sent until there is an answer; with the token of its lease it has an effect
@@ -71,9 +75,46 @@ impl HandIn {
                     clock::pause(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
-                Err(error) if is_too_large(&error) && self.drop_patch() => {}
+                Err(error) if self.simplify(&error) => {}
                 answer => return answer,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use octopoid_client::Error;
+    use octopoid_domain::{report::RunResult, steps::Submit, usage::Usage};
+    use serde_json::json;
+
+    use super::HandIn;
+
+    fn refused(status: u16, text: &str) -> Error {
+        let (code, details) = ("invalid_request".to_owned(), Vec::new());
+        Error::Refused { status, code, error: text.to_owned(), details }
+    }
+
+    #[test]
+    fn what_is_refused_is_left_out_bit_by_bit() {
+        let result: RunResult =
+            serde_json::from_value(json!({ "summary": "s", "patch": "p" })).unwrap();
+        let usage = Some(Usage::default());
+        let body = Submit { result: Some(result), usage, ..Submit::default() };
+        let mut hand_in = HandIn::Submit(Box::new(body));
+        let parts = |hand_in: &HandIn| {
+            let HandIn::Submit(body) = hand_in else { panic!("it is a submit") };
+            let text = body.result.as_ref().map(RunResult::text);
+            (text.unwrap_or_default(), body.usage.is_some())
+        };
+        assert!(!hand_in.simplify(&refused(409, "lease_lost")));
+        assert!(hand_in.simplify(&refused(413, "Payload too large")));
+        let without_patch = r#"{"summary":"s","patch_truncated":true}"#;
+        assert_eq!(parts(&hand_in), (without_patch.to_owned(), true));
+        assert!(hand_in.simplify(&refused(400, "usage is invalid")));
+        assert_eq!(parts(&hand_in), (without_patch.to_owned(), false));
+        assert!(hand_in.simplify(&refused(400, "result is invalid")));
+        assert_eq!(parts(&hand_in), (String::new(), false));
+        assert!(!hand_in.simplify(&refused(400, "no")));
     }
 }

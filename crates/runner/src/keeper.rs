@@ -117,9 +117,11 @@ async fn keep(
 ) {
     let pause = (lease.duration / 3).clamp(PAUSE_MIN, PAUSE_MAX);
     let mut last_message = None;
+    let mut is_report_refused = false;
     loop {
         let sent_at = Instant::now();
         let report = reports.borrow_and_update().clone();
+        let report = if is_report_refused { Report::default() } else { report };
         match lease.renew(report, last_message.clone()).await {
             Ok(renewal) => {
                 let order = match renewal.directive {
@@ -136,11 +138,13 @@ async fn keep(
                     is_other
                 });
             }
-            Err(error) if is_passing(&error) => {}
-            Err(error) => {
+            Err(error @ Error::Refused { status: 404 | 409, .. }) => {
                 orders.send_replace(Order::Lost(error.to_string()));
                 return;
             }
+            // What the report says is not worth the lease.
+            Err(error) if !is_passing(&error) => is_report_refused = true,
+            Err(_) => {}
         }
         // Progress is shown soon, but does not multiply the requests.
         let is_changed = async {
