@@ -111,6 +111,8 @@ pub struct Config {
     pub client: Client,
     /// The address of the server, for agents.
     pub server: String,
+    /// The keys that this program has: they are taken out of what is reported.
+    pub secrets: Vec<String>,
     /// The scope.
     pub scope: String,
     /// The name of this machine.

@@ -203,6 +203,11 @@ impl Args {
         }
         let place = Place {
             server: service.address().url.clone(),
+            secrets: [&joined.member.manage_key, &joined.member.work_key]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
             scope: joined.member.scope.clone(),
             machine: host(),
             repository: repository.root.clone(),

@@ -46,6 +46,8 @@ fn secrets_of_the_runner_stay_with_it() {
         ("API_SECRET_KEY".to_owned(), ADMINISTRATOR.to_owned()),
         ("GITHUB_TOKEN".to_owned(), TOKEN.to_owned()),
     ];
+    // An agent may read what the user can read.
+    fs::write(site.home().join("found"), &key).unwrap();
     let id = site.add("Work");
     let agent = "env > \"$HOME/environment\"
         tr '\\0' '\\n' < /proc/$PPID/environ > \"$HOME/parents\" 2> /dev/null || :
@@ -53,6 +55,7 @@ fn secrets_of_the_runner_stay_with_it() {
         echo \"the token is $GITHUB_TOKEN\"
         echo \"again: $GITHUB_TOKEN\" >&2
         echo \"the key is $OCTOPOID_KEY\"
+        echo \"what I found: $(cat \"$HOME/found\")\"
         echo \"reading $GITHUB_TOKEN\" > \"$OCTOPOID_PROGRESS_FILE\"
         echo \"{\\\"token\\\":\\\"$GITHUB_TOKEN\\\"}\" > \"$OCTOPOID_CHECKPOINT_FILE\"
         hooks=\"$(git rev-parse --git-common-dir)/hooks\"

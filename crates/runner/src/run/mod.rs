@@ -187,8 +187,10 @@ impl Run {
             let (log, client, id) = (log.clone(), config.client.clone(), task.id.clone());
             tokio::spawn(async move { log.send(&client, &id, &token).await })
         };
-        let secrets = [Some(task.lease_token.as_str()), task.run_key.as_deref()];
-        let redactor = Redactor::new(&std::env::vars_os().collect(), secrets.into_iter().flatten());
+        let of_run = [Some(task.lease_token.as_str()), task.run_key.as_deref()];
+        let secrets = config.secrets.iter().map(String::as_str);
+        let secrets = secrets.chain(of_run.into_iter().flatten());
+        let redactor = Redactor::new(&std::env::vars_os().collect(), secrets);
         Ok(Self {
             shared: Arc::clone(shared),
             crew: Arc::clone(crew),

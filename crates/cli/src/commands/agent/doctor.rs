@@ -31,6 +31,7 @@ impl Run for Doctor {
         let (tool, command) = self.flags.agent(&self.words.command);
         let place = Place {
             server: session.settings.server.value.clone(),
+            secrets: Vec::new(),
             // A server that is away is one of the findings.
             scope: session.scope().await.unwrap_or_default(),
             machine: host(),

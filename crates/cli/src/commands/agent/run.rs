@@ -85,6 +85,8 @@ pub(crate) struct Args {
 pub(crate) struct Place {
     /// The address of the server.
     pub(crate) server: String,
+    /// The keys that this program has.
+    pub(crate) secrets: Vec<String>,
     /// The scope.
     pub(crate) scope: String,
     /// The name of this machine.
@@ -112,6 +114,7 @@ impl Run for Args {
         let pool = || tool.pool().map(|provider| format!("{provider}@{machine}"));
         let place = Place {
             server: session.settings.server.value.clone(),
+            secrets: session.settings.key.iter().map(|key| key.value.clone()).collect(),
             scope: session.scope().await?,
             pool: self.pool.clone().or_else(pool),
             machine,
@@ -161,7 +164,7 @@ pub(crate) fn config(
     place: Place,
     flags: &Flags,
 ) -> Outcome<Config> {
-    let Place { server, scope, machine, repository, pool } = place;
+    let Place { server, secrets, scope, machine, repository, pool } = place;
     let this = std::env::current_exe()
         .map_err(|error| Failure::other(format!("cannot find this program's file: {error}")))?;
     let workspace = Options {
@@ -174,6 +177,7 @@ pub(crate) fn config(
     Ok(Config {
         client,
         server,
+        secrets,
         scope,
         machine,
         version: env!("CARGO_PKG_VERSION").to_owned(),
