@@ -1,8 +1,12 @@
 //! `octopoid-server copy`: copies all data from one database into another.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+};
 
 use anyhow::{Context, bail, ensure};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use octopoid_store::{
     Store,
     copy::{Checksum, Progress},
@@ -64,11 +68,19 @@ pub(crate) fn left_behind(to: &Database) -> String {
     format!("{to} is incomplete: empty it before retrying")
 }
 
-/// Prints the progress of each table to standard error, at every tenth.
+/// Shows the progress of each table on standard error: a bar on a terminal, otherwise a line at every
+/// tenth.
 pub(crate) fn progress(what: &'static str) -> impl FnMut(Progress) {
+    let bar = std::io::stderr().is_terminal().then(|| bar(what));
     let mut reported = ("", 0);
     move |progress| {
         let Progress { table, rows, of } = progress;
+        if let Some(bar) = &bar {
+            bar.set_length(of.unsigned_abs());
+            bar.set_message(table);
+            bar.set_position(rows.unsigned_abs());
+            return;
+        }
         let tenth = (rows * 10).checked_div(of).unwrap_or(10);
         if reported == (table, tenth) {
             return;
@@ -76,6 +88,14 @@ pub(crate) fn progress(what: &'static str) -> impl FnMut(Progress) {
         reported = (table, tenth);
         let _ = writeln!(std::io::stderr(), "{what}: {table}, {rows} of {of} rows");
     }
+}
+
+/// A bar, which is taken away with its last clone.
+fn bar(what: &'static str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{prefix}: {msg:16} {bar:30} {pos} of {len} rows, {eta}");
+    let bar = ProgressBar::no_length().with_prefix(what).with_finish(ProgressFinish::AndClear);
+    bar.with_style(style.expect("the template is well-formed"))
 }
 
 /// Fails if two databases differ, and names the tables that do.

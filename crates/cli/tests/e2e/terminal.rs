@@ -29,6 +29,17 @@ fn on_terminal(command: &mut Command) -> String {
 }
 
 #[test]
+fn long_work_has_a_bar() {
+    let world = World::alone();
+    world.ok("migrate --database sqlite:a.db");
+    let shown =
+        on_terminal(world.command("copy --from sqlite:a.db --to sqlite:b.db").env("TERM", "xterm"));
+    assert!(shown.contains("copying: ") && shown.contains(" rows, "), "{shown:?}");
+    assert!(shown.contains('█') || shown.contains('░'), "{shown:?}");
+    assert!(shown.ends_with("\r\n") && shown.contains("sha256"), "{shown:?}");
+}
+
+#[test]
 fn there_are_colours_and_times_are_relative() {
     let world = World::new();
     world.ok("add Work");
