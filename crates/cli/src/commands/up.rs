@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::{
     commands::agent::{self, Flags, Place, Words, control},
     failure::{Failure, Outcome},
-    output::{Output, OutputFlags, say},
+    output::{Output, OutputFlags, say, say_aside},
     repository::{Repository, host},
     up::{Folder, Joined, Service, demo, demo::Sample, join},
 };
@@ -75,6 +75,7 @@ impl Args {
             return Err(Failure::usage("--agents needs a COMMAND that starts an agent")
                 .remedy("write it behind --, for example: octopoid up --agents 3 -- claude -p"));
         }
+        let tell = self.teller();
         let repository = self.repository()?;
         let notices = agent::show(&Output::new(&self.output))?;
         let (tool, command) = self.tool()?;
@@ -129,6 +130,7 @@ impl Args {
 
     /// Shows everything with a simulated agent and a simulated person.
     async fn demo(&self, stages: &watch::Sender<Stage>, stage: watch::Receiver<Stage>) -> Outcome {
+        let tell = self.teller();
         let notices = agent::show(&Output::new(&self.output))?;
         let sample = Sample::create()?;
         let repository = Repository::of(&sample.repository())
@@ -177,6 +179,19 @@ impl Args {
                 .remedy("git init makes it one")
                 .remedy("another repository: octopoid up --repo PATH")
         })
+    }
+
+    /// Says something to people; beside the output if programs read that. A terminal that has gone is no
+    /// reason to stop.
+    fn teller(&self) -> impl Fn(&str) + Copy + use<> {
+        let is_for_people = Output::new(&self.output).is_for_people();
+        move |text| {
+            if is_for_people {
+                let _ = say(text);
+            } else {
+                say_aside(text);
+            }
+        }
     }
 
     fn slots(&self) -> usize {
@@ -279,11 +294,6 @@ async fn run_agents(config: Config, notices: Notices, stage: watch::Receiver<Sta
 fn folder_for(folder: &Folder, repository: &Repository) -> Outcome<impl Sized + use<>> {
     folder.prepare()?;
     folder.lock_repository(&repository.root)
-}
-
-/// Says something. A terminal that has gone is no reason to stop.
-fn tell(text: &str) {
-    let _ = say(text);
 }
 
 /// The branch on which work is based, and its commit.

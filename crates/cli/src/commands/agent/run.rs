@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Tasks")]
     name: Option<String>,
     /// Pool that a provider's limit pauses, on all machines that name it [default: the provider of a
-    /// known command at this machine, such as anthropic@laptop].
+    /// known command, and this machine].
     #[arg(long, value_name = "NAME", help_heading = "Tasks")]
     pool: Option<String>,
     /// Repository [default: the one of the working directory].
