@@ -38,18 +38,8 @@ fn texts(folder: &Path) -> Vec<(std::path::PathBuf, String)> {
     texts
 }
 
-#[test]
-fn secrets_of_the_runner_stay_with_it() {
-    let mut site = locked();
-    let key = site.key.clone().unwrap();
-    site.variables = vec![
-        ("API_SECRET_KEY".to_owned(), ADMINISTRATOR.to_owned()),
-        ("GITHUB_TOKEN".to_owned(), TOKEN.to_owned()),
-    ];
-    // An agent may read what the user can read.
-    fs::write(site.home().join("found"), &key).unwrap();
-    let id = site.add("Work");
-    let agent = "env > \"$HOME/environment\"
+/// An agent that looks for secrets, and tells them wherever it can.
+const PRYING: &str = "env > \"$HOME/environment\"
         tr '\\0' '\\n' < /proc/$PPID/environ > \"$HOME/parents\" 2> /dev/null || :
         cp \"$OCTOPOID_TASK_FILE\" \"$HOME/task\"
         echo \"the token is $GITHUB_TOKEN\"
@@ -66,7 +56,19 @@ fn secrets_of_the_runner_stay_with_it() {
         printf 'done\\nI used %s.\\n' \"$GITHUB_TOKEN\" > \"$OCTOPOID_OUTCOME_FILE\"
         touch \"$HOME/ready\"
         until [ -e \"$HOME/go\" ]; do sleep 0.05; done";
-    let mut runner = site.start("--once --keep-worktrees all --lease 15s", agent);
+
+#[test]
+fn secrets_of_the_runner_stay_with_it() {
+    let mut site = locked();
+    let key = site.key.clone().unwrap();
+    site.variables = vec![
+        ("API_SECRET_KEY".to_owned(), ADMINISTRATOR.to_owned()),
+        ("GITHUB_TOKEN".to_owned(), TOKEN.to_owned()),
+    ];
+    // An agent may read what the user can read.
+    fs::write(site.home().join("found"), &key).unwrap();
+    let id = site.add("Work");
+    let mut runner = site.start("--once --keep-worktrees all --lease 15s", PRYING);
     until("the agent", || site.home().join("ready").exists().then_some(()));
     let run = site.reported(&id);
     assert_eq!(run.run.progress.unwrap().message.as_deref(), Some("reading [redacted]"));
