@@ -23,6 +23,8 @@ use crate::clock::{now, pause};
 const RUNS: usize = 40;
 /// How many agents run at the same time.
 const SLOTS: usize = 50;
+/// The same, as the runner's heartbeats say it.
+const SLOTS_SAID: i64 = 50;
 /// How long something may take.
 const LIMIT: Duration = Duration::from_mins(3);
 /// The scope of the tasks.
@@ -172,7 +174,12 @@ impl<'a> Site<'a> {
         );
         let mut runner = self.run(&["--slots", &slots, "--max-tasks", &slots], &agent)?;
         let id = runner.0.id();
-        self.until(|| Ok(children(id)?.is_empty() && memory_mb(id).is_ok()))?;
+        let client = self.client()?;
+        // It has registered, and asks for tasks.
+        self.until(|| {
+            let machines = self.bench.load.block_on(client.list_orchestrators(&[]))?;
+            Ok(machines.items.iter().any(|machine| machine.orchestrator.slots == Some(SLOTS_SAID)))
+        })?;
         let idle = memory_mb(id)?;
         let ids = self.add("slot", SLOTS)?;
         self.until(|| Ok(fs::read_dir(&begun)?.count() == SLOTS))?;
@@ -187,7 +194,6 @@ impl<'a> Site<'a> {
         report.fact("Memory for each of 50 agents, beside the agent", "MB", whole / slots);
         fs::write(go, "")?;
         ensure!(runner.0.wait()?.success(), "the runner failed");
-        let client = self.client()?;
         for id in ids {
             let task = self.bench.load.block_on(client.get_task(&id))?;
             ensure!(task.queue == "provisional", "{id} is in {}", task.queue);
