@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     process::{Child, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -34,23 +34,23 @@ impl Up {
         let is_first = !machine.home.join(".local/share/octopoid/up.json").exists();
         let listen = if is_first { "--listen 127.0.0.1:0" } else { "" };
         let mut command = machine.command(&format!("up {listen} -o ndjson {flags} --"));
-        command.arg(script).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.arg(script).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            lines.try_for_each(|line| sender.send(line))
-        });
-        let header = lines.recv_timeout(LIMIT).unwrap();
+        let lines = read(child.stdout.take().unwrap());
+        // Sentences for people stand beside the output for programs.
+        let errors = read(child.stderr.take().unwrap());
+        // It is killed with its value from here on.
+        let client = Client::new("http://127.0.0.1").unwrap();
+        let mut up = Self { child, lines, client, seen: Vec::new() };
+        let header = errors.recv_timeout(LIMIT).unwrap();
         let url = header.rsplit_once(" · ").unwrap().1.trim_end_matches('/').to_owned();
         let record = machine.home.join(".local/share/octopoid/up.json");
         let record: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
         let member = &record["repositories"][machine.repo.to_str().unwrap()];
         let text = |name: &str| member[name].as_str().unwrap();
         let client = Client::new(&url).unwrap();
-        let client = client.with_scope(text("scope")).with_key(text("manage_key"));
-        Self { child, lines, client, seen: Vec::new() }
+        up.client = client.with_scope(text("scope")).with_key(text("manage_key"));
+        up
     }
 
     /// Waits until the runner has said this about a task once more than before, and gives what.
@@ -62,7 +62,7 @@ impl Up {
             }
             let line = self.lines.recv_timeout(LIMIT);
             let line = line.unwrap_or_else(|_| panic!("no {kind} of {id}; {:?}", self.seen));
-            self.seen.extend(serde_json::from_str::<Value>(&line).ok());
+            self.seen.push(serde_json::from_str(&line).unwrap());
         }
     }
 
@@ -81,6 +81,17 @@ impl Up {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
     }
+}
+
+/// The lines of an output, which is read to its end whether they are wanted or not.
+fn read(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
 }
 
 impl Drop for Up {
