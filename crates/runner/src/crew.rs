@@ -2,7 +2,7 @@
 //! many there are.
 
 use std::{
-    fs::File,
+    collections::BTreeMap,
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
@@ -21,6 +21,7 @@ use crate::{
     answers::{is_of_key, is_passing},
     clock,
     config::{Crew, Hand},
+    lock::LockedFile,
     records,
     run::{self, After},
     runner::{Error, Shared, Stage},
@@ -42,7 +43,14 @@ pub(crate) struct Slot {
     pub(crate) number: usize,
     /// The agent's name.
     pub(crate) agent: String,
-    _lock: File,
+    _lock: LockedFile,
+}
+
+/// Free slots by their number: the lowest is used first.
+pub(crate) type Slots = BTreeMap<usize, Slot>;
+
+fn give_back(free: &mut Slots, slot: Slot) {
+    free.insert(slot.number, slot);
 }
 
 impl Crew {
@@ -75,10 +83,10 @@ impl Setbacks {
 }
 
 /// The slots of a crew on this machine.
-pub(crate) fn slots(state: &Path, crew: &Crew, machine: &str) -> io::Result<Vec<Slot>> {
+pub(crate) fn slots(state: &Path, crew: &Crew, machine: &str) -> io::Result<Slots> {
     let slot = || {
         let (number, lock) = records::slot_number(state)?;
-        Ok(Slot { number, agent: format!("{machine}-{number}"), _lock: lock })
+        Ok((number, Slot { number, agent: format!("{machine}-{number}"), _lock: lock }))
     };
     std::iter::repeat_with(slot).take(crew.slots).collect()
 }
@@ -87,9 +95,8 @@ pub(crate) fn slots(state: &Path, crew: &Crew, machine: &str) -> io::Result<Vec<
 pub(crate) async fn work(
     shared: Arc<Shared>,
     crew: Arc<Crew>,
-    mut free: Vec<Slot>,
+    mut free: Slots,
 ) -> Result<(), Error> {
-    free.sort_by_key(|slot| std::cmp::Reverse(slot.number));
     let setbacks = Arc::new(Setbacks::default());
     let mut runs = JoinSet::new();
     let mut idle_since = Instant::now();
@@ -97,9 +104,9 @@ pub(crate) async fn work(
         if shared.stage() > Stage::Running || !shared.has_runs_left() {
             break Ok(());
         }
-        let Some(slot) = free.pop() else {
+        let Some((_, slot)) = free.pop_first() else {
             tokio::select! {
-                Some(slot) = runs.join_next() => free.push(returned(slot)),
+                Some(slot) = runs.join_next() => give_back(&mut free, returned(slot)),
                 () = shared.at_least(Stage::Draining) => {}
             }
             idle_since = Instant::now();
@@ -110,7 +117,7 @@ pub(crate) async fn work(
             // What ends meanwhile frees a slot with a lower number, perhaps; it is used next time.
             claimed = claim => claimed,
             () = shared.at_least(Stage::Draining) => Ok(None),
-            () = idle(&shared, &runs, idle_since) => { free.push(slot); break Ok(()) }
+            () = idle(&shared, &runs, idle_since) => break Ok(())
         };
         match claimed {
             Ok(Some(task)) => {
@@ -124,14 +131,13 @@ pub(crate) async fn work(
                     slot
                 });
             }
-            Ok(None) => free.push(slot),
+            Ok(None) => give_back(&mut free, slot),
             Err(error) => break Err(error.into()),
         }
         while let Some(slot) = runs.try_join_next() {
-            free.push(returned(slot));
+            give_back(&mut free, returned(slot));
             idle_since = Instant::now();
         }
-        free.sort_by_key(|slot| std::cmp::Reverse(slot.number));
     };
     while let Some(slot) = runs.join_next().await {
         returned(slot);

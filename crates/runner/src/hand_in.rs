@@ -5,6 +5,8 @@ use std::time::Duration;
 use octopoid_client::{Client, Error};
 use octopoid_domain::{
     TaskView,
+    input::{Prose, Text},
+    lease::Token,
     report::RunResult,
     steps::{Accept, Fail, Reject, Submit},
 };
@@ -35,6 +37,16 @@ pub(crate) enum HandIn {
 }
 
 impl HandIn {
+    /// The end of a run that has failed before anything is known of it but its token.
+    pub(crate) fn failed(token: &Token, reason: &str, message: &str) -> Self {
+        Self::Fail(Box::new(Fail {
+            lease_token: token.clone(),
+            reason: Text(Some(reason.to_owned())),
+            message: Prose(Some(message.to_owned())),
+            ..Fail::default()
+        }))
+    }
+
     async fn send(&self, client: &Client, id: &str) -> Result<TaskView, Error> {
         match self {
             Self::Submit(body) => client.submit_task(id, body).await,

@@ -1,7 +1,7 @@
 //! The machine as the server knows it: registration and heartbeats.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::PathBuf,
@@ -17,7 +17,10 @@ use octopoid_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{answers::is_passing, clock, config::Config, notice::Notices, records, runner::Shared};
+use crate::{
+    answers::is_passing, clock, config::Config, lock::LockedFile, notice::Notices, records,
+    runner::Shared,
+};
 
 /// The cluster of all machines that run this runner.
 const CLUSTER: &str = "runner";
@@ -25,7 +28,7 @@ const CLUSTER: &str = "runner";
 const PAUSE: Duration = Duration::from_secs(20);
 
 /// A name for this runner, with a lock that keeps other runners of this user from taking it.
-pub(crate) fn name(config: &Config) -> io::Result<(String, File)> {
+pub(crate) fn name(config: &Config) -> io::Result<(String, LockedFile)> {
     let folder = config.state.join("machines");
     for number in 1.. {
         let name = match number {

@@ -13,6 +13,7 @@ use tokio::process::Command;
 use crate::{
     adapter::{Tool, User},
     config::Config,
+    disk::free_bytes,
     workspace::Place,
 };
 
@@ -144,11 +145,10 @@ async fn version(program: &OsStr, config: &Config) -> Finding {
 fn disk(config: &Config) -> Finding {
     let root = &config.workspace.root;
     let folder = root.ancestors().find(|folder| folder.exists()).unwrap_or(root);
-    let Ok(disk) = rustix::fs::statvfs(folder) else {
+    let Ok(free) = free_bytes(folder) else {
         let text = format!("cannot look at the disk of {}", folder.display());
         return Finding::new("disk", State::Warning, text);
     };
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let text = format!("{} MiB free in {}", free >> 20, folder.display());
     let is_enough = free >= config.limits.free_bytes_min;
     Finding::new("disk", if is_enough { State::Fine } else { State::Failed }, text)

@@ -2,17 +2,16 @@
 //! folder for each run, with a lock that is held as long as the run is looked after.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use octopoid_domain::{Millis, lease::Token};
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::{adapter::Tool, config::Hand, hand_in::HandIn};
+use crate::{adapter::Tool, config::Hand, hand_in::HandIn, lock::LockedFile};
 
 /// What is known of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,7 +66,7 @@ impl Record {
 pub(crate) struct RunFolder {
     pub(crate) path: PathBuf,
     /// Held until the value is dropped, or the process ends.
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl RunFolder {
@@ -190,24 +189,20 @@ fn read(path: &Path) -> Option<Record> {
 }
 
 /// Takes the lock of a folder. None: another process has it.
-fn lock(folder: &Path) -> io::Result<Option<File>> {
+fn lock(folder: &Path) -> io::Result<Option<LockedFile>> {
     let mut options = OpenOptions::new();
     let file = options.create(true).append(true).mode(0o600).open(folder.join(LOCK))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    LockedFile::try_lock(file)
 }
 
 /// Makes a folder for this user alone, and takes its lock. None: another process has it.
-pub(crate) fn lock_folder(folder: &Path) -> io::Result<Option<File>> {
+pub(crate) fn lock_folder(folder: &Path) -> io::Result<Option<LockedFile>> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     lock(folder)
 }
 
 /// The lowest number from 1 that no other runner of this user has, and its lock.
-pub(crate) fn slot_number(state: &Path) -> io::Result<(usize, File)> {
+pub(crate) fn slot_number(state: &Path) -> io::Result<(usize, LockedFile)> {
     for number in 1.. {
         if let Some(lock) = lock_folder(&state.join("slots").join(number.to_string()))? {
             return Ok((number, lock));

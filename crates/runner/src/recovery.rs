@@ -2,11 +2,6 @@
 
 use std::sync::Arc;
 
-use octopoid_domain::{
-    input::{Prose, Text},
-    steps::Fail,
-};
-
 use crate::{
     hand_in::HandIn,
     process,
@@ -40,12 +35,7 @@ async fn recover_run(shared: &Shared, folder: RunFolder, record: Record) {
     let is_ended = record.end.is_some();
     let hand_in = record.end.unwrap_or_else(|| {
         let message = "The runner was killed while the agent worked; the work tree is kept";
-        HandIn::Fail(Box::new(Fail {
-            lease_token: record.token.clone(),
-            reason: Text(Some("drained".to_owned())),
-            message: Prose(Some(message.to_owned())),
-            ..Fail::default()
-        }))
+        HandIn::failed(&record.token, "drained", message)
     });
     let mut is_told = false;
     let on_delay = |error: &octopoid_client::Error| {

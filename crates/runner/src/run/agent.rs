@@ -7,6 +7,7 @@ use octopoid_domain::{input::Prose, report::NewProgress, usage::Usage};
 use super::supervise::Sink;
 use crate::{
     adapter::{Reader, Tool},
+    disk::free_bytes,
     environment::Redactor,
     facts::{Facts, Kind, Printed, Progress},
     judge::Cause,
@@ -81,22 +82,21 @@ impl Agent {
     }
 
     fn output_line(&mut self, line: Line<'_>) {
-        let printed = self.reader.facts().printed;
         let progress = self.reader.output(line);
         // What is not an event is shown as it is.
         let is_event = self.tool != Tool::Plain && self.reader.facts().printed == Printed::Events;
-        let is_raw = !is_event || (printed == Printed::Events && progress.is_none());
         match (progress, line) {
-            (Some(_), Line::Whole(text)) if is_raw => self.log_raw(text),
+            (Some(_), Line::Whole(text)) if !is_event => self.log_raw(text),
             (Some(Progress { kind, text }), _) => {
                 let sign = match kind {
                     Kind::Text => "",
                     Kind::Tool => "> ",
                     Kind::Notice => "! ",
                 };
-                self.log.line(&self.redactor.redact(format!("{sign}{text}")));
+                let text = self.redactor.redact(text);
+                self.log.line(&format!("{sign}{text}"));
                 if self.tool != Tool::Plain {
-                    self.shown = Some(self.redactor.redact(text));
+                    self.shown = Some(text);
                 }
             }
             // Blank lines belong to a text.
@@ -180,7 +180,7 @@ impl Sink for Agent {
             }
             is_new || is_other
         });
-        let free = free_bytes(&self.tree)?;
+        let free = free_bytes(&self.tree).ok()?;
         (free < self.free_bytes_min).then(|| {
             let (free, min) = (free >> 20, self.free_bytes_min >> 20);
             Cause::TooMuch(format!(
@@ -194,10 +194,4 @@ impl Sink for Agent {
         let _ = self.mailbox.tell("wrap_up", text);
         self.log.line("octopoid: the machine is drained, the agent was told to come to an end");
     }
-}
-
-/// Bytes that are free on the disk of a folder.
-fn free_bytes(folder: &std::path::Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

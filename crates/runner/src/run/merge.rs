@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{
     After, Concluded, Run,
-    work::{Refused, short},
+    work::{Refused, of_tree, short},
 };
 use crate::{
     judge::{self, End, Failure},
@@ -35,7 +35,7 @@ fn blocked(tree: &Tree, path: Option<&Path>, text: &str) -> Refused {
 fn refused(tree: &Tree, error: &Error) -> Refused {
     match error {
         Error::Repository(text) | Error::Refused(text) => blocked(tree, None, text),
-        other => Refused::Failure(Failure::new("worktree_error", &other.to_string())),
+        other => Refused::Failure(of_tree(&other)),
     }
 }
 

@@ -118,14 +118,9 @@ pub(crate) async fn perform(
             let message =
                 format!("cannot keep the run in {}: {error}", shared.config.state.display());
             shared.notices.about(&task, slot.number, "failed", &*message);
-            let body = Fail {
-                lease_token: token(&task.lease_token),
-                reason: Text(Some("setup_failed".to_owned())),
-                message: Prose(Some(message)),
-                ..Fail::default()
-            };
-            let _ =
-                HandIn::Fail(Box::new(body)).deliver(&shared.config.client, &task.id, |_| {}).await;
+            let token = token(&task.lease_token);
+            let hand_in = HandIn::failed(&token, crate::reasons::SETUP_FAILED, &message);
+            let _ = hand_in.deliver(&shared.config.client, &task.id, |_| {}).await;
             return After::Pause;
         }
     };

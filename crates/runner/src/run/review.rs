@@ -136,15 +136,11 @@ impl Run {
     }
 
     async fn verdict(&mut self, tree: Tree, executed: Executed) -> Concluded {
+        let is_ended = executed.ended_well();
         let Executed { verdict, facts, cause, said } = executed;
         let usage = self.usage(facts.usage.clone());
         let said = said.or_else(|| Said::of_verdict(&facts.summary));
         let said = said.or_else(|| Said::of_verdict(&facts.plain_tail));
-        let is_ended = cause.is_none()
-            && matches!(
-                verdict.outcome,
-                crate::classify::Outcome::Success | crate::classify::Outcome::Unknown
-            );
         match said {
             Some(Said { word: Word::Accept, message }) if is_ended => {
                 let queue = match self.onward().await {

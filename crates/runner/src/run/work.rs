@@ -1,6 +1,6 @@
 //! A run for work.
 
-use std::{io, time::Duration};
+use std::{fmt::Display, io, time::Duration};
 
 use octopoid_domain::{
     input::{Id, Prose, Text},
@@ -15,7 +15,7 @@ use super::{
     result::{result, summary},
 };
 use crate::{
-    classify::{self, Verdict},
+    classify::{Outcome, Verdict},
     clock,
     config::OnDirty,
     environment::Variables,
@@ -66,6 +66,14 @@ pub(super) struct Executed {
     pub(super) said: Option<Said>,
 }
 
+impl Executed {
+    /// Whether the program ended by itself, and not with a failure.
+    pub(super) fn ended_well(&self) -> bool {
+        let is_good = matches!(self.verdict.outcome, Outcome::Success | Outcome::Unknown);
+        self.cause.is_none() && is_good
+    }
+}
+
 /// A work tree in which commands can be run.
 pub(super) struct Prepared {
     pub(super) mailbox: Mailbox,
@@ -89,10 +97,7 @@ impl Run {
     pub(super) async fn work(&mut self) -> Concluded {
         let mut tree = match self.shared.place.work(&self.task.id, self.base()).await {
             Ok(tree) => tree,
-            Err(error) => {
-                let failure = Failure::new("worktree_error", &error.to_string());
-                return self.failed(&failure, None, None, None);
-            }
+            Err(error) => return self.failed(&of_tree(&error), None, None, None),
         };
         if let Err(failure) = self.count_unsubmitted(&mut tree).await {
             return self.failed(&failure, Some(tree), None, None);
@@ -117,7 +122,7 @@ impl Run {
         }
         let submitted = self.submitted_work().await?.and_then(|work| work.head_sha);
         let counted = tree.count_from(submitted.as_deref()).await;
-        counted.map_err(|error| Failure::new("worktree_error", &error.to_string()))
+        counted.map_err(|error| of_tree(&error))
     }
 
     /// Runs the agent. Gives the tree as the agent got it too, if that had changes which are not the
@@ -126,9 +131,7 @@ impl Run {
         let prepared = self.prepare(tree).await?;
         let may_be_dirty = tree.has_leftovers || !self.shared.config.setup.is_empty();
         let before = if may_be_dirty { tree.snapshot().await } else { Ok(None) };
-        let before = before.map_err(|error| {
-            Refused::Failure(Failure::new("worktree_error", &error.to_string()))
-        })?;
+        let before = before.map_err(|error| Refused::Failure(of_tree(&error)))?;
         let base = format!("{} at {}", tree.base, short(&tree.base_sha));
         let branch = tree.branch.clone().unwrap_or_default();
         let template = self.crew.template.clone().unwrap_or_else(Template::work);
@@ -165,18 +168,16 @@ impl Run {
         before: Option<&Snapshot>,
         executed: &Executed,
     ) -> Result<workspace::Evidence, Failure> {
-        let failed = |error: workspace::Error| Failure::new("worktree_error", &error.to_string());
-        let Executed { verdict, cause, said, .. } = executed;
+        let failed = |error: workspace::Error| of_tree(&error);
+        let said = &executed.said;
         let is_untouched = match before {
             Some(before) => tree.snapshot().await.map_err(failed)?.as_ref() == Some(before),
             None => false,
         };
-        let is_well = cause.is_none()
-            && matches!(verdict.outcome, classify::Outcome::Success | classify::Outcome::Unknown);
         let is_done =
             said.as_ref().is_none_or(|said| matches!(said.word, Word::Done | Word::NoChange));
         let is_wanted = self.shared.config.on_dirty == OnDirty::Commit;
-        if is_well && is_done && is_wanted && !is_untouched {
+        if executed.ended_well() && is_done && is_wanted && !is_untouched {
             let title = self.task.title.as_deref().unwrap_or(&self.task.id);
             tree.commit_all(title).await.map_err(|error| not_committed(&error))?;
         }
@@ -261,20 +262,18 @@ impl Run {
         if self.shared.config.workspace.remote.is_none() {
             return Ok(());
         }
-        let failed =
-            |error: &dyn std::fmt::Display| Failure::new("worktree_error", &error.to_string());
         let mut pauses = PUSH_PAUSES.into_iter();
         while let Err(error) = tree.push().await {
             // The run was paid for: a remote that is away for a moment does not end it.
             // What a remote has refused, it refuses again.
             let pause = pauses.next().filter(|_| !matches!(error, workspace::Error::Refused(_)));
-            let Some(pause) = pause else { return Err(failed(&error)) };
+            let Some(pause) = pause else { return Err(of_tree(&error)) };
             self.log.line(&format!("octopoid: {error}; pushing again in {} s", pause.as_secs()));
             clock::pause(pause).await;
         }
         if self.shared.config.opens_pull_requests {
             let url = super::pull_request::open(tree, &self.task).await;
-            result.insert("pr_url".to_owned(), url.map_err(|error| failed(&error))?.into());
+            result.insert("pr_url".to_owned(), url.map_err(|error| of_tree(&error))?.into());
         }
         Ok(())
     }
@@ -321,8 +320,13 @@ fn not_committed(error: &workspace::Error) -> Failure {
             Failure::new(judge::CHECK_FAILED, &text)
         }
         workspace::Error::Tree(_) => Failure::new(reasons::OTHER, &text),
-        _ => Failure::new("worktree_error", &text),
+        _ => of_tree(&text),
     }
+}
+
+/// The failure of a run whose work tree cannot be used.
+pub(super) fn of_tree(error: &dyn Display) -> Failure {
+    Failure::new("worktree_error", &error.to_string())
 }
 
 /// The beginning of a commit's name.

@@ -8,19 +8,18 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Result};
+use crate::lock::LockedFile;
 
 /// How often a lock is tried that another process holds.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// A locked file. The lock belongs to the open file: the same process cannot take it twice, and no
-/// program that it starts inherits it.
+/// A locked file, which is removed when it is not needed any more.
 #[derive(Debug)]
 pub(super) struct Lock {
-    file: File,
+    file: LockedFile,
     path: PathBuf,
 }
 
@@ -46,12 +45,7 @@ impl Lock {
             let file =
                 File::options().create(true).truncate(false).read(true).write(true).open(path);
             let file = file.map_err(failed)?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(failed(error.into())),
-            }
+            let Some(file) = LockedFile::try_lock(file).map_err(failed)? else { return Ok(None) };
             // The one who had it before may have removed the file; the next one would lock another.
             if is_at(&file, path).map_err(failed)? {
                 return Ok(Some(Self { file, path: path.to_owned() }));
@@ -90,14 +84,6 @@ impl Lock {
     pub(super) fn remove(self) -> Result<()> {
         let removed = fs::remove_file(&self.path);
         removed.map_err(|source| Error::io("cannot remove the file", &self.path, source))
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // A program that is being started holds a copy of the file for a moment; closing this one
-        // would not end the lock.
-        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
