@@ -160,14 +160,12 @@ impl Site {
 
     /// What a line prints that succeeds.
     pub(crate) fn ok(&self, line: &str) -> String {
-        let ended = self.run(line);
-        assert_eq!(ended.code, Some(0), "{line}: {}{}", ended.stdout, ended.stderr);
-        ended.stdout
+        self.run(line).ok(line)
     }
 
     /// The JSON that a line prints which succeeds.
     pub(crate) fn json(&self, line: &str) -> Value {
-        serde_json::from_str(&self.ok(line)).unwrap()
+        self.run(line).json(line)
     }
 
     /// Adds a task, and returns its id. The line goes behind `add`.

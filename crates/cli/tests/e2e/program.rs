@@ -28,6 +28,20 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// What was printed. The line, which is shown if it has failed, must have succeeded.
+    pub(crate) fn ok(self, line: &str) -> String {
+        assert_eq!(self.code, Some(0), "{line}: {}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(self, line: &str) -> Value {
+        let printed = self.ok(line);
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{line}: {error}: {printed}"))
+    }
+}
+
 impl World {
     /// Without a server.
     pub(crate) fn alone() -> Self {
@@ -84,9 +98,7 @@ impl World {
 
     /// What a line prints that succeeds.
     pub(crate) fn ok(&self, line: &str) -> String {
-        let ended = self.run(line);
-        assert_eq!(ended.code, Some(0), "{line}: {}{}", ended.stdout, ended.stderr);
-        ended.stdout
+        self.run(line).ok(line)
     }
 
     /// The same without the end of the line.
@@ -96,8 +108,7 @@ impl World {
 
     /// The JSON that a line prints which succeeds.
     pub(crate) fn json(&self, line: &str) -> Value {
-        let printed = self.ok(line);
-        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{line}: {error}: {printed}"))
+        self.run(line).json(line)
     }
 
     /// What a line prints to standard error that fails with this code.
