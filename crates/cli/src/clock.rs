@@ -1,23 +1,11 @@
 //! The clock of this machine, and what is said in its terms.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use octopoid_domain::Millis;
+pub(crate) use octopoid_runner::clock::{now, pause};
 use octopoid_server::duration;
-
-/// The current time.
-pub(crate) fn now() -> Millis {
-    #[expect(clippy::disallowed_methods, reason = "a program that shows times reads the clock")]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Waits.
-pub(crate) async fn pause(length: Duration) {
-    #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for")]
-    tokio::time::sleep(length).await;
-}
 
 /// Waits if a server that was asked to wait answered within a second: one that cannot wait answers
 /// at once, and is not asked without a pause.

@@ -1,11 +1,11 @@
-//! The clock of this machine.
+//! The clock of this machine, for programs on it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use octopoid_domain::Millis;
 
 /// The time now.
-pub(crate) fn now() -> Millis {
+pub fn now() -> Millis {
     let elapsed = system_now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
@@ -17,7 +17,7 @@ pub(crate) fn system_now() -> SystemTime {
 }
 
 /// Waits.
-pub(crate) async fn pause(length: Duration) {
+pub async fn pause(length: Duration) {
     #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for")]
     tokio::time::sleep(length).await;
 }

@@ -12,7 +12,7 @@
 pub mod adapter;
 mod answers;
 pub mod classify;
-mod clock;
+pub mod clock;
 pub mod config;
 mod costs;
 mod crew;

@@ -23,7 +23,7 @@ use crate::{
     notice::Notices,
     records::Records,
     recovery,
-    workspace::{self, Place},
+    workspace::Place,
 };
 
 /// How far the runner is from its end.
@@ -47,9 +47,6 @@ pub enum Error {
     /// The server refused a request for which there is no remedy but another configuration.
     #[error("{0}")]
     Server(#[from] ClientError),
-    /// The repository cannot be worked in.
-    #[error("{0}")]
-    Workspace(#[from] workspace::Error),
     /// The state folder cannot be used.
     #[error("cannot use the state folder {folder}: {error}", folder = .0.display(), error = .1)]
     State(std::path::PathBuf, io::Error),
@@ -131,13 +128,13 @@ async fn register(config: &Config, notices: &Notices, machine: &str) -> Result<S
     }
 }
 
-/// Runs agents until the stage says that it is time to end, or nothing is left to do.
+/// Runs agents in a repository until the stage says that it is time to end, or nothing is left to do.
 pub async fn run(
     config: Config,
+    place: Place,
     notices: Notices,
     stage: watch::Receiver<Stage>,
 ) -> Result<(), Error> {
-    let place = Place::open(&config.repository, config.workspace.clone()).await?;
     let unusable = |error| Error::State(config.state.clone(), error);
     let (machine, _machine_lock) = machine::name(&config).map_err(unusable)?;
     let registered = register(&config, &notices, &machine);

@@ -76,17 +76,14 @@ impl Args {
                 .remedy("write it behind --, for example: octopoid up --agents 3 -- claude -p"));
         }
         let tell = self.teller();
-        let repository = self.repository()?;
+        let repository = agent::repository(self.repo.as_ref())?;
         let notices = agent::show(&Output::new(&self.output))?;
         let (tool, command) = self.tool()?;
         let folder = Folder::at_home()?;
         let _own = folder_for(&folder, &repository)?;
-        let options = agent::workspace(&repository.root, self.flags.worktree_root.as_ref())?;
-        let options = workspace::Options { base: self.flags.base.clone(), ..options };
         // Before there is a server: a repository without a commit cannot be worked in.
-        octopoid_runner::workspace::Place::open(&repository.root, options)
-            .await
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let options = agent::options(&self.flags, &repository.root)?;
+        let place = agent::open(&repository.root, options).await?;
         let mut service = Service::start(&folder, self.listen).await?;
         let prepared = async {
             let joined = join(&folder, service.address(), &repository).await?;
@@ -105,7 +102,7 @@ impl Args {
             tell(&format!("warning: {warning}"));
         }
         let outcome = {
-            let run = run_agents(config, notices, stage.clone());
+            let run = run_agents(config, place, notices, stage.clone());
             tokio::pin!(run);
             tokio::select! {
                 outcome = &mut run => outcome,
@@ -152,7 +149,8 @@ impl Args {
                 repository.root.display()
             ));
             demo::add_tasks(&person, &joined.member.flow).await?;
-            let run = run_agents(config, notices, stage);
+            let place = agent::open(&config.repository, config.workspace.clone()).await?;
+            let run = run_agents(config, place, notices, stage);
             tokio::pin!(run);
             tokio::select! {
                 // A person has stopped it.
@@ -167,18 +165,6 @@ impl Args {
         let outcome = outcome.await;
         let stopped = service.stop().await;
         outcome.and(stopped)
-    }
-
-    fn repository(&self) -> Outcome<Repository> {
-        let given = self.repo.clone().unwrap_or_else(|| PathBuf::from("."));
-        let path = given.canonicalize().map_err(|error| {
-            Failure::usage(format!("cannot use the folder {}: {error}", given.display()))
-        })?;
-        Repository::of(&path).ok_or_else(|| {
-            Failure::usage(format!("{} is not in a git repository", path.display()))
-                .remedy("git init makes it one")
-                .remedy("another repository: octopoid up --repo PATH")
-        })
     }
 
     /// Says something to people; beside the output if programs read that. A terminal that has gone is no
@@ -286,8 +272,13 @@ impl Args {
 }
 
 /// Runs agents until the stage says that it is time to end.
-async fn run_agents(config: Config, notices: Notices, stage: watch::Receiver<Stage>) -> Outcome {
-    octopoid_runner::run(config, notices, stage).await.map_err(agent::failure)
+async fn run_agents(
+    config: Config,
+    place: workspace::Place,
+    notices: Notices,
+    stage: watch::Receiver<Stage>,
+) -> Outcome {
+    octopoid_runner::run(config, place, notices, stage).await.map_err(agent::failure)
 }
 
 /// Prepares the folder, and locks it for this repository.

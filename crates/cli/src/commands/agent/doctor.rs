@@ -35,7 +35,7 @@ impl Run for Doctor {
             // A server that is away is one of the findings.
             scope: session.scope().await.unwrap_or_default(),
             machine: host(),
-            repository,
+            repository: repository.root,
             pool: None,
         };
         let config = config(session.client.clone(), place, &self.flags)?;

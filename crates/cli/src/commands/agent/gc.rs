@@ -9,7 +9,7 @@ use octopoid_runner::{records::Records, workspace::Place};
 use octopoid_server::duration;
 use serde_json::json;
 
-use super::run::{repository, workspace};
+use super::run::{default_options, repository};
 use crate::{
     failure::{Exit, Failure, Outcome},
     output::say,
@@ -36,8 +36,8 @@ pub(crate) struct Gc {
 
 impl Run for Gc {
     async fn run(&self, session: &Session) -> Outcome {
-        let repository = repository(self.repo.as_ref())?;
-        let options = workspace(&repository, self.worktree_root.as_ref())?;
+        let repository = repository(self.repo.as_ref())?.root;
+        let options = default_options(&repository, self.worktree_root.as_ref())?;
         let failed = |error: octopoid_runner::workspace::Error| {
             Failure::new(Exit::Failure, error.to_string())
         };

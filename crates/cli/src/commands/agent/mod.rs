@@ -16,7 +16,7 @@ use octopoid_runner::records::{Record, Records};
 
 pub(crate) use self::{
     flags::{Flags, Words},
-    run::{Place, config, control, failure, workspace},
+    run::{Place, config, control, failure, open, options, repository},
     show::show,
 };
 use super::verbs;

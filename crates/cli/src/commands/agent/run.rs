@@ -11,7 +11,7 @@ use octopoid_runner::{
     adapter::Tool,
     config::{Config, Crew, Hand, Until},
     shown,
-    workspace::{Isolation, Options},
+    workspace::{self, Isolation, Options},
 };
 use octopoid_server::duration;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{Flags, Words, show};
 use crate::{
-    failure::{Exit, Failure, Outcome},
+    failure::{Failure, Outcome},
     output::{say, say_aside},
     repository::{Repository, host},
     session::{Run, Session},
@@ -118,9 +118,10 @@ impl Run for Args {
             scope: session.scope().await?,
             pool: self.pool.clone().or_else(pool),
             machine,
-            repository,
+            repository: repository.root,
         };
         let mut config = config(session.client.clone(), place, &self.flags)?;
+        let place = open(&config.repository, config.workspace.clone()).await?;
         config.until =
             Until { runs_max: self.max_tasks.or(self.once.then_some(1)), idle: self.idle_exit };
         config.crews = vec![Crew {
@@ -141,7 +142,7 @@ impl Run for Args {
             }
         }
         let (_sender, stage) = control()?;
-        octopoid_runner::run(config, notices, stage).await.map_err(failure)
+        octopoid_runner::run(config, place, notices, stage).await.map_err(failure)
     }
 }
 
@@ -167,13 +168,6 @@ pub(crate) fn config(
     let Place { server, secrets, scope, machine, repository, pool } = place;
     let this = std::env::current_exe()
         .map_err(|error| Failure::other(format!("cannot find this program's file: {error}")))?;
-    let workspace = Options {
-        isolation: flags.isolation(),
-        base: flags.base.clone(),
-        include: flags.include.clone(),
-        remote: flags.push.clone(),
-        ..workspace(&repository, flags.worktree_root.as_ref())?
-    };
     Ok(Config {
         client,
         server,
@@ -182,7 +176,7 @@ pub(crate) fn config(
         machine,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         crews: Vec::new(),
-        workspace,
+        workspace: options(flags, &repository)?,
         repository,
         setup: flags.setup.clone(),
         checks: flags.check.clone(),
@@ -201,8 +195,19 @@ pub(crate) fn config(
     })
 }
 
+/// How work trees are made.
+pub(crate) fn options(flags: &Flags, repository: &Path) -> Outcome<Options> {
+    Ok(Options {
+        isolation: flags.isolation(),
+        base: flags.base.clone(),
+        include: flags.include.clone(),
+        remote: flags.push.clone(),
+        ..default_options(repository, flags.worktree_root.as_ref())?
+    })
+}
+
 /// How work trees are made, where the user does not say.
-pub(crate) fn workspace(repository: &Path, root: Option<&PathBuf>) -> Outcome<Options> {
+pub(crate) fn default_options(repository: &Path, root: Option<&PathBuf>) -> Outcome<Options> {
     let root = match root {
         Some(root) => root.clone(),
         None => data_folder()?.join("worktrees").join(folder_name(repository)),
@@ -217,20 +222,22 @@ pub(crate) fn workspace(repository: &Path, root: Option<&PathBuf>) -> Outcome<Op
     })
 }
 
-/// The folder of the repository that is named, or of the working directory.
-pub(crate) fn repository(named: Option<&PathBuf>) -> Outcome<PathBuf> {
-    let folder = match named {
-        Some(folder) => folder.canonicalize(),
-        None => std::env::current_dir(),
-    };
-    let folder = folder.map_err(|error| {
-        let named = named.map(|folder| folder.display().to_string()).unwrap_or_default();
-        Failure::usage(format!("cannot find the folder {named}: {error}"))
+/// Checks that agents can work in the repository.
+pub(crate) async fn open(repository: &Path, options: Options) -> Outcome<workspace::Place> {
+    let opened = workspace::Place::open(repository, options).await;
+    opened.map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// The repository that is named, or that of the working directory.
+pub(crate) fn repository(named: Option<&PathBuf>) -> Outcome<Repository> {
+    let given = named.map_or(Path::new("."), PathBuf::as_path);
+    let path = given.canonicalize().map_err(|error| {
+        Failure::usage(format!("cannot use the folder {}: {error}", given.display()))
     })?;
-    Repository::of(&folder).map(|repository| repository.root).ok_or_else(|| {
-        Failure::usage(format!("{} is not in a git repository", folder.display()))
-            .remedy("go to one, or name it: --repo DIR")
-            .remedy("git init makes one; it needs a first commit too")
+    Repository::of(&path).ok_or_else(|| {
+        Failure::usage(format!("{} is not in a git repository", path.display()))
+            .remedy("git init makes it one; it needs a first commit too")
+            .remedy("another repository: --repo PATH")
     })
 }
 
@@ -284,7 +291,6 @@ pub(crate) fn control() -> Outcome<(watch::Sender<Stage>, watch::Receiver<Stage>
 pub(crate) fn failure(error: Error) -> Failure {
     match error {
         Error::Server(error) => error.into(),
-        Error::Workspace(error) => Failure::new(Exit::Usage, error.to_string()),
         Error::State(..) => Failure::other(error.to_string()),
     }
 }
