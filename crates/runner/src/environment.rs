@@ -25,7 +25,7 @@ const REMOVED: [&str; 5] = [
 /// All of the runner's own variables begin like this. Agents get new ones.
 const OWN: &str = "OCTOPOID_";
 
-/// What every program needs, whatever the user permits.
+/// Variables that every program needs. An agent gets them also if the user allows only other names.
 const NEEDED: [&str; 12] = [
     "HOME",
     "LANG",

@@ -207,7 +207,7 @@ fn read(path: &Path, bytes_max: usize) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Removes what is in the place of a file, whatever it is.
+/// Removes the file, link or folder at a path.
 fn remove(path: &Path) -> io::Result<()> {
     let removed = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),

@@ -34,10 +34,10 @@ fn resolve_beside(
     let here = Repository {
         name: "here".to_owned(),
         branch: "main".to_owned(),
-        root: "/nowhere/here".into(),
+        root: "/absent/here".into(),
         commit: None,
     };
-    Settings::resolve(flags, &variable, &file, Path::new("/nowhere"), Some(here), |_| Ok(up))
+    Settings::resolve(flags, &variable, &file, Path::new("/absent"), Some(here), |_| Ok(up))
 }
 
 fn setting(value: &str, origin: Origin) -> Setting {

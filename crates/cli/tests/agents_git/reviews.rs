@@ -89,7 +89,7 @@ fn without_a_verdict_the_work_stays_in_review_and_the_reviewer_pauses() {
     assert_eq!(machine.queue("t1"), "provisional");
     let (reason, message) = machine.failure("t1", Kind::Review);
     assert_eq!((&*reason, &*message), ("empty_output", "The reviewer gave no verdict"));
-    // One that fails has given none, whatever it has written.
+    // A reviewer whose program fails has given no verdict, even if the outcome file has one.
     let fails = "echo accept > $OCTOPOID_OUTCOME_FILE; exit 1";
     said(&machine.agent("--review", fails), "failed");
     assert_eq!(

@@ -102,7 +102,7 @@ impl Tree {
         Ok(Closed::Removed { is_branch_deleted })
     }
 
-    /// What is in the tree and nowhere else, other than commits of its branch.
+    /// Content that only this tree has, other than the commits of its branch.
     async fn would_be_lost(&self, git_dir: &Path) -> Result<Option<String>> {
         let dirty = evidence::dirty(&self.path).await?;
         if let Some(first) = dirty.first() {
