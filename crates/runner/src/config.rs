@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use octopoid_client::Client;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{adapter::Tool, environment::Policy, judge::NoChange, prompt::Template, workspace};
 
@@ -153,4 +154,16 @@ pub struct Config {
     pub state: PathBuf,
     /// The program and the arguments that run [`crate::process::guard`].
     pub guard: Vec<OsString>,
+}
+
+impl Config {
+    /// A name for files about the scope on its server.
+    pub(crate) fn scope_file(&self) -> String {
+        file_name(&[&self.server, &self.scope])
+    }
+}
+
+/// A file name that stands for these texts, which may have any characters.
+pub(crate) fn file_name(of: &[&str]) -> String {
+    hex::encode(&Sha256::digest(of.join("\n"))[..8])
 }

@@ -8,7 +8,6 @@ use std::{
 };
 
 use octopoid_domain::Millis;
-use sha2::{Digest as _, Sha256};
 
 use crate::{clock, config::Config};
 
@@ -26,8 +25,7 @@ pub(crate) struct Costs {
 impl Costs {
     /// The costs in the scope of a runner.
     pub(crate) fn new(config: &Config) -> Self {
-        let hash = Sha256::digest(format!("{}\n{}", config.server, config.scope));
-        Self::at(config.state.join("costs"), hex::encode(&hash[..8]), config.cost_max)
+        Self::at(config.state.join("costs"), config.scope_file(), config.cost_max)
     }
 
     fn at(folder: PathBuf, name: String, cost_max: Option<f64>) -> Self {

@@ -163,7 +163,8 @@ pub fn checked(checks: &[Check]) -> End {
 /// The reason of a run whose checks failed.
 pub const CHECK_FAILED: &str = "check_failed";
 
-fn stopped(cause: &Cause) -> End {
+/// The end of a run that the runner has stopped: its cause alone decides.
+pub fn stopped(cause: &Cause) -> End {
     match cause {
         Cause::LeaseLost => End::Nothing,
         Cause::Cancelled => {

@@ -24,6 +24,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(20);
 /// The shortest time between two renewals: progress that changes all the time waits for it.
 const PAUSE_MIN: Duration = Duration::from_secs(5);
 
+/// How long the last renewal of a run may take.
+const LAST_MAX: Duration = Duration::from_secs(5);
+
 /// What the server wants of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -94,7 +97,7 @@ impl Keeper {
     /// is not told: the end of the run does not wait for it.
     pub(crate) async fn finish(&self, lease: &Lease) {
         let report = self.reports.borrow().clone();
-        let _ = tokio::time::timeout(PAUSE_MIN, lease.renew(report, None)).await;
+        let _ = tokio::time::timeout(LAST_MAX, lease.renew(report, None)).await;
     }
 
     /// Tells the server what the agent does, if the change says that there is something to tell.

@@ -15,10 +15,14 @@ use octopoid_domain::{
     input::{Count, Id, Text, Texts},
     orchestrator::Registration,
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::{
-    answers::is_passing, clock, config::Config, lock::LockedFile, notice::Notices, records,
+    answers::is_passing,
+    clock,
+    config::{Config, file_name},
+    lock::LockedFile,
+    notice::Notices,
+    records,
     runner::Shared,
 };
 
@@ -35,9 +39,8 @@ pub(crate) fn name(config: &Config) -> io::Result<(String, LockedFile)> {
             1 => config.machine.clone(),
             number => format!("{}-{number}", config.machine),
         };
-        let of = format!("{}\n{}\n{name}", config.server, config.scope);
-        let hash = hex::encode(&Sha256::digest(of)[..8]);
-        if let Some(lock) = records::lock_folder(&folder.join(hash))? {
+        let file = file_name(&[&config.server, &config.scope, &name]);
+        if let Some(lock) = records::lock_folder(&folder.join(file))? {
             return Ok((name, lock));
         }
     }
@@ -82,8 +85,7 @@ pub(crate) async fn register(
 fn keep_key(config: &Config, key: &str) -> io::Result<PathBuf> {
     let folder = config.state.join("keys");
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let hash = Sha256::digest(format!("{}\n{}", config.server, config.scope));
-    let path = folder.join(hex::encode(&hash[..8]));
+    let path = folder.join(config.scope_file());
     let mut options = OpenOptions::new();
     let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(format!("{key}\n").as_bytes())?;

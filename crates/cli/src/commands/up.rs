@@ -78,7 +78,7 @@ impl Args {
         let tell = self.teller();
         let repository = agent::repository(self.repo.as_ref())?;
         let notices = agent::show(&Output::new(&self.output))?;
-        let (tool, command) = self.tool()?;
+        let (tool, command) = self.flags.agent_that_exists(&self.words.command)?;
         let folder = Folder::at_home()?;
         let _own = folder_for(&folder, &repository)?;
         // Before there is a server: a repository without a commit cannot be worked in.
@@ -87,7 +87,7 @@ impl Args {
         let mut service = Service::start(&folder, self.listen).await?;
         let prepared = async {
             let joined = join(&folder, service.address(), &repository).await?;
-            let config = self.config(&joined, &service, &repository)?;
+            let config = self.config(&joined, &service, &repository, (tool, command.clone()))?;
             Ok((joined, config))
         };
         let (joined, config) = match prepared.await {
@@ -137,7 +137,10 @@ impl Args {
         let service = Service::start(&folder, Some(([127, 0, 0, 1], 0).into())).await?;
         let outcome = async {
             let joined = join(&folder, service.address(), &repository).await?;
-            let mut config = self.config(&joined, &service, &repository)?;
+            let this =
+                std::env::current_exe().map_err(|error| Failure::other(error.to_string()))?;
+            let command = vec![this.into(), "agent".into(), "simulate".into()];
+            let mut config = self.config(&joined, &service, &repository, (Tool::Plain, command))?;
             config.state = sample.state();
             config.workspace.root = sample.state().join("worktrees");
             let manage = joined.member.manage_key.clone().unwrap_or_default();
@@ -184,24 +187,14 @@ impl Args {
         self.agents.map_or(1, usize::from)
     }
 
-    /// How the command's output is read, and the whole command.
-    fn tool(&self) -> Outcome<(Tool, Vec<OsString>)> {
-        self.flags.agent_that_exists(&self.words.command)
-    }
-
     /// What the runner is told: slots for the agents, and one that merges.
     fn config(
         &self,
         joined: &Joined,
         service: &Service,
         repository: &Repository,
+        (tool, command): (Tool, Vec<OsString>),
     ) -> Outcome<Config> {
-        let (tool, mut command) = self.tool()?;
-        if self.demo {
-            let this =
-                std::env::current_exe().map_err(|error| Failure::other(error.to_string()))?;
-            command = vec![this.into(), "agent".into(), "simulate".into()];
-        }
         let place = Place {
             server: service.address().url.clone(),
             secrets: [&joined.member.manage_key, &joined.member.work_key]

@@ -33,13 +33,12 @@ use tokio::{task::JoinHandle, time::Instant as Clock};
 
 use crate::{
     answers::is_of_key,
-    classify, clock,
+    clock,
     config::{Crew, Hand},
     crew::Slot,
     environment::Redactor,
-    facts::Facts,
     hand_in::HandIn,
-    judge::{self, Case, Cause, End, Evidence, Failure},
+    judge::{self, Cause, End, Failure},
     keeper::{Keeper, Lease, Order},
     log::Log,
     mailbox::Mailbox,
@@ -308,21 +307,7 @@ impl Run {
 
     /// The end of a run that was stopped before its program ran.
     pub(super) fn stopped(&self, cause: &Cause, tree: Tree) -> Concluded {
-        let verdict = classify::Verdict {
-            outcome: classify::Outcome::Interrupted,
-            message: String::new(),
-            not_before: None,
-            is_final: false,
-        };
-        let ended = Case {
-            verdict: &verdict,
-            facts: &Facts::default(),
-            cause: Some(cause),
-            said: None,
-            evidence: &Evidence::default(),
-            no_change: self.shared.config.no_change,
-        };
-        match judge::judge(&ended) {
+        match judge::stopped(cause) {
             End::Fail(failure) => self.failed(&failure, Some(tree), None, None),
             End::Nothing | End::Submit => self.lost(Some(tree)),
         }

@@ -143,7 +143,7 @@ impl Run {
         let said = said.or_else(|| Said::of_verdict(&facts.plain_tail));
         match said {
             Some(Said { word: Word::Accept, message }) if is_ended => {
-                let queue = match self.onward().await {
+                let queue = match self.shared.config.client.next_after_review(&self.task).await {
                     Ok(queue) => queue,
                     Err(error) => {
                         let failure = Failure::new(reasons::NETWORK, &error.to_string());
@@ -173,11 +173,6 @@ impl Run {
                 self.failed(&failure, Some(tree), Some(usage), None)
             }
         }
-    }
-
-    /// Where accepted work goes: into `approved`, if the task's flow has it, else it is done.
-    async fn onward(&self) -> Result<Option<String>, ClientError> {
-        self.shared.config.client.next_after_review(&self.task.task).await
     }
 
     pub(super) fn accepted(
