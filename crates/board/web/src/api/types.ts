@@ -1,0 +1,50 @@
+/** The types of the wire, under the names that views use. They are generated from openapi.json. */
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+export type Action = Schemas["Action"];
+export type ActionList = Schemas["ActionList"];
+export type Draft = Schemas["Draft"];
+export type DraftList = Schemas["DraftList"];
+export type Flow = Schemas["Flow"];
+export type FlowList = Schemas["FlowList"];
+export type History = Schemas["History"];
+export type HistoryEvent = Schemas["Event"];
+export type EventPage = Schemas["EventList"];
+export type ListedTask = Schemas["ListedTask"] & { last_run?: WorkRun | null };
+
+/** TEMPORARY until the schema has it. */
+export type WorkRun = Run & {
+  files_changed?: number | null;
+  insertions?: number | null;
+  deletions?: number | null;
+  branch?: string | null;
+  pr_url?: string | null;
+  checks?: { passed: number; failed: number } | null;
+};
+export type LogPart = Schemas["LogPart"];
+export type Message = Schemas["Message"];
+export type MessageList = Schemas["MessageList"];
+export type NewTask = Schemas["NewTask"];
+export type Orchestrator = Schemas["Orchestrator"];
+export type OrchestratorView = Schemas["OrchestratorView"];
+export type OrchestratorList = Schemas["OrchestratorList"];
+export type Pause = Schemas["Pause"];
+export type PauseList = Schemas["PauseList"];
+export type Project = Schemas["Project"];
+export type ProjectList = Schemas["ProjectList"];
+export type RoleList = Schemas["RoleList"];
+export type Run = Schemas["Run"];
+export type RunDetails = Schemas["RunDetails"];
+export type RunList = Schemas["RunList"];
+export type RunningRun = Schemas["RunningView"];
+export type RunningList = Schemas["RunningList"];
+export type Scopes = Schemas["Scopes"];
+export type Summary = Schemas["Summary"];
+export type Task = Schemas["Task"];
+export type TaskList = Schemas["TaskList"];
+export type Usage = Schemas["Usage"];
+export type Waiting = Schemas["Waiting"];
+export type Why = Schemas["Why"];

@@ -1,0 +1,84 @@
+/** A row about work that waits for a verdict, with what there is to decide. */
+
+import type { ListedTask } from "../api/types";
+import { accept, dismissNotice, noticeOf } from "../state/decisions";
+import { canDecide } from "../state/session";
+import { Ago, Button, Link, Shape } from "../ui/basics";
+import { Row, type Cursor } from "../ui/rows";
+import { counted, usageWords } from "../ui/words";
+import { RejectForm } from "./reject-form";
+import { rejecting } from "./review-keys";
+
+/** Shows the row. */
+export function ReviewRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
+  const page = `/tasks/${encodeURIComponent(task.id)}`;
+  const notice = noticeOf(task);
+  const isPending = notice?.kind === "pending";
+  const isGone = isPending || notice?.kind === "done";
+  return (
+    <Row cursor={cursor} id={task.id} class={isGone ? "is-gone" : ""}>
+      <div class="line">
+        <Shape kind="needs-you" />
+        <span class="word">review</span>
+        <Link class="title" to={page}>
+          {task.title || task.id}
+        </Link>
+        <Digest task={task} />
+        <span class="dim">{task.submitted_at && <Ago at={task.submitted_at} suffix="" />}</span>
+        <span class="buttons">
+          <Link class="button is-plain" to={`${page}?tab=diff`}>
+            Diff
+          </Link>
+          {canDecide.value && (
+            <>
+              <Button isBusy={isGone} onClick={() => void accept(task)}>
+                Accept
+              </Button>
+              <Button isBusy={isGone} onClick={() => (rejecting.value = task.id)}>
+                Reject…
+              </Button>
+            </>
+          )}
+        </span>
+      </div>
+      {notice && (
+        <p class={`notice is-${notice.kind}`} role="status">
+          {notice.text}
+          {notice.kind === "refused" && (
+            <Button kind="quiet" onClick={() => dismissNotice(task.id)}>
+              Dismiss
+            </Button>
+          )}
+        </p>
+      )}
+      {rejecting.value === task.id && <RejectForm task={task} />}
+    </Row>
+  );
+}
+
+/** What the work has changed, its checks and its cost, in short. */
+export function Digest({ task }: { task: ListedTask }) {
+  const run = task.last_run;
+  if (!run) return null;
+  const { checks } = run;
+  const usage = usageWords(run.usage);
+  return (
+    <span class="digest">
+      {typeof run.insertions === "number" && (
+        <span>
+          <span class="plus">+{run.insertions}</span>{" "}
+          <span class="minus">−{run.deletions ?? 0}</span>
+        </span>
+      )}
+      {typeof run.files_changed === "number" && <span>{counted(run.files_changed, "file")}</span>}
+      {checks && checks.passed + checks.failed > 0 && (
+        <span class={checks.failed > 0 ? "is-failed" : "is-done"}>
+          {checks.failed > 0
+            ? `✕ ${counted(checks.failed, "check")} failed`
+            : `✓ ${counted(checks.passed, "check")}`}
+        </span>
+      )}
+      {usage && <span class="dim">{usage}</span>}
+    </span>
+  );
+}

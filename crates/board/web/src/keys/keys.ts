@@ -1,0 +1,69 @@
+/** Keys: what each does, where it holds, and the list that `?` shows. */
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+/** A key, or two in a row such as `g t`, and what it does. */
+export interface Binding {
+  keys: string;
+  /** What it does, for the list of keys and the palette. */
+  label: string;
+  run: () => void;
+  /** The group in the list of keys. */
+  group?: string;
+}
+
+/** How long the second key of two is waited for, in milliseconds. */
+const SECOND_MS = 1_200;
+
+/** The keys that hold now; the latest come first. */
+export const bindings = signal<readonly Binding[]>([]);
+
+let first = "";
+let firstAt = 0;
+
+/** Makes keys hold as long as a component is shown. */
+export function useKeys(own: readonly Binding[]): void {
+  useEffect(() => {
+    bindings.value = [...own, ...bindings.value];
+    return () => {
+      bindings.value = bindings.value.filter((binding) => !own.includes(binding));
+    };
+  });
+}
+
+/** Follows the keyboard. */
+export function startKeys(): void {
+  window.addEventListener("keydown", onKey);
+}
+
+function onKey(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.altKey) return;
+  const isPalette = (event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k";
+  if (!isPalette && (event.metaKey || event.ctrlKey)) return;
+  if (!isPalette && event.key !== "Escape" && isTyping(event.target)) return;
+  // Enter and space belong to the control that has the focus.
+  if (event.key === "Enter" && isControl(event.target)) return;
+  const key = isPalette ? "mod+k" : event.key;
+  const isSecond = first !== "" && event.timeStamp - firstAt < SECOND_MS;
+  const pressed = isSecond ? `${first} ${key}` : key;
+  first = "";
+  const binding = bindings.value.find((known) => known.keys === pressed);
+  if (binding) {
+    event.preventDefault();
+    binding.run();
+  } else if (bindings.value.some((known) => known.keys.startsWith(`${key} `))) {
+    first = key;
+    firstAt = event.timeStamp;
+  }
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false;
+  const isText = target instanceof HTMLInputElement && target.type !== "checkbox";
+  return isText || target.matches("textarea, select, [contenteditable]");
+}
+
+function isControl(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("a, button, summary, [role=button]");
+}

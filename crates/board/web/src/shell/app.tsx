@@ -1,0 +1,83 @@
+/** The frame of the board: the menu, the view, and what lies above it. */
+
+import { useEffect } from "preact/hooks";
+
+import { useKeys, type Binding } from "../keys/keys";
+import { navigate, path } from "../state/location";
+import { canCreate, needsKey, scope } from "../state/session";
+import { NewTask } from "../views/new/new-task";
+import { views, viewOf } from "../views/registry";
+import { Help } from "./help";
+import { Login } from "./login";
+import { Menu } from "./menu";
+import { overlay } from "./overlay";
+import { Palette } from "./palette";
+import { Scopes } from "./scopes";
+import { Settings } from "./settings";
+import { useTitle } from "./title";
+
+const shellKeys: Binding[] = [
+  { keys: "?", label: "Show the keys", run: () => (overlay.value = "help"), group: "Everywhere" },
+  { keys: "mod+k", label: "Search and commands", run: () => (overlay.value = "palette"), group: "Everywhere" },
+  {
+    keys: "c",
+    label: "New task",
+    run: () => canCreate.value && (overlay.value = "new-task"),
+    group: "Everywhere",
+  },
+  ...views.map((view) => ({
+    keys: `g ${view.letter}`,
+    label: `Go to ${view.title}`,
+    run: () => navigate(`/${view.segment}`),
+    group: "Go to",
+  })),
+];
+
+/** The board. */
+export function App() {
+  if (needsKey.value) return <Login />;
+  if (scope.value === "") return <Scopes />;
+  return <Board />;
+}
+
+function Board() {
+  useKeys(shellKeys);
+  const close = () => (overlay.value = undefined);
+  return (
+    <>
+      <a class="skip" href="#view">
+        Skip to the view
+      </a>
+      <Menu />
+      <main id="view" tabIndex={-1}>
+        <Current />
+      </main>
+      {overlay.value === "help" && <Help onClose={close} />}
+      {overlay.value === "palette" && <Palette onClose={close} />}
+      {overlay.value === "new-task" && <NewTask onClose={close} />}
+      {overlay.value === "settings" && <Settings onClose={close} />}
+    </>
+  );
+}
+
+function Current() {
+  const found = viewOf(path.value);
+  // What lies above a view belongs to it.
+  useEffect(() => {
+    overlay.value = undefined;
+  }, [path.value]);
+  if (!found) return <Missing />;
+  const { view, id } = found;
+  if (id !== undefined && view.detail) return <view.detail id={id} key={id} />;
+  return id === undefined ? <view.component /> : <view.component id={id} key={id} />;
+}
+
+function Missing() {
+  useTitle("No such view");
+  return (
+    <div class="view">
+      <h1>There is no such view</h1>
+      <p class="problem">The address {path.value} belongs to no view of the board.</p>
+    </div>
+  );
+}

@@ -1,0 +1,67 @@
+/** The start of the board: who asks, and which scope is shown. */
+
+import { getScopes, login } from "../api/endpoints";
+import { ApiError } from "../api/http";
+import { startLive, stopLive } from "../live/live";
+import { signal } from "@preact/signals";
+import { addressedScope, navigate, takeFragment } from "../state/location";
+import { forgetQueries } from "../state/queries";
+import {
+  chooseScope,
+  keepKey,
+  lastScope,
+  needsKey,
+  permission,
+  scope,
+  type Permission,
+} from "../state/session";
+
+/** Why the board could not start, in the words of the server. */
+export const startError = signal<string | undefined>(undefined);
+
+/** Uses the code of a one-time link, if the address has one. */
+export async function useLink(): Promise<void> {
+  const code = new URLSearchParams(takeFragment()).get("k");
+  if (!code) return;
+  try {
+    keepKey((await login(code)).api_key, false);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    startError.value = error.message;
+  }
+}
+
+/** Finds out what the caller may do, and shows a scope. */
+export async function start(): Promise<void> {
+  try {
+    const told = await getScopes();
+    const { scopes } = told;
+    permission.value = (told as { permission?: Permission }).permission ?? "manage";
+    startError.value = undefined;
+    needsKey.value = false;
+    const names = scopes.map((known) => known.scope);
+    const last = lastScope() ?? "";
+    const only = names.length === 1 ? names[0] : undefined;
+    const chosen = addressedScope.value ?? only ?? (names.includes(last) ? last : undefined);
+    if (chosen === undefined) return;
+    chooseScope(chosen);
+    if (addressedScope.value === null) navigate(window.location.pathname + window.location.search, "replace");
+    startLive();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status !== 401) {
+      startError.value = error.message;
+      scope.value = addressedScope.value ?? lastScope() ?? "";
+    }
+    needsKey.value ||= error.status === 403;
+  }
+}
+
+/** Shows another scope. */
+export function openScope(name: string): void {
+  stopLive();
+  forgetQueries();
+  chooseScope(name);
+  navigate("/");
+  startLive();
+}

@@ -1,0 +1,73 @@
+/** The time: the server's, which leases and delays are measured by. */
+
+import { signal } from "@preact/signals";
+
+const ZONE = "octopoid.zone";
+const TICK_MS = 1_000;
+
+/** How far the server's clock is ahead of this machine's, in milliseconds. */
+let skew = 0;
+
+/** The time of the server, in milliseconds since 1970. It moves every second while it is seen. */
+export const now = signal(Date.now());
+
+/** Whether absolute times are shown in UTC, instead of this machine's zone. */
+export const isUtc = signal(localStorage.getItem(ZONE) === "utc");
+
+/** Shows absolute times in UTC, or in this machine's zone. */
+export function showUtc(is: boolean): void {
+  isUtc.value = is;
+  localStorage.setItem(ZONE, is ? "utc" : "local");
+}
+
+/** Learns the server's time from an answer that was just received. */
+export function learnTime(at: string): void {
+  const told = Date.parse(at);
+  if (!Number.isNaN(told)) skew = told - Date.now();
+}
+
+/** Moves the clock. */
+export function startClock(): void {
+  const tick = () => {
+    if (!document.hidden) now.value = Date.now() + skew;
+  };
+  window.setInterval(tick, TICK_MS);
+  document.addEventListener("visibilitychange", tick);
+}
+
+const UNITS: [string, number][] = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+];
+
+/** A duration in one unit: `12 s`, `6 min`, `3 h`, `2 d`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  for (const [unit, size] of UNITS) {
+    if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${seconds} s`;
+}
+
+/** A duration as minutes and seconds, such as the rest of a lease: `4:10`. */
+export function countdown(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1_000));
+  const minutes = Math.floor(seconds / 60);
+  if (minutes >= 60) return duration(ms);
+  return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** An instant, in the zone that the user has chosen: `2026-11-26 14:02:11`. */
+export function absolute(at: string): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return at;
+  const zone = isUtc.value ? { timeZone: "UTC" } : {};
+  const text = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });
+  return `${text.format(date)}${isUtc.value ? " UTC" : ""}`;
+}
+
+/** The time of day, in the zone that the user has chosen: `15:00`. */
+export function timeOfDay(at: string): string {
+  return absolute(at).slice(11, 16);
+}

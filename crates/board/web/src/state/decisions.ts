@@ -1,0 +1,139 @@
+/**
+ * Decisions about tasks. They are shown at once and sent with the version that the person saw. If
+ * another client was faster, the row says what that client did, and nothing is changed.
+ */
+
+import { signal } from "@preact/signals";
+
+import { getHistory, getTask, listFlows, takeStep, patchTask, type Step } from "../api/endpoints";
+import { ApiError } from "../api/http";
+import type { Flow, Task } from "../api/types";
+import { plainDetails, eventWords } from "../ui/words";
+import { ReadQuery, queryNamed, kinds } from "./queries";
+import { userName } from "./session";
+
+/** What is shown beside a task while, and after, it is decided. */
+export interface Notice {
+  /** `pending` while the server has not answered. */
+  kind: "pending" | "done" | "refused";
+  text: string;
+  /** The version that the notice is about. Later ones show it no more. */
+  version: number;
+}
+
+/** The notices by task. */
+export const notices = signal<ReadonlyMap<string, Notice>>(new Map());
+
+/** What a decision needs to know of its task. */
+export type Decided = Pick<Task, "id" | "version" | "queue" | "flow">;
+
+/** How the steps are said while they are carried out, and after that. */
+const WORDS: Record<Step | "edit", [string, string]> = {
+  accept: ["accepting", "accepted"],
+  reject: ["rejecting", "rejected"],
+  requeue: ["requeueing", "requeued"],
+  cancel: ["cancelling", "cancelled"],
+  retry: ["retrying", "retried"],
+  "force-queue": ["moving", "moved"],
+  edit: ["saving", "saved"],
+};
+
+function show(id: string, notice: Notice | undefined): void {
+  const changed = new Map(notices.value);
+  if (notice) changed.set(id, notice);
+  else changed.delete(id);
+  notices.value = changed;
+}
+
+/** Takes the notice of a task away. */
+export function dismissNotice(id: string): void {
+  show(id, undefined);
+}
+
+/** The notice of a task, if it is about the version that is shown. */
+export function noticeOf(task: { id: string; version: number }): Notice | undefined {
+  const notice = notices.value.get(task.id);
+  return notice && notice.version >= task.version ? notice : undefined;
+}
+
+/** Carries a step out, and returns the task after it; undefined if it was refused. */
+export async function decide(task: Decided, step: Step, body: object): Promise<Task | undefined> {
+  return attempt(task, WORDS[step], async () => takeStep(task.id, step, body, task.version));
+}
+
+/** Changes fields of a task. */
+export function editTask(task: Decided, body: object): Promise<Task | undefined> {
+  return attempt(task, WORDS.edit, () => patchTask(task.id, body, task.version));
+}
+
+/** Accepts work: it goes on to the next hand of its flow, or is done. */
+export function accept(task: Decided): Promise<Task | undefined> {
+  return attempt(task, WORDS.accept, async () => {
+    const queue = nextAfterReview(task, (await knownFlows()).flows);
+    return takeStep(task.id, "accept", { accepted_by: userName.value, queue }, task.version);
+  });
+}
+
+/** Rejects work, with a reason that the next attempt is given. */
+export function reject(task: Decided, reason: string): Promise<Task | undefined> {
+  return decide(task, "reject", { rejected_by: userName.value, reason });
+}
+
+async function attempt(
+  task: Decided,
+  [doing, did]: [string, string],
+  send: () => Promise<Task>,
+): Promise<Task | undefined> {
+  show(task.id, { kind: "pending", text: `${doing}…`, version: task.version });
+  try {
+    const changed = await send();
+    show(task.id, { kind: "done", text: did, version: task.version });
+    return changed;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const { text, version } = error.isConflict
+      ? await otherChange(task, error)
+      : { text: error.message, version: task.version };
+    show(task.id, { kind: "refused", text, version });
+    return undefined;
+  }
+}
+
+/** What another client did to the task meanwhile. */
+async function otherChange(task: Decided, error: ApiError): Promise<{ text: string; version: number }> {
+  try {
+    const now = await getTask(task.id);
+    if (now.version === task.version) return { text: error.message, version: task.version };
+    const { events } = await getHistory(task.id, { limit: 500 });
+    const last = events.at(-1);
+    const what = last ? eventWords(last.event) : `moved to ${now.queue}`;
+    const who = last?.agent ? ` by ${last.agent}` : "";
+    const why = last?.details ? `: ${plainDetails(last.details)}` : "";
+    return { text: `Changed meanwhile: ${what}${who}${why}`, version: now.version };
+  } catch {
+    return { text: error.message, version: task.version };
+  }
+}
+
+/** Where a task goes that is accepted; undefined: it is done. */
+export function nextAfterReview(task: Decided, flows: readonly Flow[]): string | undefined {
+  if (task.queue !== "provisional") return undefined;
+  const flow = flows.find((known) => known.name === task.flow);
+  if (!flow) return undefined;
+  const steps = JSON.parse(flow.transitions) as { from: string; to: string }[];
+  const isOnward = steps.some((step) => step.from === "provisional" && step.to === "approved");
+  return isOnward ? "approved" : undefined;
+}
+
+/** The flows of the scope. */
+export const flowsQuery = {
+  name: "flows",
+  load: (signal: AbortSignal) => listFlows(signal),
+  concerns: kinds("flow"),
+};
+
+async function knownFlows(): Promise<{ flows: readonly Flow[] }> {
+  const query: ReadQuery<{ flows: Flow[] }> = queryNamed(flowsQuery);
+  if (!query.data.value) await query.read();
+  return query.data.value ?? { flows: [] };
+}

@@ -1,0 +1,50 @@
+/** What is shown of a query: its data, its error, or, after a moment, that it is being read. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+import type { ReadQuery } from "../state/queries";
+import { Button } from "./basics";
+
+/** Below this nothing is shown, because it would flash, in milliseconds. */
+const QUIET_MS = 150;
+
+/** Shows what is known; an error above it, if it could not be read again. */
+export function Loaded<T>(props: {
+  query: ReadQuery<T>;
+  children: (data: T) => ComponentChildren;
+  rows?: number;
+}) {
+  const data = props.query.data.value;
+  const error = props.query.error.value;
+  return (
+    <>
+      {error && (
+        <p class="problem" role="alert">
+          {error.message}{" "}
+          <Button kind="quiet" onClick={() => void props.query.read()}>
+            Try again
+          </Button>
+        </p>
+      )}
+      {data !== undefined ? props.children(data) : !error && <Outline rows={props.rows ?? 3} />}
+    </>
+  );
+}
+
+/** The outline of rows that are being read. */
+function Outline({ rows }: { rows: number }) {
+  const [isShown, show] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => show(true), QUIET_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
+  if (!isShown) return null;
+  return (
+    <div class="outline" role="status" aria-label="Reading">
+      {Array.from({ length: rows }, (_, row) => (
+        <div key={row} class="outline-row" />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,35 @@
+/** A panel at the side of a view. It closes by Escape, and gives the focus back. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+import { useKeys } from "../keys/keys";
+import { Button } from "./basics";
+
+/** Shows a panel above the right side of the view. */
+export function Panel(props: { title: string; onClose: () => void; children: ComponentChildren }) {
+  const title = useId();
+  const panel = useRef<HTMLDivElement>(null);
+  useKeys([{ keys: "Escape", label: "Close the panel", run: props.onClose, group: "Panels" }]);
+  useEffect(() => {
+    const before = document.activeElement;
+    const first = panel.current?.querySelector<HTMLElement>(
+      "[autofocus], input, textarea, select, button:not(.panel-close)",
+    );
+    (first ?? panel.current)?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <div class="panel" role="dialog" aria-labelledby={title} ref={panel} tabIndex={-1}>
+      <header class="panel-head">
+        <h2 id={title}>{props.title}</h2>
+        <Button kind="quiet" class="panel-close" onClick={props.onClose} aria-label="Close">
+          ✕
+        </Button>
+      </header>
+      {props.children}
+    </div>
+  );
+}

@@ -1,0 +1,71 @@
+/** Lists with a cursor, which `j` and `k` move. */
+
+import { signal, type Signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+
+import { useKeys, type Binding } from "../keys/keys";
+
+/** The cursor of a list: the id of the row that it is on. */
+export interface Cursor {
+  id: Signal<string | undefined>;
+  /** The rows, in their order. */
+  ids: string[];
+}
+
+/**
+ * A cursor over rows. When its row leaves the list, it is on the row that follows, so that the next
+ * thing to decide is under it.
+ */
+export function useCursor(ids: string[]): Cursor {
+  const id = useMemo(() => signal<string | undefined>(undefined), []);
+  const before = useRef<string[]>([]);
+  useEffect(() => {
+    const at = id.value;
+    if (at !== undefined && !ids.includes(at)) {
+      const place = before.current.indexOf(at);
+      const rest = before.current.slice(place + 1).find((next) => ids.includes(next));
+      id.value = rest ?? ids[Math.min(place, ids.length - 1)];
+    }
+    before.current = ids;
+  });
+  return { id, ids };
+}
+
+/** The keys of a list with a cursor. `open` shows the row under the cursor. */
+export function useListKeys(cursor: Cursor, open: (id: string) => void): void {
+  const move = (by: number) => {
+    const { ids, id } = cursor;
+    if (ids.length === 0) return;
+    const at = id.value === undefined ? -1 : ids.indexOf(id.value);
+    const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1);
+    id.value = ids[next];
+    const row = document.querySelector(`[data-row="${CSS.escape(ids[next] ?? "")}"]`);
+    row?.scrollIntoView({ block: "nearest" });
+  };
+  const keys: Binding[] = [
+    { keys: "j", label: "Next row", run: () => move(1), group: "Lists" },
+    { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists" },
+    {
+      keys: "Enter",
+      label: "Open the row",
+      run: () => cursor.id.value !== undefined && open(cursor.id.value),
+      group: "Lists",
+    },
+  ];
+  useKeys(keys);
+}
+
+/** A row of such a list. */
+export function Row(props: { cursor: Cursor; id: string; class?: string; children: ComponentChildren }) {
+  const isAt = props.cursor.id.value === props.id;
+  return (
+    <li
+      class={`row ${isAt ? "is-at" : ""} ${props.class ?? ""}`}
+      data-row={props.id}
+      onFocusCapture={() => (props.cursor.id.value = props.id)}
+    >
+      {props.children}
+    </li>
+  );
+}

@@ -1,0 +1,60 @@
+/** One sentence about the whole: an idle system that is well looks well. */
+
+import type { Summary } from "../../api/types";
+import { listMachines } from "../../api/endpoints";
+import { kinds, useQuery } from "../../state/queries";
+import { scope } from "../../state/session";
+import { Command, Empty } from "../../ui/basics";
+import { counted } from "../../ui/words";
+
+/** The machines of the scope. */
+export const machinesQuery = {
+  name: "machines",
+  load: (signal: AbortSignal) => listMachines({}, signal),
+  concerns: kinds("orchestrator"),
+};
+
+/** Says how things are. Where there is nothing yet, it says what to do. */
+export function Healthy({ summary, needs }: { summary: Summary; needs: number }) {
+  const machines = useQuery(machinesQuery).data.value?.orchestrators;
+  const open = Object.entries(summary.queues).filter(([queue]) => !FINISHED.includes(queue));
+  const count = open.reduce((sum, [, tasks]) => sum + tasks, 0);
+  const isNew = Object.values(summary.queues).every((tasks) => tasks === 0);
+  if (isNew) return <FirstTask />;
+  if (!machines) return null;
+  const live = machines.filter((machine) => !machine.is_stale && machine.status !== "offline");
+  if (live.length === 0 && count > 0) return <NoMachine />;
+  if (count > 0) return null;
+  const slots = live.reduce((sum, machine) => sum + (machine.slots ?? 0) - (machine.busy ?? 0), 0);
+  return (
+    <p class="healthy">
+      ✓ Nothing waits{needs === 0 ? ", and nothing needs you" : ""}.{" "}
+      {counted(slots, "slot")} free on {counted(live.length, "machine")}.
+    </p>
+  );
+}
+
+const FINISHED = ["done", "failed", "cancelled"];
+
+function FirstTask() {
+  return (
+    <Empty>
+      <p>There is no task yet. Press “New task”, or make one in a git repository:</p>
+      <Command text='octopoid add "Fix the flaky login test"' />
+      <p>Agents work on it as long as this runs there:</p>
+      <Command text="octopoid up --agents 3 -- claude -p" />
+    </Empty>
+  );
+}
+
+function NoMachine() {
+  const server = window.location.origin;
+  return (
+    <Empty>
+      <p>No machine works for this scope. This line, in a git repository, starts one here:</p>
+      <Command
+        text={`octopoid agent run --server ${server} --scope ${scope.value} -- claude -p`}
+      />
+    </Empty>
+  );
+}

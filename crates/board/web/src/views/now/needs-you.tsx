@@ -1,0 +1,48 @@
+/** What needs a person: questions, work to review, and tasks that are flagged. */
+
+import type { Action, ListedTask } from "../../api/types";
+import { ActionRow } from "../../decide/action-row";
+import { ReviewRow } from "../../decide/review-row";
+import { Ago, Link, Shape } from "../../ui/basics";
+import { Row, type Cursor } from "../../ui/rows";
+import { counted } from "../../ui/words";
+
+/** Shows the list. */
+export function NeedsYou(props: {
+  cursor: Cursor;
+  actions: Action[];
+  reviews: ListedTask[];
+  flagged: ListedTask[];
+}) {
+  const count = props.actions.length + props.reviews.length + props.flagged.length;
+  return (
+    <section aria-labelledby="needs-you">
+      <h2 id="needs-you" class={count > 0 ? "is-needs-you" : ""}>
+        Needs you <span class="count">{count}</span>
+      </h2>
+      {count === 0 && <p class="dim">Nothing needs you.</p>}
+      <ul class="rows" aria-label={counted(count, "thing that needs you", "things that need you")}>
+        {props.actions.map((action) => (
+          <ActionRow key={action.id} cursor={props.cursor} action={action} />
+        ))}
+        {props.reviews.map((task) => (
+          <ReviewRow key={task.id} cursor={props.cursor} task={task} />
+        ))}
+        {props.flagged.map((task) => (
+          <Row key={task.id} cursor={props.cursor} id={task.id}>
+            <div class="line">
+              <Shape kind="needs-you" />
+              <span class="word">flagged</span>
+              <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+                {task.title || task.id}
+              </Link>
+              <span class="dim">
+                <Ago at={task.updated_at} />
+              </span>
+            </div>
+          </Row>
+        ))}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,98 @@
+/** The first view: what needs a person, what runs, what waits and why, and what was done. */
+
+import type { Action, ListedTask, Summary } from "../../api/types";
+import { useQuery } from "../../state/queries";
+import { Link } from "../../ui/basics";
+import { Loaded } from "../../ui/loading";
+import { useCursor, useListKeys } from "../../ui/rows";
+import { useTitle } from "../../shell/title";
+import { navigate } from "../../state/location";
+import { useReviewKeys } from "../../decide/review-keys";
+import { Healthy } from "./healthy";
+import { NeedsYou } from "./needs-you";
+import {
+  actionsQuery,
+  flaggedQuery,
+  isBeingReviewed,
+  reviewQuery,
+  runningQuery,
+  summaryQuery,
+  waitingQuery,
+} from "./queries";
+import { Running } from "./running";
+import { Today } from "./today";
+import { Waits } from "./waits";
+
+/** Shows the view. */
+export function NowView() {
+  const summary = useQuery(summaryQuery);
+  const review = useQuery(reviewQuery);
+  const flagged = useQuery(flaggedQuery);
+  const actions = useQuery(actionsQuery);
+  const running = useQuery(runningQuery);
+  const waiting = useQuery(waitingQuery);
+  const inReview = review.data.value?.tasks ?? [];
+  const asked = actions.data.value?.actions ?? [];
+  const toReview = inReview.filter((task) => !isBeingReviewed(task));
+  const toMend = unasked(flagged.data.value?.tasks ?? [], asked);
+  const needs = toReview.length + asked.length + toMend.length;
+  useTitle(needs > 0 ? `(${needs}) Now` : "Now");
+  const ids = [
+    ...asked.map((action) => action.id),
+    ...toReview.map((task) => task.id),
+    ...toMend.map((task) => task.id),
+    ...(running.data.value?.tasks ?? []).map((task) => task.id),
+    ...inReview.filter(isBeingReviewed).map((task) => task.id),
+    ...(waiting.data.value?.tasks ?? []).map((task) => task.id),
+  ];
+  const cursor = useCursor(ids);
+  const open = (id: string) => {
+    const isAction = asked.some((action) => action.id === id);
+    navigate(isAction ? `/inbox/${encodeURIComponent(id)}` : `/tasks/${encodeURIComponent(id)}`);
+  };
+  useListKeys(cursor, open);
+  useReviewKeys(toReview.find((task) => task.id === cursor.id.value));
+  return (
+    <div class="view now">
+      <h1 class="unseen">Now</h1>
+      <Loaded query={summary} rows={1}>
+        {(data) => <Healthy summary={data} needs={needs} />}
+      </Loaded>
+      <Loaded query={review}>
+        {() => <NeedsYou cursor={cursor} actions={asked} reviews={toReview} flagged={toMend} />}
+      </Loaded>
+      <div class="columns">
+        <Loaded query={running}>
+          {({ tasks }) => (
+            <Running
+              cursor={cursor}
+              tasks={tasks}
+              reviews={inReview.filter(isBeingReviewed)}
+              total={runningTotal(summary.data.value, tasks)}
+            />
+          )}
+        </Loaded>
+        <Loaded query={waiting}>
+          {({ tasks, total }) => <Waits cursor={cursor} tasks={tasks} total={total ?? 0} />}
+        </Loaded>
+      </div>
+      <Loaded query={summary} rows={1}>
+        {(data) => <Today summary={data} />}
+      </Loaded>
+      <p class="dim">
+        <Link to="/tasks?queue=done">Done</Link> · <Link to="/tasks?queue=failed">Failed</Link> ·{" "}
+        <Link to="/activity">All that happened</Link>
+      </p>
+    </div>
+  );
+}
+
+/** The flagged tasks about which no question is open: those are shown as questions. */
+function unasked(tasks: ListedTask[], actions: Action[]): ListedTask[] {
+  const asked = new Set(actions.map((action) => action.entity_id));
+  return tasks.filter((task) => !asked.has(task.id) && task.queue !== "provisional");
+}
+
+function runningTotal(summary: Summary | undefined, tasks: ListedTask[]): number {
+  return summary?.queues.claimed ?? tasks.length;
+}

@@ -1,0 +1,83 @@
+/** What the view Now reads: five requests, however many rows there are. */
+
+import { computed } from "@preact/signals";
+
+import { getSummary, listActions, listTasks } from "../../api/endpoints";
+import type { ActionList, ListedTask, Summary, TaskList } from "../../api/types";
+import { learnTime } from "../../state/clock";
+import { kinds, queryNamed, type QueryOptions } from "../../state/queries";
+
+/** So many waiting tasks are shown; the rest is in the view Tasks. */
+export const WAITING_MAX = 20;
+/** So many rows of the other lists are shown. */
+export const ROWS_MAX = 50;
+
+/** What moves the counts. */
+const counts = kinds("task", "action", "pause", "orchestrator", "flow");
+
+/** The summary of the scope. */
+export const summaryQuery: QueryOptions<Summary> = {
+  name: "summary",
+  load: async (signal) => {
+    const summary = await getSummary(signal);
+    learnTime(summary.at);
+    return summary;
+  },
+  concerns: counts,
+  isSummary: true,
+};
+
+/** A list of tasks. */
+export function tasksQuery(
+  name: string,
+  query: Record<string, string | number | boolean>,
+): QueryOptions<TaskList> {
+  return { name, load: (signal) => listTasks(query, signal), concerns: counts };
+}
+
+/** The tasks that agents work on. */
+export const runningQuery = tasksQuery("now.running", {
+  queue: "claimed",
+  include: "run",
+  limit: ROWS_MAX,
+});
+
+/** The tasks whose work a person, or another agent, has to look at. */
+export const reviewQuery = tasksQuery("now.review", {
+  queue: "provisional",
+  include: "waiting,run",
+  limit: ROWS_MAX,
+});
+
+/** The tasks that wait, in the order in which they are handed out. */
+export const waitingQuery = tasksQuery("now.waiting", {
+  queue: "incoming",
+  include: "waiting",
+  sort: "priority",
+  limit: WAITING_MAX,
+});
+
+/** The tasks that are flagged for a person. */
+export const flaggedQuery = tasksQuery("now.flagged", {
+  needs_intervention: true,
+  queue: "incoming,claimed,provisional,needs_continuation",
+  limit: ROWS_MAX,
+});
+
+/** The questions and proposals that are open. */
+export const actionsQuery: QueryOptions<ActionList> = {
+  name: "actions.proposed",
+  load: (signal) => listActions({ status: "proposed", limit: 100 }, signal),
+  concerns: kinds("action"),
+};
+
+/** How many questions and proposals are open; 0 as long as it is not known. */
+export const needsPerson = computed(() => {
+  const needs = queryNamed(summaryQuery).data.value?.needs_person;
+  return needs ? needs.questions + needs.actions : 0;
+});
+
+/** Whether an agent holds the review of a task: then no person is waited for. */
+export function isBeingReviewed(task: ListedTask): boolean {
+  return task.waiting?.code === "held";
+}

@@ -1,0 +1,79 @@
+/** What runs: by which agent, where, since when, how far, and what it has used. */
+
+import type { ListedTask } from "../../api/types";
+import { countdown, now } from "../../state/clock";
+import { toldRuns } from "../../state/passing";
+import { Ago, Link, Progress, Shape } from "../../ui/basics";
+import { Row, type Cursor } from "../../ui/rows";
+import { usageWords } from "../../ui/words";
+
+/** Shows the list. `reviews` are held by agents that review. */
+export function Running(props: {
+  cursor: Cursor;
+  tasks: ListedTask[];
+  reviews: ListedTask[];
+  total: number;
+}) {
+  const rest = props.total - props.tasks.length;
+  return (
+    <section aria-labelledby="running">
+      <h2 id="running">
+        Running <span class="count">{props.total + props.reviews.length}</span>
+      </h2>
+      {props.total + props.reviews.length === 0 && <p class="dim">Nothing runs.</p>}
+      <ul class="rows">
+        {props.tasks.map((task) => (
+          <RunningRow key={task.id} cursor={props.cursor} task={task} />
+        ))}
+        {props.reviews.map((task) => (
+          <RunningRow key={task.id} cursor={props.cursor} task={task} />
+        ))}
+      </ul>
+      {rest > 0 && <Link to="/tasks?queue=claimed">and {rest} more</Link>}
+    </section>
+  );
+}
+
+function RunningRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
+  const run = task.last_run;
+  const told = toldRuns.value.get(task.id);
+  const known = told && told.run === run?.run ? told : undefined;
+  const progress = known?.message !== undefined ? known : run?.progress;
+  const lease = known?.lease_expires_at ?? task.lease_expires_at;
+  const usage = usageWords(known?.usage ?? run?.usage);
+  const isReview = task.queue === "provisional";
+  return (
+    <Row cursor={cursor} id={task.id}>
+      <div class="line">
+        <Shape kind={isReview ? "review" : "running"} />
+        <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+          {task.title || task.id}
+        </Link>
+        {isReview && <span class="word">in review</span>}
+      </div>
+      <div class="line sub">
+        <span>{task.claimed_by ?? "an agent"}</span>
+        {task.orchestrator_id && <span>{task.orchestrator_id}</span>}
+        {progress?.message && <span class="quote">{progress.message}</span>}
+        {typeof progress?.percent === "number" && (
+          <span class="percent">
+            <Progress percent={progress.percent} label={`Progress of ${task.title ?? task.id}`} />{" "}
+            {Math.round(progress.percent)} %
+          </span>
+        )}
+      </div>
+      <div class="line sub dim">
+        {task.claimed_at && <Ago at={task.claimed_at} suffix="" />}
+        {lease && <Lease until={lease} />}
+        {usage && <span>{usage}</span>}
+        {task.cancel_requested_at && <span class="is-failed">to be cancelled</span>}
+      </div>
+    </Row>
+  );
+}
+
+function Lease({ until }: { until: string }) {
+  const rest = Date.parse(until) - now.value;
+  if (rest <= 0) return <span class="is-needs-you">lease lapsed</span>;
+  return <span title="Until its lease ends, unless it is renewed">lease {countdown(rest)}</span>;
+}

@@ -1,0 +1,58 @@
+/** What waits, in the order in which it is handed out, each with its reason. */
+
+import type { ListedTask } from "../../api/types";
+import { Link, Shape, Until } from "../../ui/basics";
+import { Row, type Cursor } from "../../ui/rows";
+
+/** Shows the list. */
+export function Waits(props: { cursor: Cursor; tasks: ListedTask[]; total: number }) {
+  const rest = props.total - props.tasks.length;
+  const next = props.tasks.find((task) => !task.waiting);
+  return (
+    <section aria-labelledby="waiting">
+      <h2 id="waiting">
+        Waiting <span class="count">{props.total}</span>
+      </h2>
+      {props.total === 0 && <p class="dim">Nothing waits.</p>}
+      <ul class="rows">
+        {props.tasks.map((task) => (
+          <Row key={task.id} cursor={props.cursor} id={task.id}>
+            <div class="line">
+              <Shape kind="waiting" />
+              <span class="priority">{task.priority}</span>
+              <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+                {task.title || task.id}
+              </Link>
+            </div>
+            <div class="line sub dim">
+              <WaitReason task={task} isNext={task === next} />
+            </div>
+          </Row>
+        ))}
+      </ul>
+      {rest > 0 && <Link to="/tasks?queue=incoming">and {rest} more</Link>}
+    </section>
+  );
+}
+
+/** The reason why a task waits, in one line. */
+export function WaitReason({ task, isNext }: { task: ListedTask; isNext: boolean }) {
+  const { waiting } = task;
+  if (!waiting) return <span>{isNext ? "next in line" : "waits for a free slot"}</span>;
+  return (
+    <span>
+      {waiting.text}{" "}
+      {waiting.until && (
+        <>
+          (<Until at={waiting.until} />)
+        </>
+      )}
+      {waiting.task_id && (
+        <>
+          {" "}
+          · <Link to={`/tasks/${encodeURIComponent(waiting.task_id)}`}>show that task</Link>
+        </>
+      )}
+    </span>
+  );
+}

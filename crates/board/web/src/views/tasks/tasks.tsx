@@ -1,0 +1,9 @@
+/** The view Tasks. */
+
+import { useTitle } from "../../shell/title";
+
+/** Shows the view. */
+export function TasksView() {
+  useTitle("Tasks");
+  return <div class="view" />;
+}
