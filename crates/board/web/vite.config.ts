@@ -1,5 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+/** The server that the development server passes requests on to. */
+const target = process.env.OCTOPOID_SERVER ?? "http://127.0.0.1:8787";
+// The server takes requests of its own pages only.
+const proxied = { target, changeOrigin: true, headers: { origin: target } };
+
 export default defineConfig({
   // The server answers with the page under several addresses.
   base: "/",
@@ -14,7 +19,7 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
-    proxy: { "/api": "http://127.0.0.1:8787", "/login": "http://127.0.0.1:8787" },
+    proxy: { "/api": proxied, "/login": proxied },
   },
   test: {
     projects: [

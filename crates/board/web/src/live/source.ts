@@ -6,7 +6,7 @@
 import { createParser } from "eventsource-parser";
 
 import { ApiError, identity, queryText, request } from "../api/http";
-import { scope } from "../state/session";
+import { forgetKey, scope } from "../state/session";
 import type { LiveStatus, PassingEvent, StoredEvent } from "./events";
 import { Rate } from "./rate";
 
@@ -71,8 +71,10 @@ export class Source {
     if (this.stopped.signal.aborted) return;
     if (error instanceof TooMany) return this.summarize();
     const status = error instanceof ApiError ? error.status : 0;
-    if (status === 401) this.stop();
-    else if (status === 406) this.hasStreams = false;
+    if (status === 401) {
+      forgetKey();
+      this.stop();
+    } else if (status === 406) this.hasStreams = false;
     // The events after the last one that is known are no longer kept.
     else if (status === 410) this.cursor = undefined;
     else await this.again();

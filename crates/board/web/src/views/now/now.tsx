@@ -8,6 +8,7 @@ import { useCursor, useListKeys } from "../../ui/rows";
 import { useTitle } from "../../shell/title";
 import { navigate } from "../../state/location";
 import { useReviewKeys } from "../../decide/review-keys";
+import { titlesOf } from "../../decide/wait-reason";
 import { Healthy } from "./healthy";
 import { NeedsYou } from "./needs-you";
 import {
@@ -45,6 +46,7 @@ export function NowView() {
     ...inReview.filter(isBeingReviewed).map((task) => task.id),
     ...(waiting.data.value?.tasks ?? []).map((task) => task.id),
   ];
+  const titles = titlesOf(inReview, running.data.value?.tasks, waiting.data.value?.tasks);
   const cursor = useCursor(ids);
   const open = (id: string) => {
     const isAction = asked.some((action) => action.id === id);
@@ -73,7 +75,9 @@ export function NowView() {
           )}
         </Loaded>
         <Loaded query={waiting}>
-          {({ tasks, total }) => <Waits cursor={cursor} tasks={tasks} total={total ?? 0} />}
+          {({ tasks, total }) => (
+            <Waits cursor={cursor} tasks={tasks} total={total ?? 0} titles={titles} />
+          )}
         </Loaded>
       </div>
       <Loaded query={summary} rows={1}>

@@ -1,11 +1,17 @@
 /** What waits, in the order in which it is handed out, each with its reason. */
 
 import type { ListedTask } from "../../api/types";
-import { Link, Shape, Until } from "../../ui/basics";
+import { WaitReason, type Titles } from "../../decide/wait-reason";
+import { Link, Shape } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
 
 /** Shows the list. */
-export function Waits(props: { cursor: Cursor; tasks: ListedTask[]; total: number }) {
+export function Waits(props: {
+  cursor: Cursor;
+  tasks: ListedTask[];
+  total: number;
+  titles: Titles;
+}) {
   const rest = props.total - props.tasks.length;
   const next = props.tasks.find((task) => !task.waiting);
   return (
@@ -25,34 +31,12 @@ export function Waits(props: { cursor: Cursor; tasks: ListedTask[]; total: numbe
               </Link>
             </div>
             <div class="line sub dim">
-              <WaitReason task={task} isNext={task === next} />
+              <WaitReason waiting={task.waiting} isNext={task === next} titles={props.titles} />
             </div>
           </Row>
         ))}
       </ul>
       {rest > 0 && <Link to="/tasks?queue=incoming">and {rest} more</Link>}
     </section>
-  );
-}
-
-/** The reason why a task waits, in one line. */
-export function WaitReason({ task, isNext }: { task: ListedTask; isNext: boolean }) {
-  const { waiting } = task;
-  if (!waiting) return <span>{isNext ? "next in line" : "waits for a free slot"}</span>;
-  return (
-    <span>
-      {waiting.text}{" "}
-      {waiting.until && (
-        <>
-          (<Until at={waiting.until} />)
-        </>
-      )}
-      {waiting.task_id && (
-        <>
-          {" "}
-          · <Link to={`/tasks/${encodeURIComponent(waiting.task_id)}`}>show that task</Link>
-        </>
-      )}
-    </span>
   );
 }

@@ -1,0 +1,23 @@
+/** Texts of the server, as people read them: its instants become times. */
+
+import { absolute } from "../state/clock";
+
+const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+
+/** Shows a text of the server. */
+export function Said({ text }: { text: string }) {
+  const parts = text.split(INSTANT);
+  return (
+    <>
+      {parts.map((part, index) =>
+        index % 2 === 1 ? (
+          <time key={index} dateTime={part} title={part}>
+            {absolute(part)}
+          </time>
+        ) : (
+          part
+        ),
+      )}
+    </>
+  );
+}
