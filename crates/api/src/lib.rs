@@ -27,8 +27,10 @@ mod listing;
 mod logs;
 mod messages;
 mod middleware;
+mod negotiation;
 pub mod openapi;
 mod orchestrators;
+mod pages;
 mod pauses;
 mod prefer;
 pub mod problem;
@@ -46,13 +48,14 @@ mod tasks;
 mod touches;
 pub mod unread;
 
-use axum::{Router, extract::State, middleware::from_fn_with_state, routing::get};
+use axum::{Router, extract::State, middleware::from_fn_with_state};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use app::{App, AuthMode, Settings};
 pub use authority::{Authority, AuthorityError, Origin, OriginError};
 pub use host::Host;
+pub use pages::with_assets;
 pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;
@@ -125,7 +128,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::jobs::run_jobs))
 }
 
-/// The whole API.
+/// The whole API, and the board without the files that its page loads, see [`with_assets`].
 pub fn router(app: App) -> Router {
     router_with(app, |routes| routes)
 }
@@ -135,13 +138,9 @@ pub fn router(app: App) -> Router {
 /// checked under `/api/v1` only, where such routes are open to the administrator only.
 pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> Router {
     let (router, _) = routes().split_for_parts();
-    let router = router
+    let router = pages::add(router)
         .route("/api/v1/tasks/claim", tasks::called_claim())
         .route("/api/v1/roles/register", roles::called_register())
-        .route("/openapi.json", get(openapi::get_document))
-        .route("/docs", get(openapi::get_page))
-        .route("/docs.css", get(openapi::get_style))
-        .route("/docs.js", get(openapi::get_script))
         .fallback(no_endpoint);
     mount(router)
         .route_layer(from_fn_with_state(app.clone(), access::check))

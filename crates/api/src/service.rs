@@ -4,13 +4,13 @@ use std::sync::OnceLock;
 
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, json::Json};
+use crate::{app::App, json::Json, pages::page_or};
 
 /// The version of the wire contract. The clients were written against a server of this version.
 pub const WIRE_VERSION: &str = "2.0.0";
@@ -66,13 +66,18 @@ pub(crate) struct Info {
 }
 
 /// Get information about the server.
+///
+/// A request whose `Accept` prefers `text/html` gets the board.
 #[utoipa::path(get, path = "/", tag = "service", responses((status = 200, body = Info)))]
-pub(crate) async fn get_info() -> Json<Info> {
-    Json(Info {
-        name: "Octopoid Server",
-        version: WIRE_VERSION,
-        server_version: SERVER_VERSION,
-        endpoints: endpoints(),
+pub(crate) async fn get_info(headers: HeaderMap) -> Response {
+    page_or(&headers, || {
+        let info = Info {
+            name: "Octopoid Server",
+            version: WIRE_VERSION,
+            server_version: SERVER_VERSION,
+            endpoints: endpoints(),
+        };
+        Json(info).into_response()
     })
 }
 

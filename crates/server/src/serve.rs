@@ -86,7 +86,7 @@ impl Serving {
         let app = App::new(store, Arc::new(System), settings);
         let (stop, stopping) = watch::channel(false);
         let jobs = jobs::start(app.clone(), reap_interval, stopping.clone());
-        let router = octopoid_api::router(app.clone());
+        let router = octopoid_api::router_with(app.clone(), octopoid_api::with_assets);
         let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
         let connections = tokio::spawn(async move {
             listen::serve(listener, router, stopping, &limits, DRAIN).await;

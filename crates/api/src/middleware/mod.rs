@@ -23,12 +23,13 @@ use self::{cors::Cors, origin::Sender};
 use crate::{
     app::App,
     auth::authenticate,
+    pages::is_page,
     problem::{Problem, Undated},
 };
 
 /// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
-    let is_page = origin::PAGES.contains(&request.uri().path());
+    let is_page = is_page(&request);
     let (mut response, cors) = match check(&app, &request) {
         Ok(cors) => (answer(&app, request, next).await, cors),
         Err(problem) => (problem.into_response(), Cors::refused()),

@@ -15,15 +15,13 @@ use crate::{
     app::{App, AuthMode},
     auth,
     authority::Origin,
+    pages::is_page,
     problem::Problem,
 };
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
-
-/// What is served to navigations, because it shows no data of tenants.
-pub(crate) const PAGES: [&str; 5] = ["/", "/docs", "/docs.css", "/docs.js", "/openapi.json"];
 
 const TEXT: &str = "Web pages of other origins may not call this server: allow the page's origin \
                     with --cors-origin or OCTOPOID_CORS_ORIGIN";
@@ -115,7 +113,7 @@ fn is_visit(request: &Request) -> bool {
     let headers = request.headers();
     let is = |name, value: &str, default| all_are(headers, name, value).unwrap_or(default);
     [Method::GET, Method::HEAD].contains(request.method())
-        && PAGES.contains(&request.uri().path())
+        && is_page(request)
         && headers.get(header::ORIGIN).is_none()
         && is(MODE, "navigate", false)
         && is(DESTINATION, "document", true)

@@ -6,6 +6,7 @@
 mod common;
 
 mod auth;
+mod board;
 mod bodies;
 mod confinement;
 mod cors;

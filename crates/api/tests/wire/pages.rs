@@ -177,11 +177,12 @@ async fn with_a_list_of_origins_others_are_refused_with_a_key_or_without() {
 async fn whoever_follows_a_link_to_a_page_is_shown_it() {
     let app = TestApp::new().await;
     let document = ("sec-fetch-dest", "document");
-    for path in ["/", "/docs", "/openapi.json"] {
+    let html = ("accept", "text/html");
+    for path in ["/", "/docs", "/openapi.json", "/tasks/a?scope=s", "/inbox", "/login"] {
         for headers in
             [&[CROSS, NAVIGATE][..], &[CROSS, NAVIGATE, document], &[SAME_SITE, NAVIGATE]]
         {
-            let answer = with_headers(&app, "GET", path, headers).await;
+            let answer = with_headers(&app, "GET", path, &[headers, &[html]].concat()).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         }
         for headers in [
@@ -194,7 +195,7 @@ async fn whoever_follows_a_link_to_a_page_is_shown_it() {
         }
         assert_foreign(&with_headers(&app, "POST", path, &[CROSS, NAVIGATE]).await, path);
     }
-    for path in [LIST, "/api/v1/tasks/a", "/api/health", "/livez", "/nothing"] {
+    for path in [LIST, "/api/v1/tasks/a", "/api/health", "/livez", "/nothing", "/tasks/a/b"] {
         assert_foreign(&with_headers(&app, "GET", path, &[CROSS, NAVIGATE, document]).await, path);
     }
 }

@@ -95,11 +95,19 @@ async fn a_page_loads_and_does_nothing_but_what_is_its_own() {
         let [policy] = values(&answer, "content-security-policy")[..] else {
             panic!("no policy on {path}");
         };
-        for rule in ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"] {
+        for rule in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ] {
             assert!(policy.contains(rule), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
         assert_eq!(values(&answer, "referrer-policy"), ["no-referrer"], "{path}");
+        assert_eq!(values(&answer, "cross-origin-opener-policy"), ["same-origin"], "{path}");
+        assert!(values(&answer, "permissions-policy")[0].contains("camera=()"), "{path}");
         // The policy allows nothing that stands in the page itself.
         for inline in ["<style", "<script>", "style=\"", "onclick", "javascript:"] {
             assert!(!answer.text.contains(inline), "{path}: {inline}");
