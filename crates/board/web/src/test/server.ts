@@ -23,10 +23,17 @@ export function serve(answers: Record<string, (asked: Asked) => Answer | Promise
     all.push(asked);
     const answer = answers[`${asked.method} ${url.pathname}`];
     const given = answer ? await answer(asked) : { status: 404, body: { error: "Not found" } };
-    if (given instanceof Response) return given;
+    if (given instanceof Response) return abortable(given, init.signal);
     return new Response(JSON.stringify(given.body), { status: given.status ?? 200 });
   });
   return all;
+}
+
+/** As a browser does: a body that is being read fails when its request is aborted. */
+function abortable(response: Response, signal: AbortSignal | null | undefined): Response {
+  if (!response.body || !signal) return response;
+  const body = response.body.pipeThrough(new TransformStream(), { signal });
+  return new Response(body, response);
 }
 
 /** Waits until a condition holds, and fails if it does not. */
