@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::{cli, edge, openapi, output, process, tidy, wasm};
+use crate::{board, cli, edge, openapi, output, process, tidy, wasm};
 
 /// Checks everything that can be checked without running the server's tests.
 #[derive(Debug, Default, clap::Args)]
@@ -18,6 +18,7 @@ type Step = (&'static str, fn() -> anyhow::Result<()>);
 const STEPS: &[Step] = &[
     ("rustfmt", rustfmt),
     ("tidy", || tidy::run(&tidy::Args::default())),
+    ("board", board::check),
     ("clippy", clippy),
     ("documentation", documentation),
     ("wasm", || wasm::run(&wasm::Args::default())),

@@ -5,6 +5,7 @@
 //! a `run` function. A new command is a `mod` line and a line in the list below.
 
 mod bench;
+mod board;
 mod ci;
 mod cli;
 mod cluster;
@@ -16,6 +17,7 @@ mod generated;
 mod lint;
 mod local;
 mod migration;
+mod npm;
 mod openapi;
 mod output;
 mod paths;
@@ -55,6 +57,7 @@ commands! {
     Wasm => wasm,
     Migration => migration,
     Edge => edge,
+    Board => board,
     Openapi => openapi,
     Cli => cli,
     Fuzz => fuzz,

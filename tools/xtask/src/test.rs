@@ -7,14 +7,14 @@ use anyhow::bail;
 use octopoid_testbed::DATABASE_VARIABLE as DATABASE;
 
 use crate::postgres::Postgres;
-use crate::{output, process};
+use crate::{board, output, process};
 
 /// The crates whose tests run on any database: those that call a whole server, over HTTP or as a
 /// process, and the store's model, races and stories.
 const ANYWHERE: [&str; 6] =
     ["-p", "octopoid-api", "-p", "octopoid-server", "-p", "octopoid-store-testkit"];
 
-/// Runs every test of the workspace, those that name no database on each.
+/// Runs every test of the workspace, those that name no database on each, and those of the board.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Arguments for the test runner, such as a filter. With them, only the runner is started, and
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     extra: Vec<OsString>,
 }
 
-/// Runs the documentation's examples, then all other tests.
+/// Runs the documentation's examples and the board's tests, then all others.
 ///
 /// The runner comes last, so that its own summary closes what is printed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -32,6 +32,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     if args.extra.is_empty() {
         failed.extend(run_examples().err());
+        failed.extend(board::test().err());
         output::heading("tests");
         let mut all = runner.command(&["--workspace"], postgres.as_ref());
         failed.extend(process::run(all.env_remove(DATABASE)).err());

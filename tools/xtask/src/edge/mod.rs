@@ -2,12 +2,12 @@
 
 mod build;
 mod migrations;
-mod npm;
 mod test;
 mod wrangler;
 
 use std::path::Path;
 
+use crate::npm::Package;
 use crate::workspace::Workspace;
 
 pub(crate) use migrations::{is_up_to_date, write as write_migrations};
@@ -39,6 +39,9 @@ const EDGE: &str = "crates/edge";
 /// look for it.
 const PROJECT: &str = ".";
 
+/// wrangler, which runs in other directories too.
+const TOOLS: Package = Package { directory: PROJECT };
+
 /// The directory of the Worker that runs the conformance suite.
 const CONFORMANCE: &str = "testing/edge-conformance";
 
@@ -53,7 +56,7 @@ pub(crate) fn serve(
     state: &Path,
     vars: &[(&str, &str)],
 ) -> anyhow::Result<Server> {
-    npm::install()?;
+    TOOLS.install()?;
     build::worker(workspace, EDGE)?;
     wrangler::migrate(Some(state))?;
     Server::start(PROJECT, state, vars)

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 
 use super::wrangler::{self, Server};
-use super::{CONFORMANCE, EDGE, PROJECT, build, migrations, npm};
+use super::{CONFORMANCE, EDGE, PROJECT, TOOLS, build, migrations};
 use crate::workspace::Workspace;
 use crate::{output, process};
 
@@ -42,7 +42,7 @@ const NOT_READY: [(&str, &str); 3] = [
 /// Builds both Workers, runs them, and lets the tests loose on them.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     migrations::is_up_to_date()?;
-    npm::install()?;
+    TOOLS.install()?;
     let workspace = Workspace::load()?;
     build::worker(&workspace, EDGE)?;
     build::worker(&workspace, CONFORMANCE)?;
@@ -115,7 +115,7 @@ fn expect(state: &Path, schema: &str, status: u16) -> anyhow::Result<()> {
 /// Asks wrangler what it would upload.
 fn check_size() -> anyhow::Result<()> {
     output::heading("size");
-    let mut wrangler = npm::wrangler(PROJECT);
+    let mut wrangler = wrangler::command(PROJECT);
     let told = process::read(wrangler.args(["deploy", "--dry-run"]))?;
     let Some(size) = compressed_kib(&told) else { bail!("wrangler told no size:\n{told}") };
     output::line(format_args!("the Worker has {size} KiB, compressed"));

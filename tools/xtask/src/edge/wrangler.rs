@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{PROJECT, npm};
-use crate::{local, output, process};
+use super::{PROJECT, TOOLS};
+use crate::{local, output, paths, process};
 
 /// How long a Worker may take until it answers. wrangler builds it first.
 const START_MAX: Duration = Duration::from_mins(3);
@@ -26,17 +26,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// group then. So no runtime is left behind, however this program comes to its end.
 const WATCHED: &str = "(\"$@\"; kill -TERM 0) & read -r _; kill -TERM 0";
 
+/// The installed wrangler, run in a directory of the repository. Without prompts and telemetry.
+pub(super) fn command(directory: &str) -> Command {
+    let mut wrangler = TOOLS.program("wrangler");
+    wrangler.current_dir(paths::root().join(directory));
+    wrangler.env("CI", "true").env("WRANGLER_SEND_METRICS", "false");
+    wrangler
+}
+
 /// Serves the Worker until it is interrupted, on the port and with the database that
 /// `npx wrangler dev` has as well.
 pub(super) fn dev() -> anyhow::Result<()> {
-    npm::install()?;
+    TOOLS.install()?;
     migrate(None)?;
-    process::run(npm::wrangler(PROJECT).arg("dev"))
+    process::run(command(PROJECT).arg("dev"))
 }
 
 /// Brings the schema of a database on this machine up to date. `state` is where its file lies.
 pub(super) fn migrate(state: Option<&Path>) -> anyhow::Result<()> {
-    let mut wrangler = npm::wrangler(PROJECT);
+    let mut wrangler = command(PROJECT);
     wrangler.args(["d1", "migrations", "apply", "DB", "--local"]);
     process::run(persisting(&mut wrangler, state))
 }
@@ -44,7 +52,7 @@ pub(super) fn migrate(state: Option<&Path>) -> anyhow::Result<()> {
 /// Runs statements on a database on this machine, while no Worker uses it. `what` is `--command` and
 /// a statement, or `--file` and a file of them.
 pub(super) fn execute(state: &Path, what: &[&OsStr]) -> anyhow::Result<()> {
-    let mut wrangler = npm::wrangler(PROJECT);
+    let mut wrangler = command(PROJECT);
     wrangler.args(["d1", "execute", "DB", "--local"]).args(what);
     process::run(persisting(&mut wrangler, Some(state)))
 }
@@ -91,7 +99,7 @@ impl Server {
         std::fs::create_dir_all(state).with_context(|| format!("making {}", state.display()))?;
         let log = state.join("wrangler.log");
         let out = File::create(&log).context("creating wrangler's log")?;
-        let mut wrangler = npm::wrangler(directory);
+        let mut wrangler = command(directory);
         wrangler.args(["dev", "--local", "--ip", "127.0.0.1"]);
         wrangler.args(["--port", &address.port().to_string()]);
         wrangler.args(["--inspector-port", &inspector.port().to_string()]);

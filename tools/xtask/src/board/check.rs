@@ -1,0 +1,162 @@
+//! `cargo xtask board check`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{DIST, TYPES, WEB, build};
+use crate::{output, paths, process};
+
+/// The files below a directory by their paths in it.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What files of one kind may weigh together.
+struct Budget {
+    /// The end of their names.
+    extension: &'static str,
+    /// The most that they may have, compressed, in bytes.
+    bytes_max: usize,
+}
+
+/// A first visit loads all of it, over whatever line there is.
+const BUDGETS: [Budget; 2] = [
+    Budget { extension: ".js", bytes_max: 90_000 },
+    Budget { extension: ".css", bytes_max: 15_000 },
+];
+
+/// Checks everything about the board that can be checked without running it.
+pub(super) fn run() -> anyhow::Result<()> {
+    WEB.check_lock()?;
+    if !WEB.provide("the check of the board")? {
+        return Ok(());
+    }
+    process::run(&mut WEB.script("typecheck"))?;
+    let scratch = tempfile::tempdir().context("cannot make a folder for what is built")?;
+    let (types, dist) = (scratch.path().join("schema.d.ts"), scratch.path().join("dist"));
+    build::write(&types, &dist)?;
+    let root = paths::root();
+    compare(TYPES, &file(&root.join(TYPES))?, &file(&types)?)?;
+    let built = files(&dist)?;
+    compare(DIST, &files(&root.join(DIST))?, &built)?;
+    BUDGETS.iter().try_for_each(|budget| budget.check(&built))
+}
+
+impl Budget {
+    fn check(&self, files: &Files) -> anyhow::Result<()> {
+        let Self { extension, bytes_max } = self;
+        let weighed = files.iter().filter(|(name, _)| name.ends_with(extension));
+        let weights = weighed.map(|(_, bytes)| compressed(bytes));
+        let bytes = weights.sum::<anyhow::Result<usize>>()?;
+        output::line(format_args!("all {extension} has {bytes} bytes, compressed"));
+        ensure!(bytes <= *bytes_max, "the board's {extension} has more than {bytes_max} bytes");
+        Ok(())
+    }
+}
+
+/// How many bytes gzip makes of these.
+fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
+    let mut input = tempfile::tempfile().context("cannot make a file to compress")?;
+    std::io::Write::write_all(&mut input, bytes)?;
+    std::io::Seek::rewind(&mut input)?;
+    let mut gzip = process::at_root("gzip");
+    let output = gzip.arg("-9").stdin(input).stderr(Stdio::inherit()).output();
+    let output = output.context("could not start gzip")?;
+    ensure!(output.status.success(), "gzip failed ({})", output.status);
+    Ok(output.stdout.len())
+}
+
+/// Names the files that differ, and says what to do about it.
+fn compare(what: &str, checked_in: &Files, built: &Files) -> anyhow::Result<()> {
+    let names = checked_in.keys().chain(built.keys());
+    let mut differing: Vec<_> = names
+        .filter(|name| checked_in.get(*name) != built.get(*name))
+        .map(String::as_str)
+        .collect();
+    differing.sort_unstable();
+    differing.dedup();
+    if differing.is_empty() {
+        output::line(format_args!("{what} is up to date"));
+        return Ok(());
+    }
+    let files = differing.join(", ");
+    bail!(
+        "{what} differs from what is built in {files}: run `cargo xtask board build` and commit it"
+    )
+}
+
+/// A file by its name. One that is not there is none.
+fn file(path: &Path) -> anyhow::Result<Files> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = path.exists().then(|| fs::read(path)).transpose();
+    let bytes = bytes.with_context(|| format!("reading {}", path.display()))?;
+    Ok(bytes.map(|bytes| (name, bytes)).into_iter().collect())
+}
+
+/// The files below a directory. One that is not there has none.
+fn files(directory: &Path) -> anyhow::Result<Files> {
+    let mut found = Files::new();
+    let mut waiting = vec![directory.to_owned()];
+    waiting.retain(|directory| directory.exists());
+    while let Some(inner) = waiting.pop() {
+        let reading = || format!("reading {}", inner.display());
+        for entry in fs::read_dir(&inner).with_context(reading)? {
+            let path = entry.with_context(reading)?.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(directory).expect("it was found below").to_string_lossy();
+            found.insert(name.into_owned(), fs::read(&path).with_context(reading)?);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(files: &[(&str, &str)]) -> Files {
+        files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn files_that_differ_are_named_with_the_command_that_writes_them() {
+        let checked_in = made(&[("a.js", "1"), ("b.js", "2"), ("c.js", "3")]);
+        let built = made(&[("b.js", "2"), ("c.js", "4"), ("d.js", "5")]);
+        let error = compare("dist", &checked_in, &built).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "dist differs from what is built in a.js, c.js, d.js: run `cargo xtask board build` \
+             and commit it",
+        );
+        compare("dist", &built, &built).unwrap();
+    }
+
+    #[test]
+    fn what_weighs_more_than_its_budget_is_refused() {
+        let budget = Budget { extension: ".js", bytes_max: 100 };
+        let repeated = "a".repeat(1_000);
+        budget.check(&made(&[("a.js", &repeated), ("b.css", "b")])).unwrap();
+        // Compressed, each of them is smaller than the budget.
+        let three = [("a.js", &*repeated), ("b/c.js", &*repeated), ("d.js", &*repeated)];
+        assert!(budget.check(&made(&three)).is_ok());
+        let four = [three[0], three[1], three[2], ("e.js", &*repeated)];
+        let error = budget.check(&made(&four)).unwrap_err();
+        assert_eq!(error.to_string(), "the board's .js has more than 100 bytes");
+    }
+
+    #[test]
+    fn files_are_found_in_folders_and_a_missing_folder_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("assets")).unwrap();
+        fs::write(folder.path().join("index.html"), "page").unwrap();
+        fs::write(folder.path().join("assets/a.js"), "code").unwrap();
+        let expected = made(&[("assets/a.js", "code"), ("index.html", "page")]);
+        assert_eq!(files(folder.path()).unwrap(), expected);
+        assert!(files(&folder.path().join("nowhere")).unwrap().is_empty());
+    }
+}
