@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 
 use anyhow::{Context as _, bail, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use super::{DIST, TYPES, WEB, build};
 use crate::{output, paths, process};
@@ -56,16 +58,11 @@ impl Budget {
     }
 }
 
-/// How many bytes gzip makes of these.
+/// How many bytes `gzip -9` makes of these.
 fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
-    let mut input = tempfile::tempfile().context("cannot make a file to compress")?;
-    std::io::Write::write_all(&mut input, bytes)?;
-    std::io::Seek::rewind(&mut input)?;
-    let mut gzip = process::at_root("gzip");
-    let output = gzip.arg("-9").stdin(input).stderr(Stdio::inherit()).output();
-    let output = output.context("could not start gzip")?;
-    ensure!(output.status.success(), "gzip failed ({})", output.status);
-    Ok(output.stdout.len())
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?.len())
 }
 
 /// Names the files that differ, and says what to do about it.
