@@ -2,22 +2,24 @@
 
 use std::path::Path;
 
-use super::{DIST, TYPES, WEB};
+use super::{DIST, WEB};
 use crate::{output, paths, process};
 
-/// Writes the types of the API and the page, where they are checked in.
+/// Writes the page where it is checked in.
 pub(super) fn run() -> anyhow::Result<()> {
     WEB.install()?;
-    let root = paths::root();
-    write(&root.join(TYPES), &root.join(DIST))?;
-    output::line(format_args!("{TYPES} and {DIST} are written"));
+    types()?;
+    page(&paths::root().join(DIST))?;
+    output::line(format_args!("{DIST} is written"));
     Ok(())
 }
 
-/// Writes both, wherever they are wanted.
-pub(super) fn write(types: &Path, dist: &Path) -> anyhow::Result<()> {
-    let mut generate = WEB.program("openapi-typescript");
-    generate.arg(paths::root().join("openapi.json")).arg("--output").arg(types);
-    process::run(&mut generate)?;
-    process::run(WEB.script("build").arg("--outDir").arg(dist))
+/// Writes the types of the API, which are made from openapi.json and not checked in.
+pub(super) fn types() -> anyhow::Result<()> {
+    process::run(&mut WEB.script("api"))
+}
+
+/// Writes the page into a directory, of which nothing else is left.
+pub(super) fn page(directory: &Path) -> anyhow::Result<()> {
+    process::run(WEB.script("build").arg("--outDir").arg(directory))
 }

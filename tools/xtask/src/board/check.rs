@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{DIST, TYPES, WEB, build};
+use super::{DIST, WEB, build};
 use crate::{output, paths, process};
 
 /// The files below a directory by their paths in it.
@@ -35,14 +35,12 @@ pub(super) fn run() -> anyhow::Result<()> {
     if !WEB.provide("the check of the board")? {
         return Ok(());
     }
+    build::types()?;
     process::run(&mut WEB.script("typecheck"))?;
     let scratch = tempfile::tempdir().context("cannot make a folder for what is built")?;
-    let (types, dist) = (scratch.path().join("schema.d.ts"), scratch.path().join("dist"));
-    build::write(&types, &dist)?;
-    let root = paths::root();
-    compare(TYPES, &file(&root.join(TYPES))?, &file(&types)?)?;
-    let built = files(&dist)?;
-    compare(DIST, &files(&root.join(DIST))?, &built)?;
+    build::page(scratch.path())?;
+    let built = files(scratch.path())?;
+    compare(&files(&paths::root().join(DIST))?, &built)?;
     BUDGETS.iter().try_for_each(|budget| budget.check(&built))
 }
 
@@ -66,7 +64,7 @@ fn compressed(bytes: &[u8]) -> anyhow::Result<usize> {
 }
 
 /// Names the files that differ, and says what to do about it.
-fn compare(what: &str, checked_in: &Files, built: &Files) -> anyhow::Result<()> {
+fn compare(checked_in: &Files, built: &Files) -> anyhow::Result<()> {
     let names = checked_in.keys().chain(built.keys());
     let mut differing: Vec<_> = names
         .filter(|name| checked_in.get(*name) != built.get(*name))
@@ -75,21 +73,13 @@ fn compare(what: &str, checked_in: &Files, built: &Files) -> anyhow::Result<()> 
     differing.sort_unstable();
     differing.dedup();
     if differing.is_empty() {
-        output::line(format_args!("{what} is up to date"));
+        output::line(format_args!("{DIST} is up to date"));
         return Ok(());
     }
     let files = differing.join(", ");
     bail!(
-        "{what} differs from what is built in {files}: run `cargo xtask board build` and commit it"
+        "{DIST} differs from what is built in {files}: run `cargo xtask board build` and commit it"
     )
-}
-
-/// A file by its name. One that is not there is none.
-fn file(path: &Path) -> anyhow::Result<Files> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = path.exists().then(|| fs::read(path)).transpose();
-    let bytes = bytes.with_context(|| format!("reading {}", path.display()))?;
-    Ok(bytes.map(|bytes| (name, bytes)).into_iter().collect())
 }
 
 /// The files below a directory. One that is not there has none.
@@ -124,26 +114,25 @@ mod tests {
     fn files_that_differ_are_named_with_the_command_that_writes_them() {
         let checked_in = made(&[("a.js", "1"), ("b.js", "2"), ("c.js", "3")]);
         let built = made(&[("b.js", "2"), ("c.js", "4"), ("d.js", "5")]);
-        let error = compare("dist", &checked_in, &built).unwrap_err();
+        let error = compare(&checked_in, &built).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "dist differs from what is built in a.js, c.js, d.js: run `cargo xtask board build` \
-             and commit it",
+            "crates/board/dist differs from what is built in a.js, c.js, d.js: run `cargo xtask \
+             board build` and commit it",
         );
-        compare("dist", &built, &built).unwrap();
+        compare(&built, &built).unwrap();
     }
 
     #[test]
     fn what_weighs_more_than_its_budget_is_refused() {
-        let budget = Budget { extension: ".js", bytes_max: 100 };
-        let repeated = "a".repeat(1_000);
-        budget.check(&made(&[("a.js", &repeated), ("b.css", "b")])).unwrap();
-        // Compressed, each of them is smaller than the budget.
-        let three = [("a.js", &*repeated), ("b/c.js", &*repeated), ("d.js", &*repeated)];
-        assert!(budget.check(&made(&three)).is_ok());
-        let four = [three[0], three[1], three[2], ("e.js", &*repeated)];
-        let error = budget.check(&made(&four)).unwrap_err();
-        assert_eq!(error.to_string(), "the board's .js has more than 100 bytes");
+        let text = "a".repeat(1_000);
+        let bytes_max = 2 * compressed(text.as_bytes()).unwrap();
+        let budget = Budget { extension: ".js", bytes_max };
+        let two = [("a.js", &*text), ("b/c.js", &*text), ("d.css", &*text)];
+        budget.check(&made(&two)).unwrap();
+        let three = [two[0], two[1], two[2], ("e.js", &*text)];
+        let error = budget.check(&made(&three)).unwrap_err();
+        assert_eq!(error.to_string(), format!("the board's .js has more than {bytes_max} bytes"));
     }
 
     #[test]

@@ -15,9 +15,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Write what is checked in: the types of the API, and the page as servers embed it.
+    /// Write the types of the API, and the page that is checked in and that servers embed.
     Build,
-    /// Check the types, compare what is checked in with what would be built, and weigh it.
+    /// Check the types, compare the page that is checked in with what would be built, and weigh it.
     Check,
     /// Run the components' tests, then those in a browser, against the real server.
     Test(test::Args),
@@ -28,9 +28,6 @@ const WEB: Package = Package { directory: "crates/board/web" };
 
 /// The page as it is checked in, which the server embeds.
 const DIST: &str = "crates/board/dist";
-
-/// The types of the API, made from its description.
-const TYPES: &str = "crates/board/web/src/api/schema.d.ts";
 
 /// Runs all checks but the tests.
 pub(crate) fn check() -> anyhow::Result<()> {
