@@ -37,6 +37,10 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        extends: true,
+        test: { name: "measure", environment: "node", include: ["e2e/**/*.measure.ts"] },
+      },
     ],
   },
 });
