@@ -39,6 +39,11 @@ pub(crate) fn test() -> anyhow::Result<()> {
     test::run(&test::Args::default())
 }
 
+/// Runs the tests of the board that are about a Worker.
+pub(crate) fn test_on_worker(url: &str, token: &str) -> anyhow::Result<()> {
+    test::on_worker(url, token)
+}
+
 /// Runs the chosen command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {

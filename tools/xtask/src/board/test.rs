@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::bail;
 use octopoid_testbed::is_ci;
@@ -29,7 +30,7 @@ const BROWSERS: [&str; 4] =
 
 /// What to install where no browser is found.
 const HOW_TO_INSTALL: &str =
-    "Install Chromium (on Debian: chromium), or set CHROMIUM to the path of one.";
+    "Install it (on Debian: chromium), or set CHROMIUM to the path of a browser.";
 
 /// Runs the components' tests, then those in a browser.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
@@ -40,26 +41,49 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         output::heading("the board's components");
         process::run(&mut WEB.script("test"))?;
     }
-    let Some(chromium) = find_chromium() else {
-        if is_ci() {
-            bail!("the tests of the board in a browser need one. {HOW_TO_INSTALL}");
-        }
-        output::skipped(format_args!("the tests of the board in a browser. {HOW_TO_INSTALL}"));
+    let Some(chromium) = provide_chromium("the tests of the board in a browser")? else {
         return Ok(());
     };
     output::heading("building the server");
     process::run(process::cargo().args(["build", "--package", "octopoid"]))?;
     output::heading("the board in a browser");
-    let mut tests = if args.extra.is_empty() {
-        WEB.script("e2e")
-    } else {
-        let mut vitest = WEB.program("vitest");
-        vitest.arg("run").args(&args.extra);
-        vitest
-    };
+    let mut tests = if args.extra.is_empty() { WEB.script("e2e") } else { vitest(&args.extra) };
     tests.env(CHROMIUM, chromium);
     tests.env("OCTOPOID_BIN", Workspace::load()?.target.join("debug/octopoid"));
     process::run(&mut tests)
+}
+
+/// Runs the tests in a browser that are about a Worker. It runs at this address, and its
+/// administrator has this token.
+pub(super) fn on_worker(url: &str, token: &str) -> anyhow::Result<()> {
+    let purpose = "the tests of the board on the Worker";
+    if !WEB.provide(purpose)? {
+        return Ok(());
+    }
+    let Some(chromium) = provide_chromium(purpose)? else { return Ok(()) };
+    output::heading("the board on the Worker");
+    let mut tests = vitest(&["--project".into(), "e2e".into(), "e2e/worker".into()]);
+    tests.env(CHROMIUM, chromium).env("OCTOPOID_EDGE_URL", url).env("API_SECRET_KEY", token);
+    process::run(&mut tests)
+}
+
+fn vitest(arguments: &[OsString]) -> Command {
+    let mut vitest = WEB.program("vitest");
+    vitest.arg("run").args(arguments);
+    vitest
+}
+
+/// The browser. On a machine without one this says what is skipped; in continuous integration that
+/// is an error.
+fn provide_chromium(purpose: &str) -> anyhow::Result<Option<PathBuf>> {
+    let found = find_chromium();
+    if found.is_none() {
+        if is_ci() {
+            bail!("{purpose} need Chromium. {HOW_TO_INSTALL}");
+        }
+        output::skipped(format_args!("{purpose}, without Chromium. {HOW_TO_INSTALL}"));
+    }
+    Ok(found)
 }
 
 /// The browser that the environment names, or the first that is installed.

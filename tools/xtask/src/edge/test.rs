@@ -9,12 +9,12 @@ use anyhow::{Context as _, bail, ensure};
 use super::wrangler::{self, Server};
 use super::{CONFORMANCE, EDGE, PROJECT, TOOLS, build, migrations};
 use crate::workspace::Workspace;
-use crate::{output, process};
+use crate::{board, output, process};
 
 /// What is tested.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Arguments for the tests, such as a filter.
+    /// Arguments for the tests, such as a filter. With them, the board is not tested.
     #[arg(last = true)]
     extra: Vec<OsString>,
 }
@@ -66,7 +66,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     tests.env("OCTOPOID_EDGE_URL", edge.url());
     tests.env("OCTOPOID_EDGE_CONFORMANCE_URL", conformance.url());
     tests.env("API_SECRET_KEY", ADMIN_SECRET);
-    process::run(&mut tests)
+    process::run(&mut tests)?;
+    if !args.extra.is_empty() {
+        return Ok(());
+    }
+    board::test_on_worker(&edge.url(), ADMIN_SECRET)
 }
 
 /// Puts a database of the first server into the Worker's, and migrates it as a deployment does.
