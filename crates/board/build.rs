@@ -47,7 +47,8 @@ fn entry(root: &Path, path: &Path, compressed: &Path) -> anyhow::Result<String> 
     gzip.write_all(&content)?;
     let shorter = gzip.finish()?;
     let gzip = if shorter.len() < content.len() {
-        fs::write(compressed, shorter).with_context(|| format!("writing {}", compressed.display()))?;
+        fs::write(compressed, shorter)
+            .with_context(|| format!("writing {}", compressed.display()))?;
         format!("Some(include_bytes!({compressed:?}))")
     } else {
         "None".to_owned()

@@ -51,6 +51,9 @@ pub(crate) struct Args {
     /// and data of its own, and everything ends by itself.
     #[arg(long, conflicts_with_all = ["repo", "command", "listen"])]
     demo: bool,
+    /// With --demo: leave the decisions to you, on the board, until you stop it.
+    #[arg(long, requires = "demo")]
+    by_hand: bool,
     #[command(flatten)]
     flags: Flags,
     #[command(flatten)]
@@ -155,6 +158,10 @@ impl Args {
             let place = agent::open(&config.repository, config.workspace.clone()).await?;
             let run = run_agents(config, place, notices, stage);
             tokio::pin!(run);
+            if self.by_hand {
+                tell("open this address to answer, to review and to accept; Ctrl-C ends the demo");
+                return run.await;
+            }
             tokio::select! {
                 // A person has stopped it.
                 outcome = &mut run => return outcome,
