@@ -29,6 +29,19 @@ test("a refusal has the status, the code and the text of the server", async () =
   expect((error as ApiError).isConflict).toBe(true);
 });
 
+test("a refusal says why, and when the server wants to be asked again", async () => {
+  const details = ["Invalid transition: task is in done"];
+  const body = { error: "Failed to cancel task", code: "wrong_state", details };
+  const answer = () =>
+    new Response(JSON.stringify(body), { status: 503, headers: { "Retry-After": "7" } });
+  serve({ "GET /x": answer });
+  const error = await request("GET", "/x").catch((refused: unknown) => refused);
+  expect(error).toMatchObject({
+    message: "Failed to cancel task: Invalid transition: task is in done",
+    retryAfter: 7,
+  });
+});
+
 test("an answer that is no JSON is a refusal too", async () => {
   serve({ "GET /x": () => new Response("<h1>Bad gateway</h1>", { status: 502 }) });
   const error = await request("GET", "/x").catch((refused: unknown) => refused);

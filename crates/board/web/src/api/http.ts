@@ -8,11 +8,14 @@ export class ApiError extends Error {
   readonly status: number;
   /** The stable code of the error. */
   readonly code: string;
+  /** After how many seconds the server wants to be asked again, if it has said so. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, code: string, text: string) {
+  constructor(status: number, code: string, text: string, retryAfter?: number) {
     super(text);
     this.status = status;
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 
   /** Whether the object was changed by another client meanwhile. */
@@ -81,10 +84,25 @@ async function answerOf<T>(response: Response): Promise<T> {
   const text = await response.text();
   const json = parsed(text);
   if (response.ok) return json as T;
-  const problem = (json ?? {}) as { error?: string; code?: string; message?: string };
+  const problem = (json ?? {}) as Problem;
   if (response.status === 401) forgetKey();
-  const said = problem.message ?? problem.error ?? `The server answered ${response.status}`;
-  throw new ApiError(response.status, problem.code ?? "unknown", said);
+  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+  const retryAfter = Number.isNaN(seconds) ? undefined : seconds;
+  throw new ApiError(response.status, problem.code ?? "unknown", said(response, problem), retryAfter);
+}
+
+/** What an answer that is no success may say. */
+interface Problem {
+  error?: string;
+  code?: string;
+  message?: string;
+  details?: string[];
+}
+
+/** What a person reads: what was not done, and why. */
+function said(response: Response, { message, error, details = [] }: Problem): string {
+  const text = message ?? error ?? `The server answered ${response.status}`;
+  return [text, ...details].join(": ");
 }
 
 function parsed(text: string): unknown {

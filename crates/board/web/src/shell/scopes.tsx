@@ -10,7 +10,8 @@ import { counted } from "../ui/words";
 import { openScope } from "./start";
 import { useTitle } from "./title";
 
-const scopesQuery = {
+/** The scopes that the caller may see. */
+export const scopesQuery = {
   name: "scopes",
   load: (signal: AbortSignal) => getScopes(signal),
   concerns: kinds("key", "orchestrator"),
