@@ -69,8 +69,15 @@ export const patchTask = (id: string, body: object, version?: number) =>
 /** The steps that people take. */
 export type Step = "accept" | "reject" | "requeue" | "cancel" | "retry" | "force-queue";
 
-export const takeStep = (id: string, step: Step, body: object, version?: number) =>
-  post<Task>(`${task(id)}/${step}`, body, version);
+/** Takes a step. Repeated with the same `key`, it is carried out once. */
+export const takeStep = (
+  id: string,
+  step: Step,
+  body: object,
+  version?: number,
+  key = idempotencyKey(),
+) =>
+  request<Task>("POST", `${API}${task(id)}/${step}`, { body, version, headers: key });
 
 /** A part of a log. With `wait`, it is answered when there is more, or after so many seconds. */
 export const readLog = (
