@@ -1,0 +1,200 @@
+/** The choice of filters, with how many tasks each of them has. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+import { listProjects, listRoles } from "../../api/endpoints";
+import type { Project, Summary } from "../../api/types";
+import { setParameters } from "../../state/location";
+import { kinds, useQuery, type QueryOptions } from "../../state/queries";
+import { Shape } from "../../ui/basics";
+import { stateKind, stateWords } from "../../ui/words";
+import { toggled, YES_NO, type Filter } from "./filter";
+
+/** The roles of the scope. */
+export const rolesQuery = {
+  name: "roles",
+  load: (signal: AbortSignal) => listRoles(signal),
+  concerns: kinds("role"),
+};
+
+/** The projects of the scope. */
+export const projectsQuery: QueryOptions<{ projects: Project[] }> = {
+  name: "projects.all",
+  load: (signal) => listProjects({ limit: 500 }, signal),
+  concerns: kinds("project"),
+};
+
+/** The queues in the order of a task's life. */
+const QUEUES = ["incoming", "claimed", "provisional", "done", "failed", "cancelled"];
+const PRIORITIES = ["P0", "P1", "P2", "P3"];
+
+type Counts = Record<string, number>;
+
+/** Shows the choice. `agents` are those that are known. */
+export function FilterMenu(props: {
+  filter: Filter;
+  summary: Summary | undefined;
+  agents: readonly string[];
+  onClose: () => void;
+}) {
+  const { filter, onClose } = props;
+  const counts = (props.summary ?? {}) as { queues?: Counts; priorities?: Counts; roles?: Counts };
+  const roles = useQuery(rolesQuery).data.value?.roles ?? [];
+  const roleNames = [...roles.map(({ name }) => name), ...Object.keys(counts.roles ?? {})];
+  const menu = useRef<HTMLDivElement>(null);
+  useLeave(menu, onClose);
+  return (
+    <div class="filter-menu" role="dialog" aria-label="Filter" ref={menu} tabIndex={-1}>
+      <Group
+        title="State"
+        name="queue"
+        values={union(QUEUES, Object.keys(counts.queues ?? {}), filter.queue)}
+        chosen={filter.queue}
+        counts={counts.queues}
+        label={(queue) => (
+          <>
+            <Shape kind={stateKind(queue)} /> {stateWords(queue)}
+          </>
+        )}
+      />
+      <Group
+        title="Priority"
+        name="priority"
+        values={union(PRIORITIES, filter.priority)}
+        chosen={filter.priority}
+        counts={counts.priorities}
+      />
+      <Group
+        title="Role"
+        name="role"
+        values={union(roleNames.filter(Boolean).sort(), filter.role)}
+        chosen={filter.role}
+        counts={counts.roles}
+      />
+      <Others filter={filter} agents={props.agents} />
+    </div>
+  );
+}
+
+function union(...lists: (readonly string[])[]): string[] {
+  return [...new Set(lists.flat())];
+}
+
+function Group(props: {
+  title: string;
+  name: "queue" | "priority" | "role";
+  values: string[];
+  chosen: readonly string[];
+  counts: Counts | undefined;
+  label?: (value: string) => ComponentChildren;
+}) {
+  const { name, chosen, counts } = props;
+  if (props.values.length === 0) return null;
+  return (
+    <fieldset>
+      <legend>{props.title}</legend>
+      {props.values.map((value) => (
+        <label key={value} class="check">
+          <input
+            type="checkbox"
+            checked={chosen.includes(value)}
+            onChange={() => setParameters({ [name]: toggled(chosen, value) })}
+          />
+          <span>{props.label?.(value) ?? value}</span>
+          {counts && <span class="count">{(counts[value] ?? 0).toLocaleString("en")}</span>}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** The filters that have one value. */
+function Others({ filter, agents }: { filter: Filter; agents: readonly string[] }) {
+  const projects = useQuery(projectsQuery).data.value?.projects ?? [];
+  return (
+    <fieldset class="filter-others">
+      <legend>More</legend>
+      <label>
+        Agent that holds it
+        <input
+          list="known-agents"
+          value={filter.claimed_by}
+          onChange={(event) => setParameters({ claimed_by: event.currentTarget.value.trim() })}
+        />
+        <datalist id="known-agents">
+          {agents.map((agent) => (
+            <option key={agent} value={agent} />
+          ))}
+        </datalist>
+      </label>
+      <Choice
+        label="Project"
+        name="project_id"
+        value={filter.project_id}
+        options={projects.map(({ id, title }) => [id, title])}
+      />
+      <Choice
+        label="Can it be claimed?"
+        name="claimable"
+        value={filter.claimable}
+        options={Object.entries(YES_NO.claimable)}
+      />
+      <Choice
+        label="Does it need you?"
+        name="needs_intervention"
+        value={filter.needs_intervention}
+        options={Object.entries(YES_NO.needs_intervention)}
+      />
+    </fieldset>
+  );
+}
+
+function Choice(props: {
+  label: string;
+  name: string;
+  value: string;
+  options: [value: string, text: string][];
+}) {
+  const isKnown = props.value === "" || props.options.some(([value]) => value === props.value);
+  return (
+    <label>
+      {props.label}
+      <select
+        value={props.value}
+        onChange={(event) => setParameters({ [props.name]: event.currentTarget.value })}
+      >
+        <option value="">any</option>
+        {!isKnown && <option value={props.value}>{props.value}</option>}
+        {props.options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Takes the focus, and closes when something beside the menu is pressed, or by Escape. */
+function useLeave(menu: { current: HTMLElement | null }, onClose: () => void): void {
+  useEffect(() => {
+    menu.current?.querySelector("input")?.focus();
+    const press = (event: PointerEvent) => {
+      const target = event.target as Element;
+      if (!menu.current?.contains(target) && !target.closest(".filter-button")) onClose();
+    };
+    const key = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      onClose();
+    };
+    document.addEventListener("pointerdown", press);
+    document.addEventListener("keydown", key, true);
+    return () => {
+      document.removeEventListener("pointerdown", press);
+      document.removeEventListener("keydown", key, true);
+    };
+  }, []);
+}

@@ -1,0 +1,84 @@
+/** Views of the table that have names: those that everybody has, and those that one has saved. */
+
+import { signal } from "@preact/signals";
+
+import type { Summary } from "../../api/types";
+import { scope } from "../../state/session";
+import { filterOf, keyOf } from "./filter";
+
+/** A named view: its filter and order, as parameters of the address. */
+export interface SavedView {
+  name: string;
+  parameters: string;
+  /** How many tasks it shows, where that is known. */
+  count?: number | undefined;
+}
+
+/** The queues in which nothing is left to do. */
+const FINISHED = ["done", "failed", "cancelled"];
+/** The queues of unfinished tasks that are there whatever the flows say. */
+const OPEN = ["incoming", "claimed", "provisional", "needs_continuation"];
+
+/** The views that everybody has. */
+export function builtIn(summary: Summary | undefined): SavedView[] {
+  const queues = summary?.queues ?? {};
+  const count = (queue: string) => (summary ? (queues[queue] ?? 0) : undefined);
+  const all = Object.values(queues).reduce((sum, tasks) => sum + tasks, 0);
+  const open = new Set([...OPEN, ...Object.keys(queues)].filter((name) => !FINISHED.includes(name)));
+  return [
+    { name: "All", parameters: "", count: summary && all },
+    { name: "Waiting", parameters: "queue=incoming&sort=priority", count: count("incoming") },
+    { name: "Running", parameters: "queue=claimed", count: count("claimed") },
+    { name: "In review", parameters: "queue=provisional", count: count("provisional") },
+    {
+      name: "Needs you",
+      parameters: `needs_intervention=true&queue=${[...open].join(",")}`,
+      count: summary?.needs_person.interventions,
+    },
+    { name: "Failed", parameters: "queue=failed", count: count("failed") },
+    { name: "Done", parameters: "queue=done", count: count("done") },
+  ];
+}
+
+const changes = signal(0);
+
+function place(): string {
+  return `octopoid.views.${scope.value}`;
+}
+
+/** The views that were saved in this browser for the scope that is shown. */
+export function savedViews(): SavedView[] {
+  void changes.value;
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(place()) ?? "[]");
+    return Array.isArray(kept) ? kept.filter(isView) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isView(value: unknown): value is SavedView {
+  const { name, parameters } = (value ?? {}) as Record<string, unknown>;
+  return typeof name === "string" && typeof parameters === "string";
+}
+
+/** Saves a view. One of the same name is replaced. */
+export function saveView(view: SavedView): void {
+  keep([...savedViews().filter(({ name }) => name !== view.name), view]);
+}
+
+/** Forgets a view. */
+export function forgetView(name: string): void {
+  keep(savedViews().filter((view) => view.name !== name));
+}
+
+function keep(views: SavedView[]): void {
+  localStorage.setItem(place(), JSON.stringify(views));
+  changes.value += 1;
+}
+
+/** Whether two views show the same tasks in the same order. */
+export function isSame(one: string, other: string): boolean {
+  const key = (parameters: string) => keyOf(filterOf(new URLSearchParams(parameters)));
+  return key(one) === key(other);
+}
