@@ -1,8 +1,217 @@
-/** Search and commands. */
+/** Search and commands: one field that finds views, commands, scopes and tasks. */
 
-import { Panel } from "../ui/panel";
+import { useComputed, useSignal, useSignalEffect, type Signal } from "@preact/signals";
+import { useEffect, useId, useMemo, useRef } from "preact/hooks";
+
+import { listTasks } from "../api/endpoints";
+import { ApiError } from "../api/http";
+import type { ListedTask, Scopes } from "../api/types";
+import { bindings } from "../keys/keys";
+import { liveStatus, pauseLive } from "../live/live";
+import { isUtc, showUtc } from "../state/clock";
+import { navigate } from "../state/location";
+import { queryNamed } from "../state/queries";
+import { scope } from "../state/session";
+import { Shape } from "../ui/basics";
+import { shortId, stateKind, stateWords } from "../ui/words";
+import { views } from "../views/registry";
+import { overlay } from "./overlay";
+import { commandsOf, matching, moved, type Item } from "./palette-items";
+import { scopesQuery } from "./scopes";
+import { openScope } from "./start";
+import { toggleTheme } from "./theme";
+import "./palette.css";
+
+/** How long a search waits for the next letter, in milliseconds. */
+const TYPING_MS = 150;
+/** So many tasks are found. */
+const TASKS_MAX = 10;
 
 /** Shows the palette. */
 export function Palette({ onClose }: { onClose: () => void }) {
-  return <Panel title="Search" onClose={onClose}>{null}</Panel>;
+  const text = useSignal("");
+  const place = useSignal(0);
+  const tasks = useFound(text);
+  const commands = useMemo(fixedItems, []);
+  const items = useComputed(() => [
+    ...matching(commands, text.value),
+    ...tasks.value.map(taskItem),
+  ]).value;
+  const list = useId();
+  const box = useRef<HTMLDivElement>(null);
+  useFocus(box, onClose);
+  const run = (item: Item | undefined) => {
+    if (!item) return;
+    onClose();
+    item.run();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by !== undefined) place.value = moved(place.value, by, items.length);
+    else if (event.key === "Enter") run(items[place.value]);
+    else if (event.key === "Escape" || event.key === "Tab") onClose();
+    else return;
+    event.preventDefault();
+  };
+  const at = items[place.value];
+  return (
+    <div class="palette" role="dialog" aria-modal="true" aria-label="Search and commands" ref={box}>
+      <input
+        role="combobox"
+        aria-label="Search tasks, views, commands and scopes"
+        aria-expanded={items.length > 0}
+        aria-controls={items.length > 0 ? list : undefined}
+        aria-autocomplete="list"
+        aria-activedescendant={at ? `${list}-${place.value}` : undefined}
+        placeholder="Search tasks, views, commands…"
+        spellcheck={false}
+        value={text.value}
+        onInput={(event) => {
+          text.value = event.currentTarget.value;
+          place.value = 0;
+        }}
+        onKeyDown={onKeyDown}
+      />
+      {items.length > 0 && <Results id={list} items={items} place={place} run={run} />}
+      <p class={items.length > 0 ? "unseen" : "palette-nothing"} role="status">
+        {items.length === 0 ? "Nothing found." : `${items.length} found`}
+      </p>
+    </div>
+  );
+}
+
+function Results(props: {
+  id: string;
+  items: readonly Item[];
+  place: Signal<number>;
+  run: (item: Item) => void;
+}) {
+  const { id, items, place } = props;
+  const at = useRef<HTMLDivElement>(null);
+  useEffect(() => at.current?.scrollIntoView({ block: "nearest" }), [place.value, items]);
+  return (
+    <div role="listbox" id={id} aria-label="Found" class="palette-list">
+      {items.map((item, index) => (
+        <div key={item.id} role="presentation">
+          {items[index - 1]?.group !== item.group && (
+            <div class="palette-group" role="presentation">
+              {item.group}
+            </div>
+          )}
+          <div
+            role="option"
+            id={`${id}-${index}`}
+            class="palette-item"
+            aria-selected={index === place.value}
+            ref={index === place.value ? at : null}
+            onPointerMove={() => (place.value = index)}
+            onClick={() => props.run(item)}
+          >
+            <span class="palette-label">{item.label}</span>
+            {item.hint && <Hint item={item} />}
+          </div>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Hint({ item: { group, hint = "" } }: { item: Item }) {
+  if (group === "Tasks") {
+    return (
+      <span class={`is-${stateKind(hint)}`}>
+        <Shape kind={stateKind(hint)} /> {stateWords(hint)}
+      </span>
+    );
+  }
+  if (group === "Scopes") return <span class="dim">{hint}</span>;
+  return (
+    <span>
+      {hint.split(" ").map((key, index) => (
+        <kbd key={index}>{key}</kbd>
+      ))}
+    </span>
+  );
+}
+
+/** The tasks that have the text in their title, or begin their id with it: the newest first. */
+function useFound(text: Signal<string>): Signal<readonly ListedTask[]> {
+  const found = useSignal<readonly ListedTask[]>([]);
+  useSignalEffect(() => {
+    const search = text.value.trim();
+    const stop = new AbortController();
+    const read = async () => {
+      try {
+        const page = await listTasks({ search, limit: TASKS_MAX }, stop.signal);
+        if (!stop.signal.aborted) found.value = page.tasks;
+      } catch (error) {
+        if (!stop.signal.aborted && !(error instanceof ApiError)) throw error;
+      }
+    };
+    if (search === "") found.value = [];
+    const timer = search === "" ? 0 : window.setTimeout(() => void read(), TYPING_MS);
+    return () => {
+      window.clearTimeout(timer);
+      stop.abort();
+    };
+  });
+  return found;
+}
+
+/** Takes the focus, and gives it back. A press beside the palette closes it. */
+function useFocus(box: { current: HTMLElement | null }, onClose: () => void): void {
+  useEffect(() => {
+    const before = document.activeElement;
+    box.current?.querySelector("input")?.focus();
+    const press = (event: PointerEvent) => {
+      if (!box.current?.contains(event.target as Node)) onClose();
+    };
+    document.addEventListener("pointerdown", press);
+    return () => {
+      document.removeEventListener("pointerdown", press);
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+}
+
+function taskItem(task: ListedTask): Item {
+  return {
+    id: `task ${task.id}`,
+    group: "Tasks",
+    label: task.title ? `${task.title} · ${shortId(task.id)}` : task.id,
+    hint: task.queue,
+    run: () => navigate(`/tasks/${encodeURIComponent(task.id)}`),
+  };
+}
+
+/** What is found without the server: the views, the commands, and the scopes. */
+function fixedItems(): Item[] {
+  const isPaused = liveStatus.value === "paused";
+  const commands: [label: string, run: () => void][] = [
+    [isPaused ? "Go on: show what happens" : "Pause: stop what moves", () => pauseLive(!isPaused)],
+    ["Dark or light: change the theme", toggleTheme],
+    [`Show times ${isUtc.value ? "in local time" : "in UTC"}`, () => showUtc(!isUtc.value)],
+    ["Settings", () => (overlay.value = "settings")],
+  ];
+  const scopes = queryNamed<Scopes>(scopesQuery).data.value?.scopes ?? [];
+  return [
+    ...views.map(({ segment, title, letter }): Item => ({
+      id: `view ${segment}`,
+      group: "Views",
+      label: title,
+      hint: `g ${letter}`,
+      run: () => navigate(`/${segment}`),
+    })),
+    ...commandsOf(bindings.value),
+    ...commands.map(([label, run]): Item => ({ id: label, group: "Commands", label, run })),
+    ...scopes
+      .filter((known) => known.scope !== scope.value)
+      .map(({ scope: name, open_tasks }): Item => ({
+        id: `scope ${name}`,
+        group: "Scopes",
+        label: name,
+        hint: `${open_tasks} open`,
+        run: () => openScope(name),
+      })),
+  ];
 }

@@ -1,4 +1,4 @@
-/** The line below the table: how many tasks match, what is picked, and what can be done with it. */
+/** The line below the table: how many tasks match, what is selected, and what can be done with it. */
 
 import { changes, type ChangeName } from "../../bulk/changes";
 import { isJobOpen, job } from "../../bulk/job";
@@ -21,9 +21,9 @@ export function Foot(props: {
   const isAll = selection.picked.value.kind === "all";
   const isAtLeast = list.isPartial.value ? "at least " : "";
   return (
-    <footer class="task-foot" aria-label="What is picked">
+    <footer class="task-foot" aria-label="What is selected">
       <span role="status">
-        {picked > 0 && <strong>{isAtLeast + picked.toLocaleString("en")} picked of </strong>}
+        {picked > 0 && <strong>{isAtLeast + picked.toLocaleString("en")} selected of </strong>}
         {isAtLeast}
         {counted(total, "task")}
       </span>
@@ -34,13 +34,13 @@ export function Foot(props: {
       )}
       {canDecide.value && total > 0 && !isAll && (
         <Button kind="quiet" onClick={() => selection.all()}>
-          Pick all {total.toLocaleString("en")}
+          Select all {total.toLocaleString("en")}
         </Button>
       )}
       {picked > 0 && (
         <>
           <Button kind="quiet" onClick={() => selection.clear()}>
-            Pick none
+            Select none
           </Button>
           <span class="buttons">
             {changes.map(({ name, label }) => (

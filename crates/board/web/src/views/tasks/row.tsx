@@ -21,7 +21,7 @@ export interface Shared {
   /** The task under the cursor. */
   at: Signal<string | undefined>;
   titles: ReadonlySignal<Titles>;
-  /** Picks a row, or does so no more; with `isRange` also those between it and the last one. */
+  /** Selects or deselects a row; with `isRange` also those between it and the last one. */
   pick: (id: string, is: boolean, isRange: boolean) => void;
   /** Opens a change of one task. */
   change: (name: ChangeName, task: ListedTask) => void;

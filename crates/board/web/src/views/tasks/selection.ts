@@ -1,8 +1,8 @@
-/** Which tasks are picked: single ones, or all that match the filter, perhaps without some. */
+/** Which tasks are selected: single ones, or all that match the filter, perhaps without some. */
 
 import { computed, signal } from "@preact/signals";
 
-/** What is picked. */
+/** What is selected. */
 export type Picked =
   | { kind: "some"; ids: ReadonlySet<string> }
   | { kind: "all"; except: ReadonlySet<string> };
@@ -12,7 +12,7 @@ const NOTHING: Picked = { kind: "some", ids: new Set() };
 /** A selection of tasks of one list. */
 export class Selection {
   readonly picked = signal<Picked>(NOTHING);
-  /** Whether nothing is picked. */
+  /** Whether nothing is selected. */
   readonly isEmpty = computed(() => {
     const picked = this.picked.value;
     return picked.kind === "some" && picked.ids.size === 0;
@@ -23,7 +23,7 @@ export class Selection {
     return picked.kind === "all" ? !picked.except.has(id) : picked.ids.has(id);
   }
 
-  /** Picks tasks, or does so no more. */
+  /** Selects or deselects tasks. */
   set(ids: readonly string[], is: boolean): void {
     const picked = this.picked.value;
     const isListed = picked.kind === "all" ? !is : is;
@@ -36,7 +36,7 @@ export class Selection {
       picked.kind === "all" ? { kind: "all", except: changed } : { kind: "some", ids: changed };
   }
 
-  /** Picks all that match, also those that are not loaded. */
+  /** Selects all that match, also those that are not loaded. */
   all(): void {
     this.picked.value = { kind: "all", except: new Set() };
   }
@@ -45,7 +45,7 @@ export class Selection {
     this.picked.value = NOTHING;
   }
 
-  /** How many are picked, if so many match. */
+  /** How many are selected, if so many match. */
   count(total: number): number {
     const picked = this.picked.value;
     return picked.kind === "all" ? Math.max(0, total - picked.except.size) : picked.ids.size;

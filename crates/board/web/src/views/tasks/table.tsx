@@ -17,7 +17,7 @@ const HEAD = 28;
 const COLUMNS: [name: string, title: string][] = [
   ["state", "State"],
   ["title", "Title"],
-  ["what", "Why, how far, what"],
+  ["what", "Reason, progress or result"],
   ["role", "Role"],
   ["agent", "Agent"],
   ["machine", "Machine"],
@@ -135,7 +135,7 @@ function TableKeys(props: {
     { keys: "j", label: "Next row", run: () => move(1), group: "Lists" },
     { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists" },
     { keys: "Enter", label: "Open the row", run: open, group: "Lists" },
-    { keys: "x", label: "Select the row, or do so no more", run: pick, group: "Lists" },
+    { keys: "x", label: "Select or deselect the row", run: pick, group: "Lists" },
   ]);
   return null;
 }

@@ -181,11 +181,11 @@ function endJob(list: Rows, selection: Selection): void {
   void list.reload();
 }
 
-/** Escape lets go of what is picked, unless it closes something. */
+/** Escape deselects what is selected, unless it closes something. */
 function EscapeKey({ selection }: { selection: Selection }) {
   const isFree = !selection.isEmpty.value && !overlay.value && !isJobOpen.value;
   const clear = () => selection.clear();
-  useKeys(isFree ? [{ keys: "Escape", label: "Pick none", run: clear, group: "Lists" }] : []);
+  useKeys(isFree ? [{ keys: "Escape", label: "Select none", run: clear, group: "Lists" }] : []);
   return null;
 }
 

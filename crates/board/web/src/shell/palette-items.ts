@@ -1,0 +1,44 @@
+/** What the palette finds: views, commands, scopes and tasks. */
+
+import type { Binding } from "../keys/keys";
+
+/** Something that the palette offers. */
+export interface Item {
+  /** Unique among the items that are shown. */
+  id: string;
+  group: "Views" | "Commands" | "Scopes" | "Tasks";
+  label: string;
+  /** A key, or a state, which is shown beside the label. */
+  hint?: string | undefined;
+  run: () => void;
+}
+
+/** The groups of keys that make no sense as commands. */
+const NO_COMMANDS = ["Lists", "Panels", "Go to"];
+
+/** The commands of the keys that hold now. The latest of a label counts. */
+export function commandsOf(bindings: readonly Binding[]): Item[] {
+  const found = new Map<string, Item>();
+  for (const { keys, label, run, group = "" } of bindings) {
+    const isCommand = !NO_COMMANDS.includes(group) && keys !== "mod+k";
+    if (!isCommand || found.has(label)) continue;
+    found.set(label, { id: `key ${keys}`, group: "Commands", label, hint: keys, run });
+  }
+  return [...found.values()];
+}
+
+/** The items whose labels have all words of a text. Those that begin with it come first. */
+export function matching(items: readonly Item[], text: string): Item[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const rank = ({ label }: Item) => (label.toLowerCase().startsWith(words[0] ?? "") ? 0 : 1);
+  const found = items.filter(({ label, group }) => {
+    const searched = `${label} ${group}`.toLowerCase();
+    return words.every((word) => searched.includes(word));
+  });
+  return words.length === 0 ? found : found.sort((one, other) => rank(one) - rank(other));
+}
+
+/** The place after or before one of so many; beyond the end it is the other end. */
+export function moved(place: number, by: number, count: number): number {
+  return count === 0 ? 0 : (place + by + count) % count;
+}
