@@ -1,8 +1,173 @@
 /** The form of a new task. */
 
+import { useState } from "preact/hooks";
+
+import { ApiError } from "../../api/http";
+import type { Flow } from "../../api/types";
+import { flowsQuery } from "../../state/decisions";
+import { navigate } from "../../state/location";
+import { useQuery } from "../../state/queries";
+import { Button, Link } from "../../ui/basics";
 import { Panel } from "../../ui/panel";
+import { After } from "./after";
+import { Choices, More } from "./choices";
+import {
+  create,
+  forgetFields,
+  keepFields,
+  keptFields,
+  NOTHING,
+  nextFields,
+  saveDraft,
+  type Fields,
+} from "./fields";
+import "./new.css";
+
+/** The flow that octopoid up registers: where it is, tasks are reviewed and merged. */
+const USUAL_FLOW = "octopoid";
+
+/** What was done last. */
+interface Done {
+  text: string;
+  /** Where it is shown. */
+  to: string;
+}
 
 /** Shows the form. */
 export function NewTask({ onClose }: { onClose: () => void }) {
-  return <Panel title="New task" onClose={onClose}>{null}</Panel>;
+  const form = useForm(onClose);
+  const { fields, set, isBusy } = form;
+  const isBlank = fields.title.trim() === "";
+  const onSubmit = (event: Event) => {
+    event.preventDefault();
+    void form.submit("open");
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSubmit(event);
+  };
+  return (
+    <Panel title="New task" onClose={onClose}>
+      <form class="form new-task" onSubmit={onSubmit} onKeyDown={onKeyDown}>
+        <Texts fields={fields} set={set} titleField={form.titleField} />
+        <Choices fields={fields} set={set} />
+        <After chosen={fields.after} onChange={(after) => set({ after })} />
+        <More fields={fields} set={set} flows={form.flows} usualFlow={form.usualFlow} />
+        <div class="buttons">
+          <Button kind="primary" type="submit" isBusy={isBusy} disabled={isBlank} title="Ctrl-Enter">
+            Create
+          </Button>
+          <Button isBusy={isBusy} disabled={isBlank} onClick={() => void form.submit("another")}>
+            Create, and another
+          </Button>
+          <Button isBusy={isBusy} disabled={isBlank} onClick={() => void form.draft()}>
+            Save as draft
+          </Button>
+        </div>
+        <Outcome problem={form.problem} done={form.done} />
+      </form>
+    </Panel>
+  );
+}
+
+/** The state of the form, and what its buttons do. */
+function useForm(onClose: () => void) {
+  const [fields, setFields] = useState(keptFields);
+  const [isBusy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const [done, setDone] = useState<Done | undefined>(undefined);
+  const [titleField] = useState<{ current: HTMLInputElement | null }>({ current: null });
+  const flows = useQuery<{ flows: readonly Flow[] }>(flowsQuery).data.value?.flows ?? [];
+  const usualFlow = flows.some(({ name }) => name === USUAL_FLOW) ? USUAL_FLOW : undefined;
+  const put = (changed: Fields) => {
+    setFields(changed);
+    keepFields(changed);
+  };
+  const set = (change: Partial<Fields>) => put({ ...fields, ...change });
+  const attempt = async (send: () => Promise<void>) => {
+    setBusy(true);
+    setProblem(undefined);
+    setDone(undefined);
+    try {
+      await send();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      setProblem(error.message);
+    }
+    setBusy(false);
+  };
+  const submit = (then: "open" | "another") =>
+    attempt(async () => {
+      const task = await create(fields, usualFlow);
+      const page = `/tasks/${encodeURIComponent(task.id)}`;
+      if (then === "open") {
+        forgetFields();
+        onClose();
+        navigate(page);
+        return;
+      }
+      put(nextFields(fields));
+      setDone({ text: `Created: ${task.title ?? task.id}`, to: page });
+      titleField.current?.focus();
+    });
+  const draft = () =>
+    attempt(async () => {
+      const saved = await saveDraft(fields);
+      // A draft has no text: what was written is not thrown away.
+      const hasText = fields.content.trim() !== "";
+      put(hasText ? { ...fields, title: "" } : NOTHING);
+      const rest = hasText ? ". A draft has a title only: the text stays here" : "";
+      setDone({ text: `Saved as draft: ${saved.title}${rest}`, to: `/drafts/${saved.id}` });
+    });
+  return { fields, set, flows, usualFlow, isBusy, problem, done, titleField, submit, draft };
+}
+
+function Texts(props: {
+  fields: Fields;
+  set: (change: Partial<Fields>) => void;
+  titleField: { current: HTMLInputElement | null };
+}) {
+  const { fields, set } = props;
+  return (
+    <>
+      <label>
+        Title
+        <input
+          ref={props.titleField}
+          value={fields.title}
+          maxLength={1_000}
+          required
+          placeholder="What is to be done, in a few words"
+          onInput={(event) => set({ title: event.currentTarget.value })}
+        />
+      </label>
+      <label>
+        Text, which the agent reads
+        <textarea
+          rows={8}
+          value={fields.content}
+          placeholder="What is wanted and why, how to see that it is done, what to leave alone"
+          onInput={(event) => set({ content: event.currentTarget.value })}
+        />
+      </label>
+    </>
+  );
+}
+
+function Outcome({ problem, done }: { problem: string | undefined; done: Done | undefined }) {
+  if (problem) {
+    return (
+      <p class="problem" role="alert">
+        {problem}
+      </p>
+    );
+  }
+  return (
+    <p role="status" class="is-done">
+      {done && (
+        <>
+          {done.text} · <Link to={done.to}>show it</Link>
+        </>
+      )}
+    </p>
+  );
 }

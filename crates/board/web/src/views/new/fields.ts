@@ -1,0 +1,118 @@
+/** What is filled in for a new task, kept until the task is created, and how it is created. */
+
+import { createDraft, createTask } from "../../api/endpoints";
+import { ApiError } from "../../api/http";
+import type { Draft, NewTask, Task } from "../../api/types";
+import { isUtc } from "../../state/clock";
+import { scope, userName } from "../../state/session";
+
+/** What the form has. */
+export interface Fields {
+  title: string;
+  content: string;
+  priority: string;
+  role: string;
+  project: string;
+  /** The tasks to wait for: their ids, and the titles under which they are shown. */
+  after: { id: string; title: string }[];
+  /** Empty: the usual one. */
+  flow: string;
+  branch: string;
+  /** As the field of the browser has it, without a zone: `2026-11-26T14:02`. */
+  notBefore: string;
+}
+
+/** A form in which nothing is filled in. */
+export const NOTHING: Fields = {
+  title: "",
+  content: "",
+  priority: "P2",
+  role: "",
+  project: "",
+  after: [],
+  flow: "",
+  branch: "main",
+  notBefore: "",
+};
+
+/** A task can wait for so many others. */
+export const AFTER_MAX = 100;
+
+/** So many random ids are tried if they are taken. */
+const IDS_TRIED = 5;
+
+function place(): string {
+  return `octopoid.new-task.${scope.value}`;
+}
+
+/** What was filled in and not sent, also if the panel was closed by mistake. */
+export function keptFields(): Fields {
+  try {
+    const kept: unknown = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
+    return typeof kept === "object" ? { ...NOTHING, ...kept } : NOTHING;
+  } catch {
+    return NOTHING;
+  }
+}
+
+/** Keeps what is filled in. */
+export function keepFields(fields: Fields): void {
+  sessionStorage.setItem(place(), JSON.stringify(fields));
+}
+
+/** Forgets what was filled in. */
+export function forgetFields(): void {
+  sessionStorage.removeItem(place());
+}
+
+/** The fields of the next task after one was created: what several tasks share stays. */
+export function nextFields(fields: Fields): Fields {
+  return { ...fields, title: "", content: "", after: [] };
+}
+
+/** An instant of a field of the browser, in the zone in which times are shown. */
+export function instantOf(text: string): string | undefined {
+  if (text === "") return undefined;
+  const date = new Date(isUtc.value ? `${text}Z` : text);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
+/** Short enough to be typed. With a million tasks, one random id in four thousand is taken. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(4));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The body of the request. `usualFlow` is what a task follows whose flow is not chosen. */
+export function bodyOf(fields: Fields, id: string, usualFlow: string | undefined): Partial<NewTask> {
+  return {
+    id,
+    file_path: `tasks/${id}.md`,
+    branch: fields.branch.trim() || "main",
+    title: fields.title.trim(),
+    content: fields.content.trim() || undefined,
+    priority: fields.priority,
+    role: fields.role || undefined,
+    project_id: fields.project || undefined,
+    blocked_by: fields.after.map((task) => task.id).join(",") || undefined,
+    flow: fields.flow || usualFlow,
+    not_before: instantOf(fields.notBefore),
+  } as Partial<NewTask>;
+}
+
+/** Creates the task. If a random id is taken, another one is tried. */
+export async function create(fields: Fields, usualFlow: string | undefined): Promise<Task> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await createTask(bodyOf(fields, randomId(), usualFlow));
+    } catch (error) {
+      const isTaken = error instanceof ApiError && error.code === "already_exists";
+      if (!isTaken || tries === IDS_TRIED) throw error;
+    }
+  }
+}
+
+/** Keeps the title as an idea. */
+export function saveDraft(fields: Fields): Promise<Draft> {
+  return createDraft({ title: fields.title.trim(), author: userName.value, scope: scope.value });
+}
