@@ -23,6 +23,7 @@ import type {
   RoleList,
   RunDetails,
   RunList,
+  RunningList,
   Scopes,
   Summary,
   Task,
@@ -59,6 +60,9 @@ export const listRuns = (id: string, query: Query, signal?: Signal) =>
   get<RunList>(`${task(id)}/runs`, query, signal);
 export const getRun = (id: string, run: number, signal?: Signal) =>
   get<RunDetails>(`${task(id)}/runs/${run}`, {}, signal);
+/** The runs of all tasks that have not ended. */
+export const listRunning = (query: Query, signal?: Signal) =>
+  get<RunningList>("/runs", query, signal);
 export const getThread = (id: string, signal?: Signal) =>
   get<MessageList>(`${task(id)}/messages`, {}, signal);
 

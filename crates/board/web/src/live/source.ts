@@ -23,8 +23,8 @@ const EVENTS = "/api/v1/events";
 /** How long to wait before another try, in milliseconds: doubled after each failure. */
 const RETRY_MS = 500;
 const RETRY_MAX_MS = 15_000;
-/** How often the journal is asked for where there are no streams. */
-const POLL_MS = 4_000;
+/** How often the journal is asked for where there are no streams, in milliseconds. */
+export const POLL_MS = 4_000;
 /** How often summaries are read under load. */
 const TICK_MS = 2_000;
 /** After so many of them a stream is tried again. */
