@@ -1,16 +1,16 @@
 /** One sentence about the whole: an idle system that is well looks well. */
 
-import type { Summary } from "../../api/types";
+import type { OrchestratorList, Summary } from "../../api/types";
 import { listMachines } from "../../api/endpoints";
-import { kinds, useQuery } from "../../state/queries";
+import { kinds, useQuery, type QueryOptions } from "../../state/queries";
 import { scope } from "../../state/session";
 import { Command, Empty } from "../../ui/basics";
 import { counted } from "../../ui/words";
 
 /** The machines of the scope. */
-export const machinesQuery = {
+export const machinesQuery: QueryOptions<OrchestratorList> = {
   name: "machines",
-  load: (signal: AbortSignal) => listMachines({}, signal),
+  load: (signal) => listMachines({}, signal),
   concerns: kinds("orchestrator"),
 };
 

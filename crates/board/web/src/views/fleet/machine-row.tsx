@@ -1,0 +1,157 @@
+/** A machine: how it is, its slots, what it takes, and what it runs. */
+
+import { patchMachine } from "../../api/endpoints";
+import { duration, now } from "../../state/clock";
+import { queryNamed } from "../../state/queries";
+import { canDecide } from "../../state/session";
+import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
+import { Ago, Button, Link } from "../../ui/basics";
+import { Row, type Cursor } from "../../ui/rows";
+import { counted } from "../../ui/words";
+import { machinesQuery } from "../now/healthy";
+import type { Health, Machine } from "./machines";
+import { RunLine } from "./run-line";
+
+/** So many slots are drawn; of more, only the numbers are shown. */
+const SQUARES_MAX = 24;
+
+/** Shows the row. */
+export function MachineRow({ cursor, machine }: { cursor: Cursor; machine: Machine }) {
+  const attempt = useAttempt();
+  const set = (status: "draining" | "active") =>
+    attempt.run(async () => {
+      const changed = await patchMachine(machine.id, { status });
+      queryNamed(machinesQuery).patch((list) => ({
+        ...list,
+        orchestrators: list.orchestrators.map((old) => (old.id === changed.id ? changed : old)),
+      }));
+    });
+  return (
+    <Row cursor={cursor} id={machine.id} class={`machine is-${machine.health}`}>
+      <div class="line">
+        <HealthMark health={machine.health} />
+        <Link class="title name" to={`/fleet/${encodeURIComponent(machine.id)}`}>
+          {machine.name}
+        </Link>
+        <span class="health">
+          <HealthWords machine={machine} />
+        </span>
+        <Slots machine={machine} />
+        <span class="version dim">{machine.version}</span>
+        {canDecide.value && (
+          <span class="buttons">
+            {machine.isDraining ? (
+              <Button isBusy={attempt.isBusy} onClick={() => void set("active")}>
+                Resume
+              </Button>
+            ) : (
+              machine.health !== "offline" && (
+                <Confirmed
+                  label="Drain…"
+                  question={drainQuestion(machine)}
+                  yes="Drain"
+                  isBusy={attempt.isBusy}
+                  onYes={() => void set("draining")}
+                />
+              )
+            )}
+          </span>
+        )}
+      </div>
+      <div class="line sub dim">
+        <span>{takes(machine)}</span>
+        {machine.hostname && machine.hostname !== machine.name && <span>{machine.hostname}</span>}
+        <span class="cluster">cluster {machine.cluster}</span>
+      </div>
+      <Problem attempt={attempt} />
+      {machine.runs.length > 0 && (
+        <ul class="plain runs" aria-label={`Runs on ${machine.name}`}>
+          {machine.runs.map((run) => (
+            <RunLine key={run.task_id} run={run} />
+          ))}
+        </ul>
+      )}
+    </Row>
+  );
+}
+
+function drainQuestion(machine: Machine): string {
+  const count = machine.runs.length;
+  const rest = count > 0 ? ` Its ${counted(count, "run")} will be told to finish.` : "";
+  return `Give ${machine.name} no more work?${rest}`;
+}
+
+const MARKS: Record<Health, [string, string]> = {
+  live: ["●", "is-done"],
+  draining: ["◐", "is-needs-you"],
+  maintenance: ["◐", "is-waiting"],
+  silent: ["◌", "is-failed"],
+  offline: ["○", "is-waiting"],
+};
+
+function HealthMark({ health }: { health: Health }) {
+  const [shape, color] = MARKS[health];
+  return (
+    <span class={`shape ${color}`} aria-hidden="true">
+      {shape}
+    </span>
+  );
+}
+
+function HealthWords({ machine }: { machine: Machine }) {
+  const { health, at } = machine;
+  const seen = (
+    <span class="dim">
+      seen <Ago at={at} />
+    </span>
+  );
+  switch (health) {
+    case "silent":
+      return (
+        <span class="is-failed">
+          silent for {duration(now.value - Date.parse(at))}
+          {machine.isDraining && ", draining"}
+        </span>
+      );
+    case "draining":
+      return (
+        <>
+          <span class="is-needs-you">draining</span> {seen}
+        </>
+      );
+    default:
+      return (
+        <>
+          {health} {seen}
+        </>
+      );
+  }
+}
+
+function Slots({ machine: { slots, busy } }: { machine: Machine }) {
+  if (slots === undefined) return <span class="slots dim">slots unknown</span>;
+  const used = busy ?? 0;
+  return (
+    <span class="slots" title={`${used} of ${counted(slots, "slot")} busy`}>
+      {slots <= SQUARES_MAX && (
+        <span class="squares" aria-hidden="true">
+          {Array.from({ length: slots }, (_, slot) => (
+            <span key={slot} class={slot < used ? "square is-busy" : "square"} />
+          ))}
+        </span>
+      )}
+      <span>
+        {used}/{slots}
+        <span class="unseen"> slots busy</span>
+      </span>
+    </span>
+  );
+}
+
+/** What a machine takes, in words. */
+export function takes({ roles, queues, pools }: Pick<Machine, "roles" | "queues" | "pools">): string {
+  const parts = [roles.length > 0 ? `takes ${roles.join(", ")}` : "takes all roles"];
+  if (queues.length > 0) parts.push(`from ${queues.join(", ")}`);
+  if (pools.length > 0) parts.push(`uses ${pools.join(", ")}`);
+  return parts.join(" · ");
+}

@@ -1,0 +1,108 @@
+/** What is known of machines: the list as it was read, and the heartbeats that arrived since. */
+
+import type { OrchestratorView, RunningRun } from "../../api/types";
+import type { Beat } from "../../state/passing";
+
+/** A machine that is not heard of for so long is silent, in milliseconds: as the server has it. */
+export const SILENT_MS = 120_000;
+/** A live machine that is not heard of for so long is read again, before it is called silent. */
+export const SUSPECT_MS = 90_000;
+
+/** How a machine is. */
+export type Health = "live" | "draining" | "maintenance" | "silent" | "offline";
+
+/** A machine as it is shown. */
+export interface Machine {
+  id: string;
+  name: string;
+  cluster: string;
+  hostname: string;
+  health: Health;
+  /** When it was heard of last. */
+  at: string;
+  /** Whether it is to get no more work, also if it is silent. */
+  isDraining: boolean;
+  slots: number | undefined;
+  busy: number | undefined;
+  roles: readonly string[];
+  queues: readonly string[];
+  pools: readonly string[];
+  version: string;
+  runs: readonly RunningRun[];
+}
+
+/** Puts together what is known of each machine, the live ones first, then by name. */
+export function machinesOf(
+  read: readonly OrchestratorView[],
+  beats: ReadonlyMap<string, Beat>,
+  runs: readonly RunningRun[],
+  now: number,
+): Machine[] {
+  const machines = read.map((machine) => machineOf(machine, beats.get(machine.id), runs, now));
+  return machines.sort(
+    (a, b) => ORDER.indexOf(a.health) - ORDER.indexOf(b.health) || (a.name < b.name ? -1 : 1),
+  );
+}
+
+const ORDER: readonly Health[] = ["live", "draining", "maintenance", "silent", "offline"];
+
+function machineOf(
+  machine: OrchestratorView,
+  beat: Beat | undefined,
+  runs: readonly RunningRun[],
+  now: number,
+): Machine {
+  const told = beat && Date.parse(beat.at) > Date.parse(machine.last_heartbeat) ? beat : undefined;
+  const at = told?.at ?? machine.last_heartbeat;
+  return {
+    id: machine.id,
+    name: machine.machine_id,
+    cluster: machine.cluster,
+    hostname: machine.hostname ?? "",
+    health: healthOf(machine.status, now - Date.parse(at), told !== undefined),
+    at,
+    isDraining: machine.status === "draining",
+    slots: told?.slots ?? machine.slots ?? undefined,
+    busy: told?.busy ?? machine.busy ?? undefined,
+    roles: machine.roles ?? [],
+    queues: machine.queues ?? [],
+    pools: machine.pools ?? [],
+    version: machine.version ?? "",
+    runs: runs.filter((run) => run.orchestrator_id === machine.id),
+  };
+}
+
+/**
+ * How a machine is that was heard of `silence` milliseconds ago. A heartbeat since it was read brings
+ * a machine back that was offline.
+ */
+export function healthOf(status: string, silence: number, hasBeatSince = false): Health {
+  if (status === "offline" && !hasBeatSince) return "offline";
+  if (silence > SILENT_MS) return "silent";
+  return status === "draining" || status === "maintenance" ? status : "live";
+}
+
+/** Whether a machine that was live when it was read seems to be silent now. */
+export function isSuspect(machine: OrchestratorView, beat: Beat | undefined, now: number): boolean {
+  if (machine.is_stale || machine.status === "offline") return false;
+  const at = Math.max(Date.parse(machine.last_heartbeat), beat ? Date.parse(beat.at) : 0);
+  return now - at > SUSPECT_MS;
+}
+
+/** The slots of the machines that take work, and how many of them are busy. */
+export function slotsOf(machines: readonly Machine[]): { slots: number; busy: number } {
+  const live = machines.filter((machine) => machine.health === "live");
+  return {
+    slots: live.reduce((sum, machine) => sum + (machine.slots ?? 0), 0),
+    busy: live.reduce((sum, machine) => sum + (machine.busy ?? 0), 0),
+  };
+}
+
+/** The runs on machines that are not in the list, because they never registered. */
+export function runsElsewhere(
+  runs: readonly RunningRun[],
+  machines: readonly Machine[],
+): RunningRun[] {
+  const known = new Set(machines.map((machine) => machine.id));
+  return runs.filter((run) => !run.orchestrator_id || !known.has(run.orchestrator_id));
+}
