@@ -1,40 +1,21 @@
 /** A row about a question or a proposal, which is answered in place. */
 
-import { signal } from "@preact/signals";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
-import { endAction } from "../api/endpoints";
-import { ApiError } from "../api/http";
 import type { Action } from "../api/types";
-import { canDecide, userName } from "../state/session";
+import { canDecide } from "../state/session";
 import { Ago, Button, Link, Shape } from "../ui/basics";
 import { Row, type Cursor } from "../ui/rows";
-
-/** The action whose answer is being written. */
-export const answering = signal<string | undefined>(undefined);
+import { answered, answering, approve, deny, end, isQuestion } from "./answers";
 
 /** Shows the row. */
 export function ActionRow({ cursor, action }: { cursor: Cursor; action: Action }) {
-  const [notice, setNotice] = useState<string | undefined>(undefined);
-  const [isBusy, setBusy] = useState(false);
-  const isQuestion = action.action_type === "question";
-  const end = async (how: "complete" | "fail" | "execute", result?: string) => {
-    setBusy(true);
-    setNotice(undefined);
-    try {
-      await endAction(action.id, how, { by: userName.value, result: result ?? null });
-      answering.value = undefined;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      setNotice(error.message);
-      setBusy(false);
-    }
-  };
+  const { isBusy = false, problem } = answered.value.get(action.id) ?? {};
   return (
     <Row cursor={cursor} id={action.id} class={isBusy ? "is-gone" : ""}>
       <div class="line">
         <Shape kind="needs-you" />
-        <span class="word">{isQuestion ? "question" : "proposal"}</span>
+        <span class="word">{isQuestion(action) ? "question" : "proposal"}</span>
         <span class="title">{action.label}</span>
         <span class="dim">
           {action.proposed_by} · <Ago at={action.proposed_at} />
@@ -42,38 +23,52 @@ export function ActionRow({ cursor, action }: { cursor: Cursor; action: Action }
         {action.entity_type === "task" && (
           <Link to={`/tasks/${encodeURIComponent(action.entity_id)}`}>show the task</Link>
         )}
-        {canDecide.value && (
-          <span class="buttons">
-            {isQuestion ? (
-              <Button isBusy={isBusy} onClick={() => (answering.value = action.id)}>
-                Answer…
-              </Button>
-            ) : (
-              <>
-                <Button isBusy={isBusy} onClick={() => void end("execute")}>
-                  Approve
-                </Button>
-                <Button isBusy={isBusy} onClick={() => void end("fail", "denied")}>
-                  Deny
-                </Button>
-              </>
-            )}
-          </span>
-        )}
+        {canDecide.value && <Choices action={action} isBusy={isBusy} />}
       </div>
-      {action.description && <p class="prose sub">{action.description}</p>}
-      {notice && (
+      {isMore(action) && <p class="prose sub">{action.description}</p>}
+      {problem && (
         <p class="notice is-refused" role="alert">
-          {notice}
+          {problem}
         </p>
       )}
-      {answering.value === action.id && <Answer onAnswer={(text) => void end("complete", text)} />}
+      {answering.value === action.id && canDecide.value && (
+        <Answer isBusy={isBusy} onAnswer={(text) => void end(action, "complete", text)} />
+      )}
     </Row>
   );
 }
 
-function Answer({ onAnswer }: { onAnswer: (text: string) => void }) {
+/** Whether the description says more than the label, which is its beginning where an agent asks. */
+function isMore({ label, description }: Action): boolean {
+  return Boolean(description) && description?.trim() !== label.trim();
+}
+
+function Choices({ action, isBusy }: { action: Action; isBusy: boolean }) {
+  if (isQuestion(action)) {
+    return (
+      <span class="buttons">
+        <Button isBusy={isBusy} onClick={() => (answering.value = action.id)}>
+          Answer…
+        </Button>
+      </span>
+    );
+  }
+  return (
+    <span class="buttons">
+      <Button isBusy={isBusy} onClick={() => approve(action)}>
+        Approve
+      </Button>
+      <Button isBusy={isBusy} onClick={() => deny(action)}>
+        Deny
+      </Button>
+    </span>
+  );
+}
+
+function Answer({ isBusy, onAnswer }: { isBusy: boolean; onAnswer: (text: string) => void }) {
   const [text, setText] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const submit = (event: Event) => {
     event.preventDefault();
     if (text.trim()) onAnswer(text.trim());
@@ -83,18 +78,19 @@ function Answer({ onAnswer }: { onAnswer: (text: string) => void }) {
       <label>
         Your answer, which the agent reads
         <textarea
-          ref={(field) => field?.focus()}
+          ref={field}
           rows={3}
           value={text}
           required
           onInput={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+            if (event.key === "Escape") answering.value = undefined;
           }}
         />
       </label>
       <div class="buttons">
-        <Button kind="primary" type="submit" disabled={!text.trim()}>
+        <Button kind="primary" type="submit" isBusy={isBusy} disabled={!text.trim()}>
           Send the answer
         </Button>
         <Button onClick={() => (answering.value = undefined)}>Not now</Button>
