@@ -49,6 +49,9 @@ const EVENTS: Record<string, string> = {
   hook_completed: "hook completed",
   resumed: "went on after a lapse",
   cancel_requested: "cancel requested",
+  execute_requested: "approved",
+  went_offline: "fell silent",
+  came_online: "heard of again",
 };
 
 /** The details of an event in one line: a reason, or the values of an object. */

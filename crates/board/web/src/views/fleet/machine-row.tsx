@@ -29,7 +29,7 @@ export function MachineRow({ cursor, machine }: { cursor: Cursor; machine: Machi
   return (
     <Row cursor={cursor} id={machine.id} class={`machine is-${machine.health}`}>
       <div class="line">
-        <HealthMark health={machine.health} />
+        <HealthMark machine={machine} />
         <Link class="title name" to={`/fleet/${encodeURIComponent(machine.id)}`}>
           {machine.name}
         </Link>
@@ -45,7 +45,7 @@ export function MachineRow({ cursor, machine }: { cursor: Cursor; machine: Machi
                 Resume
               </Button>
             ) : (
-              machine.health !== "offline" && (
+              ["live", "maintenance"].includes(machine.health) && (
                 <Confirmed
                   label="Drain…"
                   question={drainQuestion(machine)}
@@ -85,17 +85,22 @@ const MARKS: Record<Health, [string, string]> = {
   live: ["●", "is-done"],
   draining: ["◐", "is-needs-you"],
   maintenance: ["◐", "is-waiting"],
-  silent: ["◌", "is-failed"],
+  silent: ["◌", "is-waiting"],
   offline: ["○", "is-waiting"],
 };
 
-function HealthMark({ health }: { health: Health }) {
-  const [shape, color] = MARKS[health];
+function HealthMark({ machine }: { machine: Machine }) {
+  const [shape, color] = MARKS[machine.health];
   return (
-    <span class={`shape ${color}`} aria-hidden="true">
+    <span class={`shape ${isLost(machine) ? "is-failed" : color}`} aria-hidden="true">
       {shape}
     </span>
   );
+}
+
+/** Whether a machine fell silent while it had work. One that is switched off is no trouble. */
+function isLost({ health, runs }: Machine): boolean {
+  return health === "silent" && runs.length > 0;
 }
 
 function HealthWords({ machine }: { machine: Machine }) {
@@ -108,7 +113,7 @@ function HealthWords({ machine }: { machine: Machine }) {
   switch (health) {
     case "silent":
       return (
-        <span class="is-failed">
+        <span class={isLost(machine) ? "is-failed" : "dim"}>
           silent for {duration(now.value - Date.parse(at))}
           {machine.isDraining && ", draining"}
         </span>

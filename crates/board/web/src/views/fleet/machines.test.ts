@@ -45,6 +45,7 @@ describe("the health of a machine", () => {
 
   it("is offline until a heartbeat arrives", () => {
     expect(healthOf("offline", 5_000)).toBe("offline");
+    expect(healthOf("offline", 500_000)).toBe("silent");
     expect(healthOf("offline", 5_000, true)).toBe("live");
   });
 

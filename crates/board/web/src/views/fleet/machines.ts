@@ -73,12 +73,12 @@ function machineOf(
 }
 
 /**
- * How a machine is that was heard of `silence` milliseconds ago. A heartbeat since it was read brings
- * a machine back that was offline.
+ * How a machine is that was heard of `silence` milliseconds ago. The server sets a silent one to
+ * `offline`, and so does one that has ended. A heartbeat since it was read brings it back.
  */
 export function healthOf(status: string, silence: number, hasBeatSince = false): Health {
-  if (status === "offline" && !hasBeatSince) return "offline";
   if (silence > SILENT_MS) return "silent";
+  if (status === "offline" && !hasBeatSince) return "offline";
   return status === "draining" || status === "maintenance" ? status : "live";
 }
 

@@ -1,0 +1,54 @@
+/** What the view Inbox reads beside what the view Now reads. */
+
+import { listActions } from "../../api/endpoints";
+import type { Action, ActionList, ListedTask } from "../../api/types";
+import { kinds, type QueryOptions } from "../../state/queries";
+
+/** So many of the latest actions are looked at for what was answered. */
+const ENDED_MAX = 100;
+/** So long answered questions are shown after they were asked, in milliseconds. */
+const SHOWN_MS = 86_400_000;
+
+/** The latest actions, of any status. */
+export const endedQuery: QueryOptions<ActionList> = {
+  name: "actions.latest",
+  load: (signal) => listActions({ limit: ENDED_MAX }, signal),
+  concerns: kinds("action"),
+};
+
+/** The actions of the last day that are no longer open, the latest first. */
+export function endedSince(actions: readonly Action[], now: number): Action[] {
+  return actions.filter(
+    ({ status, proposed_at }) => status !== "proposed" && now - Date.parse(proposed_at) < SHOWN_MS,
+  );
+}
+
+/** The flagged tasks about which no question is open, and which are not to be reviewed. */
+export function flaggedOnly(
+  tasks: readonly ListedTask[],
+  actions: readonly Action[],
+): ListedTask[] {
+  const asked = new Set(actions.map((action) => action.entity_id));
+  return tasks.filter((task) => !asked.has(task.id) && task.queue !== "provisional");
+}
+
+/** What became of an action, in words. */
+export function endWords({ action_type, status, result }: Action): string {
+  if (status === "completed") return action_type === "question" ? "answered" : "carried out";
+  if (status === "failed") {
+    if (action_type === "question") return "closed";
+    return result === "denied" ? "denied" : "failed";
+  }
+  return status === "expired" ? "expired" : "approved";
+}
+
+/** The result of an action as text: JSON texts are shown without their quotes. */
+export function resultText({ result }: Action): string {
+  if (!result) return "";
+  try {
+    const value: unknown = JSON.parse(result);
+    return typeof value === "string" ? value : result;
+  } catch {
+    return result;
+  }
+}
