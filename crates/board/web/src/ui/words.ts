@@ -68,8 +68,13 @@ export function plainDetails(details: string): string {
   if (told.length > 0) return told.join(": ");
   return Object.entries(value)
     .filter(([, part]) => part !== null && part !== "")
-    .map(([name, part]) => `${name.replaceAll("_", " ")} ${typeof part === "object" ? JSON.stringify(part) : part}`)
+    .map(([name, part]) => `${name.replaceAll("_", " ")} ${plainValue(part)}`)
     .join(", ");
+}
+
+function plainValue(value: unknown): string {
+  if (Array.isArray(value)) return value.map(plainValue).join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** A number of things: `1 file`, `3 files`. */
