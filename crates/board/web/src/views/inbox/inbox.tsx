@@ -14,12 +14,18 @@ import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys, type Cursor } from "../../ui/rows";
 import { useTitle } from "../../shell/title";
-import { actionsQuery, flaggedQuery, isBeingReviewed, reviewQuery } from "../now/queries";
+import {
+  actionsQuery,
+  flaggedQuery,
+  isBeingReviewed,
+  reviewQuery,
+  unasked,
+} from "../now/queries";
 import { Ended } from "./ended";
 import { FlaggedRow } from "./flagged-row";
 import { Group } from "./group";
 import "./inbox.css";
-import { endedQuery, endedSince, flaggedOnly } from "./queries";
+import { endedQuery, endedSince } from "./queries";
 
 /** Shows the view. `id` is the action or the task that the address names. */
 export function InboxView({ id }: { id?: string }) {
@@ -29,7 +35,7 @@ export function InboxView({ id }: { id?: string }) {
   const ended = useQuery(endedQuery);
   const actions = asked.data.value?.actions ?? [];
   const reviews = (review.data.value?.tasks ?? []).filter((task) => !isBeingReviewed(task));
-  const toMend = flaggedOnly(flagged.data.value?.tasks ?? [], actions);
+  const toMend = unasked(flagged.data.value?.tasks ?? [], actions);
   const ids = [...actions, ...reviews, ...toMend].map((row) => row.id);
   useTitle(ids.length > 0 ? `(${ids.length}) Inbox` : "Inbox");
   const cursor = useCursor(ids);

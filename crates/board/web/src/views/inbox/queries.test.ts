@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 
 import type { Action, ListedTask } from "../../api/types";
-import { endedSince, endWords, flaggedOnly, resultText } from "./queries";
+import { unasked } from "../now/queries";
+import { endedSince, endWords, resultText } from "./queries";
 
 const NOW = Date.parse("2026-11-26T12:00:00.000Z");
 
@@ -53,5 +54,5 @@ it("shows a flagged task once: not beside its question, nor beside its review", 
     { id: "t2", queue: "provisional" },
     { id: "t3", queue: "incoming" },
   ] as ListedTask[];
-  expect(flaggedOnly(tasks, [action({})]).map(({ id }) => id)).toEqual(["t3"]);
+  expect(unasked(tasks, [action({})]).map(({ id }) => id)).toEqual(["t3"]);
 });

@@ -1,7 +1,7 @@
 /** What the view Inbox reads beside what the view Now reads. */
 
 import { listActions } from "../../api/endpoints";
-import type { Action, ActionList, ListedTask } from "../../api/types";
+import type { Action, ActionList } from "../../api/types";
 import { kinds, type QueryOptions } from "../../state/queries";
 
 /** So many of the latest actions are looked at for what was answered. */
@@ -21,15 +21,6 @@ export function endedSince(actions: readonly Action[], now: number): Action[] {
   return actions.filter(
     ({ status, proposed_at }) => status !== "proposed" && now - Date.parse(proposed_at) < SHOWN_MS,
   );
-}
-
-/** The flagged tasks about which no question is open, and which are not to be reviewed. */
-export function flaggedOnly(
-  tasks: readonly ListedTask[],
-  actions: readonly Action[],
-): ListedTask[] {
-  const asked = new Set(actions.map((action) => action.entity_id));
-  return tasks.filter((task) => !asked.has(task.id) && task.queue !== "provisional");
 }
 
 /** What became of an action, in words. */

@@ -1,6 +1,6 @@
 /** The first view: what needs a person, what runs, what waits and why, and what was done. */
 
-import type { Action, ListedTask, Summary } from "../../api/types";
+import type { ListedTask, Summary } from "../../api/types";
 import { useQuery } from "../../state/queries";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
@@ -18,6 +18,7 @@ import {
   reviewQuery,
   runningQuery,
   summaryQuery,
+  unasked,
   waitingQuery,
 } from "./queries";
 import { Running } from "./running";
@@ -89,12 +90,6 @@ export function NowView() {
       </p>
     </div>
   );
-}
-
-/** The flagged tasks about which no question is open: those are shown as questions. */
-function unasked(tasks: ListedTask[], actions: Action[]): ListedTask[] {
-  const asked = new Set(actions.map((action) => action.entity_id));
-  return tasks.filter((task) => !asked.has(task.id) && task.queue !== "provisional");
 }
 
 function runningTotal(summary: Summary | undefined, tasks: ListedTask[]): number {

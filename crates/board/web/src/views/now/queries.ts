@@ -3,7 +3,7 @@
 import { computed } from "@preact/signals";
 
 import { getSummary, listActions, listTasks } from "../../api/endpoints";
-import type { ActionList, ListedTask, Summary, TaskList } from "../../api/types";
+import type { Action, ActionList, ListedTask, Summary, TaskList } from "../../api/types";
 import { learnTime } from "../../state/clock";
 import { kinds, queryNamed, type QueryOptions } from "../../state/queries";
 
@@ -80,4 +80,13 @@ export const needsPerson = computed(() => {
 /** Whether an agent holds the review of a task: then no person is waited for. */
 export function isBeingReviewed(task: ListedTask): boolean {
   return task.waiting?.code === "held";
+}
+
+/** The flagged tasks about which no question is open, and which are not to be reviewed. */
+export function unasked(
+  tasks: readonly ListedTask[],
+  actions: readonly Action[],
+): ListedTask[] {
+  const asked = new Set(actions.map((action) => action.entity_id));
+  return tasks.filter((task) => !asked.has(task.id) && task.queue !== "provisional");
 }

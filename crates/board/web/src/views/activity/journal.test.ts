@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { StoredEvent } from "../../live/events";
+import { actorsOf, cursorBefore, filtered, KEPT_MAX, LatestEvents, PAGES_MAX } from "./journal";
+
+function event(number: number, more: Partial<StoredEvent> = {}): StoredEvent {
+  const subject = { kind: "task", id: `t${number}` };
+  return { id: `e${number}`, type: "task.created", at: "2026-11-26T12:00:00.000Z", subject, ...more };
+}
+
+function numbered(count: number, from = 1): StoredEvent[] {
+  return Array.from({ length: count }, (_, index) => event(from + index));
+}
+
+/** Answers as the server does, from a journal that a test can extend. */
+function serve(journal: StoredEvent[], answer?: (query: URLSearchParams) => Response | undefined) {
+  const asked: string[] = [];
+  const fetch = vi.fn(async (path: string) => {
+    const query = new URL(path, "http://board").searchParams;
+    const cursor = query.get("cursor");
+    asked.push(cursor ?? "end");
+    const own = answer?.(query);
+    if (own) return own;
+    const from = cursor === "0" ? 0 : journal.findIndex(({ id }) => id === cursor) + 1;
+    const limit = Number(query.get("limit"));
+    const events = cursor === null ? [] : journal.slice(from, from + limit);
+    const last = cursor === null ? journal.at(-1) : events.at(-1);
+    return Response.json({ events, next_cursor: last?.id ?? cursor ?? "0" });
+  });
+  vi.stubGlobal("fetch", fetch);
+  return asked;
+}
+
+let leave = () => {};
+
+function follow(): LatestEvents {
+  const latest = new LatestEvents();
+  leave = latest.follow();
+  return latest;
+}
+
+beforeEach(() => vi.unstubAllGlobals());
+afterEach(() => leave());
+
+describe("the latest events", () => {
+  it("are read from the oldest one to the end", async () => {
+    const asked = serve(numbered(700));
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    expect(latest.events.value.length).toBe(700);
+    expect(asked).toEqual(["0", "e500", "e700"]);
+    expect(latest.start).toBe("0");
+  });
+
+  it("are read on after a gap, each once", async () => {
+    const journal = numbered(3);
+    serve(journal);
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    journal.push(...numbered(2, 4));
+    latest.read();
+    latest.read();
+    await vi.waitFor(() => expect(latest.events.value.length).toBe(5));
+    expect(latest.events.value.map(({ id }) => id)).toEqual(["e1", "e2", "e3", "e4", "e5"]);
+  });
+
+  it("are kept up to a number, and what is before them is known", async () => {
+    serve(numbered(KEPT_MAX + 100));
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    expect(latest.events.value.length).toBe(KEPT_MAX);
+    expect(latest.events.value[0]?.id).toBe("e101");
+    expect(latest.start).toBe("e100");
+  });
+
+  it("are those from now on if the journal is too long", async () => {
+    let page = 0;
+    const asked = serve([], (query) => {
+      if (!query.has("cursor")) return Response.json({ events: [], next_cursor: "end" });
+      page += 1;
+      return Response.json({ events: [event(page)], next_cursor: `e${page}` });
+    });
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.isLong.value).toBe(true));
+    expect(asked.length).toBe(PAGES_MAX + 1);
+    expect(latest.events.value).toEqual([]);
+    expect(latest.start).toBe("end");
+  });
+
+  it("show why they could not be read, and are read again", async () => {
+    let isDown = true;
+    const refusal = { error: "Too much", code: "overloaded" };
+    serve(numbered(1), () => (isDown ? Response.json(refusal, { status: 503 }) : undefined));
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.error.value?.message).toBe("Too much"));
+    isDown = false;
+    latest.read();
+    await vi.waitFor(() => expect(latest.events.value.length).toBe(1));
+    expect(latest.error.value).toBeUndefined();
+  });
+});
+
+describe("a place of the journal", () => {
+  it("begins a few events before the one that is named", () => {
+    const events = numbered(30);
+    expect(cursorBefore(events, "e30", "0")).toBe("e19");
+    expect(cursorBefore(events, "e11", "0")).toBe("0");
+    expect(cursorBefore(events, "e12", "0")).toBe("e1");
+  });
+});
+
+describe("the filters", () => {
+  const events = [
+    event(1, { actor: "ada" }),
+    event(2, { actor: "bob", subject: { kind: "pause", id: "scope" } }),
+    event(3),
+  ];
+
+  it("select by kind and by actor", () => {
+    const ids = (kinds: string[], actor: string) =>
+      filtered(events, { kinds, actor }).map(({ id }) => id);
+    expect(ids([], "")).toEqual(["e1", "e2", "e3"]);
+    expect(ids(["task"], "")).toEqual(["e1", "e3"]);
+    expect(ids(["task", "pause"], "bob")).toEqual(["e2"]);
+  });
+
+  it("offer the names of those who acted", () => {
+    expect(actorsOf(events)).toEqual(["ada", "bob"]);
+  });
+});

@@ -1,0 +1,154 @@
+/**
+ * The journal as the view Activity reads it. Its cursors go forward only, so the latest events are
+ * read from the oldest one on, as far as a bounded number of requests reaches; later ones arrive
+ * live.
+ */
+
+import { signal } from "@preact/signals";
+
+import { listEvents } from "../../api/endpoints";
+import { ApiError } from "../../api/http";
+import type { StoredEvent } from "../../live/events";
+import { listen } from "../../live/live";
+
+/** So many events are read at a time. */
+export const PAGE = 500;
+/** So many pages are read at once at most. */
+export const PAGES_MAX = 20;
+/** So many events are kept; the oldest ones go. */
+export const KEPT_MAX = 2_000;
+
+/** The cursor before the oldest event that the server keeps. */
+export const OLDEST = "0";
+
+/** The latest events, and those that arrive. */
+export class LatestEvents {
+  /** The events, oldest first. */
+  readonly events = signal<readonly StoredEvent[]>([]);
+  /** Whether the latest events are known: then the rest arrives. */
+  readonly isRead = signal(false);
+  /** Whether the journal is too long to be read up to its end: then only what arrives is shown. */
+  readonly isLong = signal(false);
+  readonly error = signal<ApiError | undefined>(undefined);
+  /** The cursor before the first event that is kept. */
+  start = OLDEST;
+  private cursor = OLDEST;
+  private readonly stopped = new AbortController();
+  private running: Promise<void> | undefined;
+  private isAgain = false;
+
+  /** Reads, and follows, until the returned function is called. */
+  follow(): () => void {
+    const leave = listen({
+      onEvent: (event) => this.onEvent(event),
+      onGap: () => this.read(),
+      onTick: () => this.read(),
+    });
+    this.read();
+    return () => {
+      leave();
+      this.stopped.abort();
+    };
+  }
+
+  /** Reads from the last known event to the end of the journal. */
+  read(): void {
+    if (this.running) {
+      this.isAgain = true;
+      return;
+    }
+    this.running = this.readOn().finally(() => {
+      this.running = undefined;
+      if (!this.isAgain || this.stopped.signal.aborted) return;
+      this.isAgain = false;
+      this.read();
+    });
+  }
+
+  private onEvent(event: StoredEvent): void {
+    // While pages are read, an event that arrives is on one of them, or is read after them.
+    if (this.running) this.isAgain = true;
+    else if (!this.isRead.value) this.read();
+    else if (!this.events.value.some((known) => known.id === event.id)) this.add([event], event.id);
+  }
+
+  private async readOn(): Promise<void> {
+    try {
+      for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+        const page = await this.page(this.cursor);
+        const isEnd = page.next_cursor === this.cursor;
+        this.add(page.events, page.next_cursor);
+        if (isEnd) {
+          this.isRead.value = true;
+          this.error.value = undefined;
+          return;
+        }
+      }
+      await this.skip();
+    } catch (error) {
+      if (this.stopped.signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      // The events that follow the last known one are no longer kept.
+      if (error.status === 410) await this.skip();
+      else this.error.value = error;
+    }
+  }
+
+  /** Goes on from the end of the journal, and forgets what was before. */
+  private async skip(): Promise<void> {
+    const { next_cursor } = await listEvents({ limit: 1 }, this.stopped.signal);
+    this.cursor = next_cursor;
+    this.start = next_cursor;
+    this.events.value = [];
+    this.isLong.value = true;
+    this.isRead.value = true;
+  }
+
+  private page(cursor: string) {
+    return listEvents({ cursor, limit: PAGE }, this.stopped.signal);
+  }
+
+  private add(events: readonly StoredEvent[], cursor: string): void {
+    this.cursor = cursor;
+    if (events.length === 0) return;
+    const all = [...this.events.value, ...events];
+    const surplus = all[all.length - KEPT_MAX - 1];
+    if (surplus) this.start = surplus.id;
+    this.events.value = all.slice(-KEPT_MAX);
+  }
+}
+
+/** The cursor from which a few events before an event are read, and the event itself. */
+export function cursorBefore(
+  events: readonly StoredEvent[],
+  id: string,
+  start: string,
+  few = 10,
+): string {
+  const at = events.findIndex((event) => event.id === id);
+  return events[at - few - 1]?.id ?? start;
+}
+
+/** What is shown of the journal. */
+export interface Shown {
+  /** The kinds of subjects; all if there are none. */
+  kinds: readonly string[];
+  /** The actor; all if it is empty. */
+  actor: string;
+}
+
+/** The events that are shown. */
+export function filtered(events: readonly StoredEvent[], shown: Shown): StoredEvent[] {
+  const { kinds, actor } = shown;
+  return events.filter(
+    (event) =>
+      (kinds.length === 0 || kinds.includes(event.subject.kind)) &&
+      (actor === "" || event.actor === actor),
+  );
+}
+
+/** Who has acted, by name. */
+export function actorsOf(events: readonly StoredEvent[]): string[] {
+  const names = new Set(events.map((event) => event.actor).filter((name) => typeof name === "string"));
+  return [...names].sort();
+}

@@ -1,0 +1,85 @@
+/** The latest events, which move by themselves unless they are held. */
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { useKeys } from "../../keys/keys";
+import type { StoredEvent } from "../../live/events";
+import { Button, Link } from "../../ui/basics";
+import { counted } from "../../ui/words";
+import { Days } from "./days";
+import { Filters } from "./filters";
+import { actorsOf, cursorBefore, filtered, LatestEvents, type Shown } from "./journal";
+
+/** So many rows are drawn at first, and so many more each time. */
+const ROWS = 200;
+
+/** Shows the events. */
+export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string> }) {
+  const journal = useMemo(() => new LatestEvents(), []);
+  useEffect(() => journal.follow(), [journal]);
+  const [held, setHeld] = useState<readonly StoredEvent[] | undefined>(undefined);
+  const [rows, setRows] = useState(ROWS);
+  const all = journal.events.value;
+  const toggle = () => setHeld(held ? undefined : all);
+  useKeys([{ keys: "p", label: held ? "Go on" : "Hold still", run: toggle, group: "Activity" }]);
+  const events = filtered(held ?? all, props.shown);
+  const isNew = (event: StoredEvent) => !held?.some((known) => known.id === event.id);
+  const arrived = held ? filtered(all, props.shown).filter(isNew).length : 0;
+  const newest = events.slice(-rows).reverse();
+  const placeOf = (id: string) => cursorBefore(all, id, journal.start);
+  return (
+    <>
+      <Filters shown={props.shown} actors={actorsOf(all)}>
+        <Button aria-pressed={held !== undefined} onClick={toggle}>
+          {held ? "Go on" : "Hold still"}
+        </Button>
+      </Filters>
+      <p class="arrived" role="status">
+        {arrived > 0 && (
+          <Button kind="primary" onClick={() => setHeld(all)}>
+            {arrived} new: show
+          </Button>
+        )}
+      </p>
+      {journal.error.value && (
+        <p class="problem" role="alert">
+          {journal.error.value.message}{" "}
+          <Button kind="quiet" onClick={() => journal.read()}>
+            Try again
+          </Button>
+        </p>
+      )}
+      <Days events={newest} titles={props.titles} placeOf={placeOf} />
+      {events.length > rows && (
+        <Button onClick={() => setRows(rows + ROWS)}>
+          Show older ones: {counted(events.length - rows, "event")}
+        </Button>
+      )}
+      {journal.isRead.value && <End journal={journal} isEmpty={events.length === 0} isAll={events.length <= rows} />}
+    </>
+  );
+}
+
+/** What lies before the events that are shown. */
+function End(props: { journal: LatestEvents; isEmpty: boolean; isAll: boolean }) {
+  const { isLong, start } = props.journal;
+  if (isLong.value) {
+    return (
+      <p class="dim">
+        The journal is too long to be read to its end here. What happens from now on is shown.{" "}
+        <Link to="/activity?at=0">Read it from its oldest event</Link>
+      </p>
+    );
+  }
+  if (props.isEmpty) return <p class="dim">Nothing of this kind has happened yet.</p>;
+  if (!props.isAll) return null;
+  return (
+    <p class="dim">
+      {start === "0" ? (
+        "This is the oldest event that the server keeps."
+      ) : (
+        <Link to="/activity?at=0">Read the journal from its oldest event</Link>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,66 @@
+/** The journal from a place on, the oldest event first. */
+
+import { useEffect, useState } from "preact/hooks";
+
+import { listEvents } from "../../api/endpoints";
+import type { StoredEvent } from "../../live/events";
+import { useAttempt, Problem } from "../../ui/attempt";
+import { Button, Link } from "../../ui/basics";
+import { Days } from "./days";
+import { Filters } from "./filters";
+import { actorsOf, cursorBefore, filtered, type Shown } from "./journal";
+
+/** So many events are read at a time. */
+const PAGE = 50;
+
+/** Shows the events behind the cursor `at`, among them the one that the address names. */
+export function Place(props: {
+  at: string;
+  named: string | undefined;
+  shown: Shown;
+  titles: ReadonlyMap<string, string>;
+}) {
+  const [events, setEvents] = useState<readonly StoredEvent[]>([]);
+  const [cursor, setCursor] = useState(props.at);
+  const [isEnd, setEnd] = useState(false);
+  const attempt = useAttempt();
+  const more = () =>
+    attempt.run(async () => {
+      const page = await listEvents({ cursor, limit: PAGE });
+      setEvents([...events, ...page.events]);
+      setCursor(page.next_cursor);
+      setEnd(page.next_cursor === cursor);
+    });
+  useEffect(() => void more(), []);
+  useEffect(() => {
+    if (events.length > PAGE || props.named === undefined) return;
+    document.querySelector(`[data-event="${CSS.escape(props.named)}"]`)?.scrollIntoView({ block: "center" });
+  }, [events]);
+  const isShown = events.some((event) => event.id === props.named);
+  return (
+    <>
+      <p>
+        {props.at === "0" ? "From the oldest event that is kept on." : "From this place on."} The
+        oldest comes first. <Link to="/activity">Show the latest</Link>
+      </p>
+      <Filters shown={props.shown} actors={actorsOf(events)} />
+      <Problem attempt={attempt} />
+      {events.length > 0 && props.named !== undefined && !isShown && (
+        <p class="dim">The event {props.named} is just before these.</p>
+      )}
+      <Days
+        events={filtered(events, props.shown)}
+        titles={props.titles}
+        named={props.named}
+        placeOf={(id) => cursorBefore(events, id, props.at)}
+      />
+      {isEnd ? (
+        <p class="dim">This is the end of the journal.</p>
+      ) : (
+        <Button isBusy={attempt.isBusy} onClick={() => void more()}>
+          Show later ones
+        </Button>
+      )}
+    </>
+  );
+}
