@@ -1,0 +1,36 @@
+/** How many tasks are in each state, and how long they wait there. */
+
+import type { Summary } from "../../api/types";
+
+/** What is known of a state. */
+export interface StateCount {
+  state: string;
+  tasks: number;
+  /** Since when the task waits that waits longest; undefined if it is not known. */
+  since: string | undefined;
+  /** Whether tasks wait in no other state as long as here. */
+  isWorst: boolean;
+}
+
+/** In these, tasks are worked on, or are over: they do not wait. */
+const NO_WAIT = ["claimed", "done", "failed", "cancelled"];
+
+/** A summary, with the times that newer servers add. */
+type Dated = Summary & { oldest?: Record<string, string> };
+
+/** The counts of the states of a flow. They are those of all tasks of the scope. */
+export function countsOf(
+  states: readonly string[],
+  summary: Dated | undefined,
+): StateCount[] {
+  const oldest = summary?.oldest ?? {};
+  const waits = states.filter((state) => !NO_WAIT.includes(state) && oldest[state]);
+  const ages = waits.map((state) => Date.parse(oldest[state] ?? ""));
+  const worst = waits[ages.indexOf(Math.min(...ages))];
+  return states.map((state) => ({
+    state,
+    tasks: summary?.queues[state] ?? 0,
+    since: NO_WAIT.includes(state) ? undefined : oldest[state],
+    isWorst: state === worst,
+  }));
+}
