@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { absolute, countdown, duration, showUtc, timeOfDay } from "./clock";
+import { absolute, countdown, duration, instant, showUtc, timeOfDay } from "./clock";
 
 test.each([
   [0, "0 s"],
@@ -31,4 +31,10 @@ test("an absolute time says that it is in UTC", () => {
 
 test("what is no instant is shown as it is", () => {
   expect(absolute("soon")).toBe("soon");
+});
+
+test("instants without a zone are in UTC", () => {
+  expect(instant("2026-11-22 00:03:34")).toBe(Date.UTC(2026, 10, 22, 0, 3, 34));
+  expect(instant("2026-11-22T00:03:34.719Z")).toBe(Date.UTC(2026, 10, 22, 0, 3, 34, 719));
+  expect(instant("soon")).toBeNaN();
 });

@@ -35,6 +35,12 @@ export function startClock(): void {
   document.addEventListener("visibilitychange", tick);
 }
 
+/** An instant of the wire, in milliseconds. Some have no zone, and are in UTC: `2026-11-22 00:03:34`. */
+export function instant(at: string): number {
+  const isBare = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(at);
+  return Date.parse(isBare ? `${at.replace(" ", "T")}Z` : at);
+}
+
 const UNITS: [string, number][] = [
   ["d", 86_400],
   ["h", 3_600],
@@ -60,7 +66,7 @@ export function countdown(ms: number): string {
 
 /** An instant, in the zone that the user has chosen: `2026-11-26 14:02:11`. */
 export function absolute(at: string): string {
-  const date = new Date(at);
+  const date = new Date(instant(at));
   if (Number.isNaN(date.getTime())) return at;
   const zone = isUtc.value ? { timeZone: "UTC" } : {};
   const text = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });

@@ -7,7 +7,7 @@ import type {
   TargetedMouseEvent,
 } from "preact";
 
-import { absolute, duration, now } from "../state/clock";
+import { absolute, duration, instant, now } from "../state/clock";
 import { href, navigate } from "../state/location";
 import { stateKind, stateWords, type StateKind } from "./words";
 
@@ -41,7 +41,7 @@ export function OuterLink({ url, children }: { url: string; children?: Component
 export function Ago({ at, suffix = " ago" }: { at: string; suffix?: string }) {
   return (
     <time dateTime={at} title={absolute(at)}>
-      {duration(now.value - Date.parse(at))}
+      {duration(now.value - instant(at))}
       {suffix}
     </time>
   );
@@ -51,7 +51,7 @@ export function Ago({ at, suffix = " ago" }: { at: string; suffix?: string }) {
 export function Until({ at }: { at: string }) {
   return (
     <time dateTime={at} title={absolute(at)}>
-      in {duration(Date.parse(at) - now.value)}
+      in {duration(instant(at) - now.value)}
     </time>
   );
 }
