@@ -4,7 +4,7 @@ import { getScopes, login } from "../api/endpoints";
 import { ApiError } from "../api/http";
 import { startLive, stopLive } from "../live/live";
 import { signal } from "@preact/signals";
-import { addressedScope, navigate, takeFragment } from "../state/location";
+import { addressedScope, navigate, takeSecret } from "../state/location";
 import { forgetQueries } from "../state/queries";
 import {
   chooseScope,
@@ -21,7 +21,7 @@ export const startError = signal<string | undefined>(undefined);
 
 /** Uses the code of a one-time link, if the address has one. */
 export async function useLink(): Promise<void> {
-  const code = new URLSearchParams(takeFragment()).get("k");
+  const code = takeSecret("k");
   if (!code) return;
   try {
     keepKey((await login(code)).api_key, false);

@@ -51,15 +51,15 @@ export function setParameters(changes: Record<string, string | undefined>): void
   navigate(changed.size > 0 ? `${path.value}?${changed}` : path.value, "replace");
 }
 
-/** Takes the fragment out of the address, and returns it: it may be secret. */
-export function takeFragment(): string {
-  const fragment = window.location.hash.slice(1);
-  if (fragment) {
+/** Takes a secret `name=…` out of the fragment of the address. Other fragments are places. */
+export function takeSecret(name: string): string | undefined {
+  const secret = new URLSearchParams(window.location.hash.slice(1)).get(name) ?? undefined;
+  if (secret !== undefined) {
     const { pathname, search } = window.location;
     window.history.replaceState(null, "", pathname + search);
     current.value = read();
   }
-  return fragment;
+  return secret;
 }
 
 /** Follows the browser's back and forward. */
