@@ -2,39 +2,55 @@
 
 import { useState } from "preact/hooks";
 
+import type { Task } from "../api/types";
 import { useKeys } from "../keys/keys";
 import { reject, type Decided } from "../state/decisions";
 import { Button } from "../ui/basics";
 import { keepReason, lastReasons } from "./reasons";
 import { rejecting } from "./review-keys";
 
-/** Asks for the reason. `start` is what it starts with, such as comments on lines. */
-export function RejectForm({ task, start = "" }: { task: Decided; start?: string }) {
-  const [reason, setReason] = useState(start);
+/** The server keeps so many characters of a reason. */
+const REASON_MAX = 65_536;
+
+/**
+ * Asks for the reason. `notes` were written before, on lines of the diff, say: they go before the
+ * reason, or are the whole of it. `onChanged` is told the task after it was rejected.
+ */
+export function RejectForm(props: {
+  task: Decided;
+  notes?: string;
+  onChanged?: (task: Task) => void;
+}) {
+  const { task, notes = "", onChanged } = props;
+  const [own, setOwn] = useState("");
   const [isBusy, setBusy] = useState(false);
+  const reason = [notes, own.trim()].filter(Boolean).join("\n\n").slice(0, REASON_MAX);
   const close = () => (rejecting.value = undefined);
   useKeys([{ keys: "Escape", label: "Reject no more", run: close, group: "Review" }]);
   const submit = async (event?: Event) => {
     event?.preventDefault();
-    if (!reason.trim() || isBusy) return;
+    if (!reason || isBusy) return;
     setBusy(true);
-    const changed = await reject(task, reason.trim());
+    const changed = await reject(task, reason);
     setBusy(false);
-    if (changed) keepReason(reason.trim());
+    if (changed && own.trim()) keepReason(own.trim());
     close();
+    if (changed) onChanged?.(changed);
   };
   return (
     <form class="form reject" onSubmit={submit}>
       <label>
-        Why is the work rejected? The next attempt reads this.
+        {notes
+          ? "What else is to be said? The next attempt reads it below the notes."
+          : "Why is the work rejected? The next attempt reads this."}
         <textarea
           autofocus
           ref={(field) => field?.focus()}
           rows={4}
-          maxLength={65_536}
-          value={reason}
-          required
-          onInput={(event) => setReason(event.currentTarget.value)}
+          maxLength={REASON_MAX}
+          value={own}
+          required={!notes}
+          onInput={(event) => setOwn(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
           }}
@@ -42,13 +58,13 @@ export function RejectForm({ task, start = "" }: { task: Decided; start?: string
       </label>
       <div class="chips">
         {lastReasons().map((last) => (
-          <Button key={last} kind="quiet" onClick={() => setReason(last)}>
+          <Button key={last} kind="quiet" onClick={() => setOwn(last)}>
             {last}
           </Button>
         ))}
       </div>
       <div class="buttons">
-        <Button kind="danger" type="submit" isBusy={isBusy} disabled={!reason.trim()}>
+        <Button kind="danger" type="submit" isBusy={isBusy} disabled={!reason}>
           Reject
         </Button>
         <Button onClick={close}>Keep</Button>

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 
+import type { Task } from "../api/types";
 import { useKeys, type Binding } from "../keys/keys";
 import { accept, type Decided } from "../state/decisions";
 import { canDecide } from "../state/session";
@@ -9,13 +10,20 @@ import { canDecide } from "../state/session";
 /** The task whose rejection is being written. */
 export const rejecting = signal<string | undefined>(undefined);
 
-/** Makes the keys hold for a task. */
-export function useReviewKeys(task: Decided | undefined): void {
+/** Makes the keys hold for a task. `onChanged` is told the task after it was accepted. */
+export function useReviewKeys(
+  task: Decided | undefined,
+  onChanged?: (task: Task) => void,
+): void {
   const isOpen = canDecide.value && task?.queue === "provisional";
+  const acceptIt = async (decided: Decided) => {
+    const changed = await accept(decided);
+    if (changed) onChanged?.(changed);
+  };
   const keys: Binding[] = !isOpen || !task
     ? []
     : [
-        { keys: "a", label: "Accept the work", run: () => void accept(task), group: "Review" },
+        { keys: "a", label: "Accept the work", run: () => void acceptIt(task), group: "Review" },
         {
           keys: "r",
           label: "Reject the work, with a reason",
