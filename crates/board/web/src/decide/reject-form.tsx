@@ -33,9 +33,11 @@ export function RejectForm(props: {
     setBusy(true);
     const changed = await reject(task, reason);
     setBusy(false);
-    if (changed && own.trim()) keepReason(own.trim());
+    // What was refused can be sent again: the form keeps the text.
+    if (!changed) return;
+    if (own.trim()) keepReason(own.trim());
     close();
-    if (changed) onChanged?.(changed);
+    onChanged?.(changed);
   };
   return (
     <form class="form reject" onSubmit={submit}>
