@@ -35,6 +35,7 @@ export type Pause = Schemas["Pause"];
 export type PauseList = Schemas["PauseList"];
 export type Project = Schemas["Project"];
 export type ProjectList = Schemas["ProjectList"];
+export type Reason = Schemas["Reason"];
 export type RoleList = Schemas["RoleList"];
 export type Run = Schemas["Run"];
 export type RunDetails = Schemas["RunDetails"];

@@ -1,10 +1,11 @@
 /** A row about a question or a proposal, which is answered in place. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import type { Action } from "../api/types";
 import { canDecide } from "../state/session";
 import { Ago, Button, Link, Shape } from "../ui/basics";
+import { useFocus } from "../ui/focus";
 import { Row, type Cursor } from "../ui/rows";
 import { answered, answering, approve, deny, end, isQuestion } from "./answers";
 
@@ -67,8 +68,7 @@ function Choices({ action, isBusy }: { action: Action; isBusy: boolean }) {
 
 function Answer({ isBusy, onAnswer }: { isBusy: boolean; onAnswer: (text: string) => void }) {
   const [text, setText] = useState("");
-  const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  const field = useFocus<HTMLTextAreaElement>();
   const submit = (event: Event) => {
     event.preventDefault();
     if (text.trim()) onAnswer(text.trim());

@@ -6,6 +6,7 @@ import type { Task } from "../api/types";
 import { useKeys } from "../keys/keys";
 import { reject, type Decided } from "../state/decisions";
 import { Button } from "../ui/basics";
+import { useFocus } from "../ui/focus";
 import { keepReason, lastReasons } from "./reasons";
 import { rejecting } from "./review-keys";
 
@@ -23,6 +24,7 @@ export function RejectForm(props: {
 }) {
   const { task, notes = "", onChanged } = props;
   const [own, setOwn] = useState("");
+  const field = useFocus<HTMLTextAreaElement>();
   const [isBusy, setBusy] = useState(false);
   const reason = [notes, own.trim()].filter(Boolean).join("\n\n").slice(0, REASON_MAX);
   const close = () => (rejecting.value = undefined);
@@ -46,8 +48,7 @@ export function RejectForm(props: {
           ? "What else is to be said? The next attempt reads it below the notes."
           : "Why is the work rejected? The next attempt reads this."}
         <textarea
-          autofocus
-          ref={(field) => field?.focus()}
+          ref={field}
           rows={4}
           maxLength={REASON_MAX}
           value={own}

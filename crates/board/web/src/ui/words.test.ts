@@ -6,7 +6,7 @@ test("details are told as a reason, or as the values of an object", () => {
   expect(plainDetails("tests missing")).toBe("tests missing");
   expect(plainDetails('{"reason":"timeout","message":"after 10 min"}')).toBe("timeout: after 10 min");
   expect(plainDetails('{"queue":"incoming","by":null,"fields":["a"]}')).toBe(
-    'queue incoming, fields ["a"]',
+    'queue incoming, fields a',
   );
   expect(plainDetails("7")).toBe("7");
 });
