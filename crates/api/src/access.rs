@@ -165,6 +165,12 @@ impl Need {
 
     /// Refuses a key whose permission does not suffice.
     fn insufficient(self, permission: Permission) -> Problem {
+        if permission == Permission::Login {
+            return forbidden(
+                "This key is a code for signing in, and opens nothing: exchange it for an API key \
+                 with POST /login",
+            );
+        }
         let needed = match self {
             Self::Key(needed) => needed.as_str(),
             Self::LeaseToken if permission == Permission::Read => "work",
@@ -199,7 +205,7 @@ impl Need {
     /// The alternatives as the document has them: lists of roles, of which a caller needs one.
     fn roles(self) -> &'static [&'static [&'static str]] {
         match self {
-            Self::Key(Permission::Read) => &[&["read"]],
+            Self::Key(Permission::Login | Permission::Read) => &[&["read"]],
             Self::Key(Permission::Work) => &[&["work"]],
             Self::Key(Permission::Manage) | Self::Keeper => &[&["manage"]],
             Self::LeaseToken => &[&["manage"], &["work", "lease_token"]],

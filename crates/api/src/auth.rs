@@ -64,6 +64,16 @@ impl Caller {
         }
     }
 
+    /// What the caller may do, in a word: the permission of its key, or what it may without one.
+    pub fn permission(&self) -> &'static str {
+        match self {
+            Self::Anyone => Permission::Manage.as_str(),
+            Self::Holder { permission, .. } => permission.as_str(),
+            Self::Run { .. } => "run",
+            Self::Administrator => "admin",
+        }
+    }
+
     /// Whether the caller may end what an agent holds only with the current lease token of that
     /// run: to requeue it, and, where the run is a review, to accept or reject it.
     pub fn acts_by_token(&self) -> bool {

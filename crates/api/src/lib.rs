@@ -24,6 +24,7 @@ mod json;
 mod keys;
 mod list;
 mod listing;
+mod login;
 mod logs;
 mod messages;
 mod middleware;
@@ -125,6 +126,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(scopes::list_scopes))
         .routes(routes!(admin::keys::list_keys, admin::keys::issue_key))
         .routes(routes!(admin::keys::revoke_key))
+        .routes(routes!(login::sign_in))
         .routes(routes!(admin::jobs::run_jobs))
 }
 

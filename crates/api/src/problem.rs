@@ -292,7 +292,10 @@ impl From<Refusal> for Problem {
             | Refusal::ProjectInUse { .. } => StatusCode::CONFLICT,
             Refusal::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Refusal::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::NotPermitted(_) | Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+            // Not 401, at which clients drop the key that they have.
+            Refusal::NotPermitted(_) | Refusal::InvalidCode | Refusal::Forbidden(_) => {
+                StatusCode::FORBIDDEN
+            }
             Refusal::EventsGone(_) => StatusCode::GONE,
         };
         let mut problem = Self::new(status, refusal.code(), refusal.to_string());

@@ -42,7 +42,7 @@ async fn a_key_is_issued_with_a_permission() {
     let unknown = admin.post(KEYS, json!({"scope": "s", "permission": "admin"})).await;
     assert_eq!(
         unknown.error(400),
-        "Invalid permission \"admin\". Valid permissions: read, work, manage"
+        "Invalid permission \"admin\". Valid permissions: login, read, work, manage"
     );
     let wrong = admin.post(KEYS, json!({"scope": "s", "permission": ["read"]})).await.error(400);
     assert!(wrong.starts_with("Invalid value for permission"), "{wrong}");

@@ -1,6 +1,6 @@
-//! For the holder of the administrator's token.
+//! Keys, and what the holder of the administrator's token may do.
 
-use octopoid_domain::key::{Issued, Key, NewKey};
+use octopoid_domain::key::{Issued, Key, NewKey, SignIn, SignedIn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,6 +29,11 @@ impl Client {
     /// Revokes a key.
     pub async fn revoke_key(&self, id: &str) -> Result<()> {
         self.delete::<Value>(&path(["admin", "keys", id]), &[]).await.map(drop)
+    }
+
+    /// Exchanges a code for signing in for a key.
+    pub async fn sign_in(&self, body: &SignIn) -> Result<SignedIn> {
+        self.post("/login", body).await
     }
 
     /// Runs the scheduled jobs now.

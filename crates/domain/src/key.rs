@@ -17,10 +17,21 @@ use crate::{
 /// add a write to each of its requests.
 pub const TOUCH_INTERVAL_MS: i64 = 60_000;
 
+/// The default and the maximum life of a code for signing in, in milliseconds: a day.
+pub const CODE_LIFE_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The life of the key that a code is exchanged for, in milliseconds: 30 days.
+pub const BOARD_KEY_LIFE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// The label of the keys that codes are exchanged for.
+pub const BOARD_KEY_LABEL: &str = "board";
+
 words!(
     /// What the holder of a key may do in its scope. Each permission includes those before it.
     #[derive(Default, PartialOrd, Ord)]
     Permission {
+        /// No request at all: the key is a code, which signs a browser in once.
+        Login = "login",
         /// Read everything, change nothing.
         Read = "read",
         /// Do the work of agents and of the machines that run them.
@@ -61,9 +72,10 @@ pub struct NewKey {
     pub scope: Text,
     /// The label.
     pub label: Prose,
-    /// What its holder may do: `read`, `work` or `manage`. Default: `manage`.
+    /// What its holder may do: `read`, `work` or `manage`; `login` for a code that signs a browser in
+    /// once. Default: `manage`.
     pub permission: Text,
-    /// When it expires. Default: never.
+    /// When it expires. Default: never. A code lives for 24 hours at most, which is its default.
     pub expires_at: Instant,
 }
 
@@ -88,9 +100,18 @@ impl NewKey {
         check_id("scope", &scope)?;
         check_each(TITLE_BYTES_MAX, &[("label", &self.label)])?;
         let permission = permission(self.permission.0.as_deref())?;
-        let expires_at = self.expires_at.0;
+        let mut expires_at = self.expires_at.0;
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("expires_at must be in the future"));
+        }
+        if permission == Permission::Login {
+            let last = now.plus(CODE_LIFE_MS);
+            if *expires_at.get_or_insert(last) > last {
+                return Err(Refusal::invalid(
+                    "expires_at must be within 24 hours for the permission \"login\": leave it out \
+                     for 24 hours",
+                ));
+            }
         }
         Ok(Grant { scope, label: self.label.0, permission, expires_at })
     }
@@ -114,6 +135,34 @@ pub struct Issued {
     /// The stored key.
     #[serde(flatten)]
     pub key: Key,
+}
+
+/// The body that exchanges a code for a key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SignIn {
+    /// The code: the value of a key with the permission `login`.
+    pub code: Text,
+}
+
+impl SignIn {
+    /// The code.
+    pub fn into_code(self) -> Result<String, Refusal> {
+        self.code.0.ok_or(Refusal::invalid("Missing required field: code"))
+    }
+}
+
+/// The key that a code was exchanged for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SignedIn {
+    /// The value of the key, shown only once.
+    pub api_key: String,
+    /// Its scope.
+    pub scope: String,
+    /// What its holder may do.
+    pub permission: Permission,
+    /// When it expires.
+    pub expires_at: Option<Millis>,
 }
 
 /// The response to a rotation.
@@ -173,14 +222,31 @@ mod tests {
             assert_eq!(permission(falsy), Ok(Permission::Manage), "{falsy}");
         }
         for unknown in ["Read", "admin", " work"] {
-            let text =
-                format!("Invalid permission \"{unknown}\". Valid permissions: read, work, manage");
+            let valid = "login, read, work, manage";
+            let text = format!("Invalid permission \"{unknown}\". Valid permissions: {valid}");
             assert_eq!(permission(&format!("\"{unknown}\"")), Err(text));
         }
     }
 
     #[test]
+    fn a_code_lives_for_a_day_at_most() {
+        let expiry = |fields: &str| {
+            let grant = grant(&format!(r#"{{"scope":"s","permission":"login"{fields}}}"#));
+            grant.map(|grant| grant.expires_at)
+        };
+        assert_eq!(expiry(""), Ok(Some(Millis(86_401_000))));
+        for end in ["1970-01-01T00:00:02Z", "1970-01-02T00:00:01Z"] {
+            assert!(expiry(&format!(r#","expires_at":"{end}""#)).is_ok(), "{end}");
+        }
+        let late = expiry(r#","expires_at":"1970-01-02T00:00:01.001Z""#).unwrap_err();
+        assert!(late.starts_with("expires_at must be within 24 hours"), "{late}");
+        let past = expiry(r#","expires_at":"1970-01-01T00:00:01Z""#).unwrap_err();
+        assert_eq!(past, "expires_at must be in the future");
+    }
+
+    #[test]
     fn each_permission_includes_those_before_it() {
+        assert!(Permission::Login < Permission::Read);
         assert!(Permission::Read < Permission::Work && Permission::Work < Permission::Manage);
         for permission in Permission::ALL {
             let word = serde_json::to_value(permission).unwrap();

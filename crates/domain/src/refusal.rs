@@ -123,6 +123,12 @@ pub enum Refusal {
     /// The key's permission does not suffice for this task.
     #[error("{0}")]
     NotPermitted(&'static str),
+    /// A code for signing in that there is not, or that does not count any more.
+    #[error(
+        "The code is unknown, was used, or has expired: get a new link with `octopoid board`, or \
+         sign in with an API key"
+    )]
+    InvalidCode,
     /// The key's scope is not the one asked for.
     #[error("{0}")]
     Forbidden(String),
@@ -178,6 +184,7 @@ impl Refusal {
             Self::DependencyCycle { .. } => "dependency_cycle",
             Self::ProjectInUse { .. } => "project_in_use",
             Self::NotPermitted(_) => "forbidden",
+            Self::InvalidCode => "invalid_code",
             Self::Forbidden(_) => "scope_mismatch",
             Self::EventsGone(_) => "events_gone",
         }

@@ -33,3 +33,14 @@ pub struct Scopes {
     /// Whether there are more scopes than the 1,000 listed.
     pub is_partial: bool,
 }
+
+/// The scopes that a caller may see, and what it may do there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScopeList {
+    /// The scopes.
+    #[serde(flatten)]
+    pub seen: Scopes,
+    /// What the caller may do: `read`, `work` or `manage` by its key, `manage` without a key, and
+    /// `admin` with the administrator's token.
+    pub permission: String,
+}

@@ -7,7 +7,7 @@ use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
     event::{Kind, NewEvent},
-    key::{Grant, Key, TOUCH_INTERVAL_MS},
+    key::{BOARD_KEY_LABEL, BOARD_KEY_LIFE_MS, Grant, Key, TOUCH_INTERVAL_MS},
     orchestrator::Orchestrator,
 };
 
@@ -57,21 +57,36 @@ const ISSUE_FIRST: &str = "INSERT INTO api_keys \
      AND NOT EXISTS (SELECT 1 FROM api_keys AS known WHERE known.scope = ?7) RETURNING id";
 
 /// The new key takes permission, label and expiry from one of those it replaces: the newest of those
-/// that permit the most, so that a scope with a key that manages it still has one.
+/// that permit the most, so that a scope with a key that manages it still has one. Codes for signing
+/// in are no keys to go on with.
 const REPLACE: &str = concatcp!(
     "INSERT INTO api_keys \
      (key_hash, id, scope, label, permission, created_at, expires_at, write_id) \
      SELECT ?4, ?5, scope, label, permission, ?3, expires_at, ?6 FROM api_keys WHERE ",
     replaced!(),
-    " ORDER BY CASE permission WHEN 'manage' THEN 0 WHEN 'work' THEN 1 ELSE 2 END, \
+    " AND permission <> 'login' ORDER BY CASE permission WHEN 'manage' THEN 0 WHEN 'work' THEN 1 ELSE 2 END, \
      created_at DESC, id LIMIT 1 RETURNING ",
     Key::NAMES
 );
 
+/// Nothing is revoked unless something was issued.
 const REVOKE_REPLACED: &str = concat!(
     "UPDATE api_keys SET revoked_at = ?3, write_id = ?5 WHERE ",
     replaced!(),
-    " AND id <> ?4"
+    " AND id <> ?4 AND EXISTS (SELECT 1 FROM api_keys AS issued WHERE issued.id = ?4)"
+);
+
+/// Only one of several exchanges finds the code that is not revoked yet.
+const USE_CODE: &str = "UPDATE api_keys SET revoked_at = ?2, last_used_at = ?2, write_id = ?3 \
+     WHERE id = ?1 AND permission = 'login' AND revoked_at IS NULL AND expires_at > ?2";
+
+/// The key for the code that this write has used.
+const ISSUE_FOR_CODE: &str = concatcp!(
+    "INSERT INTO api_keys \
+     (key_hash, id, scope, label, permission, created_at, expires_at, write_id) \
+     SELECT ?2, ?3, scope, ?4, 'manage', ?5, ?6, ?7 FROM api_keys \
+     WHERE id = ?1 AND write_id = ?7 RETURNING ",
+    Key::NAMES
 );
 
 /// Revoking a key again keeps the first time, and is not recorded.
@@ -155,12 +170,38 @@ impl Store {
         write.hold(Lock::keys(scope));
         let issued = write.run(bind!(REPLACE, scope, presented, now, hash, &id, write_id));
         write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
-        // Nothing is revoked unless something was issued: both look for the same keys.
         write.run(bind!(REVOKE_REPLACED, scope, presented, now, &id, write_id));
         write.record(Subject::RevokedKeys(scope), &NewEvent::new(Kind::Revoked, None));
         let rows = self.commit(write).await?.take(issued);
         first(rows, record::read)?
             .ok_or_else(|| Refusal::NotFound("No API key found for this scope".to_owned()).into())
+    }
+
+    /// Exchanges a code for signing in, which has the hash `code`, for a key that manages its scope
+    /// and has the hash `hash`. A code is good for one exchange.
+    pub async fn sign_in(&self, code: &str, hash: &str, stamp: Stamp) -> Result<Key> {
+        let code = self.find_key(code).await?.ok_or(Refusal::InvalidCode)?;
+        let Stamp { write_id, now } = stamp;
+        let id = stamp.text_id("key");
+        let expires_at = now.plus(BOARD_KEY_LIFE_MS);
+        let mut write = Write::new(stamp);
+        // The administrator may just be replacing all keys of the scope.
+        write.hold(Lock::keys(&code.scope));
+        write.run(bind!(USE_CODE, &code.id, now, write_id));
+        write.record(Subject::Key(&code.id), &NewEvent::new(Kind::Revoked, None));
+        let issued = write.run(bind!(
+            ISSUE_FOR_CODE,
+            &code.id,
+            hash,
+            &id,
+            BOARD_KEY_LABEL,
+            now,
+            expires_at,
+            write_id
+        ));
+        write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
+        let rows = self.commit(write).await?.take(issued);
+        first(rows, record::read)?.ok_or_else(|| Refusal::InvalidCode.into())
     }
 
     /// Revokes a key. `within` confines the caller to a scope.

@@ -25,7 +25,10 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Every operation of the document.
+/// Who has a code signs in, whoever calls, so that there is nothing to sweep: `tests/login.rs`.
+const SIGN_IN: &str = "sign_in";
+
+/// Every operation of the document except signing in.
 pub(crate) fn all() -> Vec<Operation> {
     let document: Value = serde_json::from_str(octopoid_api::openapi::document()).unwrap();
     let paths = document["paths"].as_object().unwrap();
@@ -35,6 +38,7 @@ pub(crate) fn all() -> Vec<Operation> {
             let methods = item.as_object().unwrap().iter();
             methods.map(move |(method, operation)| read(method, path, operation))
         })
+        .filter(|operation| operation.id != SIGN_IN)
         .collect();
     assert!(operations.len() > 40, "the document is not what it was");
     operations

@@ -166,7 +166,7 @@ pub(crate) async fn a_key_is_confined_to_its_scope(edge: Edge) -> Verdict {
     ensure!(yours.claim_task(&claim_by("thief")).await?.is_none(), "another's task was claimed");
     let keys = yours.list_keys(&[]).await?.items;
     ensure!(keys.len() == 1 && keys[0].scope == "yours", "{keys:?}");
-    let scopes = yours.list_scopes(&[]).await?.scopes;
+    let scopes = yours.list_scopes(&[]).await?.seen.scopes;
     ensure!(scopes.len() == 1 && scopes[0].scope == "yours", "{scopes:?}");
     expect_refusal(yours.run_jobs().await, 403, "forbidden")
 }

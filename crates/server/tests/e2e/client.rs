@@ -7,7 +7,7 @@ use octopoid_domain::{
     flow::NewFlow,
     heartbeat::{HeartbeatRequest, LeaseEntry, LeaseState},
     input::Count,
-    key::{NewKey, Permission},
+    key::{NewKey, Permission, SignIn},
     lease::{LeaseToken, Token},
     log::{Append, LogText},
     message::NewMessage,
@@ -214,7 +214,7 @@ async fn machines_roles_and_flows_are_registered_and_found() {
     let flow = client.put_flow("default", &flow).await.unwrap();
     assert_eq!(client.get_flow("default").await.unwrap(), flow);
     assert_eq!(client.list_flows(&[]).await.unwrap().items, [flow]);
-    let scopes = client.list_scopes(&[]).await.unwrap().scopes;
+    let scopes = client.list_scopes(&[]).await.unwrap().seen.scopes;
     assert_eq!(scopes.iter().map(|scope| scope.machines).collect::<Vec<_>>(), [1]);
     let poll = client.poll(&[("orchestrator_id", "c-m")]).await.unwrap();
     assert!(poll.orchestrator_registered && poll.flows.contains_key("default"));
@@ -345,6 +345,15 @@ async fn keys_are_issued_used_rotated_and_revoked() {
     let reader = server.open_client().with_key(issued.api_key);
     reader.get_task("a").await.unwrap();
     assert_eq!(reader.create_task(&new_task("b")).await.unwrap_err().status(), Some(403));
+    let new = NewKey { permission: "login".into(), ..NewKey::default() };
+    let code = manager.issue_key(&new).await.unwrap().api_key;
+    let exchange = SignIn { code: code.as_str().into() };
+    let signed_in = server.open_client().sign_in(&exchange).await.unwrap();
+    assert_eq!((&*signed_in.scope, signed_in.permission), ("s", Permission::Manage));
+    let board = server.open_client().with_key(signed_in.api_key);
+    assert_eq!(board.list_scopes(&[]).await.unwrap().permission, "manage");
+    let again = server.open_client().sign_in(&exchange).await.unwrap_err();
+    assert_eq!(again.status(), Some(403));
     let done = admin.run_jobs().await.unwrap();
     assert_eq!((done.tasks_released, done.orchestrators_offline), (0, 0));
 }

@@ -1,6 +1,11 @@
 //! The journal: every change of every noun is recorded, and nothing else is.
 
-use octopoid_domain::{action::Outcome, heartbeat::HeartbeatRequest, orchestrator::Status};
+use octopoid_domain::{
+    action::Outcome,
+    heartbeat::HeartbeatRequest,
+    key::{Grant, Permission},
+    orchestrator::Status,
+};
 use octopoid_store::{
     Sql,
     engine::{Statement, Value},
@@ -12,6 +17,7 @@ use crate::{Failure, Verdict, World, ensure, ensure_eq, nouns::read};
 cases! {
     every_change_of_a_noun_is_recorded,
     every_change_of_the_fleet_is_recorded,
+    signing_in_is_recorded_as_the_end_of_a_code_and_the_issue_of_a_key,
     what_is_refused_or_changes_nothing_is_not_recorded,
     positions_only_grow,
 }
@@ -116,6 +122,25 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
         format!("key {issued} revoked s"),
     ];
     ensure_eq!(found, expected);
+    Ok(())
+}
+
+async fn signing_in_is_recorded_as_the_end_of_a_code_and_the_issue_of_a_key(
+    world: &World,
+) -> Verdict {
+    let nouns = world.nouns();
+    let grant = Grant {
+        scope: "s".into(),
+        label: None,
+        permission: Permission::Login,
+        expires_at: Some(nouns.at(9).now),
+    };
+    let code = nouns.store.issue_key("code", &grant, nouns.at(0)).await?.id;
+    let (_, position) = events(world, 0).await?;
+    let issued = nouns.store.sign_in("code", "new", nouns.at(1)).await?.id;
+    nouns.store.sign_in("code", "newer", nouns.at(2)).await.expect_err("the code was used");
+    let (found, _) = events(world, position).await?;
+    ensure_eq!(found, [format!("key {code} revoked s"), format!("key {issued} issued s")]);
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Finding, issuing, replacing and revoking keys.
 
 use octopoid_domain::{
-    Millis,
-    key::{Grant, Key, Permission},
+    Millis, Refusal,
+    key::{BOARD_KEY_LABEL, BOARD_KEY_LIFE_MS, Grant, Key, Permission},
 };
 use octopoid_store::lists::Page;
 
@@ -26,9 +26,16 @@ cases! {
     the_administrator_replaces_all_live_keys_of_the_scope,
     there_must_be_a_live_key_to_rotate,
     of_two_rotations_with_one_key_the_second_finds_none,
+    a_code_is_exchanged_for_a_key_that_manages_its_scope,
+    a_code_is_good_for_one_exchange,
+    a_code_that_does_not_count_is_exchanged_for_nothing,
+    a_rotation_ends_codes_and_is_not_like_them,
 }
 
 const MINUTE: i64 = 60_000;
+
+/// The permissions of keys that are no codes for signing in.
+const KEYS: [Permission; 3] = [Permission::Read, Permission::Work, Permission::Manage];
 
 fn ids(keys: &[Key]) -> Vec<&str> {
     keys.iter().map(|key| &*key.id).collect()
@@ -151,7 +158,7 @@ async fn the_first_key_of_a_scope_manages_it(world: &World) -> Verdict {
 async fn a_rotation_keeps_the_permission(world: &World) -> Verdict {
     let world = world.nouns();
     issues(&world, "other", Permission::Manage, 9).await;
-    for permission in Permission::ALL {
+    for permission in KEYS {
         let hash = permission.as_str();
         let old = issues(&world, hash, permission, 0).await;
         let new = format!("{hash} new");
@@ -240,5 +247,74 @@ async fn of_two_rotations_with_one_key_the_second_finds_none(world: &World) -> V
     let again = world.store.rotate_key("s", Some(&old.id), "newer", world.at(2)).await;
     ensure_eq!(why(again), "No API key found for this scope");
     ensure_eq!(world.key("new").await.revoked_at, None);
+    Ok(())
+}
+
+/// Issues a code for signing in with this hash, which expires a minute after the start.
+async fn issues_code(world: &Nouns, hash: &str, ms: i64) -> Key {
+    let expires_at = Some(Millis(START + MINUTE));
+    let grant = Grant { scope: "s".into(), label: None, permission: Permission::Login, expires_at };
+    world.store.issue_key(hash, &grant, world.at(ms)).await.expect("a code can be issued")
+}
+
+async fn a_code_is_exchanged_for_a_key_that_manages_its_scope(world: &World) -> Verdict {
+    let world = world.nouns();
+    let code = issues_code(&world, "code", 0).await;
+    let other = issues_code(&world, "other", 0).await;
+    let new = world.store.sign_in("code", "new", world.at(5)).await?;
+    ensure_eq!((&*new.scope, new.permission), ("s", Permission::Manage));
+    ensure_eq!(new.label.as_deref(), Some(BOARD_KEY_LABEL));
+    ensure_eq!((new.created_at, new.revoked_at), (Millis(START + 5), None));
+    ensure_eq!(new.expires_at, Some(Millis(START + 5 + BOARD_KEY_LIFE_MS)));
+    ensure_eq!(world.key("new").await, new);
+    let used = Some(Millis(START + 5));
+    ensure_eq!(world.key("code").await, Key { revoked_at: used, last_used_at: used, ..code });
+    ensure_eq!(world.key("other").await, other);
+    Ok(())
+}
+
+async fn a_code_is_good_for_one_exchange(world: &World) -> Verdict {
+    let world = world.nouns();
+    issues_code(&world, "code", 0).await;
+    world.store.sign_in("code", "new", world.at(1)).await?;
+    let used = world.key("code").await;
+    ensure_eq!(why(world.store.sign_in("code", "newer", world.at(2)).await), invalid_code());
+    ensure_eq!(world.store.find_key("newer").await?, None);
+    ensure_eq!(world.key("code").await, used);
+    Ok(())
+}
+
+async fn a_code_that_does_not_count_is_exchanged_for_nothing(world: &World) -> Verdict {
+    let world = world.nouns();
+    let revoked = issues_code(&world, "revoked", 0).await;
+    world.store.revoke_key(&revoked.id, None, world.at(0)).await?;
+    issues_code(&world, "expired", 0).await;
+    for permission in KEYS {
+        issues(&world, permission.as_str(), permission, 0).await;
+    }
+    for hash in ["revoked", "expired", "unknown", "read", "work", "manage"] {
+        let before = world.store.find_key(hash).await?;
+        let refused = world.store.sign_in(hash, "new", world.at(MINUTE)).await;
+        ensure_eq!(why(refused), invalid_code(), "{hash}");
+        ensure_eq!(world.store.find_key(hash).await?, before, "{hash}");
+    }
+    ensure_eq!(world.store.find_key("new").await?, None);
+    Ok(())
+}
+
+fn invalid_code() -> String {
+    Refusal::InvalidCode.to_string()
+}
+
+async fn a_rotation_ends_codes_and_is_not_like_them(world: &World) -> Verdict {
+    let world = world.nouns();
+    let code = issues_code(&world, "code", 9).await;
+    let text = "No API key found for this scope";
+    ensure_eq!(why(world.store.rotate_key("s", None, "new", world.at(10)).await), text);
+    ensure_eq!(world.key("code").await, code);
+    issues(&world, "read", Permission::Read, 0).await;
+    let new = world.store.rotate_key("s", None, "new", world.at(10)).await?;
+    ensure_eq!(new.permission, Permission::Read);
+    ensure_eq!(world.key("code").await.revoked_at, Some(Millis(START + 10)));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use octopoid_domain::{
     input::parse_body,
-    key::{Grant, Key, Permission},
+    key::{CODE_LIFE_MS, Grant, Key, Permission},
     orchestrator::Registration,
 };
 use octopoid_store::lists::Page;
@@ -81,5 +81,35 @@ async fn of_keys_that_are_replaced_by_many_at_once_one_lives_on() {
         let living = living(world, &scope).await;
         assert_eq!(living.len(), 1, "keys of {scope} that live: {living:?}");
         assert_ne!(living[0].id, first.id, "the first key of {scope} was replaced");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_that_sign_in_with_one_code_one_gets_a_key() {
+    let arena = Arena::new().await;
+    let world = &arena.world;
+    for round in 0..SCOPES {
+        let scope = format!("scope-{round}");
+        let code = format!("{scope} code");
+        let stamp = world.stamp();
+        let grant = Grant {
+            scope: scope.clone(),
+            label: None,
+            permission: Permission::Login,
+            expires_at: Some(stamp.now.plus(CODE_LIFE_MS)),
+        };
+        world.store.issue_key(&code, &grant, stamp).await.unwrap();
+        let exchanges = (0..MANY).map(|number| {
+            let (world, code) = (Arc::clone(world), code.clone());
+            async move {
+                let hash = format!("{code} {number}");
+                won(world.store.sign_in(&code, &hash, world.stamp()).await)
+            }
+        });
+        let won = at_once(exchanges.collect()).await.into_iter().filter(|won| *won).count();
+        assert_eq!(won, 1, "exchanges in {scope}");
+        let living = living(world, &scope).await;
+        assert_eq!(living.len(), 1, "keys of {scope} that live: {living:?}");
+        assert_eq!(living[0].permission, Permission::Manage);
     }
 }
