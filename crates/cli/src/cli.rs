@@ -4,7 +4,7 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, agent, config, draft, events, flow, key, manual, message, orch, pause,
+        action, add, agent, board, config, draft, events, flow, key, manual, message, orch, pause,
         project, server, status, task, up,
     },
     failure::{Failure, Outcome},
@@ -64,6 +64,8 @@ calls! {
     Add => add::Args,
     /// Show who does what, what waits and why, and what needs a person.
     Status => status::Args,
+    /// Print a link that signs a browser in to the board, once.
+    Board => board::Args,
     /// Work with tasks: list, get, claim, submit, accept and more.
     Task => task::Args,
     /// Decide on proposals, and answer questions.

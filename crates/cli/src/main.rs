@@ -1,6 +1,7 @@
 //! The program `octopoid`: the server, and the command line for people, agents and machines.
 
 mod arguments;
+mod board;
 mod cli;
 mod clock;
 mod commands;

@@ -17,6 +17,7 @@ use octopoid_runner::{
 use tokio::sync::watch;
 
 use crate::{
+    board::Link,
     commands::agent::{self, Flags, Place, Words, control},
     failure::{Failure, Outcome},
     output::{Output, OutputFlags, say, say_aside},
@@ -100,7 +101,8 @@ impl Args {
                 return Err(failure);
             }
         };
-        tell(&self.header(&folder, &service, &joined, &repository, (tool, &command)));
+        let link = link(&service, &joined).await?;
+        tell(&self.header(&link, (&folder, &service), &joined, &repository, (tool, &command)));
         for warning in self.flags.warnings(tool, &command) {
             tell(&format!("warning: {warning}"));
         }
@@ -150,8 +152,8 @@ impl Args {
             let person = Client::new(&service.address().url)?;
             let person = person.with_scope(&joined.member.scope).with_key(manage);
             tell(&format!(
-                "demo · {}/ · a simulated agent in {}",
-                service.address().url,
+                "demo · {} · a simulated agent in {}",
+                link(&service, &joined).await?,
                 repository.root.display()
             ));
             demo::add_tasks(&person, &joined.member.flow).await?;
@@ -236,14 +238,14 @@ impl Args {
     /// What is printed once everything is there.
     fn header(
         &self,
-        folder: &Folder,
-        service: &Service,
+        link: &str,
+        (folder, service): (&Folder, &Service),
         joined: &Joined,
         repository: &Repository,
         (tool, command): (Tool, &[OsString]),
     ) -> String {
         let (version, scope) = (env!("CARGO_PKG_VERSION"), &joined.member.scope);
-        let mut lines = vec![format!("octopoid {version} · {scope} · {}/", service.address().url)];
+        let mut lines = vec![format!("octopoid {version} · {scope} · {link}")];
         let mut parts = vec![format!("data {}", at_home(&folder.database()))];
         if !command.is_empty() {
             let slots = if self.slots() == 1 { "slot" } else { "slots" };
@@ -269,6 +271,18 @@ impl Args {
         }
         lines.join("\n")
     }
+}
+
+/// The address of the board, with a code that signs a browser in once. An older octopoid that serves
+/// knows no codes.
+async fn link(service: &Service, joined: &Joined) -> Outcome<String> {
+    let (server, member) = (&service.address().url, &joined.member);
+    let manage = member.manage_key.clone().unwrap_or_default();
+    let manager = Client::new(server)?.with_key(manage);
+    Ok(match Link::signing_in(&manager, server, &member.scope).await {
+        Ok(link) => format!("{}   (this link signs you in once)", link.url),
+        Err(_) => Link::plain(server, Some(&member.scope)).url,
+    })
 }
 
 /// Runs agents until the stage says that it is time to end.

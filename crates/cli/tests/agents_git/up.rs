@@ -43,7 +43,8 @@ impl Up {
         let client = Client::new("http://127.0.0.1").unwrap();
         let mut up = Self { child, lines, client, seen: Vec::new() };
         let header = errors.recv_timeout(LIMIT).unwrap();
-        let url = header.rsplit_once(" · ").unwrap().1.trim_end_matches('/').to_owned();
+        let link = header.rsplit_once(" · ").unwrap().1;
+        let url = link.split_once("/?").unwrap().0.to_owned();
         let record = machine.home.join(".local/share/octopoid/up.json");
         let record: Value = serde_json::from_str(&fs::read_to_string(record).unwrap()).unwrap();
         let member = &record["repositories"][machine.repo.to_str().unwrap()];

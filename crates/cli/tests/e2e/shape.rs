@@ -66,6 +66,7 @@ fn shapes() -> Vec<(&'static str, String)> {
             "name, scope, states, transitions, registered_at, updated_at, description, child_flow"
                 .to_owned(),
         ),
+        ("board", "url, expires_at".to_owned()),
         ("key list", KEY.to_owned()),
         ("key issue", format!("api_key, {KEY}")),
         ("key rotate", "api_key, scope".to_owned()),

@@ -13,10 +13,14 @@ use std::{
 };
 
 use octopoid_client::Client;
+use octopoid_domain::key::Permission;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::program::{Ended, World, finish, wait};
+use crate::{
+    board::follow,
+    program::{Ended, World, finish, wait},
+};
 
 /// How long something may take on a machine that is busy with something else.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -54,8 +58,13 @@ impl Up {
 
     /// The address that it says.
     fn url(&self) -> String {
-        let (_, url) = self.header[0].rsplit_once(" · ").unwrap();
-        url.trim_end_matches('/').to_owned()
+        self.link().split_once("/?").unwrap().0.to_owned()
+    }
+
+    /// The link to the board that it says.
+    fn link(&self) -> &str {
+        let (_, link) = self.header[0].rsplit_once(" · ").unwrap();
+        link.split_whitespace().next().unwrap()
     }
 
     fn id(&self) -> u32 {
@@ -158,7 +167,13 @@ fn commands_in_the_repository_need_no_flags() {
     fs::create_dir_all(&deep).unwrap();
     let up = Up::start(&world, &deep, "up --listen 127.0.0.1:0");
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(up.header[0], format!("octopoid {version} · parser · {}/", up.url()));
+    let header = format!("octopoid {version} · parser · {}/?scope=parser#k=oct_", up.url());
+    assert!(up.header[0].starts_with(&header), "{:?}", up.header);
+    assert!(up.header[0].ends_with("   (this link signs you in once)"), "{:?}", up.header);
+    let signed_in = follow(up.link()).unwrap();
+    assert_eq!((&*signed_in.scope, signed_in.permission), ("parser", Permission::Manage));
+    assert_eq!(follow(up.link()).unwrap_err().status(), Some(403));
+    follow(ok_in(&world, &deep, "board").trim_end()).unwrap();
     let data = "data ~/.local/share/octopoid/octopoid.db · base main@";
     assert!(up.header[1].starts_with(data), "{:?}", up.header);
     assert!(up.line().starts_with("no agents; to start some: octopoid up --agents "));
@@ -243,7 +258,10 @@ fn data_and_keys_are_for_their_owner_and_outlast_a_restart() {
     assert_eq!(after["administrator"], before["administrator"]);
     assert_eq!(after["repositories"], before["repositories"]);
     assert_eq!(json_in(&world, &parser, "flow get octopoid -o json"), flow);
-    assert_eq!(json_in(&world, &parser, "key list -o json")["keys"].as_array().unwrap().len(), 2);
+    let keys = json_in(&world, &parser, "key list -o json");
+    let keys = keys["keys"].as_array().unwrap().iter();
+    // Beside the codes of links.
+    assert_eq!(keys.filter(|key| key["permission"] != "login").count(), 2);
     let member = &after["repositories"][parser.to_str().unwrap()];
     let client =
         |key: &str| Client::new(&up.url()).unwrap().with_key(member[key].as_str().unwrap());
