@@ -1,0 +1,37 @@
+/** The list that one came from, so that the page of a task leads to the next task of it. */
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+/** A list of tasks. */
+export interface Trail {
+  /** The name of the view, as in "2 of 7 in Now". */
+  label: string;
+  /** The ids of its tasks, in their order. */
+  ids: readonly string[];
+}
+
+/** The list that was shown last. */
+export const trail = signal<Trail | undefined>(undefined);
+
+/** Remembers the tasks that a view lists. */
+export function useTrail(label: string, ids: readonly string[]): void {
+  const joined = ids.join("\n");
+  useEffect(() => {
+    trail.value = { label, ids };
+  }, [label, joined]);
+}
+
+/** The place of a task in a list: its number from 1, and its neighbours. */
+export interface Place {
+  number: number;
+  before: string | undefined;
+  after: string | undefined;
+}
+
+/** Where a task is in a list; undefined if it is not in it. */
+export function placeIn(ids: readonly string[], id: string): Place | undefined {
+  const at = ids.indexOf(id);
+  if (at < 0) return undefined;
+  return { number: at + 1, before: ids[at - 1], after: ids[at + 1] };
+}

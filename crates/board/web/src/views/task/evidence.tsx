@@ -1,0 +1,56 @@
+/** What a run has handed in, in short: what it changed, what it says, and its checks. */
+
+import type { RunDetails, Task } from "../../api/types";
+import { Link, OuterLink } from "../../ui/basics";
+import { counted, usageWords } from "../../ui/words";
+import { Checks } from "./checks";
+import { hasFailed, resultOf } from "./result";
+
+/** Shows the work of a run. `isShort`: in a line. */
+export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean }) {
+  const { task, run, isShort } = props;
+  const result = resultOf(run);
+  const failed = result.checks.filter(hasFailed).length;
+  const usage = usageWords(run.usage);
+  const page = `/tasks/${encodeURIComponent(task.id)}`;
+  return (
+    <div class="evidence">
+      <p class="digest">
+        <Link to={`${page}?tab=diff`}>
+          <Changes {...result} /> {result.patch ? "" : "no patch"}
+        </Link>
+        {usage && <span class="dim">{usage}</span>}
+        {run.agent && <span class="dim">by {run.agent}</span>}
+        {result.prUrl && <OuterLink url={result.prUrl}>pull request</OuterLink>}
+        {isShort && result.checks.length > 0 && (
+          <Link to={page} class={failed > 0 ? "is-failed" : "is-done"}>
+            {failed > 0
+              ? `✕ ${counted(failed, "check")} failed`
+              : `✓ ${counted(result.checks.length, "check")}`}
+          </Link>
+        )}
+      </p>
+      {!isShort && result.summary && <p class="prose summary">{result.summary}</p>}
+      {!isShort && <Checks checks={result.checks} />}
+    </div>
+  );
+}
+
+/** How much was changed: `+26 −15 in 9 files`. */
+export function Changes(props: {
+  insertions: number | undefined;
+  deletions: number | undefined;
+  filesChanged: number | undefined;
+}) {
+  const { insertions, deletions, filesChanged } = props;
+  return (
+    <>
+      {insertions !== undefined && (
+        <>
+          <span class="plus">+{insertions}</span> <span class="minus">−{deletions ?? 0}</span>
+        </>
+      )}
+      {filesChanged !== undefined && ` in ${counted(filesChanged, "file")}`}
+    </>
+  );
+}

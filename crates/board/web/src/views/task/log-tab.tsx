@@ -1,0 +1,244 @@
+/** The log of a run, followed while it grows. */
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+
+import type { Run, Task } from "../../api/types";
+import { useKeys } from "../../keys/keys";
+import { parameters, setParameters } from "../../state/location";
+import { Button, copy, Empty } from "../../ui/basics";
+import { counted } from "../../ui/words";
+import { withoutColours } from "./ansi";
+import { failures, linesWith, nextOf } from "./log-lines";
+import { LogReader, type LogState } from "./log-reader";
+import { LogView, type Viewer } from "./log-view";
+
+/** Shows the log of the run that the address names, else of the latest. */
+export function LogTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
+  const named = Number(parameters.value.get("run"));
+  const run = runs.find((known) => known.run === named) ?? runs[0];
+  if (!run) {
+    return (
+      <Empty>
+        <p>No agent has claimed the task yet. What it prints is shown here, while it prints it.</p>
+      </Empty>
+    );
+  }
+  return <RunLog key={run.run} task={task} run={run} runs={runs} />;
+}
+
+function useReader(task: Task, run: Run): LogReader {
+  const isRunning = run.outcome === "running";
+  const reader = useMemo(() => new LogReader(task.id, run.run, isRunning), []);
+  useEffect(() => {
+    void reader.follow();
+    return () => reader.stop();
+  }, [reader]);
+  useEffect(() => {
+    if (!isRunning) reader.end();
+  }, [isRunning]);
+  return reader;
+}
+
+function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[] }) {
+  const reader = useReader(task, run);
+  const [isFollowed, follow] = useState(lineOfAddress() === undefined);
+  const [at, setAt] = useState(lineOfAddress() ?? -1);
+  const viewer = useRef<Viewer>(null);
+  const { lines } = reader.log;
+  const version = reader.version.value;
+  const bad = useMemo(() => failures(lines), [version]);
+  const go = (line: number | undefined) => {
+    if (line === undefined) return;
+    follow(false);
+    setAt(line);
+    viewer.current?.show(line);
+  };
+  const choose = (line: number) => {
+    go(line);
+    window.history.replaceState(null, "", `#L${line + 1}`);
+  };
+  useKeys([
+    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at, 1)), group: "Log" },
+    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at, -1)), group: "Log" },
+  ]);
+  return (
+    <section aria-labelledby="log">
+      <h2 id="log" class="unseen">
+        Log
+      </h2>
+      <div class="bar">
+        {runs.length > 1 && <RunChoice run={run} runs={runs} />}
+        <Search lines={lines} version={version} at={at} onGo={go} />
+        <Button disabled={bad.length === 0} onClick={() => go(nextOf(bad, at, 1))} title="Key: e">
+          {bad.length === 0 ? "No errors" : `Next of ${counted(bad.length, "error")}`}
+        </Button>
+        <Button aria-pressed={isFollowed} onClick={() => follow(!isFollowed)}>
+          Follow
+        </Button>
+        <Takeaway lines={lines} name={`${task.id}-${run.run}.log`} />
+        <Standing state={reader.state.value} count={lines.length} />
+      </div>
+      {reader.error.value && (
+        <p class="problem" role="alert">
+          {reader.error.value}. It is tried again.
+        </p>
+      )}
+      {reader.missing.value > 0 && (
+        <p class="dim">
+          The first {counted(Math.ceil(reader.missing.value / 1_024), "KiB", "KiB")} are not kept any
+          more: line 1 is the first that is.
+        </p>
+      )}
+      {lines.length === 0 && reader.state.value !== "reading" ? (
+        <NoLines state={reader.state.value} />
+      ) : (
+        <LogView
+          viewer={viewer}
+          lines={lines}
+          version={version}
+          at={at}
+          failures={bad}
+          isFollowed={isFollowed}
+          onFollow={follow}
+          onChoose={choose}
+        />
+      )}
+    </section>
+  );
+}
+
+/** The line that the address names as `#L120`, counted from 0. */
+function lineOfAddress(): number | undefined {
+  const number = /^#L(\d{1,9})$/.exec(window.location.hash)?.[1];
+  return number === undefined ? undefined : Math.max(0, Number(number) - 1);
+}
+
+function RunChoice({ run, runs }: { run: Run; runs: readonly Run[] }) {
+  return (
+    <label class="inline">
+      Log of{" "}
+      <select
+        value={run.run}
+        onChange={(event) => setParameters({ run: event.currentTarget.value })}
+      >
+        {runs.map((other) => (
+          <option key={other.run} value={other.run}>
+            run {other.run}, {other.outcome}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Finds a text: `n` leads to the next line that has it, `N` to the one before. */
+function Search(props: {
+  lines: readonly string[];
+  version: number;
+  at: number;
+  onGo: (line: number | undefined) => void;
+}) {
+  const { lines, version, at, onGo } = props;
+  const [text, setText] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  const found = useMemo(() => linesWith(lines, text), [version, text]);
+  const go = (by: 1 | -1) => onGo(nextOf(found, at, by));
+  useKeys([
+    { keys: "/", label: "Search the log", run: () => field.current?.focus(), group: "Log" },
+    { keys: "n", label: "Next line with the text", run: () => go(1), group: "Log" },
+    { keys: "N", label: "Previous line with the text", run: () => go(-1), group: "Log" },
+  ]);
+  const place = found.indexOf(at);
+  return (
+    <form
+      class="search"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        go(1);
+      }}
+    >
+      <input
+        ref={field}
+        type="search"
+        aria-label="Search the log"
+        placeholder="Search  /"
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && event.shiftKey) {
+            event.preventDefault();
+            go(-1);
+          } else if (event.key === "Escape") field.current?.blur();
+        }}
+      />
+      {text && (
+        <span class="dim" role="status">
+          {place >= 0 ? `${place + 1} of ` : ""}
+          {counted(found.length, "line")}
+        </span>
+      )}
+      <Button kind="quiet" aria-label="Previous line" disabled={!found.length} onClick={() => go(-1)}>
+        ↑
+      </Button>
+      <Button kind="quiet" aria-label="Next line" disabled={!found.length} onClick={() => go(1)}>
+        ↓
+      </Button>
+    </form>
+  );
+}
+
+/** Copies the log, or stores it as a file, without colours. */
+function Takeaway({ lines, name }: { lines: readonly string[]; name: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const text = () => `${lines.map(withoutColours).join("\n")}\n`;
+  const download = () => {
+    const url = URL.createObjectURL(new Blob([text()], { type: "text/plain" }));
+    const link = document.createElement("a");
+    link.href = url;
+    link.download = name.replaceAll(/[^\w.-]/g, "_");
+    link.click();
+    URL.revokeObjectURL(url);
+  };
+  return (
+    <span class="buttons">
+      <Button
+        kind="quiet"
+        disabled={lines.length === 0}
+        onClick={() => void copy(text()).then(() => setCopied(true))}
+      >
+        {isCopied ? "Copied" : "Copy"}
+      </Button>
+      <Button kind="quiet" disabled={lines.length === 0} onClick={download}>
+        Download
+      </Button>
+    </span>
+  );
+}
+
+const STATES: Record<LogState, string> = {
+  reading: "reading",
+  following: "● live",
+  ended: "ended",
+  failed: "not reached",
+};
+
+function Standing({ state, count }: { state: LogState; count: number }) {
+  return (
+    <span class={`standing ${state === "following" ? "is-running" : "dim"}`}>
+      {counted(count, "line")} · <span role="status">{STATES[state]}</span>
+    </span>
+  );
+}
+
+function NoLines({ state }: { state: LogState }) {
+  return (
+    <Empty>
+      <p>
+        {state === "following"
+          ? "The agent has printed nothing yet. What it prints is shown here at once."
+          : "There is no log. The agent printed nothing, or its log is not kept any more."}
+      </p>
+    </Empty>
+  );
+}

@@ -1,0 +1,113 @@
+/** The second half of a step that is not taken by accident: why, and where to. */
+
+import { useState } from "preact/hooks";
+
+import type { Step } from "../../api/endpoints";
+import type { Task } from "../../api/types";
+import { useKeys } from "../../keys/keys";
+import { decide, flowsQuery, noticeOf } from "../../state/decisions";
+import { useQuery } from "../../state/queries";
+import { userName } from "../../state/session";
+import { Button } from "../../ui/basics";
+import { useFocus } from "../../ui/focus";
+import { stateWords } from "../../ui/words";
+import { queuesOf } from "./steps";
+
+/** What is asked, what is done, and whether a reason is needed. */
+interface Asked {
+  text: (task: Task) => string;
+  button: string;
+  needsReason: boolean;
+}
+
+const ASKED: Partial<Record<Step, Asked>> = {
+  cancel: {
+    text: (task) =>
+      task.queue === "claimed"
+        ? `${task.claimed_by ?? "Its agent"} is told to stop. Tasks that wait for this one go on waiting.`
+        : "Nobody works on it any more. Tasks that wait for this one go on waiting.",
+    button: "Cancel the task",
+    needsReason: true,
+  },
+  requeue: {
+    text: (task) =>
+      `The task is taken from ${task.claimed_by ?? "its agent"}, whose work is lost, and waits again.`,
+    button: "Take it back",
+    needsReason: false,
+  },
+  retry: {
+    text: () => "It waits for an agent again. Its failures and delays are forgotten.",
+    button: "Try it again",
+    needsReason: false,
+  },
+  "force-queue": {
+    text: () => "The task is moved whatever its flow allows, and taken from its holder.",
+    button: "Move it",
+    needsReason: true,
+  },
+};
+
+/** Asks for what the step needs, and takes it. */
+export function StepForm(props: {
+  step: Step;
+  task: Task;
+  onClose: () => void;
+  onChanged: (task: Task) => void;
+}) {
+  const { step, task, onClose, onChanged } = props;
+  const flows = useQuery(flowsQuery).data.value?.flows ?? [];
+  const queues = queuesOf(task, flows);
+  const [reason, setReason] = useState("");
+  const [queue, setQueue] = useState("");
+  const field = useFocus<HTMLInputElement>();
+  const asked = ASKED[step];
+  useKeys([{ keys: "Escape", label: "Do not do it", run: onClose, group: "Task" }]);
+  if (!asked) return null;
+  const isMove = step === "force-queue";
+  const isReady = (!asked.needsReason || reason.trim() !== "") && (!isMove || queue !== "");
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (!isReady) return;
+    const body = { by: userName.value, reason: reason.trim() || null, ...(isMove && { queue }) };
+    const changed = await decide(task, step, body);
+    if (changed) onChanged(changed);
+  };
+  return (
+    <form class="form" onSubmit={submit}>
+      <p>{asked.text(task)}</p>
+      {isMove && (
+        <label>
+          To
+          <select value={queue} required onChange={(event) => setQueue(event.currentTarget.value)}>
+            <option value="">choose</option>
+            {queues.map((name) => (
+              <option key={name} value={name}>
+                {stateWords(name)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <label>
+        {asked.needsReason ? "Reason, which is kept in its history" : "Reason, if there is one"}
+        <input
+          ref={field}
+          value={reason}
+          required={asked.needsReason}
+          onInput={(event) => setReason(event.currentTarget.value)}
+        />
+      </label>
+      <div class="buttons">
+        <Button
+          kind="danger"
+          type="submit"
+          isBusy={noticeOf(task)?.kind === "pending"}
+          disabled={!isReady}
+        >
+          {asked.button}
+        </Button>
+        <Button onClick={onClose}>Leave it as it is</Button>
+      </div>
+    </form>
+  );
+}
