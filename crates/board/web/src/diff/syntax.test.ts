@@ -15,7 +15,7 @@ test("code is divided into pieces, line by line, and stays the same text", () =>
 });
 
 test("every language that a name has is known", () => {
-  for (const name of ["a.rs", "a.TS", "x/a.py", "a.h", "a.toml", "a.yml", "a.vue", "a.rb", "a.go"]) {
+  for (const name of ["a.rs", "a.TS", "x/a.py", "a.h", "a.toml", "a.yml", "a.vue", "a.tsx", "a.go"]) {
     const language = languageOf(name);
     expect(language, name).toBeDefined();
     // Of an unknown language the whole line is one piece without a kind.

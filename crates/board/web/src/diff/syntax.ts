@@ -1,111 +1,83 @@
 /**
- * The colours of code. This module is loaded when code is shown first, because the languages are as
- * large as the rest of the board.
+ * The colours of code. This module is loaded when code is shown first, because most visits show
+ * none.
  */
 
-import bash from "highlight.js/lib/languages/bash";
-import cpp from "highlight.js/lib/languages/cpp";
-import css from "highlight.js/lib/languages/css";
-import go from "highlight.js/lib/languages/go";
-import ini from "highlight.js/lib/languages/ini";
-import java from "highlight.js/lib/languages/java";
-import json from "highlight.js/lib/languages/json";
-import markdown from "highlight.js/lib/languages/markdown";
-import python from "highlight.js/lib/languages/python";
-import ruby from "highlight.js/lib/languages/ruby";
-import rust from "highlight.js/lib/languages/rust";
-import sql from "highlight.js/lib/languages/sql";
-import typescript from "highlight.js/lib/languages/typescript";
-import xml from "highlight.js/lib/languages/xml";
-import yaml from "highlight.js/lib/languages/yaml";
-import { createLowlight } from "lowlight";
+import type { Token, TokenStream } from "prismjs";
 
 import type { Piece } from "./marks";
-
-const languages = {
-  bash,
-  cpp,
-  css,
-  go,
-  ini,
-  java,
-  json,
-  markdown,
-  python,
-  ruby,
-  rust,
-  sql,
-  typescript,
-  xml,
-  yaml,
-};
-
-const lowlight = createLowlight(languages);
+import { Prism } from "./prism";
 
 /** More than this is not coloured at once, in characters. */
 const CODE_MAX = 60_000;
 
-type Node = ReturnType<typeof lowlight.highlight>["children"][number];
-
 /** Divides lines of code into pieces by their kind in the syntax of `language`. */
 export function colouredLines(lines: readonly string[], language: string): Piece[][] {
   const code = lines.join("\n");
-  if (code.length > CODE_MAX || !lowlight.registered(language)) {
+  const grammar = Object.hasOwn(Prism.languages, language) ? Prism.languages[language] : undefined;
+  if (code.length > CODE_MAX || typeof grammar !== "object") {
     return lines.map((text) => [{ text }]);
   }
   const coloured: Piece[][] = [[]];
-  collect(lowlight.highlight(language, code).children, undefined, coloured);
+  collect(Prism.tokenize(code, grammar), undefined, coloured);
   return coloured;
 }
 
-function collect(nodes: readonly Node[], syntax: string | undefined, lines: Piece[][]): void {
-  for (const node of nodes) {
-    if (node.type === "element") {
-      collect(node.children, kindOf(node.properties.className) ?? syntax, lines);
-    } else if (node.type === "text") {
-      node.value.split("\n").forEach((text, index) => {
-        if (index > 0) lines.push([]);
-        if (text) lines.at(-1)!.push({ text, syntax });
-      });
-    }
+function collect(stream: TokenStream, syntax: string | undefined, lines: Piece[][]): void {
+  if (typeof stream === "string") {
+    stream.split("\n").forEach((text, index) => {
+      if (index > 0) lines.push([]);
+      if (text) lines.at(-1)!.push({ text, syntax });
+    });
+    return;
+  }
+  const tokens = Array.isArray(stream) ? stream : [stream];
+  for (const token of tokens) {
+    if (typeof token === "string") collect(token, syntax, lines);
+    else collect(token.content, kindOf(token) ?? syntax, lines);
   }
 }
 
-/** `hljs-keyword` is `keyword`. The second name of a class, such as `function_`, is more exact. */
-function kindOf(names: unknown): string | undefined {
-  if (!Array.isArray(names)) return undefined;
-  const [first = "", second = ""] = names.map(String);
-  return KINDS.get(second.replace(/_$/, "")) ?? KINDS.get(first.replace(/^hljs-/, ""));
+/** The kind of a token by its type, else by one of its other names. */
+function kindOf({ type, alias }: Token): string | undefined {
+  const names = [type, ...(Array.isArray(alias) ? alias : [alias])];
+  return names.map((name) => KINDS.get(name)).find((kind) => kind !== undefined);
 }
 
 /** The kinds that have a colour. */
 const KINDS = new Map(
   Object.entries({
     keyword: "keyword",
-    literal: "literal",
+    atrule: "keyword",
+    selector: "keyword",
+    tag: "keyword",
+    boolean: "literal",
     number: "literal",
+    constant: "literal",
     symbol: "literal",
+    null: "literal",
     string: "string",
-    regexp: "string",
-    quote: "comment",
+    "template-string": "string",
+    char: "string",
+    regex: "string",
+    "attr-value": "string",
+    url: "string",
     comment: "comment",
-    doctag: "comment",
-    title: "name",
-    section: "name",
+    blockquote: "comment",
     function: "name",
-    class: "name",
-    built_in: "type",
-    type: "type",
-    attr: "attribute",
-    attribute: "attribute",
+    "function-definition": "name",
+    "class-name": "name",
+    title: "name",
+    builtin: "type",
+    namespace: "type",
+    "attr-name": "attribute",
+    key: "attribute",
     property: "attribute",
-    "selector-class": "name",
-    "selector-id": "name",
-    "selector-tag": "keyword",
-    tag: "plain",
-    name: "keyword",
-    meta: "meta",
+    attribute: "meta",
+    macro: "meta",
+    preprocessor: "meta",
+    shebang: "meta",
     variable: "variable",
-    "template-variable": "variable",
+    parameter: "variable",
   }),
 );
