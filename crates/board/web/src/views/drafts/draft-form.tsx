@@ -1,0 +1,90 @@
+/** The form of a draft: its text and what it is about. */
+
+import { useState } from "preact/hooks";
+
+import { Problem, useAttempt } from "../../ui/attempt";
+import { Button } from "../../ui/basics";
+import { STATUSES, textProblem, type DraftFields } from "./fields";
+
+/** Shows the form. It closes once what it contains was saved. */
+export function DraftForm(props: {
+  start: DraftFields;
+  /** What the button says that saves it. */
+  submit: string;
+  onSubmit: (fields: DraftFields) => Promise<unknown>;
+  onClose: () => void;
+}) {
+  const attempt = useAttempt();
+  const [fields, setFields] = useState(props.start);
+  const set = (more: Partial<DraftFields>) => setFields({ ...fields, ...more });
+  const problem = textProblem(fields.text);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (!fields.text.trim() || problem || attempt.isBusy) return;
+    if (await attempt.run(() => props.onSubmit(fields))) props.onClose();
+  };
+  return (
+    <form class="form" onSubmit={submit}>
+      <label>
+        Text. The first line is the title.
+        <textarea
+          autofocus
+          required
+          rows={6}
+          value={fields.text}
+          onInput={(event) => set({ text: event.currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
+            if (event.key === "Escape") props.onClose();
+          }}
+        />
+      </label>
+      <div class="beside">
+        <label>
+          Status
+          <select
+            value={fields.status}
+            onChange={(event) => set({ status: event.currentTarget.value })}
+          >
+            {[...new Set([props.start.status, ...STATUSES])].map((status) => (
+              <option key={status}>{status}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Domain
+          <input
+            maxLength={500}
+            value={fields.domain}
+            onInput={(event) => set({ domain: event.currentTarget.value })}
+          />
+        </label>
+        <label>
+          Tags, separated by commas
+          <input
+            maxLength={2_000}
+            value={fields.tags}
+            onInput={(event) => set({ tags: event.currentTarget.value })}
+          />
+        </label>
+      </div>
+      {problem && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <Problem attempt={attempt} />
+      <div class="buttons">
+        <Button
+          kind="primary"
+          type="submit"
+          isBusy={attempt.isBusy}
+          disabled={!fields.text.trim() || problem !== undefined}
+        >
+          {props.submit}
+        </Button>
+        <Button onClick={props.onClose}>Not now</Button>
+      </div>
+    </form>
+  );
+}
