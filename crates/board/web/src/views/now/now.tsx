@@ -2,6 +2,7 @@
 
 import type { ListedTask, Summary } from "../../api/types";
 import { useQuery } from "../../state/queries";
+import { useTrail } from "../../state/trail";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys } from "../../ui/rows";
@@ -49,6 +50,7 @@ export function NowView() {
   ];
   const titles = titlesOf(inReview, running.data.value?.tasks, waiting.data.value?.tasks);
   const cursor = useCursor(ids);
+  useTrail("Now", ids.filter((id) => !asked.some((action) => action.id === id)));
   const open = (id: string) => {
     const isAction = asked.some((action) => action.id === id);
     navigate(isAction ? `/inbox/${encodeURIComponent(id)}` : `/tasks/${encodeURIComponent(id)}`);
