@@ -38,7 +38,7 @@ pub use error::{Error, Result};
 pub use events::{EventPage, EventStream};
 pub use retry::Retries;
 pub use service::Health;
-pub use tasks::{ExplainedTask, History, Offer};
+pub use tasks::{ExplainedTask, History, Offer, WorkedTask};
 
 use retry::Answer;
 

@@ -7,6 +7,7 @@ use octopoid_domain::{
     event::Event,
     lease::Renewal,
     message::Message,
+    run::LastRun,
     steps::{
         Accept, Cancel, CompleteHook, Fail, ForceQueue, Reject, Renew, Requeue, Retry, Submit,
     },
@@ -60,6 +61,16 @@ pub struct ExplainedTask {
     pub waiting: Option<Waiting>,
 }
 
+/// A task of a list, with its last run for work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkedTask {
+    /// The task.
+    #[serde(flatten)]
+    pub task: TaskView,
+    /// The run; `None` if it has had none.
+    pub last_run: Option<LastRun>,
+}
+
 impl Client {
     /// Creates a task.
     pub async fn create_task(&self, new: &NewTask) -> Result<TaskView> {
@@ -72,7 +83,7 @@ impl Client {
     }
 
     /// Lists tasks. The query may name `queue`, `priority`, `role`, `claimed_by`, `project_id`,
-    /// `needs_intervention`, `claimable`, `sort`, `limit`, `offset` and `cursor`.
+    /// `needs_intervention`, `claimable`, `search`, `sort`, `limit`, `offset` and `cursor`.
     pub async fn list_tasks(&self, query: Query<'_>) -> Result<Listed<TaskView>> {
         self.list("tasks", &path(["tasks"]), query).await
     }
@@ -80,6 +91,12 @@ impl Client {
     /// The same with the first reason why each task waits, at most 100 a page.
     pub async fn list_explained_tasks(&self, query: Query<'_>) -> Result<Listed<ExplainedTask>> {
         let query = [query, &[("include", "waiting")]].concat();
+        self.list("tasks", &path(["tasks"]), &query).await
+    }
+
+    /// The same with the last run for work of each task, at most 100 a page.
+    pub async fn list_worked_tasks(&self, query: Query<'_>) -> Result<Listed<WorkedTask>> {
+        let query = [query, &[("include", "run")]].concat();
         self.list("tasks", &path(["tasks"]), &query).await
     }
 

@@ -87,12 +87,77 @@ impl RunResult {
         self.0.get("summary").and_then(Value::as_str)
     }
 
+    /// What lists of tasks show of it.
+    pub fn digest(&self) -> ResultDigest {
+        let text = |name| self.0.get(name).and_then(Value::as_str).map(str::to_owned);
+        let number = |name| self.0.get(name).and_then(Value::as_i64);
+        let is_whole = self.0.get("patch").is_some_and(Value::is_string).then_some(false);
+        ResultDigest {
+            branch: text("branch"),
+            pr_url: text("pr_url"),
+            files_changed: number("files_changed"),
+            insertions: number("insertions"),
+            deletions: number("deletions"),
+            checks: self.0.get("checks").and_then(Value::as_array).map(|checks| count(checks)),
+            patch_truncated: self.0.get("patch_truncated").and_then(Value::as_bool).or(is_whole),
+        }
+    }
+
     /// The names of the checks that failed.
     pub fn failed_checks(&self) -> Vec<&str> {
         let checks = self.0.get("checks").and_then(Value::as_array).into_iter().flatten();
         let failed = |check: &&Value| check["exit_code"].as_i64().is_some_and(|code| code != 0);
         checks.filter(failed).filter_map(|check| check["name"].as_str()).collect()
     }
+}
+
+/// What lists of tasks show of a result. `null` means unknown, never 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ResultDigest {
+    /// The branch of the work.
+    pub branch: Option<String>,
+    /// The URL of the pull request.
+    pub pr_url: Option<String>,
+    /// The number of files that the work changes.
+    pub files_changed: Option<i64>,
+    /// The number of lines that it adds.
+    pub insertions: Option<i64>,
+    /// The number of lines that it removes.
+    pub deletions: Option<i64>,
+    /// How the checks ended; null if the result has no list of checks.
+    pub checks: Option<CheckCounts>,
+    /// Whether less than the whole patch is stored; null if the result has no patch.
+    pub patch_truncated: Option<bool>,
+}
+
+/// How the checks of a result ended. A check without an exit code is in neither number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckCounts {
+    /// The number of checks with the exit code 0.
+    pub passed: i64,
+    /// The number of checks with another exit code.
+    pub failed: i64,
+}
+
+impl ResultDigest {
+    /// Reads what [`Self::text`] wrote. Other text tells nothing.
+    pub fn stored(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The JSON text that is stored; `None` if nothing is known.
+    pub fn text(&self) -> Option<String> {
+        (*self != Self::default()).then(|| serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+fn count(checks: &[Value]) -> CheckCounts {
+    let mut counts = CheckCounts::default();
+    for code in checks.iter().filter_map(|check| check["exit_code"].as_i64()) {
+        let counted = if code == 0 { &mut counts.passed } else { &mut counts.failed };
+        *counted += 1;
+    }
+    counts
 }
 
 impl<'de> Deserialize<'de> for RunResult {
@@ -219,7 +284,7 @@ pub(crate) fn kept_message(message: &Prose) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoint, NewProgress, RunResult, SUMMARY_BYTES_MAX};
+    use super::{CheckCounts, Checkpoint, NewProgress, ResultDigest, RunResult, SUMMARY_BYTES_MAX};
     use crate::time::Millis;
     use serde_json::json;
 
@@ -272,6 +337,32 @@ mod tests {
     fn failed_checks_are_named() {
         let checks = json!([{"name": "a", "exit_code": 0}, {"name": "b", "exit_code": 2}, {}]);
         assert_eq!(read(json!({ "checks": checks })).unwrap().failed_checks(), ["b"]);
+    }
+
+    #[test]
+    fn a_digest_knows_no_more_than_the_result_says() {
+        let digest = |value| read(value).unwrap().digest();
+        let nothing = digest(json!({"summary": "s", "branch": null, "insertions": null}));
+        assert_eq!((nothing.text(), nothing), (None, ResultDigest::default()));
+        let whole = digest(json!({
+            "branch": "b", "insertions": 3, "files_changed": 0, "patch": "+a",
+            "checks": [{"exit_code": 0}, {"exit_code": 2}, {"exit_code": -1}, {"name": "skipped"}],
+        }));
+        let expected = ResultDigest {
+            branch: Some("b".to_owned()),
+            insertions: Some(3),
+            files_changed: Some(0),
+            checks: Some(CheckCounts { passed: 1, failed: 2 }),
+            patch_truncated: Some(false),
+            ..ResultDigest::default()
+        };
+        assert_eq!(whole, expected);
+        assert_eq!(ResultDigest::stored(&whole.text().unwrap()), whole);
+        let none = Some(CheckCounts::default());
+        assert_eq!(digest(json!({"checks": []})).checks, none, "there are none, and that is known");
+        let mut cut = read(json!({"patch": "+a"})).unwrap();
+        cut.remove_patch();
+        assert_eq!(cut.digest().patch_truncated, Some(true));
     }
 
     #[test]

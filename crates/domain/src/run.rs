@@ -5,8 +5,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    input::INTEGER_MAX, lease::LeaseToken, schema::AnyJson, time::Millis, usage::Usage,
-    words::words,
+    input::INTEGER_MAX, lease::LeaseToken, report::ResultDigest, schema::AnyJson, time::Millis,
+    usage::Usage, words::words,
 };
 
 /// Reads the number of a run, from 1 to [`INTEGER_MAX`], or returns `None` if the text is not one as
@@ -89,6 +89,8 @@ pub struct Run {
     pub summary: Option<String>,
     /// The names of the checks that failed, as a JSON array.
     pub failed_checks: Option<String>,
+    /// What lists of tasks show of its result, as JSON.
+    pub digest: Option<String>,
     /// Whether its work was rejected. That it was accepted is noted in the task.
     pub is_rejected: bool,
     /// The last progress report, as JSON.
@@ -131,6 +133,8 @@ pub struct RunChange {
     pub summary: Option<String>,
     /// The names of the checks that failed, as a JSON array.
     pub failed_checks: Option<String>,
+    /// What lists of tasks show of the result, as JSON; `None` keeps it.
+    pub digest: Option<String>,
     /// The whole result, as JSON, to be stored beside the row.
     pub result: Option<String>,
 }
@@ -199,6 +203,17 @@ pub struct RunningView {
     pub queue: String,
 }
 
+/// The last run for work of a task, as lists of tasks show it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LastRun {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunView,
+    /// What its result says of the work.
+    #[serde(flatten)]
+    pub result: ResultDigest,
+}
+
 /// A progress report.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
@@ -208,6 +223,14 @@ pub struct Progress {
     pub percent: Option<f64>,
     /// When it was reported.
     pub at: Millis,
+}
+
+impl LastRun {
+    /// A run of a task of which this attempt was accepted last.
+    pub fn of(run: Run, accepted_attempt: Option<i64>) -> Self {
+        let result = run.digest.as_deref().map(ResultDigest::stored).unwrap_or_default();
+        Self { run: RunView::of(run, accepted_attempt), result }
+    }
 }
 
 impl RunView {

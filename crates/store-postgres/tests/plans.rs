@@ -337,6 +337,7 @@ fn lists_of_tasks() -> Vec<Filter> {
         Filter { priorities: list(&["P0", "P4"]), ..all() },
         Filter { roles: list(&["r1"]), ..all() },
         Filter { claimed_by: Some("nobody".to_owned()), ..all() },
+        Filter { search: Some("t".to_owned()), ..all() },
         Filter { project_id: Some("p".to_owned()), ..all() },
         Filter { needs_intervention: Some(true), ..all() },
         Filter { needs_intervention: Some(false), ..all() },

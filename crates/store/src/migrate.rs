@@ -30,7 +30,7 @@ struct Migration {
 }
 
 /// From version [`UNRELEASED`] + 1 on.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         sqlite: include_str!("migrations/0001_tasks.sql"),
         postgres: include_str!("migrations/0001_tasks.postgres.sql"),
@@ -39,6 +39,11 @@ const MIGRATIONS: [Migration; 2] = [
     Migration {
         sqlite: include_str!("migrations/0002_nouns.sql"),
         postgres: include_str!("migrations/0002_nouns.postgres.sql"),
+        readable_from: 4,
+    },
+    Migration {
+        sqlite: include_str!("migrations/0003_run_digests.sql"),
+        postgres: include_str!("migrations/0003_run_digests.postgres.sql"),
         readable_from: 4,
     },
 ];

@@ -2,11 +2,13 @@
 //!
 //! All statements that write belong to the write that changes the task, and follow its mark.
 
+use std::collections::HashMap;
+
 use const_format::concatcp;
 use octopoid_domain::{
-    Feedback, Refusal,
+    Feedback, Refusal, Task,
     lease::RunKey,
-    run::{self, Outcome, Run, RunChange, RunDetails, RunView, RunningView},
+    run::{self, LastRun, Outcome, Run, RunChange, RunDetails, RunView, RunningView},
 };
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     columns::Column,
     engine::{Statement, bind},
     first,
-    lists::{Listed, Listing, Order, Page, Place, Start},
+    lists::{Listed, Listing, Order, Page, Place, Start, json},
     record::{self, Columns as _, Layout, Record as _, record},
     row::RowReader,
 };
@@ -36,6 +38,7 @@ record!(Run {
     usage,
     summary,
     failed_checks,
+    digest,
     is_rejected,
     progress,
     ended_by,
@@ -68,7 +71,7 @@ pub(crate) const FIND: &str =
 
 const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, \
      message = ?8, usage = COALESCE(?9, usage), summary = COALESCE(?10, summary), \
-     failed_checks = COALESCE(?11, failed_checks) WHERE task_id = ?1 AND run = ?2 \
+     failed_checks = COALESCE(?11, failed_checks), digest = COALESCE(?12, digest) WHERE task_id = ?1 AND run = ?2 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)";
 
 /// The rejection is that of the last run for work, whichever run passes it. That work was accepted
@@ -106,6 +109,16 @@ const PREVIOUS: &str = concatcp!(
     " FROM runs WHERE task_id = ?1 AND run < ?2 AND scope = ?3 AND started_at >= ?4 \
      AND attempt IS NOT NULL \
      ORDER BY run DESC LIMIT 1"
+);
+
+/// The last run for work of each of some tasks.
+const LAST: &str = concatcp!(
+    "SELECT ",
+    Run::NAMES,
+    " FROM (SELECT id AS last_of, (SELECT MAX(run) FROM runs WHERE task_id = tasks.id \
+     AND attempt IS NOT NULL) AS last_run FROM tasks \
+     WHERE id IN (SELECT value FROM json_each(?1))) AS last \
+     JOIN runs ON task_id = last_of AND run = last_run"
 );
 
 const CHECKPOINT: &str = "SELECT body FROM run_outputs WHERE task_id = ?1 \
@@ -193,6 +206,7 @@ pub(crate) fn change(id: &str, change: &RunChange, stamp: Stamp) -> Vec<Statemen
         &change.usage,
         &change.summary,
         &change.failed_checks,
+        &change.digest,
     )];
     if let Some(result) = &change.result {
         statements.push(keep_output(id, change.run, "result", result, stamp));
@@ -256,6 +270,22 @@ impl Store {
         Ok(listed)
     }
 
+    /// For each of some tasks, its last run for work, which is what a review of it is about; `None`
+    /// if it has had none.
+    pub async fn last_runs(&self, tasks: &[Task]) -> Result<Vec<Option<LastRun>>> {
+        let ids: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
+        let [rows] = self.read([bind!(LAST, json(&ids))]).await?;
+        let runs = all(rows, record::read::<Run>)?.into_iter();
+        let mut runs: HashMap<_, _> = runs.map(|run| (run.task_id.clone(), run)).collect();
+        let last = |task: &Task| {
+            let run = runs.remove(&task.id)?;
+            // A task that was deleted may have left a run under the id.
+            let is_its_own = run.scope == task.scope && run.started_at >= task.created_at;
+            is_its_own.then(|| LastRun::of(run, task.accepted_attempt))
+        };
+        Ok(tasks.iter().map(last).collect())
+    }
+
     /// A run of a task, with its result and its last checkpoint.
     pub async fn get_run(&self, id: &str, run: i64, within: Option<&str>) -> Result<RunDetails> {
         let [rows] = self.read([bind!(FIND_DETAILS, id, run, within)]).await?;
@@ -299,11 +329,7 @@ impl Store {
 
     /// What the agent of a task that was just claimed should know. Only messages can be before the
     /// first run.
-    pub(crate) async fn before(
-        &self,
-        task: &octopoid_domain::Task,
-        has_messages: bool,
-    ) -> Result<Before> {
+    pub(crate) async fn before(&self, task: &Task, has_messages: bool) -> Result<Before> {
         if task.run <= 1 && !has_messages {
             return Ok(Before::default());
         }

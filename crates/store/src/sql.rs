@@ -1,9 +1,9 @@
 //! The texts of statements: one for all dialects, or two where they must differ.
 //!
 //! SQLite's dialect is what everything is written in. PostgreSQL's text is made from it by
-//! rewriting three things that every statement writes in the same way: `?1` becomes `$1`, a list
-//! that comes as one parameter becomes an array, and `OR FAIL` is left out. Whatever differs beyond
-//! that has a text of its own.
+//! rewriting four things that every statement writes in the same way: `?1` becomes `$1`, a list
+//! that comes as one parameter becomes an array, `instr` is called `strpos`, and `OR FAIL` is left
+//! out. Whatever differs beyond that has a text of its own.
 
 use std::{
     borrow::Cow,
@@ -105,10 +105,10 @@ fn translated_once(text: &'static str) -> &'static str {
     known.entry(place).or_insert_with(|| translated(text).leak())
 }
 
-/// Rewrites parameters, lists and inserts for PostgreSQL. No text has a question mark for anything
+/// Rewrites parameters, lists, searches and inserts for PostgreSQL. No text has a question mark for anything
 /// else.
 fn translated(text: &str) -> String {
-    let text = text.replace(OR_FAIL, "INSERT INTO");
+    let text = text.replace(OR_FAIL, "INSERT INTO").replace("instr(", "strpos(");
     let mut result = String::with_capacity(text.len() + 64);
     let mut rest = &*text;
     while let Some(at) = rest.find('?') {
@@ -152,6 +152,12 @@ mod tests {
         let sql = Sql::from("a IN (SELECT value FROM json_each(?3)) AND b = ?1");
         let array = "a = ANY (ARRAY(SELECT json_array_elements_text($3::json))) AND b = $1";
         assert_eq!(sql.postgres().as_deref(), Some(array));
+    }
+
+    #[test]
+    fn a_search_has_another_name() {
+        let sql = Sql::from("instr(lower(a), ?1) > 0");
+        assert_eq!(sql.postgres().as_deref(), Some("strpos(lower(a), $1) > 0"));
     }
 
     #[test]

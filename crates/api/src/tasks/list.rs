@@ -1,5 +1,7 @@
 use axum::extract::State;
-use octopoid_domain::{Refusal, TaskView, task::priority, text::shown, why::Waiting};
+use octopoid_domain::{
+    Millis, Refusal, Task, TaskView, run::LastRun, task::priority, text::shown, why::Waiting,
+};
 use octopoid_store::lists::{Claimable, Filter};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,13 +16,23 @@ use crate::{
     query::missing,
 };
 
-/// The largest page of a list that says why its tasks wait.
-const EXPLAINED_MAX: i64 = 100;
+/// The largest page of a list that includes more than its tasks.
+const INCLUDING_MAX: i64 = 100;
 
-/// The first reason why a task waits, or null.
+/// The characters of a text to search for.
+const SEARCH_CHARS_MAX: usize = 200;
+
+/// What was asked for, or null where there is none.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Explained(Option<Waiting>);
+struct OrNull<T>(Option<T>);
+
+/// What a list includes beside its tasks.
+#[derive(Default)]
+struct Include {
+    waiting: bool,
+    run: bool,
+}
 
 /// A task in a list.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +42,12 @@ pub(crate) struct ListedTask {
     /// Only with `include=waiting`: the first reason why the task waits; null if it can be claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Waiting>)]
-    waiting: Option<Explained>,
+    waiting: Option<OrNull<Waiting>>,
+    /// Only with `include=run`: the last run for work, also while a review of it goes on; null if
+    /// there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<LastRun>)]
+    last_run: Option<OrNull<LastRun>>,
 }
 
 /// A page of the list of tasks.
@@ -55,11 +72,14 @@ long_field!(TaskList, tasks: ListedTask);
         ("role" = Option<String>, Query, description = "At most 1,000 values, separated by commas."),
         ("claimed_by" = Option<String>, Query, description = "The agent that holds them."),
         ("project_id" = Option<String>, Query, description = "The project they belong to."),
+        ("search" = Option<String>, Query,
+            description = "1 to 200 characters that the title contains, or that the id starts with; in ASCII letters, case does not matter."),
         ("needs_intervention" = Option<String>, Query, description = "true or false."),
         ("claimable" = Option<String>, Query, description = "true: only what a claim would get now; false: the rest."),
-        ("include" = Option<String>, Query, description = "`waiting`: say for each task why it waits."),
+        ("include" = Option<String>, Query, 
+            description = "`waiting`: why each task waits. `run`: the last run for work of each task. Or both, separated by a comma."),
         ("sort" = Option<String>, Query, description = "`priority`: most urgent first."),
-        ("limit" = Option<String>, Query, description = "Maximum 500, or 100 with `include=waiting`; default 50."),
+        ("limit" = Option<String>, Query, description = "Maximum 500, or 100 with `include`; default 50."),
         ("offset" = Option<String>, Query, description = "The number of rows to skip, at most 10,000."),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page."),
     ),
@@ -72,7 +92,7 @@ pub(crate) async fn list_tasks(
     let scope = caller.scope(query.get("scope")).ok_or_else(|| {
         missing("Missing required query parameter: scope. Cannot list tasks across all scopes.")
     })?;
-    let (is_explained, now) = (is_explained(&query)?, app.now());
+    let (include, now) = (Include::of(&query)?, app.now());
     let filter = Filter {
         scope: scope.to_owned(),
         queues: query.list("queue")?,
@@ -81,38 +101,76 @@ pub(crate) async fn list_tasks(
         claimed_by: query.text("claimed_by"),
         project_id: query.text("project_id"),
         needs_intervention: query.flag("needs_intervention"),
+        search: search(&query)?,
         claimable: query.flag("claimable").map(|is_wanted| Claimable { is_wanted, now }),
         by_priority: query.get("sort") == Some("priority"),
     };
     let mut page = query.page()?;
-    if is_explained {
-        page.limit = page.limit.min(EXPLAINED_MAX);
+    if include.waiting || include.run {
+        page.limit = page.limit.min(INCLUDING_MAX);
     }
     let listed = app.store.list_tasks(&filter, &page).await?;
     let next = listed.next_cursor.clone();
     let paging = Paging::of(&listed, &page);
-    let waiting: Vec<_> = if is_explained {
-        let waiting = app.store.explain_tasks(scope, &listed.items, now).await?;
-        waiting.into_iter().map(|waiting| Some(Explained(waiting))).collect()
-    } else {
-        listed.items.iter().map(|_| None).collect()
-    };
-    let tasks = listed.items.into_iter().zip(waiting);
-    let tasks = tasks.map(|(task, waiting)| ListedTask { task: task.into(), waiting }).collect();
+    let tasks = including(&app, scope, listed.items, &include, now).await?;
     Ok(query.answer(TaskList { tasks, paging }, next.as_deref()))
 }
 
-/// Whether the list says why its tasks wait.
-fn is_explained(query: &ListQuery) -> Result<bool, Problem> {
-    match query.get("include") {
-        None => Ok(false),
-        Some("waiting") => Ok(true),
-        Some(other) => {
-            let text = format!(
-                "Invalid value for include: \"{}\". The only value is waiting",
-                shown(other)
-            );
-            Err(Refusal::invalid(text).into())
+/// The text to search for, if there is one.
+fn search(query: &ListQuery) -> Result<Option<String>, Problem> {
+    let text = query.text("search");
+    let length = text.as_ref().map_or(0, |text| text.chars().count());
+    if query.has("search") && !(1..=SEARCH_CHARS_MAX).contains(&length) {
+        let text = format!(
+            "Invalid value for search: 1 to {SEARCH_CHARS_MAX} characters; leave it out to list \
+             all tasks"
+        );
+        return Err(Refusal::invalid(text).into());
+    }
+    Ok(text)
+}
+
+/// The tasks with what is included, each of which takes one read for all of them.
+async fn including(
+    app: &App,
+    scope: &str,
+    tasks: Vec<Task>,
+    include: &Include,
+    now: Millis,
+) -> Result<Vec<ListedTask>, Problem> {
+    let mut waiting = Vec::new();
+    if include.waiting {
+        waiting = app.store.explain_tasks(scope, &tasks, now).await?;
+    }
+    let mut runs = Vec::new();
+    if include.run {
+        runs = app.store.last_runs(&tasks).await?;
+    }
+    let (mut waiting, mut runs) = (waiting.into_iter(), runs.into_iter());
+    let listed = |task: Task| ListedTask {
+        task: task.into(),
+        waiting: waiting.next().map(OrNull),
+        last_run: runs.next().map(OrNull),
+    };
+    Ok(tasks.into_iter().map(listed).collect())
+}
+
+impl Include {
+    fn of(query: &ListQuery) -> Result<Self, Problem> {
+        let mut include = Self::default();
+        for name in query.list("include")? {
+            match &*name {
+                "waiting" => include.waiting = true,
+                "run" => include.run = true,
+                other => {
+                    let text = format!(
+                        "Invalid value for include: \"{}\". The values are waiting and run",
+                        shown(other)
+                    );
+                    return Err(Refusal::invalid(text).into());
+                }
+            }
         }
+        Ok(include)
     }
 }

@@ -90,6 +90,35 @@ async fn holder_project_and_flag_filter() {
 }
 
 #[tokio::test]
+async fn a_search_looks_at_titles_and_ids() {
+    let app = TestApp::new().await;
+    app.task("4f1c", json!({"title": "Fix the login test"})).await;
+    app.task("b", json!({"title": "About 4F1C", "queue": "done"})).await;
+    app.task("c", json!({"title": "Other"})).await;
+    for (query, expected) in [
+        ("search=LOGIN+TEST", vec!["4f1c"]),
+        ("search=4f1c", vec!["b", "4f1c"]),
+        ("search=4f1c&queue=done", vec!["b"]),
+        ("search=f1c", vec!["b"]),
+    ] {
+        assert_eq!(list(&app, query).await, expected, "{query}");
+    }
+    let longest = "\u{e4}".repeat(200);
+    assert!(list(&app, &format!("search={longest}")).await.is_empty());
+    for text in ["", &format!("{longest}x")] {
+        let error = app.get(&format!("{TASKS}?scope=s&search={text}")).await.error(400);
+        let expected =
+            "Invalid value for search: 1 to 200 characters; leave it out to list all tasks";
+        assert_eq!(error, expected);
+    }
+    let first = app.get(&format!("{TASKS}?scope=s&search=4f1c&limit=1")).await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    assert_eq!(list(&app, &format!("search=4f1c&limit=1&cursor={cursor}")).await, ["4f1c"]);
+    let other = app.get(&format!("{TASKS}?scope=s&search=4f&limit=1&cursor={cursor}")).await;
+    assert_eq!(other.error(400), "Invalid cursor");
+}
+
+#[tokio::test]
 async fn parameters_that_lists_do_not_know_are_ignored() {
     let app = TestApp::new().await;
     app.task("a", json!({})).await;

@@ -48,6 +48,53 @@ async fn a_run_shows_what_happened_under_its_lease() {
 }
 
 #[tokio::test]
+async fn a_list_of_tasks_has_their_last_runs_for_work_if_asked() {
+    let app = TestApp::new().await;
+    let token = claimed(&app, "a").await["lease_token"].clone();
+    let result = json!({"summary": "done", "branch": "b", "files_changed": 3, "insertions": 48,
+        "deletions": 0, "pr_url": "https://example.com/1", "patch": "+a",
+        "checks": [{"name": "x", "exit_code": 0}, {"name": "y", "exit_code": 1}]});
+    let body = json!({"commits_count": 1, "turns_used": 1, "lease_token": token,
+        "result": result});
+    step(&app, "a", "submit", body).await.expect(200);
+    app.claim(json!({"queue": "provisional"})).await.expect(200);
+    app.task("b", json!({"blocked_by": "a"})).await;
+    let tasks = |query: &'static str| {
+        let app = app.clone();
+        async move {
+            let list = app.get(&format!("{TASKS}?scope=s&limit=500{query}")).await.expect(200);
+            (list["limit"].clone(), list["tasks"].clone())
+        }
+    };
+    let (limit, plain) = tasks("").await;
+    assert_eq!((limit, plain[1].get("last_run")), (json!(500), None));
+    let (limit, listed) = tasks("&include=run").await;
+    assert_eq!((limit, listed[0].get("last_run")), (json!(100), Some(&Value::Null)));
+    let expected = json!({
+        "task_id": "a", "run": 1, "attempt": 1, "kind": "work", "agent": "agent-1",
+        "orchestrator_id": "box-1", "started_at": at(0), "ended_at": at(0),
+        "outcome": "submitted", "reason": null, "message": null, "usage": null,
+        "summary": "done", "verdict": null, "progress": null,
+        "branch": "b", "pr_url": "https://example.com/1", "files_changed": 3, "insertions": 48,
+        "deletions": 0, "checks": {"passed": 1, "failed": 1}, "patch_truncated": false,
+    });
+    assert_eq!(listed[1]["last_run"], expected);
+    assert_eq!(listed[1].get("waiting"), None);
+    let (_, both) = tasks("&include=waiting,run").await;
+    assert_eq!(
+        (&both[0]["waiting"]["code"], &both[1]["last_run"]),
+        (&json!("waits_for"), &expected)
+    );
+    claimed(&app, "c").await;
+    let (_, listed) = tasks("&include=run").await;
+    let unknown = json!({"branch": null, "pr_url": null, "files_changed": null,
+        "insertions": null, "deletions": null, "checks": null, "patch_truncated": null});
+    for (name, value) in unknown.as_object().unwrap() {
+        assert_eq!(listed[0]["last_run"].get(name), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn runs_are_listed_in_pages_with_a_link() {
     let app = TestApp::new().await;
     claimed(&app, "a").await;

@@ -88,7 +88,7 @@ async fn a_list_says_why_its_tasks_wait_if_asked() {
     assert_eq!(listed["tasks"][0]["waiting"], waiting);
     assert_eq!(listed["tasks"][1].get("waiting"), Some(&Value::Null));
     let text = app.get(&format!("{TASKS}?scope=s&include=x")).await.error(400);
-    assert_eq!(text, "Invalid value for include: \"x\". The only value is waiting");
+    assert_eq!(text, "Invalid value for include: \"x\". The values are waiting and run");
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ fn record_end(change: &mut Change, run: &Run, now: Millis, end: End<'_>) {
         usage: end.usage.map(Usage::text),
         summary: end.result.and_then(RunResult::summary).map(str::to_owned),
         failed_checks: end.result.and_then(failed_checks),
+        digest: end.result.and_then(|result| result.digest().text()),
         result: end.result.map(RunResult::text),
     });
 }

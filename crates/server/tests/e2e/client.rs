@@ -174,6 +174,8 @@ async fn what_waits_is_explained_and_counted() {
     let listed = client.list_explained_tasks(&[("claimable", "false")]).await.unwrap();
     assert_eq!(listed.items[0].waiting.as_ref().map(|waiting| waiting.code), Some(Code::Paused));
     assert_eq!(client.get_summary().await.unwrap().waiting["paused"], 1);
+    let listed = client.list_worked_tasks(&[("search", "a")]).await.unwrap();
+    assert_eq!((&*listed.items[0].task.id, &listed.items[0].last_run), ("a", &None));
     client.delete_pause("queue:incoming").await.unwrap();
     let offer = client.ask_for_task(&claim_by("agent-1"), 0).await.unwrap();
     assert!(matches!(offer, Offer::Task(task) if task.id == "a"));

@@ -268,7 +268,7 @@ async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
 }
 
 /// The lists that filter, or sort, by more than the index of queues has.
-fn filtered() -> [Filter; 8] {
+fn filtered() -> [Filter; 9] {
     let some = |text: &str| Some(text.to_owned());
     let several = |text: &str| vec![text.to_owned()];
     [
@@ -276,6 +276,7 @@ fn filtered() -> [Filter; 8] {
         Filter { roles: several("a"), ..everything() },
         Filter { claimed_by: some("nobody"), queues: several("done"), ..everything() },
         Filter { priorities: several("P2"), ..everything() },
+        Filter { search: some("nothing has this"), ..everything() },
         Filter { needs_intervention: Some(false), ..everything() },
         Filter { project_id: some("p"), roles: several("none"), ..everything() },
         Filter { roles: several("none"), by_priority: true, ..everything() },

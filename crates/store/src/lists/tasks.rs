@@ -48,6 +48,13 @@ const LOOKED_AT: &str = "scope, queue, priority, role, claimed_by, project_id, n
 /// What the filter by what can be claimed needs besides.
 const CLAIMABLE_BY: &str = ", claim_lane, lease_expires_at";
 
+/// What the search needs besides.
+const SEARCHED_BY: &str = ", id, title";
+
+/// Whether a text is in the title, or at the start of the id. No `LIKE`: D1 takes patterns of at
+/// most 50 bytes.
+const IS_FOUND: &str = "(instr(lower(title), ?#) > 0 OR instr(lower(id), ?#) = 1)";
+
 /// Whether a claim would get a task. The last two parameters are bound when they are known.
 const IS_CLAIMABLE: [&str; 2] = [
     concatcp!(is_claimable!("?1", "?<now>"), " AND ", is_nameable!("?<queues>")),
@@ -105,6 +112,8 @@ pub(crate) struct Tasks {
     open_filters: String,
     /// Whether the filters look at what can be claimed.
     by_claimable: bool,
+    /// Whether they search for a text.
+    by_text: bool,
     /// Whether what is walked past need not match.
     is_looked: bool,
     /// What the page begins behind.
@@ -128,6 +137,10 @@ impl Tasks {
         tasks.filter_by_priority(&filter.priorities);
         if !filter.roles.is_empty() {
             tasks.filter("role IN (SELECT value FROM json_each(?#))", json(&filter.roles));
+        }
+        if let Some(text) = &filter.search {
+            tasks.filter(IS_FOUND, text.to_ascii_lowercase().into());
+            tasks.by_text = true;
         }
         if let Some(agent) = &filter.claimed_by {
             tasks.filter("claimed_by = ?#", agent.into());
@@ -199,6 +212,7 @@ impl Tasks {
             counted: Vec::new(),
             open_filters: String::new(),
             by_claimable: false,
+            by_text: false,
             is_looked: false,
             after: None,
         }
@@ -295,8 +309,10 @@ impl Tasks {
 
     /// The tasks to examine: one more than the limit, to detect the end.
     fn looked(&self, dialect: Dialect) -> String {
-        let more = if self.by_claimable { CLAIMABLE_BY } else { "" };
-        self.walked(dialect, &format!(", {LOOKED_AT}{more}"), &(LOOK_MAX + 1).to_string())
+        let claimable = if self.by_claimable { CLAIMABLE_BY } else { "" };
+        let searched = if self.by_text { SEARCHED_BY } else { "" };
+        let columns = format!(", {LOOKED_AT}{claimable}{searched}");
+        self.walked(dialect, &columns, &(LOOK_MAX + 1).to_string())
     }
 
     /// How many match in the queues that are counted without looking at finished tasks; no

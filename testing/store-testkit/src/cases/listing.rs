@@ -17,6 +17,7 @@ cases! {
     a_list_shows_finished_and_open_tasks_together,
     a_list_filters_by_every_field,
     filters_go_together,
+    a_search_finds_titles_and_the_start_of_ids,
     a_list_is_read_in_pages,
     a_list_by_urgency_is_read_in_pages,
     the_total_is_that_of_the_whole_list,
@@ -200,6 +201,45 @@ async fn filters_go_together(world: &World) -> Verdict {
     Ok(())
 }
 
+async fn a_search_finds_titles_and_the_start_of_ids(world: &World) -> Verdict {
+    for (id, title, queue) in [
+        ("a1", "Fix the Login test", "incoming"),
+        ("A2", "100% of \u{c4}pfel_", "done"),
+        ("b3", "it's a1's turn \\", "claimed"),
+        ("login", "Other", "failed"),
+        ("c", "Caf\u{e9} \u{1f419}", "done"),
+    ] {
+        world.creates_with(id, json!({ "title": title, "queue": queue })).await?;
+    }
+    world.creates_with("a0", json!({ "title": "Login", "scope": "other" })).await?;
+    let search = |text: &str| Filter { search: Some(text.to_owned()), ..everything() };
+    for (text, expected) in [
+        ("lOGIN", "login a1 of 2"),
+        ("a1", "b3 a1 of 2"),
+        ("a", "c b3 A2 a1 of 4"),
+        ("1", "b3 A2 of 2"),
+        ("%", "A2 of 1"),
+        ("_", "A2 of 1"),
+        ("\\", "b3 of 1"),
+        ("t's A", "b3 of 1"),
+        ("\u{c4}PFEL", "A2 of 1"),
+        ("\u{e4}pfel", " of 0"),
+        ("\u{e9} \u{1f419}", "c of 1"),
+        (" ", "c b3 A2 a1 of 4"),
+        ("z", " of 0"),
+    ] {
+        ensure_eq!(ids(world, search(text)).await?, expected, "with {text:?}");
+    }
+    let long = format!("{}{}", "x".repeat(120), "y".repeat(80));
+    world.creates_with("long", json!({ "title": format!("a {long} b") })).await?;
+    ensure_eq!(ids(world, search(&long)).await?, "long of 1", "200 characters");
+    let done = Filter { queues: vec!["done".to_owned()], ..search("a") };
+    ensure_eq!(ids(world, done).await?, "c A2 of 2", "of one queue");
+    let urgent = Filter { by_priority: true, ..search("login") };
+    ensure_eq!(ids(world, urgent).await?, "a1 login of 2", "by priority");
+    Ok(())
+}
+
 /// Every page of a list, joined, must be the list.
 async fn pages_agree(world: &World, filter: Filter) -> Verdict {
     let (whole, total) = world.lists(filter.clone()).await?;
@@ -268,6 +308,8 @@ fn every_list() -> Vec<Filter> {
         Filter { needs_intervention: Some(true), project_id: text("p"), ..everything() },
         Filter { needs_intervention: Some(false), ..in_queues(&["incoming"]) },
         Filter { claimed_by: text("agent-1"), ..everything() },
+        Filter { search: text("s-1"), ..everything() },
+        Filter { search: text("s-1"), project_id: text("p"), ..in_queues(&["done", "a"]) },
     ];
     let urgent: Vec<_> =
         filters.iter().map(|filter| Filter { by_priority: true, ..filter.clone() }).collect();

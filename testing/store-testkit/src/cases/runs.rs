@@ -1,6 +1,9 @@
 //! Reading runs: of a task, one with all it left, and those that have not ended.
 
-use octopoid_domain::run::{Kind, Outcome};
+use octopoid_domain::{
+    report::{CheckCounts, ResultDigest},
+    run::{Kind, Outcome},
+};
 use octopoid_store::{lists::Page, runs::Filter};
 use serde_json::{Value, json};
 
@@ -12,6 +15,7 @@ use crate::{
 cases! {
     the_runs_of_a_task_are_listed_from_the_newest_on,
     a_run_has_its_result_and_its_last_checkpoint,
+    tasks_are_shown_with_their_last_run_for_work,
     running_runs_are_listed_with_their_tasks,
     running_runs_are_filtered,
     runs_of_another_scope_are_not_found,
@@ -74,6 +78,58 @@ async fn a_run_has_its_result_and_its_last_checkpoint(world: &World) -> Verdict 
     ensure_eq!(run.run.usage.and_then(|usage| usage.turns), Some(3));
     ensure_refused!(world.store.get_run("a", 2, None).await, "not_found", "Task has no run 2");
     ensure_refused!(world.store.get_run("b", 1, None).await, "task_not_found");
+    Ok(())
+}
+
+/// The last runs for work of some tasks, each as its number and its outcome.
+async fn last_runs(world: &World, ids: &[&str]) -> Result<Vec<Option<(i64, Outcome)>>, Failure> {
+    let mut tasks = Vec::new();
+    for id in ids {
+        tasks.push(world.reads(id).await?);
+    }
+    let last = world.store.last_runs(&tasks).await?.into_iter();
+    Ok(last.map(|last| last.map(|last| (last.run.run, last.run.outcome))).collect())
+}
+
+async fn tasks_are_shown_with_their_last_run_for_work(world: &World) -> Verdict {
+    world.works_on("a").await?;
+    world.requeues("a").await?;
+    world.picks("a").await?;
+    let result = json!({ "summary": "done", "branch": "b", "insertions": 0, "patch": "+a",
+        "checks": [{ "name": "x", "exit_code": 0 }, { "name": "y", "exit_code": 1 }] });
+    let body = json!({ "commits_count": 1, "turns_used": 1, "result": result,
+        "usage": { "turns": 3 } });
+    world.submits_with("a", body).await?;
+    world.claims_with(json!({ "queue": "provisional" })).await?;
+    world.creates("b").await?;
+    world.works_on("c").await?;
+    let seen = last_runs(world, &["c", "b", "a"]).await?;
+    let expected = [Some((1, Outcome::Running)), None, Some((2, Outcome::Submitted))];
+    ensure_eq!(seen, expected, "in the order of the tasks, and not the review");
+    ensure_eq!(last_runs(world, &[]).await?, []);
+    let tasks = [world.reads("a").await?, world.reads("c").await?];
+    let mut last = world.store.last_runs(&tasks).await?.into_iter().flatten();
+    let (Some(a), Some(c)) = (last.next(), last.next()) else {
+        return Err(Failure::new("both tasks have a run"));
+    };
+    let told = (a.run.summary.as_deref(), a.run.usage.and_then(|usage| usage.turns));
+    ensure_eq!(told, (Some("done"), Some(3)), "what the run says");
+    let digest = ResultDigest {
+        branch: Some("b".to_owned()),
+        insertions: Some(0),
+        checks: Some(CheckCounts { passed: 1, failed: 1 }),
+        patch_truncated: Some(false),
+        ..ResultDigest::default()
+    };
+    ensure_eq!((a.result, c.result), (digest, ResultDigest::default()), "what the results say");
+    world.rejects("a").await?;
+    let last = world.store.last_runs(&[world.reads("a").await?]).await?.remove(0);
+    let verdict = last.and_then(|last| last.run.verdict);
+    ensure_eq!(verdict.as_deref(), Some("rejected"));
+    world.passes(1);
+    world.deletes("a").await?;
+    world.creates("a").await?;
+    ensure_eq!(last_runs(world, &["a"]).await?, [None], "the run was another task's");
     Ok(())
 }
 
