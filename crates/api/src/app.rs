@@ -11,7 +11,6 @@ use std::{
 use futures_util::future::BoxFuture;
 use octopoid_domain::{
     Millis,
-    journal::Passing,
     lease::LeaseSecret,
     log::{LOG_BYTES_MAX, RETAIN_MS},
     report::{PATCH_BYTES_MAX, RESULT_BYTES_MAX},
@@ -22,7 +21,7 @@ use crate::{
     authority::{Authority, Origin},
     budget::Budgets,
     clock::Clock,
-    events::{Feed, Places, show},
+    events::{Feed, Places},
     host::Host,
     refusals::Refusals,
     touches::Touches,
@@ -183,12 +182,6 @@ impl App {
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),
         }))
-    }
-
-    /// Shows something on the event streams of its scope in this process, without an `id`. Nothing
-    /// keeps it.
-    pub fn show(&self, passing: Passing) {
-        show(self, passing);
     }
 }
 

@@ -30,7 +30,8 @@ const HEARTBEAT: &str = "UPDATE orchestrators SET last_heartbeat = ?3, \
      slots = COALESCE(?5, slots), busy = COALESCE(?6, busy), roles = COALESCE(?7, roles), \
      queues = COALESCE(?8, queues), pools = COALESCE(?9, pools), \
      version = COALESCE(?10, version) \
-     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) RETURNING last_heartbeat, status";
+     WHERE id = ?1 AND (?2 IS NULL OR scope = ?2) \
+     RETURNING last_heartbeat, status, scope, slots, busy";
 
 /// The entries of a heartbeat that have a token, from one parameter.
 macro_rules! leases {
@@ -93,7 +94,8 @@ const RENEW: Sql = Sql::Differs {
 };
 
 /// What became of the entries whose token is current: their numbers, when those leases end that were
-/// renewed, whether their tasks are to be cancelled, and whether there are messages to their agents.
+/// renewed, whether their tasks are to be cancelled, whether there are messages to their agents, and
+/// the scopes.
 macro_rules! told {
     ($leases:expr) => {
         concat!(
@@ -103,7 +105,7 @@ macro_rules! told {
              AND messages.task_id = tasks.id AND messages.created_at >= runs.started_at \
              AND messages.seq > COALESCE(runs.heard, 0) \
              AND messages.to_actor IN ('agent', runs.agent) \
-             AND messages.type <> 'action_command') AS has_messages FROM ",
+             AND messages.type <> 'action_command') AS has_messages, tasks.scope AS scope FROM ",
             $leases,
             " JOIN tasks ON tasks.id = lease.task AND tasks.lease_run = lease.lease_of \
              JOIN runs ON runs.task_id = lease.task AND runs.run = lease.lease_of \
@@ -114,6 +116,42 @@ macro_rules! told {
 
 const TOLD: Sql = Sql::Differs { sqlite: told!(leases!()), postgres: told!(postgres_leases!()) };
 
+/// A heartbeat that was noted.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// What the machine is told.
+    pub answer: Heartbeat,
+    /// The scope of the machine.
+    pub scope: String,
+    /// Its status.
+    pub status: Status,
+    /// How many agents it can run at the same time, if it has said so.
+    pub slots: Option<i64>,
+    /// How many it runs, if it has said so.
+    pub busy: Option<i64>,
+    /// The leases that were renewed, in the order of the request.
+    pub renewed: Vec<RenewedLease>,
+}
+
+/// A lease that a heartbeat has renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewedLease {
+    /// The task.
+    pub task_id: String,
+    /// The run.
+    pub run: i64,
+    /// The scope of the task.
+    pub scope: String,
+    /// When the lease ends.
+    pub lease_expires_at: Millis,
+}
+
+/// What became of an entry whose token is current.
+struct Told {
+    answer: LeaseAnswer,
+    scope: String,
+}
+
 impl Store {
     /// Notes that an orchestrator is alive, and what it says of itself, and renews its leases. One
     /// that was offline is active again; one in maintenance or being drained stays there.
@@ -123,7 +161,7 @@ impl Store {
         within: Option<&str>,
         body: &HeartbeatRequest,
         stamp: Stamp,
-    ) -> Result<Heartbeat> {
+    ) -> Result<Beat> {
         body.check()?;
         let mut write = Write::new(stamp);
         let noted = write.run(bind!(
@@ -147,15 +185,27 @@ impl Store {
             write.run(bind!(TOLD, &given, stamp.write_id, within))
         });
         let mut answers = self.commit(write).await?;
-        let (last_heartbeat, status): (Millis, Status) = first(answers.take(noted), |row| {
+        let noted = first(answers.take(noted), |row| {
             let mut row = RowReader::new(row);
-            Ok((row.next()?, row.next()?))
-        })?
-        .ok_or_else(not_found)?;
-        let told = told.map(|told| answers.take(told)).unwrap_or_default();
-        let leases = entries.map(|entries| answered(entries, told, status)).transpose()?;
-        let directive = MachineDirective::of(status);
-        Ok(Heartbeat { success: true, last_heartbeat, directive, leases })
+            let (last_heartbeat, status): (_, Status) = (row.next()?, row.next()?);
+            let directive = MachineDirective::of(status);
+            Ok(Beat {
+                answer: Heartbeat { success: true, last_heartbeat, directive, leases: None },
+                scope: row.next()?,
+                status,
+                slots: row.next()?,
+                busy: row.next()?,
+                renewed: Vec::new(),
+            })
+        })?;
+        let mut beat = noted.ok_or_else(not_found)?;
+        if let Some(entries) = entries {
+            let rows = told.map(|told| answers.take(told)).unwrap_or_default();
+            let told = read_told(rows, beat.status)?;
+            beat.renewed = renewed(entries, &told);
+            beat.answer.leases = Some(answered(entries, &told));
+        }
+        Ok(beat)
     }
 }
 
@@ -178,9 +228,9 @@ fn given(entries: &[LeaseEntry], now: Millis) -> Option<String> {
     (!given.is_empty()).then(|| json!(given).to_string())
 }
 
-/// The answers about all entries, in their order.
-fn answered(entries: &[LeaseEntry], told: Rows, machine: Status) -> Result<Vec<LeaseAnswer>> {
-    let current: HashMap<i64, LeaseAnswer> = all(told, |row| {
+/// What became of the entries whose tokens are current, by their numbers.
+fn read_told(rows: Rows, machine: Status) -> Result<HashMap<i64, Told>> {
+    let told = all(rows, |row| {
         let mut row = RowReader::new(row);
         let (n, ends_at): (i64, Option<Millis>) = (row.next()?, row.next()?);
         let (is_cancelled, has_messages) = (row.next()?, row.next()?);
@@ -189,13 +239,30 @@ fn answered(entries: &[LeaseEntry], told: Rows, machine: Status) -> Result<Vec<L
             Some(until) => LeaseAnswer::renewed(until, directive, has_messages),
             None => LeaseAnswer::lapsed(has_messages),
         };
-        Ok((n, answer))
-    })?
-    .into_iter()
-    .collect();
+        Ok((n, Told { answer, scope: row.next()? }))
+    })?;
+    Ok(told.into_iter().collect())
+}
+
+/// The answers about all entries, in their order.
+fn answered(entries: &[LeaseEntry], told: &HashMap<i64, Told>) -> Vec<LeaseAnswer> {
     let answers = (0..).zip(entries).map(|(n, entry)| {
-        let answer = current.get(&n).cloned().unwrap_or_else(LeaseAnswer::lost);
+        let answer = told.get(&n).map_or_else(LeaseAnswer::lost, |told| told.answer.clone());
         LeaseAnswer { task_id: entry.task_id.0.clone(), ..answer }
     });
-    Ok(answers.collect())
+    answers.collect()
+}
+
+/// The leases that go on, in the order of their entries.
+fn renewed(entries: &[LeaseEntry], told: &HashMap<i64, Told>) -> Vec<RenewedLease> {
+    let renewed = (0..).zip(entries).filter_map(|(n, entry)| {
+        let Told { answer, scope } = told.get(&n)?;
+        Some(RenewedLease {
+            task_id: entry.task_id.0.clone()?,
+            run: entry.lease_token.0.as_ref()?.run,
+            scope: scope.clone(),
+            lease_expires_at: answer.lease_expires_at?,
+        })
+    });
+    renewed.collect()
 }

@@ -69,6 +69,7 @@ pub use claims::Claimed;
 pub use engine::{Engine, EngineError};
 pub use events::Events;
 pub use followers::Follower;
+pub use heartbeats::{Beat, RenewedLease};
 pub use hints::{Hints, Watch};
 pub use idempotency::{KEPT_MS, Memory, Once, Terms};
 pub use leases::Renewed;

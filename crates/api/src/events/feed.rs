@@ -205,12 +205,23 @@ impl State {
     }
 }
 
-/// Shows something on the streams of its scope in this process. Nothing keeps it.
-pub(crate) fn show(app: &App, passing: Passing) {
-    let json = serde_json::to_string(&passing).unwrap_or_default();
-    let (scope, text) = (passing.scope.clone(), format!("data: {json}\n\n").into());
-    let message = Message { content: Content::Passing(passing), text };
-    app.feed.state().send(app, &scope, vec![message], Cursor(0));
+/// Whether a client in this process waits for the events of a scope.
+pub(super) fn is_followed(app: &App, scope: &str) -> bool {
+    let state = app.feed.state();
+    state.channels.get(scope).is_some_and(|channel| channel.receiver_count() > 0)
+}
+
+/// Shows things together on the streams of a scope in this process. Nothing keeps them.
+pub(super) fn show_all(app: &App, scope: &str, shown: Vec<Passing>) {
+    let messages = shown.into_iter().map(|passing| {
+        let json = serde_json::to_string(&passing).unwrap_or_default();
+        let text = format!("data: {json}\n\n").into();
+        Message { content: Content::Passing(passing), text }
+    });
+    let messages: Vec<_> = messages.collect();
+    if !messages.is_empty() {
+        app.feed.state().send(app, scope, messages, Cursor(0));
+    }
 }
 
 /// The text of an event in a stream.

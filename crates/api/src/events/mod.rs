@@ -5,6 +5,7 @@
 //! then waits for the tail (`stream`).
 
 mod feed;
+mod passing;
 mod places;
 mod stream;
 
@@ -18,7 +19,8 @@ use octopoid_store::Events;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use feed::{Feed, show};
+pub(crate) use feed::Feed;
+pub(crate) use passing::{show_heartbeat, show_renewal};
 pub(crate) use places::Places;
 pub use stream::IsStream;
 

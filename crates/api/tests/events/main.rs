@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod pages;
+mod passing;
 mod streams;
 mod waiting;
 

@@ -6,7 +6,6 @@ use axum::{
 };
 use futures_util::StreamExt;
 use octopoid_api::Settings;
-use octopoid_domain::journal::{Passing, Subject};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
 };
 
 /// An open stream.
-struct Stream {
+pub(crate) struct Stream {
     headers: HeaderMap,
     body: BodyDataStream,
     text: String,
@@ -31,7 +30,7 @@ fn request(query: &str, last_event_id: Option<&str>) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
-async fn open(app: &TestApp, query: &str) -> Stream {
+pub(crate) async fn open(app: &TestApp, query: &str) -> Stream {
     resume(app, query, None).await
 }
 
@@ -48,7 +47,7 @@ async fn refused(app: &TestApp, query: &str) -> Answer {
 
 impl Stream {
     /// The next block of lines; `None` at the end.
-    async fn block(&mut self) -> Option<String> {
+    pub(crate) async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -71,12 +70,12 @@ impl Stream {
     }
 
     /// The cursor with which a stream begins that has missed nothing.
-    async fn start(&mut self) -> String {
+    pub(crate) async fn start(&mut self) -> String {
         assert_eq!(self.block().await.unwrap(), "retry: 2000");
         self.block().await.unwrap().strip_prefix("id: ").unwrap().to_owned()
     }
 
-    async fn line(&mut self) -> String {
+    pub(crate) async fn line(&mut self) -> String {
         line(&self.event().await.expect("the stream goes on").1)
     }
 }
@@ -156,47 +155,6 @@ async fn a_stream_is_filtered_and_says_where_it_is_in_quiet_times() {
     assert_ne!(start, cursor(&now));
     app.claim(json!({})).await.expect(200);
     assert_eq!(stream.line().await, "task.claimed a");
-}
-
-#[tokio::test]
-async fn what_is_shown_in_passing_has_no_cursor_and_is_not_kept() {
-    let app = waiting_app().await;
-    let show = |scope: &str, name: &str| {
-        let subject = Subject { kind: "task".to_owned(), id: "a".to_owned() };
-        let (name, scope) = (name.to_owned(), scope.to_owned());
-        let details = json!({"percent": 50});
-        app.app.show(Passing { name, at: app.app.now(), scope, subject, details });
-    };
-    show("s", "task.progress");
-    let mut stream = open(&app, "scope=s&types=task.*&task_id=a").await;
-    stream.start().await;
-    for (scope, name) in [("t", "task.progress"), ("s", "flow.progress"), ("s", "task.progress")] {
-        show(scope, name);
-    }
-    let expected = "data: {\"type\":\"task.progress\",\"at\":\"2026-11-21T20:58:58.605Z\",\
-                    \"scope\":\"s\",\"subject\":{\"kind\":\"task\",\"id\":\"a\"},\
-                    \"details\":{\"percent\":50}}";
-    assert_eq!(stream.block().await.unwrap(), expected);
-    app.task("a", json!({})).await;
-    assert_eq!(stream.line().await, "task.created a", "the place in the journal is the same");
-    let page = app.get(&format!("{EVENTS}?scope=s&cursor=0")).await.expect(200);
-    assert_eq!(lines(&page), ["task.created a"]);
-}
-
-#[tokio::test]
-async fn progress_is_shown_on_streams() {
-    let app = waiting_app().await;
-    app.task("a", json!({})).await;
-    let token = app.claim(json!({})).await.expect(200)["lease_token"].clone();
-    let mut stream = open(&app, "scope=s&task_id=a").await;
-    stream.start().await;
-    let body = json!({"lease_token": token, "progress": {"message": "tests", "percent": 12.5}});
-    app.post("/api/v1/tasks/a/renew", body).await.expect(200);
-    let block = stream.block().await.unwrap();
-    let shown: serde_json::Value =
-        serde_json::from_str(block.strip_prefix("data: ").unwrap()).unwrap();
-    assert_eq!((&shown["type"], &shown["subject"]["id"]), (&json!("task.progress"), &json!("a")));
-    assert_eq!(shown["details"], json!({"run": 1, "message": "tests", "percent": 12.5}));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use octopoid_domain::{
     lease::Directive,
     orchestrator::Status,
 };
-use octopoid_store::Result as Answer;
+use octopoid_store::{RenewedLease, Result as Answer};
 use serde_json::{Value, json};
 
 use crate::{
@@ -24,6 +24,7 @@ cases! {
     the_agents_of_a_machine_that_is_drained_are_told_to_finish,
     what_a_machine_says_of_itself_stays_until_it_says_something_else,
     a_plain_heartbeat_changes_no_task,
+    a_heartbeat_tells_those_who_watch_what_it_has_renewed,
 }
 
 const MACHINE: &str = "c-m";
@@ -48,7 +49,8 @@ async fn beats_as(
     (machine, within): (&str, Option<&str>),
     body: Value,
 ) -> Answer<Heartbeat> {
-    world.store.note_heartbeat(machine, within, &read(&body)?, world.stamp()).await
+    let beat = world.store.note_heartbeat(machine, within, &read(&body)?, world.stamp()).await?;
+    Ok(beat.answer)
 }
 
 fn lease(id: &str, token: &str) -> Value {
@@ -266,5 +268,33 @@ async fn a_plain_heartbeat_changes_no_task(world: &World) -> Verdict {
     ensure_eq!(world.reads("a").await?, before);
     let machine = nouns.orchestrator(MACHINE).await;
     ensure_eq!(machine.last_heartbeat, Millis(world.now().0));
+    Ok(())
+}
+
+async fn a_heartbeat_tells_those_who_watch_what_it_has_renewed(world: &World) -> Verdict {
+    world.nouns().registers("m", SCOPE, 0).await;
+    let (a, lapsed) = (leased(world, "a").await?, leased(world, "lapsed").await?);
+    world.patches("lapsed", json!({ "lease_expires_at": 1_700_000_000_000_i64 })).await?;
+    world.reaps().await?;
+    world.creates_with("theirs", json!({ "scope": "other" })).await?;
+    let request = read(&json!({ "agent_name": AGENT, "orchestrator_id": MACHINE }))?;
+    let (secret, stamp) = (world.secret(), world.stamp());
+    let theirs = world.store.claim_task("other", None, &request, &secret, stamp).await?;
+    let theirs = theirs.map(|claimed| claimed.token.to_string()).unwrap_or_default();
+    let leases = json!([lease("theirs", &theirs), lease("lapsed", &lapsed), lease("a", &a)]);
+    let body = read(&json!({ "slots": 4, "busy": 2, "leases": leases }))?;
+    let beat = world.store.note_heartbeat(MACHINE, None, &body, world.stamp()).await?;
+    let said = (&*beat.scope, beat.status, beat.slots, beat.busy);
+    ensure_eq!(said, (SCOPE, Status::Active, Some(4), Some(2)), "of the machine");
+    let renewed = [("theirs", "other"), ("a", SCOPE)].map(|(id, scope)| RenewedLease {
+        task_id: id.to_owned(),
+        run: 1,
+        scope: scope.to_owned(),
+        lease_expires_at: world.now().plus(LEASE),
+    });
+    ensure_eq!(beat.renewed, renewed, "each in its own scope");
+    let plain = read(&json!({}))?;
+    let beat = world.store.note_heartbeat(MACHINE, None, &plain, world.stamp()).await?;
+    ensure_eq!((beat.slots, beat.renewed.len()), (Some(4), 0), "what was said before stays");
     Ok(())
 }

@@ -151,7 +151,8 @@ async fn a_heartbeat_moves_the_clock_and_revives_only_the_offline(world: &World)
         world.store.set_orchestrator_status("c-m", None, before, world.stamp()).await?;
         let now = Millis(START + number);
         let body = HeartbeatRequest::default();
-        let heard = world.store.note_heartbeat("c-m", None, &body, world.at(now.0 - START)).await?;
+        let beat = world.store.note_heartbeat("c-m", None, &body, world.at(now.0 - START)).await?;
+        let heard = beat.answer;
         ensure_eq!(heard.last_heartbeat, now);
         let found = world.orchestrator("c-m").await;
         ensure_eq!((found.status, found.last_heartbeat), (after, now));
