@@ -24,6 +24,7 @@ use crate::{
     events::{Feed, Places},
     host::Host,
     refusals::Refusals,
+    summaries::Summaries,
     touches::Touches,
 };
 
@@ -151,6 +152,7 @@ pub struct Shared {
     /// Those who wait for events.
     pub(crate) feed: Feed,
     pub(crate) places: Arc<Places>,
+    pub(crate) summaries: Summaries,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
     has_run_jobs: AtomicBool,
@@ -178,6 +180,7 @@ impl App {
             touches: Touches::default(),
             feed: Feed::default(),
             places,
+            summaries: Summaries::default(),
             host,
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),

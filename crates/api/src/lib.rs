@@ -44,6 +44,7 @@ mod runs;
 mod scheduler;
 mod scopes;
 mod service;
+mod summaries;
 mod summary;
 mod tasks;
 mod touches;

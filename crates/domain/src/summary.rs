@@ -30,8 +30,22 @@ pub struct Summary {
     /// The number of unfinished tasks outside of `claimed` by the code of the first reason why they
     /// wait.
     pub waiting: BTreeMap<String, i64>,
-    /// Whether there are more than 10,000 unfinished tasks outside of `claimed`. Then `claimable`
-    /// and `waiting` count only so many of them.
+    /// By unfinished queue, since when the task in it waits that waits longest: in `claimed` since
+    /// its claim, in `provisional` since it was submitted, elsewhere since its last change.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub oldest: BTreeMap<String, Millis>,
+    /// The number of unfinished tasks by role; those without a role under the empty name.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub roles: BTreeMap<String, i64>,
+    /// The number of unfinished tasks by priority; those without a priority under the empty name.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub priorities: BTreeMap<String, i64>,
+    /// Whether there are more than 10,000 unfinished tasks outside of `claimed`, or more than 10,000
+    /// in it. Then `claimable`, `waiting`, `oldest`, `roles` and `priorities` are of only so many of
+    /// them.
     pub is_partial: bool,
     /// The runs in progress.
     pub running: RunningCounts,

@@ -11,7 +11,7 @@ use crate::{
     Result, Store, all, answers,
     claimable::waiting_code,
     engine::{Row, bind},
-    row::{RowReader, number},
+    row::RowReader,
     sql::Sql,
 };
 
@@ -27,22 +27,25 @@ const OPEN: &str = "SELECT queue, COUNT(*) FROM tasks WHERE scope = ?1 AND queue
 const FINISHED: &str = "SELECT queue, CAST(SUM(tasks) AS BIGINT) FROM finished_counts \
      WHERE scope = ?1 GROUP BY queue";
 
-/// What the codes are computed from, of unfinished tasks of some queues.
+/// What is counted, and what the codes are computed from, of unfinished tasks of some queues.
 macro_rules! part {
     ($queues:literal) => {
         concat!(
-            "SELECT * FROM (SELECT queue, role, claim_lane, lease_expires_at, claimed_in, \
-             cancel_requested_at, blocked_by, not_before FROM tasks WHERE scope = ?1 AND ",
+            "SELECT * FROM (SELECT queue, role, priority, claim_lane, lease_expires_at, \
+             claimed_in, cancel_requested_at, blocked_by, not_before, \
+             CASE queue WHEN 'provisional' THEN COALESCE(submitted_at, updated_at) \
+             ELSE updated_at END AS since FROM tasks WHERE scope = ?1 AND ",
             $queues,
             " LIMIT 10000) AS part"
         )
     };
 }
 
-/// The number of tasks by the code of the first reason why they wait, among at most so many that
-/// are neither finished nor in `claimed`.
+/// The number of tasks by queue, role, priority and the code of the first reason why they wait, and
+/// since when the oldest is there, among at most so many that are neither finished nor in `claimed`.
 const WAITING: &str = concatcp!(
-    "SELECT code, COUNT(*) FROM (SELECT ",
+    "SELECT queue, role, priority, code, COUNT(*), MIN(since) \
+     FROM (SELECT queue, role, priority, since, ",
     waiting_code!("?1", "?2", "?3"),
     " AS code FROM (SELECT * FROM (",
     part!("queue < 'cancelled'"),
@@ -54,8 +57,14 @@ const WAITING: &str = concatcp!(
     part!("queue > 'done' AND queue < 'failed'"),
     " UNION ALL ",
     part!("queue > 'failed'"),
-    ") AS found LIMIT 10000) AS looked) AS coded GROUP BY code"
+    ") AS found LIMIT 10000) AS looked) AS coded GROUP BY queue, role, priority, code"
 );
+
+/// The same of at most so many that are in `claimed`, where nothing waits.
+const HELD: &str = "SELECT queue, role, priority, NULL, COUNT(*), MIN(since) \
+     FROM (SELECT queue, role, priority, COALESCE(claimed_at, updated_at) AS since FROM tasks \
+     WHERE scope = ?1 AND queue = 'claimed' LIMIT 10000) AS looked \
+     GROUP BY queue, role, priority";
 
 const RUNNING: &str = "SELECT kind, COUNT(*) FROM \
      (SELECT kind FROM runs WHERE scope = ?1 AND outcome = 'running' LIMIT 10000) AS looked \
@@ -98,15 +107,18 @@ impl Store {
             bind!(OPEN, scope),
             bind!(FINISHED, scope),
             bind!(WAITING, scope, now, queues),
+            bind!(HELD, scope),
             bind!(RUNNING, scope),
             bind!(PERSON, scope, now),
             bind!(HOURLY, scope, hour - HOURS + 1, hour),
         ];
-        let [open, finished, waiting, running, person, hourly] =
+        let [open, finished, waiting, held, running, person, hourly] =
             answers(self.list(Some(scope), batch).await?)?;
         let open = all(open, count)?;
-        let outside = open.iter().filter(|(queue, _)| queue != queue::CLAIMED);
-        let is_partial = outside.map(|(_, tasks)| tasks).sum::<i64>() > LOOK_MAX;
+        let (held_tasks, outside): (Vec<_>, Vec<_>) =
+            open.iter().partition(|(queue, _)| queue == queue::CLAIMED);
+        let sum = |counts: Vec<&(String, i64)>| counts.iter().map(|(_, tasks)| tasks).sum::<i64>();
+        let is_partial = sum(outside).max(sum(held_tasks)) > LOOK_MAX;
         let finished = all(finished, count)?.into_iter().filter(|(_, tasks)| *tasks > 0);
         let mut summary = Summary {
             scope: scope.to_owned(),
@@ -115,17 +127,51 @@ impl Store {
             is_partial,
             ..Summary::default()
         };
-        for row in waiting {
-            match RowReader::new(row.clone()).next::<Option<String>>()? {
-                None => summary.claimable = number(vec![row.into_iter().skip(1).collect()])?,
-                Some(_) => summary.waiting.extend([count(row)?]),
+        for tasks in all(waiting, alike)? {
+            match &tasks.code {
+                None => summary.claimable += tasks.count,
+                Some(code) => *summary.waiting.entry(code.clone()).or_default() += tasks.count,
             }
+            add(&mut summary, tasks);
+        }
+        for tasks in all(held, alike)? {
+            add(&mut summary, tasks);
         }
         summary.running = running_counts(&all(running, count)?);
         summary.needs_person = crate::first(person, person_counts)?.unwrap_or_default();
         summary.hours = hours(now, &all(hourly, hour_counts)?);
         Ok(summary)
     }
+}
+
+/// Unfinished tasks that differ in nothing that is counted.
+struct Alike {
+    queue: String,
+    role: Option<String>,
+    priority: Option<String>,
+    code: Option<String>,
+    count: i64,
+    since: Millis,
+}
+
+fn alike(row: Row) -> Result<Alike> {
+    let mut row = RowReader::new(row);
+    Ok(Alike {
+        queue: row.next()?,
+        role: row.next()?,
+        priority: row.next()?,
+        code: row.next()?,
+        count: row.next()?,
+        since: row.next()?,
+    })
+}
+
+/// Counts tasks by role and priority, and notes since when the oldest is in its queue.
+fn add(summary: &mut Summary, tasks: Alike) {
+    *summary.roles.entry(tasks.role.unwrap_or_default()).or_default() += tasks.count;
+    *summary.priorities.entry(tasks.priority.unwrap_or_default()).or_default() += tasks.count;
+    let oldest = summary.oldest.entry(tasks.queue).or_insert(tasks.since);
+    *oldest = tasks.since.min(*oldest);
 }
 
 /// A name and a number.
@@ -164,6 +210,7 @@ mod tests {
     #[test]
     fn the_statements_look_as_far_as_the_limits() {
         assert_eq!(super::WAITING.matches(&format!("LIMIT {LOOK_MAX})")).count(), 6);
+        assert_eq!(super::HELD.matches(&format!("LIMIT {LOOK_MAX})")).count(), 1);
         let person = super::PERSON.sqlite().unwrap_or_default();
         assert_eq!(person.matches(&format!("LIMIT {COUNT_MAX})")).count(), 2);
         assert_eq!(person.matches(&format!("LIMIT {LOOK_MAX})")).count(), 1);

@@ -14,6 +14,8 @@ use crate::{
 cases! {
     an_empty_scope_has_an_empty_summary,
     tasks_are_counted_by_queue_and_by_reason,
+    unfinished_tasks_are_counted_by_role_and_priority,
+    the_longest_wait_in_each_queue_is_told,
     runs_in_progress_are_counted,
     what_needs_a_person_is_counted,
     what_finished_and_what_it_cost_is_counted_by_hour,
@@ -61,6 +63,53 @@ async fn tasks_are_counted_by_queue_and_by_reason(world: &World) -> Verdict {
     let waiting = "awaiting_input 1, held 1, not_before 1, paused 1, waits_for 1";
     ensure_eq!(shown(&summary.waiting), waiting, "by reason");
     ensure_eq!(summary.claimable, 6, "what can be claimed");
+    Ok(())
+}
+
+async fn unfinished_tasks_are_counted_by_role_and_priority(world: &World) -> Verdict {
+    world.works_on("held").await?;
+    for (id, role, priority, queue) in [
+        ("a", Some("r"), Some("P0"), "incoming"),
+        ("b", Some("r"), Some("odd"), "backlog"),
+        ("c", Some("q"), None, "provisional"),
+        ("d", None, Some("P0"), "zzz"),
+        ("e", Some("r"), Some("P0"), "done"),
+    ] {
+        let fields = json!({ "role": role, "priority": priority, "queue": queue });
+        world.creates_with(id, fields).await?;
+    }
+    world.creates_with("f", json!({ "role": "r", "scope": "other" })).await?;
+    world.patches("c", json!({ "priority": null })).await?;
+    let summary = summary(world).await?;
+    ensure_eq!(shown(&summary.roles), " 2, q 1, r 2", "by role");
+    ensure_eq!(shown(&summary.priorities), " 1, P0 2, P2 1, odd 1", "by priority");
+    Ok(())
+}
+
+async fn the_longest_wait_in_each_queue_is_told(world: &World) -> Verdict {
+    let start = world.now();
+    for id in ["a", "b", "c"] {
+        world.creates_with(id, json!({ "type": id })).await?;
+        world.passes(SECOND);
+    }
+    world.creates_with("d", json!({ "queue": "done" })).await?;
+    world.picks("b").await?;
+    world.passes(SECOND);
+    world.picks("c").await?;
+    world.passes(SECOND);
+    world.submits("c").await?;
+    world.passes(SECOND);
+    world.claims_with(json!({ "queue": "provisional" })).await?;
+    let told = |oldest: &std::collections::BTreeMap<String, octopoid_domain::Millis>| {
+        let seconds = |at: &octopoid_domain::Millis| (at.0 - start.0) / SECOND;
+        let told = oldest.iter().map(|(queue, at)| format!("{queue} {}", seconds(at)));
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let oldest = summary(world).await?.oldest;
+    ensure_eq!(told(&oldest), "claimed 3, incoming 0, provisional 5", "a review is no change");
+    world.patches("a", json!({ "title": "new" })).await?;
+    let oldest = summary(world).await?.oldest;
+    ensure_eq!(told(&oldest), "claimed 3, incoming 6, provisional 5", "an edit is a change");
     Ok(())
 }
 
