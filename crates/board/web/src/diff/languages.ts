@@ -15,7 +15,6 @@ const BY_EXTENSION: Record<string, string> = {
   htm: "markup",
   html: "markup",
   ini: "ini",
-  java: "java",
   js: "javascript",
   json: "json",
   jsonc: "json",

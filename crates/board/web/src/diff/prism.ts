@@ -14,7 +14,6 @@ import "prismjs/components/prism-c";
 import "prismjs/components/prism-cpp";
 import "prismjs/components/prism-go";
 import "prismjs/components/prism-ini";
-import "prismjs/components/prism-java";
 import "prismjs/components/prism-json";
 import "prismjs/components/prism-python";
 import "prismjs/components/prism-rust";
