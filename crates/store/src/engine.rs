@@ -30,7 +30,8 @@ pub trait Engine: Send + Sync + 'static {
     }
 
     /// Runs a batch atomically. Returns only when it is durable. A batch that was begun runs to its
-    /// end, even if its future is dropped.
+    /// end, even if its future is dropped. An engine that one process has alone runs batches in the
+    /// order in which they come, those of [`write_for_health`](Self::write_for_health) among them.
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>>;
 
     /// Writes for the health check, or asks with an empty batch whether a write would be taken. An

@@ -67,7 +67,7 @@ impl Watched {
         self.noted_write(self.engine.write(batch).await)
     }
 
-    async fn write_for_health(&self, batch: Vec<Statement>) -> Answer {
+    pub(crate) async fn write_for_health(&self, batch: Vec<Statement>) -> Answer {
         self.noted_write(self.engine.write_for_health(batch).await)
     }
 

@@ -53,7 +53,7 @@ mod tasks;
 mod why;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use octopoid_domain::Refusal;
 use thiserror::Error;
@@ -147,6 +147,8 @@ pub struct Store {
     hints: Arc<Hints>,
     terms: Arc<Terms>,
     followers: Arc<Followers>,
+    /// Whether there may be a write whose outcome nobody has heard.
+    has_unheard: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -159,6 +161,7 @@ impl Store {
             hints: Arc::default(),
             terms: Arc::default(),
             followers: Arc::default(),
+            has_unheard: Arc::default(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! of the batch mark the rows that they change with the write's number; the events that are
 //! recorded follow the mark, so that what was refused leaves no event.
 
+use std::sync::atomic::Ordering;
+
 use octopoid_domain::event::NewEvent;
 
 use crate::{
@@ -98,7 +100,34 @@ impl Answers {
     }
 }
 
+/// Notes that nobody has heard how a write ended: its caller has gone, or it has failed. It may
+/// have recorded events all the same.
+struct Unheard<'a> {
+    store: &'a Store,
+    is_heard: bool,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if !self.is_heard {
+            self.store.has_unheard.store(true, Ordering::Relaxed);
+            self.store.hints.tell_events_here();
+        }
+    }
+}
+
 impl Store {
+    /// Waits until the writes have ended whose callers have gone, so that the journal has their
+    /// events. An engine that one process has alone runs writes in their order.
+    pub async fn end_unheard_writes(&self) -> Result<()> {
+        if self.has_unheard.swap(false, Ordering::Relaxed) {
+            let ended = self.engine.write_for_health(Vec::new()).await;
+            self.has_unheard.fetch_or(ended.is_err(), Ordering::Relaxed);
+            ended?;
+        }
+        Ok(())
+    }
+
     /// Runs a write, and returns when it is durable.
     ///
     /// A request that is carried out once, and was before, fails with what it did then.
@@ -106,7 +135,10 @@ impl Store {
         let recalled = write.once.as_ref().map(Once::recalling);
         let recalled = recalled.map(|statement| write.run(statement));
         let Write { stamp, once, locks, statements, wakes, records } = write;
+        let mut unheard = Unheard { store: self, is_heard: false };
         let mut answers = Answers(self.write_holding(locks, statements).await?);
+        unheard.is_heard = true;
+        drop(unheard);
         if let Some((once, recalled)) = once.zip(recalled) {
             once.check(answers.take(recalled), stamp)?;
         }

@@ -12,14 +12,15 @@ use std::{
 };
 
 use axum::body::Bytes;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use octopoid_domain::journal::{Cursor, Filter, JournalEvent, Passing, Start};
 use octopoid_store::{Events, StoreError};
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
 use crate::{app::App, budget::Share, problem::Problem};
 
-/// The interval at which the tail reads without a hint.
+/// The interval at which the tail reads without a hint, where there may be none: other servers write
+/// too, or the last read has failed. A process that has the database alone hints at each event.
 const LOOK_MS: u64 = 5_000;
 /// How long the tail gathers hints.
 const GATHER_MS: u64 = 5;
@@ -247,15 +248,20 @@ async fn tail(app: App) {
     let _running = Running(&app.feed);
     let mut has_failed = false;
     while let Some(look) = app.pause(LOOK_MS) {
-        select(pin!(app.store.hints().has_events()), look).await;
+        let is_hinted = has_hint(&app, look).await;
+        if !is_hinted && !app.settings.shares_database && !has_failed {
+            if app.feed.goes_on().is_none() {
+                return;
+            }
+            continue;
+        }
         if let Some(gather) = app.pause(GATHER_MS) {
             gather.await;
         }
         loop {
             // Once this is `None`, others may have started another tail.
             let Some(reached) = app.feed.goes_on() else { return };
-            let start = Start::After(reached);
-            match app.store.read_events(None, &Filter::default(), start, PAGE).await {
+            match read_after(&app, reached).await {
                 Ok(page) => {
                     has_failed = false;
                     let is_last = page.is_last;
@@ -278,4 +284,16 @@ async fn tail(app: App) {
         }
     }
     app.feed.stop_tail();
+}
+
+/// Waits for a hint that there are new events, or until the pause is over, and tells which.
+async fn has_hint(app: &App, pause: BoxFuture<'static, ()>) -> bool {
+    let hint = pin!(app.store.hints().has_events());
+    matches!(select(hint, pause).await, Either::Left(_))
+}
+
+/// The events of all scopes behind a position.
+async fn read_after(app: &App, reached: Cursor) -> Result<Events, StoreError> {
+    app.store.end_unheard_writes().await?;
+    app.store.read_events(None, &Filter::default(), Start::After(reached), PAGE).await
 }

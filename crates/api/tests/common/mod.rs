@@ -4,7 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!({..})` reads better than `&json!({..})`")]
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
@@ -15,13 +15,14 @@ use axum::{
 };
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, pending, ready},
+    future::{BoxFuture, ready},
 };
 use octopoid_api::{App, AuthMode, Host, Settings};
 use octopoid_domain::Millis;
 use octopoid_store::{Engine, Store};
 use octopoid_testbed::database::Database;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tower::ServiceExt;
 
 /// 2026-11-21T20:58:58.605Z
@@ -34,8 +35,11 @@ pub struct TestHost {
     now: AtomicI64,
     elapsed: AtomicI64,
     random: AtomicU64,
-    /// Whether claims can wait. Short pauses end at once, and long ones never do.
+    /// Whether claims can wait. Short pauses end at once, and long ones when a test lets so much
+    /// time pass.
     pub waits: AtomicBool,
+    /// The long pauses: when they end, by the monotonic clock, and those who wait.
+    pauses: Mutex<Vec<(i64, oneshot::Sender<()>)>>,
     /// Whether what no answer waits for runs beside the requests.
     pub runs_aside: AtomicBool,
 }
@@ -67,7 +71,26 @@ impl Host for TestHost {
 
     fn pause(&self, ms: u64) -> Option<BoxFuture<'static, ()>> {
         let waits = self.waits.load(Ordering::Relaxed);
-        waits.then(|| if ms < 1_000 { ready(()).boxed() } else { pending().boxed() })
+        waits.then(|| if ms < 1_000 { ready(()).boxed() } else { self.long_pause(ms) })
+    }
+}
+
+impl TestHost {
+    fn long_pause(&self, ms: u64) -> BoxFuture<'static, ()> {
+        let (ends, ended) = oneshot::channel();
+        let at = self.elapsed_ms().saturating_add_unsigned(ms);
+        self.pauses.lock().unwrap().push((at, ends));
+        ended.map(drop).boxed()
+    }
+
+    /// Ends the pauses that are over.
+    fn end_pauses(&self) {
+        let now = self.elapsed_ms();
+        let mut pauses = self.pauses.lock().unwrap();
+        for (_, ends) in pauses.extract_if(.., |(at, _)| *at <= now) {
+            // Whoever has paused may have gone.
+            let _ = ends.send(());
+        }
     }
 }
 
@@ -140,6 +163,7 @@ impl TestApp {
             elapsed: AtomicI64::new(0),
             random: AtomicU64::new(seed),
             waits: AtomicBool::new(false),
+            pauses: Mutex::default(),
             runs_aside: AtomicBool::new(false),
         });
         let store = Store::new(engine);
@@ -173,6 +197,7 @@ impl TestApp {
     pub fn passes(&self, ms: i64) {
         self.host.now.fetch_add(ms, Ordering::Relaxed);
         self.host.elapsed.fetch_add(ms, Ordering::Relaxed);
+        self.host.end_pauses();
     }
 
     /// Sets the host's clock forwards, or back.

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod idle;
 mod pages;
 mod passing;
 mod streams;
