@@ -19,13 +19,11 @@ export function Foot(props: {
   if (total === undefined) return <footer class="task-foot" />;
   const picked = selection.count(total);
   const isAll = selection.picked.value.kind === "all";
-  const isAtLeast = list.isPartial.value ? "at least " : "";
+  const tasks = (list.isPartial.value ? "at least " : "") + counted(total, "task");
   return (
     <footer class="task-foot" aria-label="What is selected">
       <span role="status">
-        {picked > 0 && <strong>{isAtLeast + picked.toLocaleString("en")} selected of </strong>}
-        {isAtLeast}
-        {counted(total, "task")}
+        {picked > 0 ? `${picked.toLocaleString("en")} of ${tasks} selected` : tasks}
       </span>
       {list.isWeary.value && (
         <Button kind="quiet" onClick={() => list.lookFurther()}>
@@ -34,13 +32,13 @@ export function Foot(props: {
       )}
       {canDecide.value && total > 0 && !isAll && (
         <Button kind="quiet" onClick={() => selection.all()}>
-          Select all {total.toLocaleString("en")}
+          {picked > 0 ? "All" : "Select all"} {total.toLocaleString("en")}
         </Button>
       )}
       {picked > 0 && (
         <>
-          <Button kind="quiet" onClick={() => selection.clear()}>
-            Select none
+          <Button kind="quiet" aria-label="Select none" onClick={() => selection.clear()}>
+            None
           </Button>
           <span class="buttons">
             {changes.map(({ name, label }) => (

@@ -19,7 +19,7 @@ const DETAILED = 100;
 /** The server counts rows up to here. */
 const OFFSET_MAX = 10_000;
 /** So many rows are read ahead. */
-const AHEAD = 100;
+const AHEAD = 40;
 /** So many rows above those that are seen are read again with them. */
 const MARGIN = 10;
 /** So many pages in a row without a match are read unasked: each has examined 10,000 tasks. */
@@ -67,6 +67,7 @@ export class Rows {
   private empty = 0;
   private reading: AbortController | undefined;
   private isPaging = false;
+  private isStarting = false;
   private syncTimer = 0;
   private detailTimer = 0;
   private syncedAt = 0;
@@ -80,7 +81,9 @@ export class Rows {
     const reading = new AbortController();
     this.reading = reading;
     this.syncedAt = performance.now();
+    this.isStarting = true;
     await liveTried();
+    this.isStarting = false;
     const page = await this.read({ limit: DETAILED, include: INCLUDE }, reading);
     if (!page) return;
     this.places.clear();
@@ -137,7 +140,8 @@ export class Rows {
   }
 
   onGap(): void {
-    this.syncSoon();
+    // What is about to be read has missed nothing.
+    if (!this.isStarting) this.syncSoon();
   }
 
   /** The row of a task, if it is loaded. */
