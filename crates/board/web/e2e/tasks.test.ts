@@ -169,7 +169,7 @@ test("a telephone shows two lines a task, and everything fits", async () => {
   await picture(page, "tasks-telephone");
 });
 
-test("5,000 tasks are cancelled by filter, eight at a time, and what is refused is listed", async () => {
+test("5,000 tasks are cancelled by filter, eight at a time; refusals are listed", async () => {
   await board.api.move(manyId(0), "done", "made for this test");
   const page = await open("/tasks?priority=P0,P1");
   await foot(page).getByText("5,000 tasks").waitFor();

@@ -81,14 +81,14 @@ export async function request<T>(
 }
 
 async function answerOf<T>(response: Response): Promise<T> {
-  const text = await response.text();
-  const json = parsed(text);
+  const json = parsed(await response.text());
   if (response.ok) return json as T;
   const problem = (json ?? {}) as Problem;
   if (response.status === 401) forgetKey();
   const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   const retryAfter = Number.isNaN(seconds) ? undefined : seconds;
-  throw new ApiError(response.status, problem.code ?? "unknown", said(response, problem), retryAfter);
+  const text = said(response, problem);
+  throw new ApiError(response.status, problem.code ?? "unknown", text, retryAfter);
 }
 
 /** What an answer that is no success may say. */

@@ -137,12 +137,13 @@ function Running({ current }: { current: Job }) {
   const { changed, refused } = current.progress.value;
   const [doing, did] = current.change.words;
   const total = current.sent.length;
-  const percent = total > 0 ? ((changed + refused.length) / total) * 100 : 100;
+  const answered = changed + refused.length;
+  const percent = total > 0 ? (answered / total) * 100 : 100;
   return (
     <>
       <p>
-        {current.isStopped ? "Stopping" : doing}: {(changed + refused.length).toLocaleString("en")}{" "}
-        of {counted(total, "task")}
+        {current.isStopped ? "Stopping" : doing}: {answered.toLocaleString("en")} of{" "}
+        {counted(total, "task")}
       </p>
       <Progress percent={percent} label={doing} />
       <Numbers>

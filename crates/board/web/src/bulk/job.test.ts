@@ -92,7 +92,8 @@ test("a request that is sent again has the same idempotency key", async () => {
 });
 
 test("what cannot be counted is said", async () => {
-  serve({ "GET /api/v1/tasks": () => ({ status: 400, body: { error: "Invalid value for queue" } }) });
+  const body = { error: "Invalid value for queue" };
+  serve({ "GET /api/v1/tasks": () => ({ status: 400, body }) });
   const job = cancelAll();
   await job.count(async () => []);
   expect(job.problem.value).toBe("Invalid value for queue");

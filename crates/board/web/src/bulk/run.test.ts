@@ -68,7 +68,8 @@ test("a request that is never taken is refused at last", async () => {
   });
   const run = runAll([1], send, never, quiet);
   await vi.runAllTimersAsync();
-  expect(await run).toMatchObject({ changed: 0, refused: [{ item: 1, text: "Too many requests" }] });
+  const refused = [{ item: 1, text: "Too many requests" }];
+  expect(await run).toMatchObject({ changed: 0, refused });
   expect(send).toHaveBeenCalledTimes(6);
 });
 

@@ -41,7 +41,10 @@ export function Choices({ fields, set }: Props) {
       <label>
         Role
         {roles.length > 0 ? (
-          <select value={fields.role} onChange={(event) => set({ role: event.currentTarget.value })}>
+          <select
+            value={fields.role}
+            onChange={(event) => set({ role: event.currentTarget.value })}
+          >
             <option value="">any agent</option>
             {roles.map(({ name }) => (
               <option key={name} value={name}>
@@ -96,7 +99,10 @@ export function More(
         </label>
         <label>
           Flow
-          <select value={fields.flow} onChange={(event) => set({ flow: event.currentTarget.value })}>
+          <select
+            value={fields.flow}
+            onChange={(event) => set({ flow: event.currentTarget.value })}
+          >
             <option value="">{usualFlow ?? "default"}</option>
             {others
               .filter(({ name }) => usualFlow !== undefined || name !== "default")

@@ -84,7 +84,11 @@ export function randomId(): string {
 }
 
 /** The body of the request. `usualFlow` is what a task follows whose flow is not chosen. */
-export function bodyOf(fields: Fields, id: string, usualFlow: string | undefined): Partial<NewTask> {
+export function bodyOf(
+  fields: Fields,
+  id: string,
+  usualFlow: string | undefined,
+): Partial<NewTask> {
   return {
     id,
     file_path: `tasks/${id}.md`,

@@ -53,7 +53,13 @@ export function NewTask({ onClose }: { onClose: () => void }) {
         <After chosen={fields.after} onChange={(after) => set({ after })} />
         <More fields={fields} set={set} flows={form.flows} usualFlow={form.usualFlow} />
         <div class="buttons">
-          <Button kind="primary" type="submit" isBusy={isBusy} disabled={isBlank} title="Ctrl-Enter">
+          <Button
+            kind="primary"
+            type="submit"
+            title="Ctrl-Enter"
+            isBusy={isBusy}
+            disabled={isBlank}
+          >
             Create
           </Button>
           <Button isBusy={isBusy} disabled={isBlank} onClick={() => void form.submit("another")}>

@@ -1,4 +1,4 @@
-/** The line below the table: how many tasks match, what is selected, and what can be done with it. */
+/** The line below the table: how many tasks match, and what can be done with those selected. */
 
 import { changes, type ChangeName } from "../../bulk/changes";
 import { isJobOpen, job } from "../../bulk/job";

@@ -12,7 +12,8 @@ let all: ListedTask[];
 let asked: Asked[];
 
 function task(number: number, more: Partial<ListedTask> = {}): ListedTask {
-  return { id: `t${number}`, title: `Task ${number}`, queue: "incoming", version: 1, ...more } as ListedTask;
+  const fields = { id: `t${number}`, title: `Task ${number}`, queue: "incoming", version: 1 };
+  return { ...fields, ...more } as ListedTask;
 }
 
 /** Answers as the server does: by cursor or offset, with reasons if they are asked for. */

@@ -33,7 +33,8 @@ export function pageOf(id: string): string {
 }
 
 /** Shows a task. `place` is its place in the list, from 0. */
-export function TaskRow({ task, place, shared }: { task: ListedTask; place: number; shared: Shared }) {
+export function TaskRow(props: { task: ListedTask; place: number; shared: Shared }) {
+  const { task, place, shared } = props;
   const { selection, at } = shared;
   const isAt = at.value === task.id;
   const isPicked = selection.has(task.id);

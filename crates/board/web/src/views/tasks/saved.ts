@@ -24,7 +24,8 @@ export function builtIn(summary: Summary | undefined): SavedView[] {
   const queues = summary?.queues ?? {};
   const count = (queue: string) => (summary ? (queues[queue] ?? 0) : undefined);
   const all = Object.values(queues).reduce((sum, tasks) => sum + tasks, 0);
-  const open = new Set([...OPEN, ...Object.keys(queues)].filter((name) => !FINISHED.includes(name)));
+  const known = new Set([...OPEN, ...Object.keys(queues)]);
+  const open = [...known].filter((queue) => !FINISHED.includes(queue));
   return [
     { name: "All", parameters: "", count: summary && all },
     { name: "Waiting", parameters: "queue=incoming&sort=priority", count: count("incoming") },
@@ -32,7 +33,7 @@ export function builtIn(summary: Summary | undefined): SavedView[] {
     { name: "In review", parameters: "queue=provisional", count: count("provisional") },
     {
       name: "Needs you",
-      parameters: `needs_intervention=true&queue=${[...open].join(",")}`,
+      parameters: `needs_intervention=true&queue=${open.join(",")}`,
       count: summary?.needs_person.interventions,
     },
     { name: "Failed", parameters: "queue=failed", count: count("failed") },

@@ -135,7 +135,8 @@ function useShared(list: Rows, filter: Filter, selection: Selection): Shared {
     selection.set(range, is);
     last.current = id;
   };
-  const change = (name: ChangeName, task: ListedTask) => begin(name, { kind: "picked", tasks: [task] });
+  const change = (name: ChangeName, task: ListedTask) =>
+    begin(name, { kind: "picked", tasks: [task] });
   return { filter, selection, at, titles, pick, change };
 }
 
