@@ -9,8 +9,9 @@ import { useFocus } from "../ui/focus";
 import { Row, type Cursor } from "../ui/rows";
 import { answered, answering, approve, deny, end, isQuestion } from "./answers";
 
-/** Shows the row. */
-export function ActionRow({ cursor, action }: { cursor: Cursor; action: Action }) {
+/** Shows the row. `isOnTask`: on the page of the task that it is about. */
+export function ActionRow(props: { cursor: Cursor; action: Action; isOnTask?: boolean }) {
+  const { cursor, action, isOnTask = false } = props;
   const { isBusy = false, problem } = answered.value.get(action.id) ?? {};
   return (
     <Row cursor={cursor} id={action.id} class={isBusy ? "is-gone" : ""}>
@@ -21,7 +22,7 @@ export function ActionRow({ cursor, action }: { cursor: Cursor; action: Action }
         <span class="dim">
           {action.proposed_by} · <Ago at={action.proposed_at} />
         </span>
-        {action.entity_type === "task" && (
+        {action.entity_type === "task" && !isOnTask && (
           <Link to={`/tasks/${encodeURIComponent(action.entity_id)}`}>show the task</Link>
         )}
         {canDecide.value && <Choices action={action} isBusy={isBusy} />}

@@ -1,7 +1,7 @@
 /** The list that one came from, so that the page of a task leads to the next task of it. */
 
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 /** A list of tasks. */
 export interface Trail {
@@ -11,15 +11,19 @@ export interface Trail {
   ids: readonly string[];
 }
 
-/** The list that was shown last. */
+/** The list that was left last. */
 export const trail = signal<Trail | undefined>(undefined);
 
-/** Remembers the tasks that a view lists. */
-export function useTrail(label: string, ids: readonly string[]): void {
-  const joined = ids.join("\n");
-  useEffect(() => {
-    trail.value = { label, ids };
-  }, [label, joined]);
+/** Remembers which tasks a view has listed when one leaves it. */
+export function useTrail(label: string, ids: () => readonly string[]): void {
+  const latest = useRef(ids);
+  latest.current = ids;
+  useEffect(
+    () => () => {
+      trail.value = { label, ids: latest.current() };
+    },
+    [label],
+  );
 }
 
 /** The place of a task in a list: its number from 1, and its neighbours. */

@@ -50,7 +50,7 @@ export function NowView() {
   ];
   const titles = titlesOf(inReview, running.data.value?.tasks, waiting.data.value?.tasks);
   const cursor = useCursor(ids);
-  useTrail("Now", ids.filter((id) => !asked.some((action) => action.id === id)));
+  useTrail("Now", () => ids.slice(asked.length));
   const open = (id: string) => {
     const isAction = asked.some((action) => action.id === id);
     navigate(isAction ? `/inbox/${encodeURIComponent(id)}` : `/tasks/${encodeURIComponent(id)}`);

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
-import type { Action, RunDetails, Task } from "../../api/types";
+import type { Action, Run, RunDetails, Task } from "../../api/types";
 import type { Step } from "../../api/endpoints";
 import { ActionRow } from "../../decide/action-row";
 import { RejectForm } from "../../decide/reject-form";
@@ -20,6 +20,7 @@ import { NoteList } from "./note-list";
 import { clearNotes, notesOf, notesText } from "./notes";
 import { StepForm } from "./step-form";
 import { stepsOf } from "./steps";
+import { Working } from "./working";
 
 /** How a task was just decided here: the word, and the version after it. */
 export interface Verdict {
@@ -39,13 +40,16 @@ const LABELS: Record<Step, string> = {
 /** Shows the panel. `onChanged` is told the task after each step. */
 export function Decide(props: {
   task: Task;
+  /** The work that was handed in last. */
   run: RunDetails | undefined;
+  /** The run that goes on now. */
+  running: Run | undefined;
   /** Above a diff or a log there is room for a line of evidence. */
   isShort: boolean;
   verdict: Verdict | undefined;
   onChanged: (task: Task) => void;
 }) {
-  const { task, run, isShort, verdict, onChanged } = props;
+  const { task, run, running, isShort, verdict, onChanged } = props;
   const asked = useQuery(actionsQuery).data.value?.actions ?? [];
   const questions = asked.filter(({ entity_id }) => entity_id === task.id);
   const isReview = task.queue === "provisional";
@@ -54,9 +58,10 @@ export function Decide(props: {
   return (
     <section class="decide" aria-labelledby="decide">
       <h2 id="decide" class={needsYou ? "is-needs-you" : ""}>
-        {isReview ? "To review" : questions.length > 0 ? "Needs you" : "Steps"}
+        {isReview ? "To review" : questions.length > 0 ? "Needs you" : running ? "Now" : "Steps"}
       </h2>
       <Questions questions={questions} />
+      {running && <Working task={task} run={running} />}
       {hasEvidence && <Evidence task={task} run={run} isShort={isShort} />}
       <Steps task={task} onChanged={onChanged} />
       <Told task={task} />
@@ -71,7 +76,7 @@ function Questions({ questions }: { questions: Action[] }) {
   return (
     <ul class="rows">
       {questions.map((action) => (
-        <ActionRow key={action.id} cursor={cursor} action={action} />
+        <ActionRow key={action.id} cursor={cursor} action={action} isOnTask />
       ))}
     </ul>
   );

@@ -3,19 +3,27 @@
 import { useState } from "preact/hooks";
 
 import type { Task, Why } from "../../api/types";
+import type { Titles } from "../../decide/wait-reason";
 import { useKeys } from "../../keys/keys";
 import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
 import { placeIn, trail } from "../../state/trail";
 import { Ago, Button, copy, Link, State, Until } from "../../ui/basics";
+import { Said } from "../../ui/said";
+import { stateWords } from "../../ui/words";
 import { isBeingReviewed, reviewQuery } from "../now/queries";
 import { EditForm } from "./edit";
 import { nextOf } from "./next";
 
 /** Shows the head. */
-export function Head(props: { task: Task; why: Why | undefined; hasEditKey: boolean }) {
-  const { task, why, hasEditKey } = props;
+export function Head(props: {
+  task: Task;
+  why: Why | undefined;
+  titles: Titles;
+  hasEditKey: boolean;
+}) {
+  const { task, hasEditKey } = props;
   const [isEdited, setEdited] = useState(false);
   const canEdit = canDecide.value && hasEditKey;
   useKeys(
@@ -42,7 +50,7 @@ export function Head(props: { task: Task; why: Why | undefined; hasEditKey: bool
         </div>
       )}
       <p class="task-state">
-        <State queue={task.queue} /> <NextSentence task={task} why={why} />
+        <State queue={task.queue} /> <NextSentence {...props} />
       </p>
       <Marks task={task} />
     </header>
@@ -50,11 +58,13 @@ export function Head(props: { task: Task; why: Why | undefined; hasEditKey: bool
 }
 
 /** What happens next, with its times. */
-function NextSentence({ task, why }: { task: Task; why: Why | undefined }) {
+function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles }) {
+  const { task, why, titles } = props;
   const next = nextOf(task, why);
+  const blocker = next.taskId ? titles.get(next.taskId) : undefined;
   return (
     <span>
-      {next.text}
+      {blocker ? "Waits for " : <Said text={next.text} />}
       {next.since && (
         <>
           , for <Ago at={next.since} suffix="" />
@@ -68,8 +78,11 @@ function NextSentence({ task, why }: { task: Task; why: Why | undefined }) {
       )}
       {next.taskId && (
         <>
-          {" · "}
-          <Link to={`/tasks/${encodeURIComponent(next.taskId)}`}>show that task</Link>
+          {!blocker && " · "}
+          <Link to={`/tasks/${encodeURIComponent(next.taskId)}`}>
+            {blocker ? blocker.title || next.taskId : "show that task"}
+          </Link>
+          {blocker && ` (${stateWords(blocker.queue)})`}
         </>
       )}
     </span>

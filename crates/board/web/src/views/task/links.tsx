@@ -1,17 +1,13 @@
 /** Dependencies both ways: what the task waits for, and what waits for it. */
 
-import type { ListedTask, Task, Why } from "../../api/types";
-import { flowsQuery } from "../../state/decisions";
-import { useQuery } from "../../state/queries";
+import type { ListedTask, Task, TaskList, Why } from "../../api/types";
 import { Link, Shape } from "../../ui/basics";
 import { stateKind, stateWords } from "../../ui/words";
-import { blockersOf, openQuery, OPEN_MAX } from "./queries";
-import { openQueues } from "./steps";
+import { blockersOf, OPEN_MAX } from "./queries";
 
-/** Shows both lists; nothing where there is no dependency. */
-export function Links({ task, why }: { task: Task; why: Why | undefined }) {
-  const flows = useQuery(flowsQuery).data.value?.flows ?? [];
-  const open = useQuery(openQuery(openQueues(flows).join(","))).data.value;
+/** Shows both lists; nothing where there is no dependency. `open` are the newest open tasks. */
+export function Links(props: { task: Task; why: Why | undefined; open: TaskList | undefined }) {
+  const { task, why, open } = props;
   const blockers = blockersOf(task);
   const tasks = open?.tasks ?? [];
   const waiting = tasks.filter((other) => blockersOf(other).includes(task.id));

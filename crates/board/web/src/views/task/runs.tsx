@@ -5,15 +5,15 @@ import { useState } from "preact/hooks";
 import type { Run, RunDetails, RunList } from "../../api/types";
 import { absolute, duration, instant, now } from "../../state/clock";
 import { parameters, setParameters } from "../../state/location";
-import { toldRuns } from "../../state/passing";
 import { useQuery } from "../../state/queries";
-import { Ago, Button, Command, Empty, Link, OuterLink, Progress, Shape } from "../../ui/basics";
+import { Ago, Button, Command, Empty, Link, OuterLink, Shape } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { usageWords, type StateKind } from "../../ui/words";
 import { Checks } from "./checks";
 import { Changes } from "./evidence";
 import { RUNS_PAGE, runQuery, runsQuery } from "./queries";
 import { resultOf } from "./result";
+import { Progressing, toldOf } from "./working";
 
 /** Shows the runs, the newest first. The one that the address names is open. */
 export function Runs({ taskId }: { taskId: string }) {
@@ -56,7 +56,7 @@ function RunRows(props: { taskId: string; list: RunList; onMore: () => void }) {
   );
 }
 
-const KINDS: Record<Run["outcome"], StateKind> = {
+const KINDS: Record<string, StateKind> = {
   running: "running",
   submitted: "review",
   failed: "failed",
@@ -64,17 +64,18 @@ const KINDS: Record<Run["outcome"], StateKind> = {
   lapsed: "failed",
   cancelled: "failed",
   accepted: "done",
-  rejected: "needs-you",
+  rejected: "failed",
 };
 
 /** A run in a line. */
 function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
+  const shape = KINDS[run.verdict ?? run.outcome] ?? "waiting";
   const end = run.ended_at ? instant(run.ended_at) : now.value;
-  const usage = usageWords(toldUsage(run) ?? run.usage);
+  const usage = usageWords(toldOf(run)?.usage ?? run.usage);
   const toggle = () => setParameters({ run: isOpen ? "0" : String(run.run), tab: "runs" });
   return (
     <div class="line">
-      <Shape kind={KINDS[run.outcome]} />
+      <Shape kind={shape} />
       <button type="button" class="run-name" aria-expanded={isOpen} onClick={toggle}>
         {run.attempt ? `attempt ${run.attempt}` : "review"}{" "}
         <span class="dim">run {run.run}</span>
@@ -90,7 +91,7 @@ function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
         {run.agent ?? "an agent"}
         {run.orchestrator_id && ` on ${run.orchestrator_id}`}
       </span>
-      <span class="dim" title={`${absolute(run.started_at)} to ${run.ended_at ? absolute(run.ended_at) : "now"}`}>
+      <span class="dim" title={`From ${absolute(run.started_at)}`}>
         {duration(end - instant(run.started_at))}
       </span>
       {usage && <span class="dim">{usage}</span>}
@@ -101,11 +102,6 @@ function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
   );
 }
 
-function toldUsage(run: Run) {
-  const told = toldRuns.value.get(run.task_id);
-  return run.outcome === "running" && told?.run === run.run ? told.usage : undefined;
-}
-
 /** What a run has said and handed in. */
 function RunMore({ taskId, run }: { taskId: string; run: Run }) {
   const query = useQuery(runQuery(taskId, run.run));
@@ -113,7 +109,7 @@ function RunMore({ taskId, run }: { taskId: string; run: Run }) {
   return (
     <div class="run-more">
       {run.message && <p class="prose">{run.message}</p>}
-      {run.outcome === "running" && <RunProgress run={run} />}
+      {run.outcome === "running" && <Progressing run={run} />}
       <Loaded query={query} rows={1}>
         {(details) => <Handed details={details} page={page} />}
       </Loaded>
@@ -134,27 +130,6 @@ function RunMore({ taskId, run }: { taskId: string; run: Run }) {
 /** A word as a shell takes it. */
 function quoted(word: string): string {
   return /^[\w.:@/-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function RunProgress({ run }: { run: Run }) {
-  const told = toldRuns.value.get(run.task_id);
-  const progress = told?.run === run.run && told.message !== undefined ? told : run.progress;
-  if (!progress) return <p class="dim">It has not said yet how far it is.</p>;
-  return (
-    <p class="digest">
-      {progress.message && <span class="quote">{progress.message}</span>}
-      {typeof progress.percent === "number" && (
-        <span class="percent">
-          <Progress percent={progress.percent} label="Progress" /> {Math.round(progress.percent)} %
-        </span>
-      )}
-      {progress.at && (
-        <span class="dim">
-          <Ago at={progress.at} />
-        </span>
-      )}
-    </p>
-  );
 }
 
 function Handed({ details, page }: { details: RunDetails; page: string }) {

@@ -45,13 +45,18 @@ test("the story has events, runs and messages in the order of time", () => {
   ]);
   expect(story[1]).toMatchObject({ run: 1, machine: "home-laptop", took: undefined });
   expect(story[3]).toMatchObject({ run: 1, machine: "", took: 8_000, text: "Done." });
-  expect(story[4]).toMatchObject({ text: "no", kind: "needs-you" });
+  expect(story[4]).toMatchObject({ text: "no", kind: "failed" });
 });
 
 test("the details of an event are said in words", () => {
   const details = JSON.stringify({ reason: "crash", message: "exit code 139", to: "incoming" });
   const [failed] = storyOf([event(1, "failed", 1, { details })], [], []);
-  expect(failed?.text).toBe("crash: exit code 139");
+  expect(failed).toMatchObject({ text: "crash: exit code 139", words: "attempt failed" });
+  const asked = JSON.stringify({ reason: "needs_input", message: "Which port?", to: "incoming" });
+  const story = storyOf([event(1, "failed", 1, { details: asked })], [], []);
+  expect(story[0]).toMatchObject({ words: "asked a person", kind: "needs-you" });
+  const plain = storyOf([event(1, "failed", 1, { details: "out of memory" })], [], []);
+  expect(plain[0]).toMatchObject({ words: "failed", text: "out of memory" });
 });
 
 test("events of the same instant keep their order", () => {

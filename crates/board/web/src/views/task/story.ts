@@ -32,7 +32,7 @@ const KINDS: Record<string, StateKind> = {
   submitted: "review",
   burnout_detected: "review",
   accepted: "done",
-  rejected: "needs-you",
+  rejected: "failed",
   failed: "failed",
   cancelled: "failed",
   deleted: "failed",
@@ -61,18 +61,40 @@ export function storyOf(
   return story;
 }
 
+/** How an attempt ended without its work: the end of the task, a question, or another attempt. */
+function failureOf(details: string | null | undefined): { words: string; kind: StateKind } {
+  let told: { reason?: unknown; to?: unknown } = {};
+  try {
+    told = (JSON.parse(details ?? "{}") ?? {}) as typeof told;
+  } catch {
+    // Clients may have written a reason as plain text.
+  }
+  if (told.to === "failed") return { words: "failed", kind: "failed" };
+  switch (told.reason) {
+    case "needs_input":
+    case "blocked":
+      return { words: "asked a person", kind: "needs-you" };
+    case "drained":
+    case "cancelled":
+      return { words: "given back", kind: "waiting" };
+    default:
+      return { words: told.to === undefined ? "failed" : "attempt failed", kind: "failed" };
+  }
+}
+
 function ofEvent(event: HistoryEvent, runs: readonly Run[]): Chapter {
   const began = runs.find(({ started_at }) => started_at === event.timestamp);
   const ended = runs.find(({ ended_at }) => ended_at === event.timestamp);
   const isBegin = event.event === "claimed" || event.event === "review_claimed";
   const run = isBegin ? began : ended;
+  const failure = event.event === "failed" ? failureOf(event.details) : undefined;
   const details = event.details ? plainDetails(event.details) : "";
   const took = !isBegin && run?.ended_at ? instant(run.ended_at) - instant(run.started_at) : undefined;
   return {
     key: `event ${event.id}`,
     at: event.timestamp,
-    kind: KINDS[event.event],
-    words: eventWords(event.event),
+    kind: failure?.kind ?? KINDS[event.event],
+    words: failure?.words ?? eventWords(event.event),
     who: event.agent ?? "",
     text: details || (!isBegin && run?.summary) || "",
     run: run?.run,

@@ -6,9 +6,11 @@ import "./log.css";
 
 import { useState } from "preact/hooks";
 
-import type { Run, Task } from "../../api/types";
+import type { Run, Task, TaskList } from "../../api/types";
 import { useReviewKeys } from "../../decide/review-keys";
+import { titlesOf } from "../../decide/wait-reason";
 import { useTitle } from "../../shell/title";
+import { flowsQuery } from "../../state/decisions";
 import { queryNamed, useQuery, type ReadQuery } from "../../state/queries";
 import { Loaded } from "../../ui/loading";
 import { stateWords } from "../../ui/words";
@@ -25,12 +27,14 @@ import {
   historyQuery,
   invalidateTask,
   noRunQuery,
+  openQuery,
   runQuery,
   runsQuery,
   taskQuery,
   threadQuery,
   whyQuery,
 } from "./queries";
+import { openQueues } from "./steps";
 import { Runs } from "./runs";
 import { currentTab, Tabs, useTabKeys, type Tab } from "./tabs";
 import { Thread } from "./thread";
@@ -56,6 +60,8 @@ export function TaskView({ id }: { id: string }) {
 function TaskPage({ task, query }: { task: Task; query: ReadQuery<Task> }) {
   const tab = currentTab();
   const why = useQuery(whyQuery(task.id, blockersOf(task)));
+  const open = useOpenTasks();
+  const titles = titlesOf(open?.tasks);
   const runs = useQuery(runsQuery(task.id)).data.value?.runs ?? [];
   const handed = handedIn(runs);
   const work = useQuery(handed ? runQuery(task.id, handed.run) : noRunQuery).data.value;
@@ -65,10 +71,17 @@ function TaskPage({ task, query }: { task: Task; query: ReadQuery<Task> }) {
   const isWide = tab === "diff" || tab === "log";
   return (
     <>
-      <Head task={task} why={why.data.value} hasEditKey={tab !== "log"} />
+      <Head task={task} why={why.data.value} titles={titles} hasEditKey={tab !== "log"} />
       <div class={`task-grid ${isWide ? "is-wide" : ""}`}>
         <aside class="task-decide" aria-label="To decide">
-          <Decide task={task} run={work} isShort={isWide} verdict={verdict} onChanged={onChanged} />
+          <Decide
+            task={task}
+            run={work}
+            running={runs.find(({ outcome }) => outcome === "running")}
+            isShort={isWide}
+            verdict={verdict}
+            onChanged={onChanged}
+          />
         </aside>
         <div class="task-main">
           <Tabs task={task} tab={tab} work={work} runs={runs} />
@@ -77,15 +90,21 @@ function TaskPage({ task, query }: { task: Task; query: ReadQuery<Task> }) {
         {!isWide && (
           <aside class="task-rest" aria-label="About the task">
             <Loaded query={why} rows={1}>
-              {(data) => <WhyPanel task={task} why={data} />}
+              {(data) => <WhyPanel task={task} why={data} titles={titles} />}
             </Loaded>
-            <Links task={task} why={why.data.value} />
+            <Links task={task} why={why.data.value} open={open} />
             <Facts task={task} run={work} />
           </aside>
         )}
       </div>
     </>
   );
+}
+
+/** The newest tasks that are not finished. */
+function useOpenTasks(): TaskList | undefined {
+  const flows = useQuery(flowsQuery).data.value?.flows ?? [];
+  return useQuery(openQuery(openQueues(flows).join(","))).data.value;
 }
 
 const VERDICTS: Record<string, string> = {

@@ -3,10 +3,13 @@
 import { useEffect } from "preact/hooks";
 
 import type { Reason, Task, Why } from "../../api/types";
+import type { Titles } from "../../decide/wait-reason";
 import { instant, now } from "../../state/clock";
 import { editTask } from "../../state/decisions";
 import { canDecide } from "../../state/session";
 import { Button, Link, Until } from "../../ui/basics";
+import { Said } from "../../ui/said";
+import { stateWords } from "../../ui/words";
 import { invalidateTask } from "./queries";
 
 /** Reasons that do not keep the task from being claimed. */
@@ -15,19 +18,22 @@ const ADVISORY = ["no_machine", "needs_intervention"];
 const ENDED_MS = 1_500;
 
 /** Shows the panel; nothing of what is finished, or only waits for a verdict. */
-export function WhyPanel({ task, why }: { task: Task; why: Why }) {
+export function WhyPanel(props: { task: Task; why: Why; titles: Titles }) {
+  const { task, why, titles } = props;
   useRereadAt(task.id, why);
   const isOver = why.reasons.some(({ code }) => code === "finished");
   const isForPeople = task.queue === "provisional" && why.claimable;
   if (isOver || isForPeople) return null;
+  const isHeld = why.reasons.some(({ code }) => code === "held");
   return (
     <section class="why" aria-labelledby="why">
-      <h2 id="why">{why.claimable ? "What is known" : "Why it waits"}</h2>
-      {why.claimable && <p>Nothing keeps it from being claimed.</p>}
+      <h2 id="why">{isHeld ? "Who has it" : "Why it waits"}</h2>
+      {why.claimable && <p>Nothing keeps it from being claimed: the next free agent gets it.</p>}
       <ul class="plain reasons">
         {why.reasons.map((reason, index) => (
           <li key={index} class={ADVISORY.includes(reason.code) ? "dim" : ""}>
-            <ReasonLine task={task} reason={reason} />
+            <ReasonText task={task} reason={reason} titles={titles} />
+            <Remedy task={task} reason={reason} />
           </li>
         ))}
       </ul>
@@ -35,41 +41,71 @@ export function WhyPanel({ task, why }: { task: Task; why: Why }) {
   );
 }
 
-function ReasonLine({ task, reason }: { task: Task; reason: Reason }) {
-  const change = (fields: object) => void editTask(task, fields).then(() => invalidateTask(task.id));
+/** A reason in words. What the board can say more plainly than the server, it says itself. */
+function ReasonText(props: { task: Task; reason: Reason; titles: Titles }) {
+  const { task, reason, titles } = props;
+  const { code, text, until, task_id, holder } = reason;
+  const blocker = task_id ? titles.get(task_id) : undefined;
+  if (task_id) {
+    return (
+      <span>
+        {blocker ? "It waits for " : <Said text={text} />}{" "}
+        <Link to={`/tasks/${encodeURIComponent(task_id)}`}>
+          {blocker ? blocker.title || task_id : "show that task"}
+        </Link>
+        {blocker && ` (${stateWords(blocker.queue)})`}
+      </span>
+    );
+  }
+  if (code === "held" && task.orchestrator_id) {
+    return (
+      <span>
+        {holder ?? "An agent"} has it, on{" "}
+        <Link to={`/fleet/${encodeURIComponent(task.orchestrator_id)}`}>{task.orchestrator_id}</Link>
+      </span>
+    );
+  }
   return (
-    <>
-      <span class="reason-code">{reason.code.replaceAll("_", " ")}</span> {reason.text}
-      {reason.until && instant(reason.until) > now.value && (
+    <span>
+      {PLAIN[code] ?? <Said text={text} />}
+      {until && instant(until) > now.value && (
         <>
           {" "}
-          (<Until at={reason.until} />)
+          (<Until at={until} />)
         </>
       )}
-      {reason.task_id && (
-        <>
-          {" "}
-          · <Link to={`/tasks/${encodeURIComponent(reason.task_id)}`}>show that task</Link>
-        </>
-      )}
-      {reason.holder && task.orchestrator_id && (
-        <>
-          {" "}
-          · <Link to={`/fleet/${encodeURIComponent(task.orchestrator_id)}`}>show its machine</Link>
-        </>
-      )}{" "}
-      {canDecide.value && reason.code === "not_before" && (
+    </span>
+  );
+}
+
+const PLAIN: Partial<Record<Reason["code"], string>> = {
+  awaiting_input: "An agent has asked, and waits for the answer",
+  not_before: "It is delayed by a failed attempt or by a person",
+  needs_intervention: "It is flagged for a person",
+};
+
+/** What can be done about a reason, in one press. */
+function Remedy({ task, reason }: { task: Task; reason: Reason }) {
+  if (!canDecide.value) return null;
+  const change = (fields: object) => void editTask(task, fields).then(() => invalidateTask(task.id));
+  switch (reason.code) {
+    case "not_before":
+      return (
         <Button class="small" onClick={() => change({ not_before: null })}>
           Try it now
         </Button>
-      )}
-      {canDecide.value && reason.code === "needs_intervention" && (
+      );
+    case "needs_intervention":
+      return (
         <Button class="small" onClick={() => change({ needs_intervention: false })}>
           Take the flag off
         </Button>
-      )}
-    </>
-  );
+      );
+    case "paused":
+      return <Link to="/fleet">Show the pauses</Link>;
+    default:
+      return null;
+  }
 }
 
 /** Reads the reasons again when the first of them has ended. */

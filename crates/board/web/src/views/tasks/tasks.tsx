@@ -16,6 +16,7 @@ import { overlay } from "../../shell/overlay";
 import { parameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { apiKey, scope } from "../../state/session";
+import { useTrail } from "../../state/trail";
 import { Button, Command, Empty } from "../../ui/basics";
 import { counted } from "../../ui/words";
 import { summaryQuery } from "../now/queries";
@@ -79,6 +80,7 @@ function agentsOf(list: Rows): string[] {
 function Listed({ list, filter }: { list: Rows; filter: Filter }) {
   const selection = useMemo(() => new Selection(), []);
   const shared = useShared(list, filter, selection);
+  useTrail("Tasks", () => list.rows.value.map(({ id }) => id));
   const body = useRef<HTMLDivElement>(null);
   useFollowed(list, () => {
     const isPointed = body.current?.matches(":hover, :focus-within") ?? false;
