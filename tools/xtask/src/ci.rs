@@ -1,6 +1,7 @@
 //! `cargo xtask ci`.
 
-use crate::{bench, edge, fuzz, lint, test};
+use crate::steps::{AfterFailure, Step};
+use crate::{bench, edge, fuzz, lint, steps, test};
 
 /// Runs what has to pass before a change is taken: lint, the Worker, a short fuzz, a measurement, all
 /// tests.
@@ -10,11 +11,16 @@ pub(crate) struct Args {}
 /// How many random requests a change has to stand in each home. A release stands more: see `cargo xtask fuzz`.
 const REQUESTS: usize = 1_500;
 
-/// Runs the five. The tests come last, so that their summary closes what is printed.
+/// The five.
+const STEPS: &[Step] = &[
+    ("lint", || lint::run(&lint::Args::default())),
+    ("edge", edge::test),
+    ("fuzz", || fuzz::run(&fuzz::Args::everywhere(REQUESTS))),
+    ("bench", bench::check),
+    ("test", || test::run(&test::Args::default())),
+];
+
+/// Runs them until one fails, and says how long each took.
 pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
-    lint::run(&lint::Args::default())?;
-    edge::test()?;
-    fuzz::run(&fuzz::Args::everywhere(REQUESTS))?;
-    bench::check()?;
-    test::run(&test::Args::default())
+    steps::run("ci", STEPS, AfterFailure::Stop)
 }

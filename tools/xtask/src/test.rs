@@ -3,16 +3,20 @@
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::bail;
 use octopoid_testbed::DATABASE_VARIABLE as DATABASE;
 
 use crate::postgres::Postgres;
-use crate::{board, output, process};
+use crate::steps::{AfterFailure, Step};
+use crate::{board, output, process, steps};
 
 /// The crates whose tests run on any database: those that call a whole server, over HTTP or as a
 /// process, and the store's model, races and stories.
-const ANYWHERE: [&str; 6] =
-    ["-p", "octopoid-api", "-p", "octopoid-server", "-p", "octopoid-store-testkit"];
+const ANYWHERE: [&str; 3] = ["octopoid-api", "octopoid-server", "octopoid-store-testkit"];
+
+/// What these crates have beside them: unit tests, which have no database, and tests that name the
+/// one they are about.
+const NAMES_ITS_OWN: &str = "not kind(test) | binary_id(octopoid-server::postgres) | \
+    (binary_id(octopoid-server::e2e) & test(/^(copy|import)::/))";
 
 /// Runs every test of the workspace, those that name no database on each, and those of the board.
 #[derive(Debug, Default, clap::Args)]
@@ -24,39 +28,42 @@ pub(crate) struct Args {
 }
 
 /// Runs the documentation's examples and the board's tests, then all others.
-///
-/// The runner comes last, so that its own summary closes what is printed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let postgres = Postgres::provide()?;
     let runner = Runner::find();
-    let mut failed = Vec::new();
-    if args.extra.is_empty() {
-        failed.extend(run_examples().err());
-        failed.extend(board::test().err());
-        output::heading("tests");
-        let mut all = runner.command(&["--workspace"], postgres.as_ref());
-        failed.extend(process::run(all.env_remove(DATABASE)).err());
-        if postgres.is_some() {
-            output::heading("the same on PostgreSQL, where tests name no database");
-            let mut anywhere = runner.command(&ANYWHERE, postgres.as_ref());
-            failed.extend(process::run(anywhere.env(DATABASE, "postgres")).err());
+    let start = |mut command: Command| {
+        if let Some(postgres) = &postgres {
+            postgres.tell(&mut command);
         }
-    } else {
+        process::run(&mut command)
+    };
+    if !args.extra.is_empty() {
         output::heading("tests");
-        let mut some = runner.command(&["--workspace"], postgres.as_ref());
-        failed.extend(process::run(some.args(&args.extra)).err());
+        let mut some = runner.everything();
+        some.args(&args.extra);
+        return start(some);
     }
-    if !failed.is_empty() {
-        let reasons: Vec<_> = failed.iter().map(ToString::to_string).collect();
-        bail!("{}", reasons.join("; "));
+    let tests = || {
+        let mut all = runner.everything();
+        all.env_remove(DATABASE);
+        start(all)
+    };
+    let on_postgres = || {
+        let mut anywhere = runner.anywhere();
+        anywhere.env(DATABASE, "postgres");
+        start(anywhere)
+    };
+    let mut steps: Vec<Step<&dyn Fn() -> anyhow::Result<()>>> =
+        vec![("examples", &run_examples), ("board", &board::test), ("tests", &tests)];
+    if postgres.is_some() {
+        steps.push(("the same on PostgreSQL, where tests name no database", &on_postgres));
     }
-    Ok(())
+    steps::run("test", &steps, AfterFailure::GoOn)
 }
 
 /// Runs the examples in the documentation, which nextest does not. They take a second where there
 /// are none.
 fn run_examples() -> anyhow::Result<()> {
-    output::heading("examples in the documentation");
     process::run(process::cargo().args(["test", "--doc", "--workspace", "--quiet"]))
 }
 
@@ -77,21 +84,34 @@ impl Runner {
         Self::Cargo
     }
 
-    /// The command that runs the tests of these packages.
-    fn command(&self, packages: &[&str], postgres: Option<&Postgres>) -> Command {
+    /// The command that runs all tests.
+    fn everything(&self) -> Command {
+        let mut command = self.command();
+        command.arg("--workspace");
+        command
+    }
+
+    /// The command that runs the tests that run on any database. nextest selects the workspace too,
+    /// and then some of its tests: what another selection needs would be built once more.
+    fn anywhere(&self) -> Command {
+        let mut command = self.command();
+        match self {
+            Self::Nextest => {
+                let packages = ANYWHERE.map(|name| format!("package({name})")).join(" | ");
+                command.args(["--workspace", "--filterset"]);
+                command.arg(format!("({packages}) - ({NAMES_ITS_OWN})"))
+            }
+            Self::Cargo => command.args(ANYWHERE.iter().flat_map(|name| ["--package", name])),
+        };
+        command
+    }
+
+    fn command(&self) -> Command {
         let mut command = process::cargo();
         match self {
-            Self::Nextest => command.args(["nextest", "run"]).args(packages),
-            Self::Cargo => command.arg("test").args(packages).args([
-                "--lib",
-                "--bins",
-                "--tests",
-                "--no-fail-fast",
-            ]),
+            Self::Nextest => command.args(["nextest", "run"]),
+            Self::Cargo => command.args(["test", "--lib", "--bins", "--tests", "--no-fail-fast"]),
         };
-        if let Some(postgres) = postgres {
-            postgres.tell(&mut command);
-        }
         command
     }
 }
