@@ -1,6 +1,6 @@
 //! `cargo xtask bench`.
 
-use crate::{output, process};
+use crate::{output, process, programs};
 
 /// Measures the server over HTTP, beside its own ceilings; writes docs/benchmarks.md.
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// build is not optimized.
 pub(crate) fn check() -> anyhow::Result<()> {
     output::heading("trying the measurement of event streams");
-    process::run(process::cargo().args(["build", "-p", "octopoid-server", "-p", "octopoid-load"]))?;
-    let measure = ["run", "--quiet", "-p", "octopoid-load", "--", "bench", "--only", "events"];
-    process::run(process::cargo().args(measure).args(["--seconds", "1"]))
+    let built = programs::build(&["octopoid-server", "octopoid-load"])?;
+    let mut measure = process::at_root(built.join("octopoid-load"));
+    process::run(measure.args(["bench", "--only", "events", "--seconds", "1"]))
 }

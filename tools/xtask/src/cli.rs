@@ -13,7 +13,7 @@ pub(crate) struct Args {
 const FILE: Generated = Generated {
     file: "docs/cli.md",
     command: "cli",
-    package: "octopoid",
+    program: "octopoid",
     arguments: &["man", "--markdown"],
 };
 

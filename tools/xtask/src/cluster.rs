@@ -1,6 +1,6 @@
 //! `cargo xtask cluster`.
 
-use crate::{output, process};
+use crate::{output, process, programs};
 
 /// Kills servers and their PostgreSQL under load, and checks whether every promise was kept.
 #[derive(Debug, clap::Args)]
@@ -13,9 +13,8 @@ pub(crate) struct Args {
 /// Builds the server and the load generator, and runs the latter.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("building");
-    let build = ["build", "-p", "octopoid-server", "-p", "octopoid-load"];
-    process::run(process::cargo().args(build))?;
+    let built = programs::build(&["octopoid-server", "octopoid-load"])?;
     output::heading("faults under load");
-    let test = ["run", "--quiet", "-p", "octopoid-load", "--", "cluster"];
-    process::run(process::cargo().args(test).args(&args.rest))
+    let mut test = process::at_root(built.join("octopoid-load"));
+    process::run(test.arg("cluster").args(&args.rest))
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, bail};
 
-use crate::{output, paths, process};
+use crate::{output, paths, process, programs};
 
 /// Such a file.
 pub(crate) struct Generated {
@@ -13,16 +13,15 @@ pub(crate) struct Generated {
     /// What writes it: this command of xtask.
     pub(crate) command: &'static str,
     /// The program that describes itself, and its arguments.
-    pub(crate) package: &'static str,
+    pub(crate) program: &'static str,
     pub(crate) arguments: &'static [&'static str],
 }
 
 impl Generated {
     /// Writes the file, or compares it with what would be written.
     pub(crate) fn run(&self, is_check: bool) -> anyhow::Result<()> {
-        let mut asked = process::cargo();
-        asked.args(["run", "--quiet", "--package", self.package, "--"]).args(self.arguments);
-        let described = process::read(&mut asked)?;
+        let mut asked = programs::command(self.program)?;
+        let described = process::read(asked.args(self.arguments))?;
         let (file, path) = (self.file, paths::root().join(self.file));
         if is_check {
             return self.compare(fs::read_to_string(&path).ok().as_deref(), &described);
@@ -34,7 +33,7 @@ impl Generated {
 
     /// Says where the file and the program first differ, and what to do about it.
     fn compare(&self, file: Option<&str>, described: &str) -> anyhow::Result<()> {
-        let Self { file: name, command, package, .. } = self;
+        let Self { file: name, command, program, .. } = self;
         let remedy = format!("run `cargo xtask {command}` and commit the file");
         let Some(file) = file else { bail!("there is no {name}: {remedy}") };
         if file == described {
@@ -42,7 +41,7 @@ impl Generated {
             return Ok(());
         }
         let same = file.lines().zip(described.lines()).take_while(|(old, new)| old == new).count();
-        bail!("{name} differs from what {package} says from line {} on: {remedy}", same + 1)
+        bail!("{name} differs from what {program} says from line {} on: {remedy}", same + 1)
     }
 }
 
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
 
     const FILE: Generated =
-        Generated { file: "a.json", command: "a", package: "octopoid-a", arguments: &[] };
+        Generated { file: "a.json", command: "a", program: "octopoid-a", arguments: &[] };
 
     #[test]
     fn a_stale_file_is_refused_with_the_command_that_fixes_it() {

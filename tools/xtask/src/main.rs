@@ -23,6 +23,7 @@ mod output;
 mod paths;
 mod postgres;
 mod process;
+mod programs;
 mod steps;
 mod test;
 mod tidy;

@@ -1,7 +1,7 @@
 //! The tools that come from npm, in each directory that has a package.json.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
@@ -24,7 +24,7 @@ impl Package {
     pub(crate) fn install(self) -> anyhow::Result<()> {
         let path = self.path();
         let installed = path.join("node_modules/.package-lock.json");
-        if is_newer(&installed, &path.join("package-lock.json")) {
+        if paths::is_newer(&installed, &path.join("package-lock.json")) {
             return Ok(());
         }
         let mut npm = process::at_root("npm");
@@ -84,24 +84,9 @@ fn names_addresses(lock: &str) -> bool {
     lock.lines().any(|line| line.trim_start().starts_with("\"resolved\":"))
 }
 
-/// Whether the first file is there and at least as new as the second.
-fn is_newer(first: &Path, second: &Path) -> bool {
-    let written = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-    written(first).is_some_and(|first| written(second).is_none_or(|second| first >= second))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_that_is_not_there_is_not_newer() {
-        let manifest = paths::root().join("Cargo.toml");
-        let nowhere = paths::root().join("nowhere");
-        assert!(is_newer(&manifest, &manifest));
-        assert!(is_newer(&manifest, &nowhere));
-        assert!(!is_newer(&nowhere, &manifest));
-    }
 
     #[test]
     fn a_lock_that_names_addresses_is_refused() {

@@ -13,7 +13,7 @@ pub(crate) struct Args {
 const FILE: Generated = Generated {
     file: "openapi.json",
     command: "openapi",
-    package: "octopoid-server",
+    program: "octopoid-server",
     arguments: &["openapi"],
 };
 

@@ -9,8 +9,7 @@ use anyhow::bail;
 use octopoid_testbed::is_ci;
 
 use super::WEB;
-use crate::workspace::Workspace;
-use crate::{output, process};
+use crate::{output, process, programs};
 
 /// What is tested.
 #[derive(Debug, Default, clap::Args)]
@@ -45,11 +44,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(());
     };
     output::heading("building the server");
-    process::run(process::cargo().args(["build", "--package", "octopoid"]))?;
+    let binary = programs::build(&["octopoid"])?.join("octopoid");
     output::heading("the board in a browser");
     let mut tests = if args.extra.is_empty() { WEB.script("e2e") } else { vitest(&args.extra) };
     tests.env(CHROMIUM, chromium);
-    tests.env("OCTOPOID_BIN", Workspace::load()?.target.join("debug/octopoid"));
+    tests.env("OCTOPOID_BIN", binary);
     process::run(&mut tests)
 }
 

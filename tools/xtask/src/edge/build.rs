@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use crate::workspace::Workspace;
-use crate::{output, process, wasm};
+use crate::{output, paths, process, wasm};
 
 /// The profile of the root manifest that is for Workers.
 const PROFILE: &str = "edge";
+
+/// Says how the JavaScript is made.
+const OPTIONS: &str = "tools/xtask/src/bin/edge-bindgen.rs";
 
 /// Builds the Worker whose crate lies in this directory, into its `build`. Returns the library.
 pub(super) fn worker(workspace: &Workspace, directory: &str) -> anyhow::Result<PathBuf> {
@@ -36,17 +39,31 @@ pub(super) fn worker(workspace: &Workspace, directory: &str) -> anyhow::Result<P
     let file = format!("{}.wasm", member.name.replace('-', "_"));
     let library = toolchain.directory.join(wasm::TARGET).join(PROFILE).join(file);
     let build = member.directory().join("build");
-    bind(&library, &build)?;
-    Ok(build.join("index_bg.wasm"))
+    let bound = build.join("index_bg.wasm");
+    let options = workspace.root.join(OPTIONS);
+    if [&library, &options].iter().any(|source| !paths::is_newer(&bound, source)) {
+        bind(&library, &build)?;
+    }
+    Ok(bound)
 }
 
-/// Writes the JavaScript. What an earlier library needed goes, so that nothing stale is deployed.
+/// Writes the JavaScript. What an earlier library needed goes, so that nothing stale is deployed; and
+/// all files appear at once, so that those of an interrupted run are not taken for whole.
 fn bind(library: &Path, build: &Path) -> anyhow::Result<()> {
-    if build.exists() {
-        fs::remove_dir_all(build).with_context(|| format!("emptying {}", build.display()))?;
-    }
+    let unfinished = build.with_extension("unfinished");
+    empty(&unfinished)?;
     let mut bindgen = process::cargo();
     bindgen.args(["run", "--quiet", "--package", "xtask", "--features", "edge-bindgen"]);
     bindgen.args(["--bin", "edge-bindgen", "--"]);
-    process::run(bindgen.arg(library).arg(build))
+    process::run(bindgen.arg(library).arg(&unfinished))?;
+    empty(build)?;
+    fs::rename(&unfinished, build).with_context(|| format!("making {}", build.display()))
+}
+
+fn empty(directory: &Path) -> anyhow::Result<()> {
+    if directory.exists() {
+        let emptying = || format!("emptying {}", directory.display());
+        fs::remove_dir_all(directory).with_context(emptying)?;
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use super::wrangler::{self, Server};
 use super::{CONFORMANCE, EDGE, PROJECT, TOOLS, build, migrations};
 use crate::workspace::Workspace;
-use crate::{board, output, process};
+use crate::{board, output, process, programs};
 
 /// What is tested.
 #[derive(Debug, Default, clap::Args)]
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let edge = start_edge(&state)?;
     output::heading("tests");
     let mut tests = process::cargo();
-    tests.args(["test", "--package", "octopoid-edge", "--test", "workerd", "--"]);
+    tests.args(["test", "--workspace", "--test", "workerd", "--"]);
     // One after the other: the cases share a database, and what is measured is not disturbed.
     tests.arg("--test-threads=1").args(&args.extra);
     tests.env("OCTOPOID_EDGE_URL", edge.url());
@@ -77,8 +77,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn import(state: &Path, statements: &Path) -> anyhow::Result<()> {
     output::heading("importing the first server's database");
     wrangler::migrate(Some(state))?;
-    let mut import = process::cargo();
-    import.args(["run", "--quiet", "--package", "octopoid-server", "--", "import"]);
+    let mut import = programs::command("octopoid-server")?;
+    import.arg("import");
     import.args(["--from-d1-dump", DUMP, "--to", &format!("d1:{}", statements.display())]);
     process::run(&mut import)?;
     wrangler::execute(state, &["--file".as_ref(), statements.as_os_str()])?;

@@ -12,7 +12,7 @@ use clap::ValueEnum as _;
 
 use crate::postgres::Scratch;
 use crate::workspace::Workspace;
-use crate::{output, process};
+use crate::{output, process, programs};
 use server::Server;
 
 /// Sends random requests to a fresh server and fails if one is answered with a server error.
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 fn run_on(home: Home, args: &Args, program: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let scratch = fresh_directory(&workspace.target)?;
     output::heading(format_args!("fuzz: starting the server on {}", home.name()));
-    let binary = || args.server.clone().map_or_else(|| build(workspace), Ok);
+    let binary = || args.server.clone().map_or_else(build, Ok);
     let mut server = match home {
         Home::Sqlite => Server::on_file(&binary()?, &scratch)?,
         Home::Postgres => match Scratch::provide("the fuzzing of PostgreSQL")? {
@@ -109,10 +109,9 @@ fn run_on(home: Home, args: &Args, program: &Path, workspace: &Workspace) -> any
     Ok(())
 }
 
-fn build(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+fn build() -> anyhow::Result<PathBuf> {
     output::heading("fuzz: building the server");
-    process::run(process::cargo().args(["build", "--package", "octopoid-server"]))?;
-    Ok(workspace.target.join("debug/octopoid-server"))
+    Ok(programs::build(&["octopoid-server"])?.join("octopoid-server"))
 }
 
 /// An empty directory for the database, the server's log and the recorded answers. It is emptied
