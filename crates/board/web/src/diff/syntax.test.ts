@@ -14,19 +14,6 @@ test("code is divided into pieces, line by line, and stays the same text", () =>
   expect(coloured[3]).toContainEqual({ text: '"<b>"', syntax: "string" });
 });
 
-test("CSS has properties, selectors and values", () => {
-  const kinds = colouredLines([".a:hover { color: var(--b); margin: 2px } // c"], "css")[0];
-  const of = (text: string) => kinds?.find((piece) => piece.text === text)?.syntax;
-  expect([of(".a"), of("color"), of("var"), of("--b"), of("2px"), of("// c")]).toEqual([
-    "name",
-    "attribute",
-    "type",
-    "variable",
-    "literal",
-    "comment",
-  ]);
-});
-
 test("every language that a name has is known", () => {
   for (const name of ["a.rs", "a.TS", "x/a.py", "a.h", "a.toml", "a.yml", "a.vue", "a.tsx", "a.go"]) {
     const language = languageOf(name);
