@@ -13,17 +13,7 @@ export type FlowList = Schemas["FlowList"];
 export type History = Schemas["History"];
 export type HistoryEvent = Schemas["Event"];
 export type EventPage = Schemas["EventList"];
-export type ListedTask = Schemas["ListedTask"] & { last_run?: WorkRun | null };
-
-/** TEMPORARY until the schema has it. */
-export type WorkRun = Run & {
-  files_changed?: number | null;
-  insertions?: number | null;
-  deletions?: number | null;
-  branch?: string | null;
-  pr_url?: string | null;
-  checks?: { passed: number; failed: number } | null;
-};
+export type ListedTask = Schemas["ListedTask"];
 export type LogPart = Schemas["LogPart"];
 export type Message = Schemas["Message"];
 export type MessageList = Schemas["MessageList"];
@@ -49,3 +39,4 @@ export type TaskList = Schemas["TaskList"];
 export type Usage = Schemas["Usage"];
 export type Waiting = Schemas["Waiting"];
 export type Why = Schemas["Why"];
+export type WorkRun = Schemas["LastRun"];

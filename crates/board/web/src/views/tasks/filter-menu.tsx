@@ -39,9 +39,9 @@ export function FilterMenu(props: {
   onClose: () => void;
 }) {
   const { filter, onClose } = props;
-  const counts = (props.summary ?? {}) as { queues?: Counts; priorities?: Counts; roles?: Counts };
+  const { queues, priorities, roles: open } = props.summary ?? {};
   const roles = useQuery(rolesQuery).data.value?.roles ?? [];
-  const roleNames = [...roles.map(({ name }) => name), ...Object.keys(counts.roles ?? {})];
+  const roleNames = [...roles.map(({ name }) => name), ...Object.keys(open ?? {})];
   const menu = useRef<HTMLDivElement>(null);
   useLeave(menu, onClose);
   return (
@@ -49,9 +49,9 @@ export function FilterMenu(props: {
       <Group
         title="State"
         name="queue"
-        values={union(QUEUES, Object.keys(counts.queues ?? {}), filter.queue)}
+        values={union(QUEUES, Object.keys(queues ?? {}), filter.queue)}
         chosen={filter.queue}
-        counts={counts.queues}
+        counts={queues}
         label={(queue) => (
           <>
             <Shape kind={stateKind(queue)} /> {stateWords(queue)}
@@ -63,14 +63,16 @@ export function FilterMenu(props: {
         name="priority"
         values={union(PRIORITIES, filter.priority)}
         chosen={filter.priority}
-        counts={counts.priorities}
+        counts={priorities}
+        counted="unfinished"
       />
       <Group
         title="Role"
         name="role"
         values={union(roleNames.filter(Boolean).sort(), filter.role)}
         chosen={filter.role}
-        counts={counts.roles}
+        counts={open}
+        counted="unfinished"
       />
       <Others filter={filter} agents={props.agents} />
     </div>
@@ -87,13 +89,18 @@ function Group(props: {
   values: string[];
   chosen: readonly string[];
   counts: Counts | undefined;
+  /** What is counted, where it is not all tasks. */
+  counted?: string;
   label?: (value: string) => ComponentChildren;
 }) {
   const { name, chosen, counts } = props;
   if (props.values.length === 0) return null;
   return (
     <fieldset>
-      <legend>{props.title}</legend>
+      <legend>
+        {props.title}
+        {counts && props.counted && <span class="count">{props.counted}</span>}
+      </legend>
       {props.values.map((value) => (
         <label key={value} class="check">
           <input
