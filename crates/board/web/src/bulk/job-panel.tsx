@@ -20,7 +20,6 @@ export function JobPanel({ onEnd }: { onEnd: () => void }) {
   useEffect(() => {
     if (phase === "ended") onEnd();
   }, [phase]);
-  useStay(phase === "running");
   if (!current || !isJobOpen.value) return null;
   const close = () => {
     isJobOpen.value = false;
@@ -35,16 +34,6 @@ export function JobPanel({ onEnd }: { onEnd: () => void }) {
       </div>
     </Panel>
   );
-}
-
-/** Warns before the page is left while requests are sent. */
-function useStay(isNeeded: boolean): void {
-  useEffect(() => {
-    if (!isNeeded) return undefined;
-    const warn = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", warn);
-    return () => window.removeEventListener("beforeunload", warn);
-  }, [isNeeded]);
 }
 
 function titleOf(current: Job): string {

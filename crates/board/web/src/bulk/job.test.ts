@@ -91,6 +91,21 @@ test("a request that is sent again has the same idempotency key", async () => {
   expect(job.progress.value).toMatchObject({ changed: 1, refused: [] });
 });
 
+test("a job ends when another scope is shown", async () => {
+  const asked = scopeOf(200, () => {
+    chooseScope("another");
+    return { body: {} };
+  });
+  const job = cancelAll();
+  await job.count(async () => []);
+  job.set({ reason: "x" });
+  await job.start();
+  expect(job.phase.value).toBe("ended");
+  expect(job.left).toBeGreaterThan(150);
+  const scopes = asked.map(({ url }) => url.searchParams.get("scope"));
+  expect(new Set(scopes)).toEqual(new Set(["s"]));
+});
+
 test("what cannot be counted is said", async () => {
   const body = { error: "Invalid value for queue" };
   serve({ "GET /api/v1/tasks": () => ({ status: 400, body }) });

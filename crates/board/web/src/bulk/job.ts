@@ -4,6 +4,7 @@ import { computed, signal, type ReadonlySignal } from "@preact/signals";
 
 import { ApiError } from "../api/http";
 import type { Flow } from "../api/types";
+import { scope } from "../state/session";
 import { planOf, type Change, type Plan, type Values } from "./changes";
 import { queuesFor, rulesOf, type RulesByFlow } from "./flows";
 import { runAll, type Progress } from "./run";
@@ -94,14 +95,36 @@ export class Job {
       requests.delete(task.id);
     };
     const onProgress = (progress: Progress<Target>) => (this.progress.value = progress);
-    await runAll(this.sent, send, this.stopped.signal, onProgress);
-    this.phase.value = "ended";
+    const release = this.guard();
+    try {
+      await runAll(this.sent, send, this.stopped.signal, onProgress);
+    } finally {
+      release();
+      this.phase.value = "ended";
+    }
+  }
+
+  /** Warns before the page is left, and stops when another scope is shown: requests name it. */
+  private guard(): () => void {
+    const own = scope.value;
+    const dispose = scope.subscribe((shown) => {
+      if (shown !== own) this.stop();
+    });
+    window.addEventListener("beforeunload", warn);
+    return () => {
+      dispose();
+      window.removeEventListener("beforeunload", warn);
+    };
   }
 
   /** Sends no more requests. */
   stop(): void {
     this.stopped.abort();
   }
+}
+
+function warn(event: BeforeUnloadEvent): void {
+  event.preventDefault();
 }
 
 /** The job that is under way, or whose end was not looked at yet. */

@@ -1,7 +1,7 @@
 /** The table of tasks. Only the rows that are seen are in the page. */
 
 import { useComputed } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { useKeys } from "../../keys/keys";
 import { canDecide } from "../../state/session";
@@ -13,6 +13,9 @@ import { showRow, useRowHeight, useSeen } from "./window";
 
 /** The height of the head, which covers the rows at the top, in pixels. */
 const HEAD = 28;
+
+/** So many rows are outlined as long as it is not known how many there are. */
+const UNKNOWN = 12;
 
 const COLUMNS: [name: string, title: string][] = [
   ["state", "State"],
@@ -31,9 +34,10 @@ export function Table({ list, shared }: { list: Rows; shared: Shared }) {
   const rowHeight = useRowHeight();
   const seen = useSeen(scroller, rowHeight).value;
   const rows = list.rows.value;
-  const length = list.isWhole.value ? rows.length : Math.max(list.total.value ?? 0, rows.length);
+  const expected = list.total.value ?? UNKNOWN;
+  const length = list.isWhole.value ? rows.length : Math.max(expected, rows.length);
   useEffect(() => list.see(seen), [list, seen]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = scroller.current;
     if (element) element.scrollTop = list.scrollTop;
   }, [list]);

@@ -17,7 +17,7 @@ import { parameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { apiKey, scope } from "../../state/session";
 import { useTrail } from "../../state/trail";
-import { Button, Command, Empty } from "../../ui/basics";
+import { Button, Command, Empty, Link } from "../../ui/basics";
 import { counted } from "../../ui/words";
 import { summaryQuery } from "../now/queries";
 import { filterOf, keyOf, parametersOf, queryOf, type Filter } from "./filter";
@@ -206,6 +206,7 @@ function Nothing({ list, filter }: { list: Rows; filter: Filter }) {
     return (
       <Empty>
         <p>No task matches.</p>
+        <Link to="/tasks">Show all tasks</Link>
       </Empty>
     );
   }
