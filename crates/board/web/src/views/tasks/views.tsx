@@ -15,7 +15,7 @@ export function ViewTabs(props: {
   const isNamed = [...standard, ...saved].some((view) => isSame(view.parameters, parameters));
   const own = saved.find((view) => isSame(view.parameters, parameters));
   return (
-    <nav class="task-views" aria-label="Views of the tasks">
+    <nav class="task-views" aria-label="Named lists of tasks">
       {[...standard, ...saved].map((view) => (
         <Link
           key={view.name}
