@@ -53,7 +53,7 @@ export function PauseForm(props: { machines: readonly Machine[]; onClose: () => 
       <p class="dim">What is paused is not handed out. What runs already goes on.</p>
       <form class="form" onSubmit={submit}>
         <label>
-          What
+          What is paused
           <select
             value={kind}
             onChange={(event) => setKind(event.currentTarget.value as TargetKind)}

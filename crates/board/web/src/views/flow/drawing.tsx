@@ -1,7 +1,7 @@
 /** The graph of a flow. It is drawn where there is room; the list below says the same. */
 
 import { Ago, Link, Shape } from "../../ui/basics";
-import { counted, stateKind, stateWords } from "../../ui/words";
+import { stateKind, stateWords } from "../../ui/words";
 import type { StateCount } from "./counts";
 import { arrowOf, cornerOf, extentOf, placesOf, SIZE, type Graph, type Place } from "./layout";
 
@@ -50,7 +50,6 @@ function Node({ place, count }: { place: Place; count: StateCount | undefined })
     <Link
       class={`node ${tasks > 0 ? "has-tasks" : ""} ${count?.isWorst ? "is-worst" : ""}`}
       to={`/tasks?queue=${encodeURIComponent(state)}`}
-      aria-label={`${words}: ${counted(tasks, "task")}`}
       title={words === state ? undefined : state}
       style={{
         left: `${x}px`,
@@ -66,7 +65,10 @@ function Node({ place, count }: { place: Place; count: StateCount | undefined })
         {words}
       </span>
       <span class="node-count">
-        <b>{tasks.toLocaleString("en")}</b>
+        <b>
+          {tasks.toLocaleString("en")}
+          <span class="unseen">{tasks === 1 ? " task" : " tasks"}</span>
+        </b>
         {count?.since && (
           <span class={count.isWorst ? "is-needs-you" : "dim"}>
             <Ago at={count.since} suffix="" />
