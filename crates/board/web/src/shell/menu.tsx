@@ -4,10 +4,11 @@ import { liveStatus, pauseLive } from "../live/live";
 import type { LiveStatus } from "../live/events";
 import { isUtc, showUtc } from "../state/clock";
 import { path } from "../state/location";
+import { useQuery } from "../state/queries";
 import { canCreate, scope } from "../state/session";
 import { Button, Link } from "../ui/basics";
 import { views, viewOf } from "../views/registry";
-import { needsPerson } from "../views/now/queries";
+import { needsPerson, summaryQuery } from "../views/now/queries";
 import { overlay } from "./overlay";
 import { ScopeMenu } from "./scopes";
 import { theme, toggleTheme } from "./theme";
@@ -67,6 +68,8 @@ export function Menu() {
 
 /** How much needs a person that is answered in the inbox. */
 function InboxCount() {
+  // Every view shows the count, so every view reads the summary.
+  useQuery(summaryQuery);
   const count = needsPerson.value;
   if (!count) return null;
   return (
