@@ -33,7 +33,7 @@ export function Loaded<T>(props: {
 }
 
 /** The outline of rows that are being read. */
-function Outline({ rows }: { rows: number }) {
+export function Outline({ rows }: { rows: number }) {
   const [isShown, show] = useState(false);
   useEffect(() => {
     const timer = window.setTimeout(() => show(true), QUIET_MS);

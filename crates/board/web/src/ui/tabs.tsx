@@ -11,7 +11,7 @@ export function Tabs({ name, values }: { name: string; values: readonly string[]
   if (chosen !== "" && !counts.has(chosen)) counts.set(chosen, 0);
   const sorted = [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
   return (
-    <div class="chips tabs" role="group" aria-label={`By ${name}`}>
+    <div class="chips values" role="group" aria-label={`By ${name}`}>
       {[["", values.length] as const, ...sorted].map(([value, count]) => (
         <Button
           key={value}

@@ -22,7 +22,9 @@ export function Days(props: EventsProps) {
   const days = new Map<string, StoredEvent[]>();
   for (const event of props.events) {
     const day = absolute(event.at).slice(0, 10);
-    days.set(day, [...(days.get(day) ?? []), event]);
+    const known = days.get(day);
+    if (known) known.push(event);
+    else days.set(day, [event]);
   }
   return (
     <>

@@ -1,7 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { StoredEvent } from "../../live/events";
-import { actorsOf, cursorBefore, filtered, KEPT_MAX, LatestEvents, PAGES_MAX } from "./journal";
+import {
+  actorsOf,
+  arrivedSince,
+  cursorBefore,
+  filtered,
+  KEPT_MAX,
+  LatestEvents,
+  PAGES_MAX,
+} from "./journal";
 
 function event(number: number, more: Partial<StoredEvent> = {}): StoredEvent {
   const subject = { kind: "task", id: `t${number}` };
@@ -98,6 +106,14 @@ describe("the latest events", () => {
     await vi.waitFor(() => expect(latest.events.value.length).toBe(1));
     expect(latest.error.value).toBeUndefined();
   });
+});
+
+it("finds what has arrived since events were held, also if those are gone", () => {
+  const ids = (events: readonly StoredEvent[]) => events.map(({ id }) => id);
+  expect(ids(arrivedSince(numbered(3), numbered(5)))).toEqual(["e4", "e5"]);
+  expect(arrivedSince(numbered(3), numbered(3))).toEqual([]);
+  expect(ids(arrivedSince([], numbered(2)))).toEqual(["e1", "e2"]);
+  expect(ids(arrivedSince(numbered(1), numbered(2, 7)))).toEqual(["e7", "e8"]);
 });
 
 describe("a place of the journal", () => {

@@ -147,6 +147,15 @@ export function filtered(events: readonly StoredEvent[], shown: Shown): StoredEv
   );
 }
 
+/** The events that have arrived since others were held. */
+export function arrivedSince(
+  held: readonly StoredEvent[],
+  all: readonly StoredEvent[],
+): readonly StoredEvent[] {
+  const last = held.at(-1);
+  return last ? all.slice(all.findIndex((event) => event.id === last.id) + 1) : all;
+}
+
 /** Who has acted, by name. */
 export function actorsOf(events: readonly StoredEvent[]): string[] {
   const names = new Set(events.map((event) => event.actor).filter((name) => typeof name === "string"));

@@ -5,10 +5,18 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { useKeys } from "../../keys/keys";
 import type { StoredEvent } from "../../live/events";
 import { Button, Link } from "../../ui/basics";
+import { Outline } from "../../ui/loading";
 import { counted } from "../../ui/words";
 import { Days } from "./days";
 import { Filters } from "./filters";
-import { actorsOf, cursorBefore, filtered, LatestEvents, type Shown } from "./journal";
+import {
+  actorsOf,
+  arrivedSince,
+  cursorBefore,
+  filtered,
+  LatestEvents,
+  type Shown,
+} from "./journal";
 
 /** So many rows are drawn at first, and so many more each time. */
 const ROWS = 200;
@@ -23,8 +31,7 @@ export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string
   const toggle = () => setHeld(held ? undefined : all);
   useKeys([{ keys: "p", label: held ? "Go on" : "Hold still", run: toggle, group: "Activity" }]);
   const events = filtered(held ?? all, props.shown);
-  const isNew = (event: StoredEvent) => !held?.some((known) => known.id === event.id);
-  const arrived = held ? filtered(all, props.shown).filter(isNew).length : 0;
+  const arrived = held ? filtered(arrivedSince(held, all), props.shown).length : 0;
   const newest = events.slice(-rows).reverse();
   const placeOf = (id: string) => cursorBefore(all, id, journal.start);
   return (
@@ -49,13 +56,23 @@ export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string
           </Button>
         </p>
       )}
-      <Days events={newest} titles={props.titles} placeOf={placeOf} />
-      {events.length > rows && (
+      {journal.isRead.value ? (
+        <Days events={newest} titles={props.titles} placeOf={placeOf} />
+      ) : (
+        !journal.error.value && <Outline rows={8} />
+      )}
+      {journal.isRead.value && events.length > rows && (
         <Button onClick={() => setRows(rows + ROWS)}>
           Show older ones: {counted(events.length - rows, "event")}
         </Button>
       )}
-      {journal.isRead.value && <End journal={journal} isEmpty={events.length === 0} isAll={events.length <= rows} />}
+      {journal.isRead.value && (
+        <End
+          journal={journal}
+          isEmpty={events.length === 0}
+          isAll={events.length <= rows}
+        />
+      )}
     </>
   );
 }

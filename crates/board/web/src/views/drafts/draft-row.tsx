@@ -34,7 +34,7 @@ export function DraftRow({ cursor, draft }: { cursor: Cursor; draft: Draft }) {
           {draft.domain && ` · ${draft.domain}`} · <Ago at={draft.updated_at} />
         </span>
         {tagsOf(draft).map((tag) => (
-          <span key={tag} class="tag">
+          <span key={tag} class="draft-tag">
             {tag}
           </span>
         ))}

@@ -68,7 +68,7 @@ export function PauseForm(props: { machines: readonly Machine[]; onClose: () => 
         {kind !== "scope" && (
           <Name kind={kind} machines={props.machines} name={name} onName={setName} />
         )}
-        <fieldset class="choice">
+        <fieldset class="pause-length">
           <legend>For how long</legend>
           {LENGTHS.map(([value, words]) => (
             <label key={value} class="check">

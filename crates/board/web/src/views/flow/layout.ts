@@ -20,7 +20,7 @@ export interface Place {
 }
 
 /** The size of a state and of the gaps between them, in pixels. */
-export const SIZE = { width: 160, height: 56, gapX: 56, gapY: 24, head: 56 };
+export const SIZE = { width: 176, height: 56, gapX: 48, gapY: 24, head: 56 };
 
 /** Reads the states and the steps of a flow as the server returns them. */
 export function graphOf(flow: { states: string; transitions: string }): Graph {

@@ -1,6 +1,6 @@
 /** The states of a flow as a list, which says what the graph shows. */
 
-import { Ago, Link, State } from "../../ui/basics";
+import { Ago, Link, Shape, State } from "../../ui/basics";
 import { stateWords } from "../../ui/words";
 import type { StateCount } from "./counts";
 import type { Graph } from "./layout";
@@ -13,10 +13,10 @@ export function States({ graph, counts }: { graph: Graph; counts: readonly State
       <thead>
         <tr>
           <th scope="col">State</th>
-          <th scope="col" class="number">
+          <th scope="col" class="amount">
             Tasks
           </th>
-          {hasTimes && <th scope="col">Waits longest</th>}
+          {hasTimes && <th scope="col">Longest wait</th>}
           <th scope="col">Leads to</th>
         </tr>
       </thead>
@@ -37,7 +37,7 @@ function StateRow(props: { graph: Graph; count: StateCount; hasTimes: boolean })
       <th scope="row">
         <State queue={state} />
       </th>
-      <td class="number">
+      <td class="amount">
         <Link to={`/tasks?queue=${encodeURIComponent(state)}`} aria-label={`${tasks} ${stateWords(state)}`}>
           {tasks.toLocaleString("en")}
         </Link>
@@ -47,12 +47,18 @@ function StateRow(props: { graph: Graph; count: StateCount; hasTimes: boolean })
           {since && (
             <span class={isWorst ? "is-needs-you" : ""}>
               <Ago at={since} suffix="" />
-              {isWorst && ", the longest wait"}
+              {isWorst && (
+                <>
+                  {" "}
+                  <Shape kind="needs-you" />
+                  <span class="unseen">, the longest of all</span>
+                </>
+              )}
             </span>
           )}
         </td>
       )}
-      <td class="dim">{next.map(stateWords).join(", ") || "—"}</td>
+      <td class="next dim">{next.map(stateWords).join(", ") || "—"}</td>
     </tr>
   );
 }
