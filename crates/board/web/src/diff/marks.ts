@@ -30,7 +30,7 @@ export interface Pair {
   after?: PatchLine;
 }
 
-/** Pairs the lines of a hunk: the first that was removed with the first that was added, and so on. */
+/** Pairs the lines of a hunk: the first removed one with the first added one, and so on. */
 export function paired(lines: readonly PatchLine[]): Pair[] {
   const pairs: Pair[] = [];
   let at = 0;

@@ -98,9 +98,7 @@ index 1..2 100644
   });
 
   test("that are copied", () => {
-    const file = only(
-      "diff --git a/a b/b\nsimilarity index 100%\ncopy from a\ncopy to b\n",
-    );
+    const file = only("diff --git a/a b/b\nsimilarity index 100%\ncopy from a\ncopy to b\n");
     expect(file).toMatchObject({ kind: "copied", path: "b", pathBefore: "a" });
   });
 
@@ -170,7 +168,9 @@ describe("paths", () => {
   });
 
   test("of which one is in quotes", () => {
-    const file = only('diff --git a/plain "b/\\303\\244"\nrename from plain\nrename to "\\303\\244"\n');
+    const file = only(
+      'diff --git a/plain "b/\\303\\244"\nrename from plain\nrename to "\\303\\244"\n',
+    );
     expect(file).toMatchObject({ kind: "renamed", path: "ä", pathBefore: "plain" });
   });
 

@@ -1,7 +1,11 @@
 /** Text as it is, where characters could make it look like another text. */
 
 /** Characters that turn the direction of text, that have no width, or that control a terminal. */
-const HIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const HIDDEN = new RegExp(
+  "[\\0-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f" +
+    "\\u061c\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]",
+  "g",
+);
 
 /** The text with such characters named: `⟨U+202E⟩`; CR is `␍`. */
 export function madeVisible(text: string): string {

@@ -6,7 +6,9 @@ import { hasFailed, type Check } from "./result";
 /** Shows the checks. */
 export function Checks({ checks }: { checks: Check[] }) {
   if (checks.length === 0) return null;
-  const sorted = [...checks].sort((one, other) => Number(hasFailed(other)) - Number(hasFailed(one)));
+  const sorted = [...checks].sort(
+    (one, other) => Number(hasFailed(other)) - Number(hasFailed(one)),
+  );
   return (
     <ul class="checks" aria-label="Checks">
       {sorted.map((check, index) => (

@@ -15,7 +15,10 @@ export interface Comparison {
 }
 
 /** Compares the files of a run with those of an earlier one. */
-export function comparisonOf(files: readonly PatchFile[], before: readonly PatchFile[]): Comparison {
+export function comparisonOf(
+  files: readonly PatchFile[],
+  before: readonly PatchFile[],
+): Comparison {
   const earlier = new Map(before.map((file) => [file.path, file]));
   const states = new Map<PatchFile, FileState>();
   for (const file of files) {

@@ -127,9 +127,7 @@ function FileName({ file }: { file: PatchFile }) {
   const end = path.lastIndexOf("/") + 1;
   return (
     <span class="path">
-      {file.pathBefore !== undefined && (
-        <span class="dim">{madeVisible(file.pathBefore)} → </span>
-      )}
+      {file.pathBefore !== undefined && <span class="dim">{madeVisible(file.pathBefore)} → </span>}
       <span class="dim">{path.slice(0, end)}</span>
       {path.slice(end)}
     </span>
@@ -149,11 +147,7 @@ const STATES: Record<FileState, string> = {
   new: "not in",
 };
 
-function FileFacts(props: {
-  file: PatchFile;
-  state: FileState | undefined;
-  comparedName: string;
-}) {
+function FileFacts(props: { file: PatchFile; state: FileState | undefined; comparedName: string }) {
   const { file, state, comparedName } = props;
   const { modeBefore, modeAfter } = file;
   const isNewMode = modeBefore !== undefined && modeAfter !== undefined && modeBefore !== modeAfter;

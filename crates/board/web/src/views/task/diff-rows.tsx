@@ -203,7 +203,9 @@ function Text({ line, pieces }: { line: PatchLine; pieces: HunkPieces }) {
           const seen = madeVisible(text);
           if (!syntax && !isMarked) return seen;
           return (
-            <span class={`${syntax ? `syntax-${syntax}` : ""} ${isMarked ? "mark" : ""}`}>{seen}</span>
+            <span class={`${syntax ? `syntax-${syntax}` : ""} ${isMarked ? "mark" : ""}`}>
+              {seen}
+            </span>
           );
         })}
         {line.isUnended && <span class="unended"> no newline at the end</span>}
@@ -232,7 +234,15 @@ function NumberButton(props: { line: PatchLine; writing: Writing; isFirst: boole
   );
 }
 
-function NoteRow({ line, writing, columns }: { line: PatchLine; writing: Writing; columns: number }) {
+function NoteRow({
+  line,
+  writing,
+  columns,
+}: {
+  line: PatchLine;
+  writing: Writing;
+  columns: number;
+}) {
   const place: Omit<Note, "text"> = {
     path: writing.path,
     line: numberOf(line),

@@ -1,4 +1,4 @@
-/** The diff of a run: its files, how they are shown, and with which earlier run they are compared. */
+/** The diff of a run: its files, how they are shown, and beside which earlier run. */
 
 import { useMemo } from "preact/hooks";
 
@@ -34,7 +34,9 @@ export function DiffTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
 /** The latest run that handed in work; if none did, the latest that has ended. */
 export function handedIn(runs: readonly Run[]): Run | undefined {
   const works = runs.filter(({ kind }) => kind === "work");
-  return works.find(({ outcome }) => outcome === "submitted") ?? works.find(({ ended_at }) => ended_at);
+  return (
+    works.find(({ outcome }) => outcome === "submitted") ?? works.find(({ ended_at }) => ended_at)
+  );
 }
 
 function RunDiff({ task, run, works }: { task: Task; run: Run; works: Run[] }) {

@@ -15,7 +15,7 @@ test("only what was changed is sent, and an empty field is none", () => {
   });
 });
 
-test("after a conflict, what another has written is taken where this person has not written", () => {
+test("after a conflict, the rest is taken from what another has written", () => {
   const base = task("a", "text", "P1");
   const mine = { title: "mine", content: "text", priority: "P1" };
   const now = task("theirs", "longer text", null);

@@ -121,7 +121,10 @@ function Priority({ value, onChange }: { value: string; onChange: (value: string
 const NAMES = ["title", "content", "priority"] as const;
 
 /** The fields that differ from the task that the form began with. */
-export function changesOf(base: Task, fields: Fields): Partial<Record<keyof Fields, string | null>> {
+export function changesOf(
+  base: Task,
+  fields: Fields,
+): Partial<Record<keyof Fields, string | null>> {
   const before = fieldsOf(base);
   const changed = NAMES.filter((name) => fields[name] !== before[name]);
   return Object.fromEntries(changed.map((name) => [name, fields[name] || null]));

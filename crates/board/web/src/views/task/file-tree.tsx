@@ -4,7 +4,7 @@ import type { PatchFile } from "../../diff/parse";
 import { madeVisible } from "../../diff/visible";
 import { counted } from "../../ui/words";
 
-/** So many files are listed; more than that nobody looks through. */
+/** So many files are listed; more than that few look through. */
 const LISTED_MAX = 500;
 
 /** A folder with the files in it. */

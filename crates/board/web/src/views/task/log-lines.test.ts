@@ -78,7 +78,11 @@ test("all other sequences are taken out, also those that do not end", () => {
   ];
   for (const line of hostile) {
     expect(withoutColours(line), JSON.stringify(line)).toBe("abc");
-    expect(spansOf(line).map(({ text }) => text).join("")).toBe("abc");
+    expect(
+      spansOf(line)
+        .map(({ text }) => text)
+        .join(""),
+    ).toBe("abc");
   }
   expect(spansOf("<b onclick=x>")).toEqual([{ text: "<b onclick=x>", look: "" }]);
 });

@@ -1,4 +1,4 @@
-/** The lines of a log: how they are divided, which say that something failed, and where a word is. */
+/** The lines of a log: how they are divided, which tell of a failure, and where a text is. */
 
 import { withoutColours } from "./ansi";
 
@@ -64,7 +64,7 @@ export function failures(lines: readonly string[]): number[] {
   return found;
 }
 
-/** The entry of sorted numbers that follows `from`, or precedes it; behind the end it begins again. */
+/** The entry of sorted numbers behind `from`, or before it; at the end it begins again. */
 export function nextOf(sorted: readonly number[], from: number, by: 1 | -1): number | undefined {
   if (by > 0) return sorted.find((number) => number > from) ?? sorted[0];
   return sorted.findLast((number) => number < from) ?? sorted.at(-1);

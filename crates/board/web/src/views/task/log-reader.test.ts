@@ -36,7 +36,9 @@ test("a log is read to its end", async () => {
   await reader.follow();
   expect(reader.log.lines).toEqual(["one", "two"]);
   expect(reader.state.value).toBe("ended");
-  expect(asked.map(({ pathname }) => pathname)).toEqual(Array(2).fill("/api/v1/tasks/t/runs/2/log"));
+  expect(asked.map(({ pathname }) => pathname)).toEqual(
+    Array(2).fill("/api/v1/tasks/t/runs/2/log"),
+  );
   expect(asked.map(({ searchParams }) => searchParams.get("offset"))).toEqual(["0", "6"]);
   expect(waited).toEqual([null, "wait=15"]);
 });

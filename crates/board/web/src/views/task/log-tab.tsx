@@ -85,8 +85,8 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
       )}
       {reader.missing.value > 0 && (
         <p class="dim">
-          The first {counted(Math.ceil(reader.missing.value / 1_024), "KiB", "KiB")} are not kept any
-          more: line 1 is the first that is.
+          The first {counted(Math.ceil(reader.missing.value / 1_024), "KiB", "KiB")} are not kept
+          any more: line 1 is the first that is.
         </p>
       )}
       {lines.length === 0 && reader.state.value !== "reading" ? (
@@ -178,7 +178,12 @@ function Search(props: {
           {counted(found.length, "line")}
         </span>
       )}
-      <Button kind="quiet" aria-label="Previous line" disabled={!found.length} onClick={() => go(-1)}>
+      <Button
+        kind="quiet"
+        aria-label="Previous line"
+        disabled={!found.length}
+        onClick={() => go(-1)}
+      >
         ↑
       </Button>
       <Button kind="quiet" aria-label="Next line" disabled={!found.length} onClick={() => go(1)}>

@@ -44,7 +44,10 @@ function claimed(task: Task): Next {
     return { text: `Will be cancelled when ${agent} stops`, since: task.cancel_requested_at };
   }
   const place = task.orchestrator_id ? ` on ${task.orchestrator_id}` : "";
-  return { text: `${agent} works on it${place}`, ...(task.claimed_at && { since: task.claimed_at }) };
+  return {
+    text: `${agent} works on it${place}`,
+    ...(task.claimed_at && { since: task.claimed_at }),
+  };
 }
 
 const WAITS: Partial<Record<Reason["code"], string>> = {

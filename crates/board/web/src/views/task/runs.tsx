@@ -77,8 +77,7 @@ function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
     <div class="line">
       <Shape kind={shape} />
       <button type="button" class="run-name" aria-expanded={isOpen} onClick={toggle}>
-        {run.attempt ? `attempt ${run.attempt}` : "review"}{" "}
-        <span class="dim">run {run.run}</span>
+        {run.attempt ? `attempt ${run.attempt}` : "review"} <span class="dim">run {run.run}</span>
       </button>
       <span>
         {run.outcome}
@@ -119,8 +118,8 @@ function RunMore({ taskId, run }: { taskId: string; run: Run }) {
       </p>
       {run.kind === "work" && (
         <p class="dim">
-          On {run.orchestrator_id ?? "its machine"}, this says how to look at the work, and how to go
-          on with the session: <Command text={`octopoid agent attach ${quoted(taskId)}`} />
+          On {run.orchestrator_id ?? "its machine"}, this says how to look at the work, and how to
+          go on with the session: <Command text={`octopoid agent attach ${quoted(taskId)}`} />
         </p>
       )}
     </div>
@@ -129,7 +128,9 @@ function RunMore({ taskId, run }: { taskId: string; run: Run }) {
 
 /** A word as a shell takes it. */
 function quoted(word: string): string {
-  return /^[\w.:@/-]+$/.test(word) && !word.startsWith("-") ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[\w.:@/-]+$/.test(word) && !word.startsWith("-")
+    ? word
+    : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function Handed({ details, page }: { details: RunDetails; page: string }) {

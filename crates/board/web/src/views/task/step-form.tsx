@@ -20,18 +20,20 @@ interface Asked {
   needsReason: boolean;
 }
 
+const STILL_WAITING = "Tasks that wait for this one go on waiting.";
+
 const ASKED: Partial<Record<Step, Asked>> = {
   cancel: {
     text: (task) =>
       task.queue === "claimed"
-        ? `${task.claimed_by ?? "Its agent"} is told to stop. Tasks that wait for this one go on waiting.`
-        : "Nobody works on it any more. Tasks that wait for this one go on waiting.",
+        ? `${task.claimed_by ?? "Its agent"} is told to stop. ${STILL_WAITING}`
+        : `No agent works on it any more. ${STILL_WAITING}`,
     button: "Cancel the task",
     needsReason: true,
   },
   requeue: {
     text: (task) =>
-      `The task is taken from ${task.claimed_by ?? "its agent"}, whose work is lost, and waits again.`,
+      `It is taken from ${task.claimed_by ?? "its agent"}, whose work is lost, and waits again.`,
     button: "Take it back",
     needsReason: false,
   },

@@ -61,6 +61,10 @@ test("the details of an event are said in words", () => {
 
 test("events of the same instant keep their order", () => {
   const names = ["created", "claimed", "cancelled"];
-  const story = storyOf(names.map((name, index) => event(index, name, 1)), [], []);
+  const story = storyOf(
+    names.map((name, index) => event(index, name, 1)),
+    [],
+    [],
+  );
   expect(story.map(({ words }) => words)).toEqual(names);
 });

@@ -89,7 +89,8 @@ function ofEvent(event: HistoryEvent, runs: readonly Run[]): Chapter {
   const run = isBegin ? began : ended;
   const failure = event.event === "failed" ? failureOf(event.details) : undefined;
   const details = event.details ? plainDetails(event.details) : "";
-  const took = !isBegin && run?.ended_at ? instant(run.ended_at) - instant(run.started_at) : undefined;
+  const took =
+    !isBegin && run?.ended_at ? instant(run.ended_at) - instant(run.started_at) : undefined;
   return {
     key: `event ${event.id}`,
     at: event.timestamp,

@@ -23,7 +23,9 @@ export function Thread({ task }: { task: Task }) {
       <h2 id="thread" class="unseen">
         Thread
       </h2>
-      <Loaded query={query}>{({ messages }) => <Messages task={task} messages={messages} />}</Loaded>
+      <Loaded query={query}>
+        {({ messages }) => <Messages task={task} messages={messages} />}
+      </Loaded>
       {canCreate.value && <Write task={task} />}
     </section>
   );
@@ -36,8 +38,8 @@ function Messages({ task, messages }: { task: Task; messages: Message[] }) {
     return (
       <Empty>
         <p>
-          Nothing was said yet. Reasons of rejections, questions and answers are shown here, and what
-          you write to the agent that works on {task.title || task.id}.
+          Nothing was said yet. Reasons of rejections, questions and answers are shown here, and
+          what you write to the agent that works on {task.title || task.id}.
         </p>
       </Empty>
     );
@@ -51,7 +53,10 @@ function Messages({ task, messages }: { task: Task; messages: Message[] }) {
       )}
       <ol class="thread">
         {messages.slice(hidden).map((message) => (
-          <li key={message.id} class={`message is-${message.type === "rejection" ? "rejection" : "other"}`}>
+          <li
+            key={message.id}
+            class={`message is-${message.type === "rejection" ? "rejection" : "other"}`}
+          >
             <p class="message-head">
               <strong>{message.from_actor}</strong>
               {message.to_actor && <span> to {message.to_actor}</span>}
@@ -70,7 +75,8 @@ function Messages({ task, messages }: { task: Task; messages: Message[] }) {
 
 /** Writes to the agent that holds the task, or to people. */
 function Write({ task }: { task: Task }) {
-  const isHeld = task.queue === "claimed" || (task.claimed_by !== null && task.claimed_by !== undefined);
+  const isHeld =
+    task.queue === "claimed" || (task.claimed_by !== null && task.claimed_by !== undefined);
   const [text, setText] = useState("");
   const [isToPeople, setToPeople] = useState(false);
   const [problem, setProblem] = useState<string | undefined>(undefined);
@@ -141,7 +147,8 @@ function Write({ task }: { task: Task }) {
 /** Whether an agent will read what is written. */
 function hintOf(task: Task, toAgent: boolean, isHeld: boolean): string {
   if (toAgent) {
-    return `${task.claimed_by ?? "The agent"} is given it when it renews its lease, at a third of the lease or earlier.`;
+    const agent = task.claimed_by ?? "The agent";
+    return `${agent} is given it when it renews its lease, at a third of the lease or earlier.`;
   }
   if (isHeld) return "No agent is given it.";
   return (

@@ -60,7 +60,13 @@ function ChapterRow({ taskId, chapter }: { taskId: string; chapter: Chapter }) {
   return (
     <li class="chapter">
       <span class="chapter-shape">
-        {kind ? <Shape kind={kind} /> : <span class="shape dim" aria-hidden="true">·</span>}
+        {kind ? (
+          <Shape kind={kind} />
+        ) : (
+          <span class="shape dim" aria-hidden="true">
+            ·
+          </span>
+        )}
       </span>
       <div class="chapter-line">
         <span>

@@ -61,7 +61,9 @@ function ReasonText(props: { task: Task; reason: Reason; titles: Titles }) {
     return (
       <span>
         {holder ?? "An agent"} has it, on{" "}
-        <Link to={`/fleet/${encodeURIComponent(task.orchestrator_id)}`}>{task.orchestrator_id}</Link>
+        <Link to={`/fleet/${encodeURIComponent(task.orchestrator_id)}`}>
+          {task.orchestrator_id}
+        </Link>
       </span>
     );
   }
@@ -87,7 +89,8 @@ const PLAIN: Partial<Record<Reason["code"], string>> = {
 /** What can be done about a reason, in one press. */
 function Remedy({ task, reason }: { task: Task; reason: Reason }) {
   if (!canDecide.value) return null;
-  const change = (fields: object) => void editTask(task, fields).then(() => invalidateTask(task.id));
+  const change = (fields: object) =>
+    void editTask(task, fields).then(() => invalidateTask(task.id));
   switch (reason.code) {
     case "not_before":
       return (
