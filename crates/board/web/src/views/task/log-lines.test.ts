@@ -39,7 +39,7 @@ test("lines that say that something failed are guessed", () => {
   expect(failures(["a", "error", "b", "fatal: c"])).toEqual([1, 3]);
 });
 
-test("a text is found whatever its case and its colours", () => {
+test("a text is found in any case, and in any colours", () => {
   expect(linesWith(["Hello", `he${ESC}[1mll${ESC}[0mo`, "x"], "HELLO")).toEqual([0, 1]);
   expect(linesWith(["a"], "")).toEqual([]);
 });

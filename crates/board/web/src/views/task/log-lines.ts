@@ -44,7 +44,7 @@ export function saysFailure(line: string): boolean {
   return FAILS.test(plain.replace(FAILS_NOT, ""));
 }
 
-/** The numbers of the lines that hold a text, whatever its case. */
+/** The numbers of the lines that hold a text, in any case. */
 export function linesWith(lines: readonly string[], text: string): number[] {
   const wanted = text.toLowerCase();
   if (wanted === "") return [];

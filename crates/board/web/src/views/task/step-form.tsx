@@ -43,7 +43,7 @@ const ASKED: Partial<Record<Step, Asked>> = {
     needsReason: false,
   },
   "force-queue": {
-    text: () => "The task is moved whatever its flow allows, and taken from its holder.",
+    text: () => "The task is moved, also where its flow has no such step, and taken from its holder.",
     button: "Move it",
     needsReason: true,
   },
