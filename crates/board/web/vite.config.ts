@@ -8,8 +8,6 @@ const proxied = { target, changeOrigin: true, headers: { origin: target } };
 export default defineConfig({
   // The server answers with the page under several addresses.
   base: "/",
-  // The grammars of Prism look for it there.
-  define: { global: "globalThis" },
   build: {
     outDir: "../dist",
     emptyOutDir: true,
