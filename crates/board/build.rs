@@ -49,7 +49,7 @@ fn entry(root: &Path, path: &Path, compressed: &Path) -> anyhow::Result<String> 
     let gzip = if shorter.len() < content.len() {
         fs::write(compressed, shorter)
             .with_context(|| format!("writing {}", compressed.display()))?;
-        format!("Some(include_bytes!({compressed:?}))")
+        format!("Some(include_bytes!({}))", literal(compressed)?)
     } else {
         "None".to_owned()
     };
@@ -57,8 +57,15 @@ fn entry(root: &Path, path: &Path, compressed: &Path) -> anyhow::Result<String> 
     let content_type = content_type(path)?;
     Ok(format!(
         "(\"{name}\", Asset {{ content_type: \"{content_type}\", \
-         content: include_bytes!({path:?}), gzip: {gzip} }})"
+         content: include_bytes!({}), gzip: {gzip} }})",
+        literal(path)?
     ))
+}
+
+/// A path as a literal of Rust.
+fn literal(path: &Path) -> anyhow::Result<String> {
+    let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(format!("{text:?}"))
 }
 
 /// The content type by the end of the name.

@@ -110,7 +110,8 @@ struct List {
 /// Issue a key.
 #[derive(Debug, clap::Args)]
 struct Issue {
-    /// What its holder may do: read, work (for agents and their machines) or manage.
+    /// What its holder may do: read, work (for agents and their machines) or manage; login for a code
+    /// that signs a browser in once, as in the link of octopoid board.
     #[arg(long, value_name = "PERMISSION", value_parser = permissions(), default_value = "manage")]
     permission: String,
     /// Label by which people know it.

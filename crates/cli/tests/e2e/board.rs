@@ -35,10 +35,10 @@ fn a_link_signs_one_browser_in() {
     assert_eq!(follow(link).unwrap_err().status(), Some(403));
 
     // The key of a scope needs no --scope.
-    let line = "board -o json";
-    let mut command = world.command(line);
+    let json = "board -o json";
+    let mut command = world.command(json);
     let command = command.env("OCTOPOID_KEY", &signed_in.api_key).env_remove("OCTOPOID_SCOPE");
-    let link = finish(command).json(line);
+    let link = finish(command).json(json);
     assert!(link["expires_at"].is_string(), "{link}");
     follow(link["url"].as_str().unwrap()).unwrap();
 
