@@ -21,12 +21,12 @@ const AGE_SECONDS_MAX: i64 = 10;
 ///
 /// The number of tasks by queue, by the reason why they wait, by role and by priority, the longest
 /// wait in each queue, the runs in progress, what needs a person, and what was done in the last 24
-/// hours.
+/// hours. Without `max-age`, it shows all writes that were answered before the request.
 #[utoipa::path(get, path = "/api/v1/summary", tag = "tasks",
     params(
         ("scope" = Option<String>, Query, description = "Required without a key."),
         ("Cache-Control" = Option<String>, Header,
-            description = "`max-age=N`: a summary that was made up to N seconds ago will do, at most 10. Without it, the summary shows all writes that were answered before the request."),
+            description = "`max-age=N`: a summary that is up to N seconds old will do, at most 10."),
     ),
     responses((status = 200, body = Summary), Problems))]
 pub(crate) async fn get_summary(
