@@ -116,7 +116,7 @@ fn latency(
 }
 
 /// Opens a stream and reads up to its first event.
-async fn open(address: &str, scope: &str) -> anyhow::Result<TcpStream> {
+pub(super) async fn open(address: &str, scope: &str) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
     let request = format!(
         "GET /api/v1/events?scope={scope} HTTP/1.1\r\nhost: localhost\r\n\

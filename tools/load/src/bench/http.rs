@@ -27,7 +27,16 @@ impl Connection {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answer<'_>> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
+        self.get_with(path, "").await
+    }
+
+    /// Gets a path with more headers, each of which ends its line.
+    pub(crate) async fn get_with(
+        &mut self,
+        path: &str,
+        headers: &str,
+    ) -> anyhow::Result<Answer<'_>> {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &str) -> anyhow::Result<Answer<'_>> {

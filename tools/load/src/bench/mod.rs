@@ -2,6 +2,7 @@
 //! figures say as much about the machine as about the server, ratios do not.
 
 mod agents;
+mod boards;
 mod events;
 mod http;
 mod measure;
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine, only event streams, or only agents.
+    /// Measure only one engine, only event streams, only boards, or only agents.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -67,6 +68,7 @@ enum Part {
     Sqlite,
     Postgres,
     Events,
+    Boards,
     Agents,
 }
 
@@ -100,6 +102,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if matches!(args.only, None | Some(Part::Events)) {
         events::measure(&bench, &mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Boards)) {
+        boards::measure(&bench, &mut report)?;
     }
     if matches!(args.only, None | Some(Part::Agents)) {
         agents::measure(&bench, &mut report)?;
