@@ -1,7 +1,7 @@
 /** Keys: what each does, where it holds, and the list that `?` shows. */
 
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 /** A key, or two in a row such as `g t`, and what it does. */
 export interface Binding {
@@ -24,7 +24,8 @@ let firstAt = 0;
 
 /** Makes keys hold as long as a component is shown. */
 export function useKeys(own: readonly Binding[]): void {
-  useEffect(() => {
+  // Before the next event: a key must never do what it did for the row before.
+  useLayoutEffect(() => {
     bindings.value = [...own, ...bindings.value];
     return () => {
       bindings.value = bindings.value.filter((binding) => !own.includes(binding));

@@ -38,7 +38,6 @@ export function keepKey(key: string, isRemembered: boolean): void {
   sessionStorage.setItem(KEY, key);
   if (isRemembered) localStorage.setItem(KEY, key);
   apiKey.value = key;
-  needsKey.value = false;
 }
 
 /** Forgets the key, which the server does not take, or which the user has no more use for. */

@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { useKeys, type Binding } from "../keys/keys";
 
@@ -20,7 +20,7 @@ export interface Cursor {
 export function useCursor(ids: string[]): Cursor {
   const id = useMemo(() => signal<string | undefined>(undefined), []);
   const before = useRef<string[]>([]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const at = id.value;
     if (at !== undefined && !ids.includes(at)) {
       const place = before.current.indexOf(at);
