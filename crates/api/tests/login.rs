@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 const KEYS: &str = "/api/v1/admin/keys";
 
 /// Issues a code of scope `s` through this caller.
-async fn code(issuer: &TestApp) -> String {
+async fn code(caller: &TestApp) -> String {
     let body = json!({"scope": "s", "permission": "login"});
-    let issued = issuer.post(KEYS, body).await.expect(201);
+    let issued = caller.post(KEYS, body).await.expect(201);
     issued["api_key"].as_str().unwrap().to_owned()
 }
 
