@@ -1,14 +1,13 @@
 /** Search and commands: one field that finds views, commands, scopes and tasks. */
 
-import { useComputed, useSignal, useSignalEffect, type Signal } from "@preact/signals";
+import { useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 
-import { listTasks } from "../api/endpoints";
-import { ApiError } from "../api/http";
 import type { ListedTask, Scopes } from "../api/types";
 import { bindings } from "../keys/keys";
 import { liveStatus, pauseLive } from "../live/live";
 import { isUtc, showUtc } from "../state/clock";
+import { useFoundTasks } from "../state/found";
 import { navigate } from "../state/location";
 import { queryNamed } from "../state/queries";
 import { scope } from "../state/session";
@@ -22,8 +21,6 @@ import { openScope } from "./start";
 import { toggleTheme } from "./theme";
 import "./palette.css";
 
-/** How long a search waits for the next letter, in milliseconds. */
-const TYPING_MS = 150;
 /** So many tasks are found. */
 const TASKS_MAX = 10;
 
@@ -31,7 +28,7 @@ const TASKS_MAX = 10;
 export function Palette({ onClose }: { onClose: () => void }) {
   const text = useSignal("");
   const place = useSignal(0);
-  const tasks = useFound(text);
+  const tasks = useFoundTasks(text, TASKS_MAX);
   const commands = useMemo(fixedItems, []);
   const items = useComputed(() => [
     ...matching(commands, text.value),
@@ -132,30 +129,6 @@ function Hint({ item: { group, hint = "" } }: { item: Item }) {
       ))}
     </span>
   );
-}
-
-/** The tasks that have the text in their title, or begin their id with it: the newest first. */
-function useFound(text: Signal<string>): Signal<readonly ListedTask[]> {
-  const found = useSignal<readonly ListedTask[]>([]);
-  useSignalEffect(() => {
-    const search = text.value.trim();
-    const stop = new AbortController();
-    const read = async () => {
-      try {
-        const page = await listTasks({ search, limit: TASKS_MAX }, stop.signal);
-        if (!stop.signal.aborted) found.value = page.tasks;
-      } catch (error) {
-        if (!stop.signal.aborted && !(error instanceof ApiError)) throw error;
-      }
-    };
-    if (search === "") found.value = [];
-    const timer = search === "" ? 0 : window.setTimeout(() => void read(), TYPING_MS);
-    return () => {
-      window.clearTimeout(timer);
-      stop.abort();
-    };
-  });
-  return found;
 }
 
 /** Takes the focus, and gives it back. A press beside the palette closes it. */

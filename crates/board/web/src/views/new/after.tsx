@@ -1,19 +1,17 @@
 /** The choice of the tasks that another one waits for. */
 
-import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 
-import { listTasks } from "../../api/endpoints";
-import { ApiError } from "../../api/http";
 import type { ListedTask } from "../../api/types";
 import { moved } from "../../shell/palette-items";
+import { useFoundTasks } from "../../state/found";
 import { Button, State } from "../../ui/basics";
 import { shortId } from "../../ui/words";
 import { AFTER_MAX, type Fields } from "./fields";
 
-/** How long a search waits for the next letter, in milliseconds. */
-const TYPING_MS = 200;
-const FOUND_MAX = 8;
+/** So many tasks are offered. */
+const OFFERED_MAX = 8;
 
 type Chosen = Fields["after"];
 
@@ -22,9 +20,12 @@ export function After(props: { chosen: Chosen; onChange: (chosen: Chosen) => voi
   const { chosen, onChange } = props;
   const text = useSignal("");
   const place = useSignal(0);
-  const found = useCandidates(text);
+  const found = useFoundTasks(text, 2 * OFFERED_MAX);
   const list = useId();
-  const free = found.value.filter(({ id }) => !chosen.some((task) => task.id === id));
+  // What is done is not waited for.
+  const free = found.value
+    .filter(({ id, queue }) => queue !== "done" && !chosen.some((task) => task.id === id))
+    .slice(0, OFFERED_MAX);
   const isOpen = free.length > 0 && chosen.length < AFTER_MAX;
   const choose = (task: ListedTask | undefined) => {
     if (!task) return;
@@ -108,30 +109,4 @@ function Candidates(props: {
       ))}
     </div>
   );
-}
-
-/** The unfinished tasks that a text finds, the newest first. */
-function useCandidates(text: Signal<string>): Signal<readonly ListedTask[]> {
-  const found = useSignal<readonly ListedTask[]>([]);
-  useSignalEffect(() => {
-    const search = text.value.trim();
-    const stop = new AbortController();
-    const read = async () => {
-      try {
-        const page = await listTasks({ search, limit: 2 * FOUND_MAX }, stop.signal);
-        if (stop.signal.aborted) return;
-        // What is done is not waited for.
-        found.value = page.tasks.filter(({ queue }) => queue !== "done").slice(0, FOUND_MAX);
-      } catch (error) {
-        if (!stop.signal.aborted && !(error instanceof ApiError)) throw error;
-      }
-    };
-    if (search === "") found.value = [];
-    const timer = search === "" ? 0 : window.setTimeout(() => void read(), TYPING_MS);
-    return () => {
-      window.clearTimeout(timer);
-      stop.abort();
-    };
-  });
-  return found;
 }

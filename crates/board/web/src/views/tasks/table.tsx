@@ -63,7 +63,7 @@ export function Table({ list, shared }: { list: Rows; shared: Shared }) {
               return task ? (
                 <TaskRow key={task.id} task={task} place={place} shared={shared} />
               ) : (
-                <div key={place} class="task-row is-unknown" role="row" aria-rowindex={place + 2} />
+                <div key={place} class="task-row is-unknown" aria-hidden="true" />
               );
             })}
           </div>
