@@ -42,6 +42,8 @@ export function TaskRow(props: { task: ListedTask; place: number; shared: Shared
   const point = (event: TargetedMouseEvent<HTMLElement>) => {
     if (!(event.target as HTMLElement).closest("a, button, input")) at.value = task.id;
   };
+  // Who worked on it last is paler than who works on it now.
+  const past = task.claimed_by ? "" : "dim";
   const names = ["task-row", isAt && "is-at", isPicked && "is-picked", isGone && "is-gone"];
   return (
     <div
@@ -67,8 +69,10 @@ export function TaskRow(props: { task: ListedTask; place: number; shared: Shared
         <Status task={task} titles={shared.titles.value} />
       </span>
       <span role="cell" class="cell-role">{task.role}</span>
-      <span role="cell" class="cell-agent">{task.claimed_by ?? task.last_run?.agent}</span>
-      <span role="cell" class="cell-machine">
+      <span role="cell" class={`cell-agent ${past}`}>
+        {task.claimed_by ?? task.last_run?.agent}
+      </span>
+      <span role="cell" class={`cell-machine ${past}`}>
         {task.orchestrator_id ?? task.last_run?.orchestrator_id}
       </span>
       <span role="cell" class="cell-attempts">

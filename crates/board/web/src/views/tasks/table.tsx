@@ -78,7 +78,7 @@ function Head({ list, shared }: { list: Rows; shared: Shared }) {
   const picked = useComputed(() => selection.count(list.total.value ?? 0)).value;
   const isAll = selection.picked.value.kind === "all";
   return (
-    <div role="rowgroup" class="task-head">
+    <div role="rowgroup" class="table-head">
       <div role="row" aria-rowindex={1} class="task-row">
         <span role="columnheader" class="cell-pick">
           {canDecide.value && (
