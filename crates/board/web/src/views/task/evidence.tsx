@@ -17,7 +17,7 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
     <div class="evidence">
       <p class="digest">
         <Link to={`${page}?tab=diff`}>
-          <Changes {...result} /> {result.patch ? "" : "no patch"}
+          <Changes {...result} />
         </Link>
         {usage && <span class="dim">{usage}</span>}
         {run.agent && <span class="dim">by {run.agent}</span>}
@@ -43,6 +43,7 @@ export function Changes(props: {
   filesChanged: number | undefined;
 }) {
   const { insertions, deletions, filesChanged } = props;
+  if (insertions === undefined && filesChanged === undefined) return <>the changes</>;
   return (
     <>
       {insertions !== undefined && (

@@ -32,7 +32,7 @@ export function Head(props: {
       : [],
   );
   return (
-    <header class="task-head">
+    <header class="about">
       <Neighbours id={task.id} />
       {isEdited ? (
         <>
@@ -40,7 +40,7 @@ export function Head(props: {
           <EditForm task={task} onClose={() => setEdited(false)} />
         </>
       ) : (
-        <div class="task-title">
+        <div class="about-title">
           <h1>{task.title || task.id}</h1>
           {canDecide.value && (
             <Button kind="quiet" onClick={() => setEdited(true)}>
@@ -49,7 +49,7 @@ export function Head(props: {
           )}
         </div>
       )}
-      <p class="task-state">
+      <p class="about-state">
         <State queue={task.queue} /> <NextSentence {...props} />
       </p>
       <Marks task={task} />

@@ -7,20 +7,15 @@ const ESC = "\u001b";
 
 test("lines may come in parts", () => {
   const log = new LogLines();
-  log.add("one\ntw");
-  expect(log.lines).toEqual(["one", "tw"]);
-  log.add("o\n\nthree");
-  expect(log.lines).toEqual(["one", "two", "", "three"]);
-  log.add("\n");
-  expect(log.lines).toEqual(["one", "two", "", "three"]);
+  expect(log.add("one\ntw")).toEqual(["one", "tw"]);
+  expect(log.add("o\n\nthree")).toEqual(["one", "two", "", "three"]);
+  expect(log.add("\n")).toEqual(["one", "two", "", "three"]);
 });
 
 test("of a line that is printed over, the last part is shown", () => {
   const log = new LogLines();
-  log.add("10 %\r50 %\r");
-  expect(log.lines).toEqual(["50 %"]);
-  log.add("100 %\r\nnext\r\n");
-  expect(log.lines).toEqual(["100 %", "next"]);
+  expect(log.add("10 %\r50 %\r")).toEqual(["50 %"]);
+  expect(log.add("100 %\r\nnext\r\n")).toEqual(["100 %", "next"]);
 });
 
 test("lines that say that something failed are guessed", () => {

@@ -7,22 +7,18 @@ export const LINE_SHOWN_MAX = 4_000;
 
 /** The lines of a text that grows at its end. */
 export class LogLines {
-  readonly lines: string[] = [];
+  private readonly lines: string[] = [];
   /** The last line, as long as it has no end. */
   private rest = "";
 
-  /** Adds what was printed next. */
-  add(text: string): void {
+  /** Adds what was printed next, and returns all lines. */
+  add(text: string): readonly string[] {
     const parts = (this.rest + text).split("\n");
     if (this.rest !== "") this.lines.pop();
     this.rest = parts.pop() ?? "";
     for (const part of parts) this.lines.push(overwritten(part));
     if (this.rest !== "") this.lines.push(overwritten(this.rest));
-  }
-
-  clear(): void {
-    this.lines.length = 0;
-    this.rest = "";
+    return [...this.lines];
   }
 }
 

@@ -34,7 +34,7 @@ test("a log is read to its end", async () => {
   answers = [part(0, "one\ntw"), part(6, "o\n", true)];
   const reader = new LogReader("t", 2, true);
   await reader.follow();
-  expect(reader.log.lines).toEqual(["one", "two"]);
+  expect(reader.lines.value).toEqual(["one", "two"]);
   expect(reader.state.value).toBe("ended");
   expect(asked.map(({ pathname }) => pathname)).toEqual(
     Array(2).fill("/api/v1/tasks/t/runs/2/log"),
@@ -66,5 +66,5 @@ test("a log is followed until one stops", async () => {
   expect(reader.state.value).toBe("following");
   reader.stop();
   await end;
-  expect(reader.log.lines).toEqual(["one"]);
+  expect(reader.lines.value).toEqual(["one"]);
 });

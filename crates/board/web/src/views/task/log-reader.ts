@@ -21,13 +21,12 @@ export type LogState = "reading" | "following" | "ended" | "failed";
 
 /** The log of a run. */
 export class LogReader {
-  readonly log = new LogLines();
-  /** Counts the changes of the lines. */
-  readonly version = signal(0);
+  readonly lines = signal<readonly string[]>([]);
   readonly state = signal<LogState>("reading");
   readonly error = signal<string | undefined>(undefined);
   /** So many bytes of the beginning are not kept any more. */
   readonly missing = signal(0);
+  private readonly log = new LogLines();
   private offset = 0;
   private readonly stopped = new AbortController();
 
@@ -90,9 +89,7 @@ export class LogReader {
   private take(part: LogPart): void {
     if (part.offset > this.offset) this.missing.value += part.offset - this.offset;
     this.offset = part.next_offset;
-    if (part.text === "") return;
-    this.log.add(part.text);
-    this.version.value += 1;
+    if (part.text !== "") this.lines.value = this.log.add(part.text);
   }
 }
 

@@ -44,9 +44,8 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
   const [isFollowed, follow] = useState(lineOfAddress() === undefined);
   const [at, setAt] = useState(lineOfAddress() ?? -1);
   const viewer = useRef<Viewer>(null);
-  const { lines } = reader.log;
-  const version = reader.version.value;
-  const bad = useMemo(() => failures(lines), [version]);
+  const lines = reader.lines.value;
+  const bad = useMemo(() => failures(lines), [lines]);
   const go = (line: number | undefined) => {
     if (line === undefined) return;
     follow(false);
@@ -68,7 +67,7 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
       </h2>
       <div class="bar">
         {runs.length > 1 && <RunChoice run={run} runs={runs} />}
-        <Search lines={lines} version={version} at={at} onGo={go} />
+        <Search lines={lines} at={at} onGo={go} />
         <Button disabled={bad.length === 0} onClick={() => go(nextOf(bad, at, 1))} title="Key: e">
           {bad.length === 0 ? "No errors" : `Next of ${counted(bad.length, "error")}`}
         </Button>
@@ -95,7 +94,6 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
         <LogView
           viewer={viewer}
           lines={lines}
-          version={version}
           at={at}
           failures={bad}
           isFollowed={isFollowed}
@@ -134,14 +132,13 @@ function RunChoice({ run, runs }: { run: Run; runs: readonly Run[] }) {
 /** Finds a text: `n` leads to the next line that has it, `N` to the one before. */
 function Search(props: {
   lines: readonly string[];
-  version: number;
   at: number;
   onGo: (line: number | undefined) => void;
 }) {
-  const { lines, version, at, onGo } = props;
+  const { lines, at, onGo } = props;
   const [text, setText] = useState("");
   const field = useRef<HTMLInputElement>(null);
-  const found = useMemo(() => linesWith(lines, text), [version, text]);
+  const found = useMemo(() => linesWith(lines, text), [lines, text]);
   const go = (by: 1 | -1) => onGo(nextOf(found, at, by));
   useKeys([
     { keys: "/", label: "Search the log", run: () => field.current?.focus(), group: "Log" },

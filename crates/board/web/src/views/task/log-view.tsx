@@ -23,8 +23,6 @@ export interface Viewer {
 export function LogView(props: {
   viewer: RefObject<Viewer | null>;
   lines: readonly string[];
-  /** Counts the changes of the lines. */
-  version: number;
   /** The line that is marked. */
   at: number;
   failures: readonly number[];
@@ -32,7 +30,7 @@ export function LogView(props: {
   onFollow: (is: boolean) => void;
   onChoose: (line: number) => void;
 }) {
-  const { viewer, lines, version, at, isFollowed, onFollow, onChoose } = props;
+  const { viewer, lines, at, isFollowed, onFollow, onChoose } = props;
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
   const height = box.current?.clientHeight ?? 600;
@@ -44,7 +42,7 @@ export function LogView(props: {
   useLayoutEffect(() => {
     const element = box.current;
     if (isFollowed && element) element.scrollTop = element.scrollHeight;
-  }, [isFollowed, version]);
+  }, [isFollowed, lines]);
   // The line that the address names is there as soon as the log is.
   const isThere = at < lines.length;
   useEffect(() => {

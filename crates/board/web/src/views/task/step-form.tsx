@@ -43,7 +43,8 @@ const ASKED: Partial<Record<Step, Asked>> = {
     needsReason: false,
   },
   "force-queue": {
-    text: () => "The task is moved, also where its flow has no such step, and taken from its holder.",
+    text: () =>
+      "The task is moved, also where its flow has no such step, and taken from its holder.",
     button: "Move it",
     needsReason: true,
   },
@@ -79,7 +80,7 @@ export function StepForm(props: {
       <p>{asked.text(task)}</p>
       {isMove && (
         <label>
-          To
+          New state
           <select value={queue} required onChange={(event) => setQueue(event.currentTarget.value)}>
             <option value="">choose</option>
             {queues.map((name) => (
