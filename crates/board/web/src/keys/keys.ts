@@ -1,7 +1,7 @@
 /** Keys: what each does, where it holds, and the list that `?` shows. */
 
 import { signal } from "@preact/signals";
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 
 /** A key, or two in a row such as `g t`, and what it does. */
 export interface Binding {
@@ -16,21 +16,35 @@ export interface Binding {
 /** How long the second key of two is waited for, in milliseconds. */
 const SECOND_MS = 1_200;
 
-/** The keys that hold now; the latest come first. */
-export const bindings = signal<readonly Binding[]>([]);
+/** The keys of a component. They change with what it shows. */
+interface Registration {
+  current: readonly Binding[];
+}
+
+/** The components with keys; those that were shown last come first. */
+const registrations = signal<readonly Registration[]>([]);
+
+/** The keys that hold now. Of two that are the same, the first is meant. */
+export function currentBindings(): Binding[] {
+  return registrations.value.flatMap((registration) => registration.current);
+}
 
 let first = "";
 let firstAt = 0;
 
 /** Makes keys hold as long as a component is shown. */
 export function useKeys(own: readonly Binding[]): void {
+  const registration = useMemo<Registration>(() => ({ current: own }), []);
   // Before the next event: a key must never do what it did for the row before.
   useLayoutEffect(() => {
-    bindings.value = [...own, ...bindings.value];
-    return () => {
-      bindings.value = bindings.value.filter((binding) => !own.includes(binding));
-    };
+    registration.current = own;
   });
+  useLayoutEffect(() => {
+    registrations.value = [registration, ...registrations.value];
+    return () => {
+      registrations.value = registrations.value.filter((known) => known !== registration);
+    };
+  }, []);
 }
 
 /** Follows the keyboard. */
@@ -49,11 +63,11 @@ function onKey(event: KeyboardEvent): void {
   const isSecond = first !== "" && event.timeStamp - firstAt < SECOND_MS;
   const pressed = isSecond ? `${first} ${key}` : key;
   first = "";
-  const binding = bindings.value.find((known) => known.keys === pressed);
+  const binding = currentBindings().find((known) => known.keys === pressed);
   if (binding) {
     event.preventDefault();
     binding.run();
-  } else if (bindings.value.some((known) => known.keys.startsWith(`${key} `))) {
+  } else if (currentBindings().some((known) => known.keys.startsWith(`${key} `))) {
     first = key;
     firstAt = event.timeStamp;
   }

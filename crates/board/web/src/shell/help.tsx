@@ -1,12 +1,12 @@
 /** The list of keys. */
 
-import { bindings } from "../keys/keys";
+import { currentBindings } from "../keys/keys";
 import { Panel } from "../ui/panel";
 
 /** Shows the keys that hold now, by group. */
 export function Help({ onClose }: { onClose: () => void }) {
   const groups = new Map<string, Map<string, string>>();
-  for (const { group = "This view", keys, label } of bindings.value) {
+  for (const { group = "This view", keys, label } of currentBindings()) {
     const known = groups.get(group) ?? new Map<string, string>();
     if (!known.has(keys)) known.set(keys, label);
     groups.set(group, known);

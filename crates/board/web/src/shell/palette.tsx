@@ -4,7 +4,7 @@ import { useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useId, useMemo, useRef } from "preact/hooks";
 
 import type { ListedTask, Scopes } from "../api/types";
-import { bindings } from "../keys/keys";
+import { currentBindings } from "../keys/keys";
 import { liveStatus, pauseLive } from "../live/live";
 import { isUtc, showUtc } from "../state/clock";
 import { useFoundTasks } from "../state/found";
@@ -175,7 +175,7 @@ function fixedItems(): Item[] {
       hint: `g ${letter}`,
       run: () => navigate(`/${segment}`),
     })),
-    ...commandsOf(bindings.value),
+    ...commandsOf(currentBindings()),
     ...commands.map(([label, run]): Item => ({ id: label, group: "Commands", label, run })),
     ...scopes
       .filter((known) => known.scope !== scope.value)

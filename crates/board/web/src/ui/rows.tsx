@@ -14,22 +14,29 @@ export interface Cursor {
 }
 
 /**
- * A cursor over rows. When its row leaves the list, it is on the row that follows, so that the next
- * thing to decide is under it.
+ * A cursor over rows. When its row leaves the list, it is on the row that follows. If the row was one
+ * of `urgent`, it is on the next of those, so that the next thing to decide is under it.
  */
-export function useCursor(ids: string[]): Cursor {
+export function useCursor(ids: string[], urgent: readonly string[] = []): Cursor {
   const id = useMemo(() => signal<string | undefined>(undefined), []);
-  const before = useRef<string[]>([]);
+  const before = useRef({ ids, urgent });
   useLayoutEffect(() => {
     const at = id.value;
     if (at !== undefined && !ids.includes(at)) {
-      const place = before.current.indexOf(at);
-      const rest = before.current.slice(place + 1).find((next) => ids.includes(next));
-      id.value = rest ?? ids[Math.min(place, ids.length - 1)];
+      const known = before.current.urgent.includes(at) ? before.current.urgent : before.current.ids;
+      const left = known === before.current.urgent && urgent.length > 0 ? urgent : ids;
+      id.value = following(at, known, left);
     }
-    before.current = ids;
+    before.current = { ids, urgent };
   });
   return { id, ids };
+}
+
+/** The row that takes the place of one that has left `known`; `left` are the rows now. */
+function following(at: string, known: readonly string[], left: readonly string[]) {
+  const place = known.indexOf(at);
+  const next = known.slice(place + 1).find((other) => left.includes(other));
+  return next ?? left[Math.min(place, left.length - 1)];
 }
 
 /** The keys of a list with a cursor. `open` shows the row under the cursor. */

@@ -40,16 +40,15 @@ export function NowView() {
   const toMend = unasked(flagged.data.value?.tasks ?? [], asked);
   const needs = toReview.length + asked.length + toMend.length;
   useTitle(needs > 0 ? `(${needs}) Now` : "Now");
+  const urgent = [...asked, ...toReview, ...toMend].map((row) => row.id);
   const ids = [
-    ...asked.map((action) => action.id),
-    ...toReview.map((task) => task.id),
-    ...toMend.map((task) => task.id),
+    ...urgent,
     ...(running.data.value?.tasks ?? []).map((task) => task.id),
     ...inReview.filter(isBeingReviewed).map((task) => task.id),
     ...(waiting.data.value?.tasks ?? []).map((task) => task.id),
   ];
   const titles = titlesOf(inReview, running.data.value?.tasks, waiting.data.value?.tasks);
-  const cursor = useCursor(ids);
+  const cursor = useCursor(ids, urgent);
   useTrail("Now", () => ids.slice(asked.length));
   const open = (id: string) => {
     const isAction = asked.some((action) => action.id === id);
