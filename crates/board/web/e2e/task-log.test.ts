@@ -61,7 +61,7 @@ test("errors and texts are found, by keys too", async () => {
   await page.keyboard.press("N");
   await page.keyboard.press("N");
   await expect.poll(() => at.innerText()).toBe("test case_299 ... ok");
-  await page.getByText("12 of 111 lines").waitFor();
+  await page.getByText("11 of 111 lines").waitFor();
 });
 
 test("a line has an address, and the log can be stored", async () => {

@@ -7,7 +7,7 @@ export const LOGIN_PATCH = `diff --git a/src/login.test.ts b/src/login.test.ts
 index 3f9c2ab..9a1d0c4 100644
 --- a/src/login.test.ts
 +++ b/src/login.test.ts
-@@ -1,16 +1,20 @@
+@@ -1,15 +1,19 @@
  import { expect, test } from "vitest";
 -import { login } from "./login";
 +import { login, type Clock } from "./login";
@@ -55,7 +55,7 @@ diff --git a/package-lock.json b/package-lock.json
 index 1c8e0aa..77f10e2 100644
 --- a/package-lock.json
 +++ b/package-lock.json
-@@ -2,7 +2,7 @@
+@@ -2,6 +2,6 @@
    "name": "my-repo",
 -  "version": "0.3.0",
 +  "version": "0.3.1",
@@ -100,7 +100,7 @@ index 4c1a7f0..b0e5d92 100644
  }
  
  #[cfg(test)]
-@@ -24,6 +24,6 @@ mod tests {
+@@ -24,5 +24,5 @@ mod tests {
      #[test]
      fn an_empty_text_is_an_empty_document() {
 -        assert_eq!(parse_document("").unwrap().blocks.len(), 0);

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import type { Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
-import { editTask, noticeOf, notices } from "../../state/decisions";
+import { dismissNotice, editTask, noticeOf, notices } from "../../state/decisions";
 import { queryNamed } from "../../state/queries";
 import { Button } from "../../ui/basics";
 import { useFocus } from "../../ui/focus";
@@ -50,6 +50,7 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
       return onClose();
     }
     setRefusal(notices.value.get(task.id)?.text);
+    dismissNotice(task.id);
     await query.read();
     const now = query.data.value ?? task;
     setFields(merged(fields, base, now));
