@@ -33,7 +33,10 @@ const LARGE = 20_000;
 
 /** A new file of a megabyte. */
 function largePatch(): string {
-  const lines = Array.from({ length: LARGE }, (_, line) => `+let value_${line} = "${"x".repeat(25)}";`);
+  const lines = Array.from(
+    { length: LARGE },
+    (_, line) => `+let value_${line} = "${"x".repeat(25)}";`,
+  );
   return `diff --git a/src/large.rs b/src/large.rs\n@@ -0,0 +1,${LARGE} @@\n${lines.join("\n")}\n`;
 }
 
@@ -64,7 +67,9 @@ test("a diff has its files, their lines, words and colours", async () => {
   const tree = page.getByRole("navigation", { name: "7 files" });
   expect(await tree.getByRole("button").allInnerTexts()).toHaveLength(7);
   // A lock file is folded, and opens on request.
-  expect(await file("package-lock.json").innerText()).toContain("Folded, because it is a lock file");
+  expect(await file("package-lock.json").innerText()).toContain(
+    "Folded, because it is a lock file",
+  );
   await file("package-lock.json").getByRole("button", { name: "Show it" }).click();
   await file("package-lock.json").getByText('"version": "0.3.1"').waitFor();
   // What differs in a line is marked, and code has colours.
@@ -94,7 +99,9 @@ test("lines stand side by side if that is chosen, also the next time", async () 
 test("work is compared with that of an earlier attempt", async () => {
   const page = await board.open("/tasks/odd?tab=diff");
   await page.getByLabel("Beside").selectOption({ label: "attempt 1" });
-  await page.getByText("Beside attempt 1: 6 files differ; no longer changed: CHANGELOG.md.").waitFor();
+  await page
+    .getByText("Beside attempt 1: 6 files differ; no longer changed: CHANGELOG.md.")
+    .waitFor();
   const same = page.getByRole("region", { name: "crates/parser/src/lib.rs" });
   expect(await same.innerText()).toContain("Folded, because it is the same as in attempt 1");
   await page.getByLabel("Work of").selectOption({ label: "attempt 1, rejected" });
@@ -128,7 +135,10 @@ test("a megabyte stays usable: large files are folded, and lines are made when t
   await large.getByText("value_0 ").waitFor();
   expect(await large.locator("tr").count()).toBeLessThan(LARGE / 10);
   const start = Date.now();
-  await page.getByRole("navigation").getByRole("button", { name: /^lib\.rs/ }).click();
+  await page
+    .getByRole("navigation")
+    .getByRole("button", { name: /^lib\.rs/ })
+    .click();
   const far = page.getByRole("region", { name: "crates/parser/src/lib.rs" });
   await far.getByText("pub fn parse(").waitFor();
   expect(Date.now() - start).toBeLessThan(5_000);

@@ -38,7 +38,9 @@ async function seedHostile(): Promise<string> {
   await board.api.message(id, MARKUP, `${MARKUP} ${LINK}`);
   await board.api.log(
     held,
-    [MARKUP, `${ESC}]8;;${LINK}\u0007click${ESC}]8;;\u0007`, `${ESC}[2J${ESC}c error`, ""].join("\n"),
+    [MARKUP, `${ESC}]8;;${LINK}\u0007click${ESC}]8;;\u0007`, `${ESC}[2J${ESC}c error`, ""].join(
+      "\n",
+    ),
   );
   const check = { name: MARKUP, command: MARKUP, exit_code: 1, seconds: 1, tail: MARKUP };
   const result = { summary: MARKUP, branch: MARKUP, patch: PATCH, pr_url: LINK, checks: [check] };
@@ -52,7 +54,8 @@ async function expectHarmless(page: Page): Promise<void> {
   const found = await page.evaluate(() => ({
     hacked: "hacked" in window,
     made: document.querySelectorAll("main img, main script, main iframe").length,
-    links: [...document.querySelectorAll("a")].filter(({ protocol }) => protocol !== "http:").length,
+    links: [...document.querySelectorAll("a")].filter(({ protocol }) => protocol !== "http:")
+      .length,
   }));
   expect(found).toEqual({ hacked: false, made: 0, links: 0 });
 }
@@ -69,9 +72,9 @@ test("what agents write is text, in each part of the page", async () => {
   for (const [tab, place] of Object.entries(seen)) {
     const page = await board.open(`/tasks/${id}?tab=${tab}`);
     await page.locator(place).first().waitFor();
-    await expect.poll(() => page.locator(place).allInnerTexts()).toContainEqual(
-      expect.stringContaining("<img src=x"),
-    );
+    await expect
+      .poll(() => page.locator(place).allInnerTexts())
+      .toContainEqual(expect.stringContaining("<img src=x"));
     await expectHarmless(page);
     expect(await page.title()).toContain("<img src=x");
   }
@@ -82,9 +85,7 @@ test("characters that hide something are named, and sequences of terminals taken
   await page.getByText("⟨U+202E⟩").waitFor();
   await page.getByText("⟨U+001B⟩[31mred").waitFor();
   await page.goto(page.url().replace("tab=diff", "tab=log"));
-  await expect.poll(() => page.locator(".log-text").allInnerTexts()).toEqual([
-    MARKUP,
-    "click",
-    " error",
-  ]);
+  await expect
+    .poll(() => page.locator(".log-text").allInnerTexts())
+    .toEqual([MARKUP, "click", " error"]);
 });

@@ -71,7 +71,9 @@ test("a line has an address, and the log can be stored", async () => {
   await page.getByRole("button", { name: "Line 2998: name it in the address" }).click();
   expect(page.url()).toMatch(/#L2998$/);
   const linked = await board.open(`/tasks/address?tab=log#L1201`);
-  await expect.poll(() => linked.locator(".is-at .log-text").innerText()).toBe("test case_1200 ... ok");
+  await expect
+    .poll(() => linked.locator(".is-at .log-text").innerText())
+    .toBe("test case_1200 ... ok");
   await expect.poll(() => linked.getByText("test case_1200 ... ok").isVisible()).toBe(true);
   const [file] = await Promise.all([
     linked.waitForEvent("download"),

@@ -69,7 +69,9 @@ test("the page tells the story, and what happens next", async () => {
   expect(await story.innerText()).toMatch(/rejected by ada[\s\S]*Tests missing/);
   expect(await story.innerText()).toMatch(/by slot-2 · run 2 · took \d+ s/);
   // The check that failed comes first, with the end of what it printed.
-  expect(await panel(page).locator(".checks > li").first().innerText()).toMatch(/✕ tests exit code 1/);
+  expect(await panel(page).locator(".checks > li").first().innerText()).toMatch(
+    /✕ tests exit code 1/,
+  );
   await panel(page).getByText("AssertionError: expected 2 to be 1").waitFor();
   expect(await page.title()).toContain("Fix the flaky login test");
   await expectAccessible(page);
@@ -107,7 +109,9 @@ test("notes on lines are the reason of a rejection, which the next attempt is gi
   await page.keyboard.press("r");
   await page.keyboard.type("And add a test.");
   await page.keyboard.press("Control+Enter");
-  await panel(page).getByText(/Rejected: the next attempt/).waitFor();
+  await panel(page)
+    .getByText(/Rejected: the next attempt/)
+    .waitFor();
   const claimed = await board.api.claimTask(id, { role: role ?? "" });
   const { feedback } = claimed as unknown as { feedback: { text: string }[] };
   expect(feedback[0]?.text).toBe(
@@ -123,7 +127,9 @@ test("a task is taken back from its agent, cancelled, and tried again", async ()
   const page = await board.open(pageOf(id));
   await page.getByText(/slot-1 works on it on home-laptop/).waitFor();
   await panel(page).getByRole("button", { name: "Take it back…" }).click();
-  await panel(page).getByText(/whose work is lost/).waitFor();
+  await panel(page)
+    .getByText(/whose work is lost/)
+    .waitFor();
   expect(await queueOf(id)).toBe("claimed");
   await panel(page).getByRole("button", { name: "Take it back" }).click();
   await page.getByText("The next free agent that fits gets it").waitFor();
@@ -135,9 +141,11 @@ test("a task is taken back from its agent, cancelled, and tried again", async ()
   await page.keyboard.press("Escape");
   await page.locator("h1").click();
   await panel(page).getByRole("button", { name: "Cancel…" }).click();
-  await panel(page).getByLabel(/Reason/).fill("Not needed");
+  await panel(page)
+    .getByLabel(/Reason/)
+    .fill("Not needed");
   await cancel.click();
-  await page.getByText(/not worked on, unless you retry it/).waitFor();
+  await page.getByText(/Not worked on, unless you retry it/).waitFor();
   expect(await queueOf(id)).toBe("cancelled");
 
   await panel(page).getByRole("button", { name: "Try it again" }).click();
@@ -154,9 +162,11 @@ test("a task is moved by hand, with a reason", async () => {
   const page = await board.open(pageOf(id));
   await panel(page).getByRole("button", { name: "Move…" }).click();
   await panel(page).getByLabel("New state").selectOption("failed");
-  await panel(page).getByLabel(/Reason/).fill("Superseded");
+  await panel(page)
+    .getByLabel(/Reason/)
+    .fill("Superseded");
   await panel(page).getByRole("button", { name: "Move it" }).click();
-  await page.getByText(/not tried again, unless you retry it/).waitFor();
+  await page.getByText(/Not tried again, unless you retry it/).waitFor();
   await page.getByRole("region", { name: "Story" }).getByText("Superseded").waitFor();
 });
 
@@ -165,11 +175,13 @@ test("a held task is cancelled when its agent stops", async () => {
   const held = await board.api.start({ id, role }, { role });
   const page = await board.open(pageOf(id));
   await panel(page).getByRole("button", { name: "Cancel…" }).click();
-  await panel(page).getByLabel(/Reason/).fill("Not needed");
+  await panel(page)
+    .getByLabel(/Reason/)
+    .fill("Not needed");
   await panel(page).getByRole("button", { name: "Cancel the task" }).click();
   await page.getByText(/Will be cancelled when slot-1 stops/).waitFor();
   await board.api.fail(held, "cancelled", "stopped");
-  await page.getByText(/not worked on, unless you retry it/).waitFor();
+  await page.getByText(/Not worked on, unless you retry it/).waitFor();
 });
 
 test("of two browsers that decide at once, the second is told what the first did", async () => {
@@ -184,8 +196,14 @@ test("of two browsers that decide at once, the second is told what the first did
   await panel(ben).getByRole("button", { name: "Reject…" }).click();
   await ben.keyboard.type("Too slow");
   await panel(ben).getByRole("button", { name: "Reject", exact: true }).click();
-  await panel(ben).getByText(/Changed meanwhile: accepted by board/).waitFor();
-  expect(await panel(ben).getByLabel(/Why is the work rejected/).inputValue()).toBe("Too slow");
+  await panel(ben)
+    .getByText(/Changed meanwhile: accepted by board/)
+    .waitFor();
+  expect(
+    await panel(ben)
+      .getByLabel(/Why is the work rejected/)
+      .inputValue(),
+  ).toBe("Too slow");
   expect(await queueOf(id)).toBe("done");
 });
 
@@ -231,7 +249,10 @@ test("what is delayed can be tried at once", async () => {
   const later = new Date(Date.now() + 3_600_000).toISOString();
   await board.api.fail(held, "network", "no route", { not_before: later });
   const page = await board.open(pageOf(id));
-  await page.locator(".about-state").getByText(/in 59 min/).waitFor();
+  await page
+    .locator(".about-state")
+    .getByText(/in 59 min/)
+    .waitFor();
   await page.getByRole("button", { name: "Try it now" }).click();
   await page.getByText("The next free agent that fits gets it").waitFor();
 });
@@ -290,7 +311,10 @@ test("an unknown task says what to do, and a deleted one keeps its history", asy
 test("all of it fits a telephone, and is clear in the dark", async () => {
   const { id } = await inReview("small", "A title that is much longer than a telephone is wide");
   for (const tab of ["overview", "diff", "log", "runs", "thread"]) {
-    const page = await board.open(`${pageOf(id)}?tab=${tab}`, { ...TELEPHONE, colorScheme: "dark" });
+    const page = await board.open(`${pageOf(id)}?tab=${tab}`, {
+      ...TELEPHONE,
+      colorScheme: "dark",
+    });
     await panel(page).getByRole("button", { name: "Accept" }).waitFor();
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(width, tab).toBeLessThanOrEqual(360);

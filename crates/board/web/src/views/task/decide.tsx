@@ -40,7 +40,7 @@ const LABELS: Record<Step, string> = {
 /** Shows the panel. `onChanged` is told the task after each step. */
 export function Decide(props: {
   task: Task;
-  /** The work that was handed in last. */
+  /** The work to be judged, or the last attempt. */
   run: RunDetails | undefined;
   /** The run that goes on now. */
   running: Run | undefined;
@@ -53,7 +53,8 @@ export function Decide(props: {
   const asked = useQuery(actionsQuery).data.value?.actions ?? [];
   const questions = asked.filter(({ entity_id }) => entity_id === task.id);
   const isReview = task.queue === "provisional";
-  const hasEvidence = run !== undefined && (isReview || task.queue === "done");
+  // While an agent works, the page is about that.
+  const evidence = running && !isReview ? undefined : run;
   const needsYou = isReview || questions.length > 0;
   return (
     <section class="decide" aria-labelledby="decide">
@@ -62,7 +63,7 @@ export function Decide(props: {
       </h2>
       <Questions questions={questions} />
       {running && <Working task={task} run={running} />}
-      {hasEvidence && <Evidence task={task} run={run} isShort={isShort} />}
+      {evidence && <Evidence task={task} run={evidence} isShort={isShort} />}
       <Steps task={task} onChanged={onChanged} />
       <Told task={task} />
       {verdict && <NextReview task={task} verdict={verdict} />}

@@ -18,7 +18,7 @@ import { resultOf, type Result } from "./result";
 
 /** Shows the diff of the run that the address names, else of the latest that handed in work. */
 export function DiffTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
-  const works = runs.filter(({ kind }) => kind === "work");
+  const works = worksOf(runs);
   const named = Number(parameters.value.get("run"));
   const chosen = works.find(({ run }) => run === named) ?? handedIn(works);
   if (!chosen) {
@@ -33,11 +33,18 @@ export function DiffTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
 
 /** The latest run that handed in work; if none did, the latest that has ended. */
 export function handedIn(runs: readonly Run[]): Run | undefined {
-  const works = runs.filter(({ kind }) => kind === "work");
-  return (
-    works.find(({ outcome }) => outcome === "submitted") ?? works.find(({ ended_at }) => ended_at)
-  );
+  const works = worksOf(runs);
+  return works.find(({ outcome }) => outcome === "submitted") ?? works.find(hasEnded);
 }
+
+/** The run that tells most about a task: the work to be judged, or how the last attempt ended. */
+export function telling(task: Task, runs: readonly Run[]): Run | undefined {
+  const isJudged = task.queue === "provisional" || task.queue === "done";
+  return isJudged ? handedIn(runs) : worksOf(runs).find(hasEnded);
+}
+
+const worksOf = (runs: readonly Run[]) => runs.filter(({ kind }) => kind === "work");
+const hasEnded = ({ ended_at }: Run) => Boolean(ended_at);
 
 function RunDiff({ task, run, works }: { task: Task; run: Run; works: Run[] }) {
   const query = useQuery(runQuery(task.id, run.run));

@@ -15,10 +15,14 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
   const page = `/tasks/${encodeURIComponent(task.id)}`;
   return (
     <div class="evidence">
+      <Failure run={run} page={page} />
       <p class="digest">
-        <Link to={`${page}?tab=diff`}>
-          <Changes {...result} />
-        </Link>
+        {(result.patch || result.filesChanged !== undefined) && (
+          <Link to={`${page}?tab=diff`}>
+            <Changes {...result} />
+          </Link>
+        )}
+        {run.verdict === "rejected" && <span class="is-failed">rejected</span>}
         {usage && <span class="dim">{usage}</span>}
         {run.agent && <span class="dim">by {run.agent}</span>}
         {result.prUrl && <OuterLink url={result.prUrl}>pull request</OuterLink>}
@@ -33,6 +37,22 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
       {!isShort && result.summary && <p class="prose summary">{result.summary}</p>}
       {!isShort && <Checks checks={result.checks} />}
     </div>
+  );
+}
+
+/** How an attempt ended that handed nothing in. */
+function Failure({ run, page }: { run: RunDetails; page: string }) {
+  const { outcome, reason, message } = run;
+  if (outcome === "submitted") return null;
+  return (
+    <p>
+      <span class={outcome === "failed" || outcome === "lapsed" ? "is-failed" : "dim"}>
+        {run.attempt ? `Attempt ${run.attempt}` : "The run"} {outcome}
+        {reason && `: ${reason.replaceAll("_", " ")}`}
+      </span>{" "}
+      {message && <span class="prose">{message}</span>}{" "}
+      <Link to={`${page}?tab=log&run=${run.run}`}>Its log</Link>
+    </p>
   );
 }
 

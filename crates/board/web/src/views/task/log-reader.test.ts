@@ -43,12 +43,37 @@ test("a log is read to its end", async () => {
   expect(waited).toEqual([null, "wait=15"]);
 });
 
-test("of an ended run nothing more is awaited", async () => {
-  answers = [part(0, "one\n"), part(4, "")];
+test("of an ended run nothing is waited for, but what comes late is read", async () => {
+  answers = [part(0, "one\n"), part(4, "late\n"), part(9, "", true)];
   const reader = new LogReader("t", 1, false);
   await reader.follow();
   expect(reader.state.value).toBe("ended");
-  expect(waited).toEqual([null, null]);
+  expect(reader.lines.value).toEqual(["one", "late"]);
+  expect(waited).toEqual([null, null, null]);
+});
+
+test("when its run ends, the wait for more ends as well", async () => {
+  answers = [part(0, "one\n")];
+  const reader = new LogReader("t", 1, true);
+  const followed = reader.follow();
+  await vi.waitFor(() => expect(waited).toHaveLength(2));
+  answers = [part(4, "", true)];
+  reader.end();
+  await followed;
+  expect(reader.state.value).toBe("ended");
+  expect(waited).toEqual([null, "wait=15", null]);
+});
+
+test("a hidden page does not read", async () => {
+  const hidden = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
+  answers = [part(0, "one\n", true)];
+  const reader = new LogReader("t", 1, true);
+  const followed = reader.follow();
+  expect(asked).toHaveLength(0);
+  hidden.mockReturnValue(false);
+  document.dispatchEvent(new Event("visibilitychange"));
+  await followed;
+  expect(reader.lines.value).toEqual(["one"]);
 });
 
 test("what is not kept of the beginning is known", async () => {

@@ -15,6 +15,8 @@ const WAIT_S = 15;
 const POLL_MS = 3_000;
 /** After an error it is tried again so much later, in milliseconds. */
 const RETRY_MS = 5_000;
+/** The end of a log may be sent after the end of its run: so often it is looked for. */
+const LATE_READS = 10;
 
 /** How the log stands. */
 export type LogState = "reading" | "following" | "ended" | "failed";
@@ -29,6 +31,8 @@ export class LogReader {
   private readonly log = new LogLines();
   private offset = 0;
   private readonly stopped = new AbortController();
+  /** Ends the wait for more. */
+  private waiting: AbortController | undefined;
 
   constructor(
     private readonly taskId: string,
@@ -37,33 +41,10 @@ export class LogReader {
     private isRunning: boolean,
   ) {}
 
-  /** Says that the run has ended: the log is read to its end, and followed no more. */
+  /** Says that the run has ended: what is left of its log is not waited for. */
   end(): void {
     this.isRunning = false;
-  }
-
-  /** Reads until the log ends, or `stop`. */
-  async follow(): Promise<void> {
-    const { signal: stopped } = this.stopped;
-    let isFirst = true;
-    while (!stopped.aborted) {
-      const began = performance.now();
-      const wasRunning = this.isRunning;
-      const part = await this.read(isFirst || !wasRunning ? 0 : WAIT_S);
-      if (stopped.aborted) return;
-      if (part === undefined) {
-        await pause(RETRY_MS, stopped);
-        continue;
-      }
-      isFirst = false;
-      this.take(part);
-      const isEnd = part.text === "" && !wasRunning;
-      this.state.value = part.is_complete || isEnd ? "ended" : "following";
-      if (this.state.value === "ended") return;
-      // A server that has answered at once, without anything new, does not wait.
-      const isQuick = performance.now() - began < POLL_MS;
-      if (part.text === "" && isQuick) await pause(POLL_MS, stopped);
-    }
+    this.waiting?.abort();
   }
 
   /** Stops reading. */
@@ -71,14 +52,45 @@ export class LogReader {
     this.stopped.abort();
   }
 
-  private async read(wait: number): Promise<LogPart | undefined> {
+  /** Reads until the log ends, or `stop`. */
+  async follow(): Promise<void> {
+    const { signal: stopped } = this.stopped;
+    let lateReads = 0;
+    while (!stopped.aborted) {
+      await seen(stopped);
+      const began = performance.now();
+      const wasRunning = this.isRunning;
+      const wait = wasRunning && this.state.value === "following" ? WAIT_S : 0;
+      const part = await this.read(wait);
+      if (stopped.aborted) return;
+      if (part === "interrupted") continue;
+      if (part === undefined) {
+        await pause(RETRY_MS, stopped);
+        continue;
+      }
+      this.take(part);
+      this.state.value = wasRunning && !part.is_complete ? "following" : "ended";
+      if (part.is_complete) return;
+      if (part.text !== "") continue;
+      if (!wasRunning) lateReads += 1;
+      if (lateReads >= LATE_READS) return;
+      // A server that has answered at once, though it was to wait, does not wait.
+      const isQuick = performance.now() - began < POLL_MS;
+      if (isQuick && (wait > 0 || !wasRunning)) await pause(POLL_MS, stopped);
+    }
+  }
+
+  private async read(wait: number): Promise<LogPart | "interrupted" | undefined> {
     const at = { offset: this.offset, limit: PART_MAX, wait };
+    const waiting = new AbortController();
+    this.waiting = waiting;
+    const limits = AbortSignal.any([this.stopped.signal, waiting.signal]);
     try {
-      const part = await readLog(this.taskId, this.run, at, this.stopped.signal);
+      const part = await readLog(this.taskId, this.run, at, limits);
       this.error.value = undefined;
       return part;
     } catch (error) {
-      if (this.stopped.signal.aborted) return undefined;
+      if (limits.aborted) return "interrupted";
       if (!(error instanceof ApiError)) throw error;
       this.error.value = error.message;
       this.state.value = "failed";
@@ -91,6 +103,18 @@ export class LogReader {
     this.offset = part.next_offset;
     if (part.text !== "") this.lines.value = this.log.add(part.text);
   }
+}
+
+/** Resolves as soon as a person can see the page. */
+function seen(stopped: AbortSignal): Promise<void> {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!document.hidden || stopped.aborted) resolve();
+    };
+    document.addEventListener("visibilitychange", look, { signal: stopped });
+    stopped.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 function pause(ms: number, stopped: AbortSignal): Promise<void> {

@@ -15,7 +15,6 @@ export interface Next {
 
 /** Says what happens next. `why` is unknown until it is read. */
 export function nextOf(task: Task, why: Why | undefined): Next {
-  const since = (at: string | null | undefined) => (at ? { since: at } : {});
   switch (task.queue) {
     case "provisional":
       return inReview(task, why);
@@ -24,9 +23,9 @@ export function nextOf(task: Task, why: Why | undefined): Next {
     case "done":
       return { text: "Done. Nothing more happens to it" };
     case "failed":
-      return { text: "It is not tried again, unless you retry it", ...since(task.completed_at) };
+      return { text: "Not tried again, unless you retry it" };
     case "cancelled":
-      return { text: "It is not worked on, unless you retry it", ...since(task.completed_at) };
+      return { text: "Not worked on, unless you retry it" };
     default:
       return waiting(task, why);
   }
