@@ -23,17 +23,21 @@ use crate::{
 };
 
 /// The paths of the board, beside `/`.
-const VIEWS: [&str; 11] = [
+const VIEWS: [&str; 15] = [
     "/tasks",
     "/tasks/{id}",
     "/fleet",
+    "/fleet/{id}",
     "/inbox",
+    "/inbox/{id}",
     "/activity",
+    "/activity/{id}",
     "/flows",
     "/flows/{name}",
     "/projects",
     "/projects/{id}",
     "/drafts",
+    "/drafts/{id}",
     "/login",
 ];
 

@@ -11,18 +11,22 @@ use crate::{assert_no_endpoint, common::TestApp, values, with_headers};
 /// What Firefox sends when it opens an address.
 const BROWSER: (&str, &str) =
     ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-const VIEWS: [&str; 12] = [
+const VIEWS: [&str; 16] = [
     "/tasks",
     "/tasks/4f1c2a9b?tab=diff",
     "/tasks/a%2Fb%20%C3%BC",
     "/fleet",
+    "/fleet/home-laptop",
     "/inbox",
+    "/inbox/act-1",
     "/activity",
+    "/activity/e1?at=0",
     "/flows",
     "/flows/default",
     "/projects",
     "/projects/p",
     "/drafts?scope=s",
+    "/drafts/3",
     "/login",
 ];
 
@@ -70,7 +74,7 @@ async fn a_program_gets_no_page() {
 #[tokio::test]
 async fn what_is_no_path_of_the_board_is_no_endpoint_to_browsers() {
     let app = native().await;
-    for path in ["/nothing", "/tasks/", "/tasks/a/b", "/fleet/a", "/Tasks", "/index.html"] {
+    for path in ["/nothing", "/tasks/", "/tasks/a/b", "/fleet/a/b", "/Tasks", "/index.html"] {
         assert_no_endpoint(&with_headers(&app, "GET", path, &[BROWSER]).await, path);
     }
     for (method, path) in [("POST", "/"), ("POST", "/tasks"), ("DELETE", "/tasks/a")] {
