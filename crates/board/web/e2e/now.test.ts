@@ -63,7 +63,8 @@ test("work is accepted by keys alone, and the next thing to decide is under the 
 
 test("work is rejected with a reason, which the next attempt is given", async () => {
   const page = await board.open("/");
-  const row = page.locator(`[data-row="${FLEET.reviewFailing}"]`);
+  const needs = page.getByRole("region", { name: "Needs you" });
+  const row = needs.locator(`[data-row="${FLEET.reviewFailing}"]`);
   await row.getByRole("button", { name: "Reject…" }).click();
   await row.getByLabel(/Why is the work rejected/).fill("The second file is still read twice.");
   await row.getByRole("button", { name: "Reject", exact: true }).click();
