@@ -7,8 +7,9 @@ use octopoid_domain::task::LeaseSeconds;
 
 use crate::{Edge, Verdict, claim_by, new_task};
 
-/// Where the local runtime lets one pull the trigger.
-const TRIGGER: &str = "/cdn-cgi/handler/scheduled";
+/// Where wrangler lets one pull the trigger, if it was started with `--test-scheduled`. The runtime's
+/// own path calls what serves the assets, which has no trigger, instead of the Worker.
+const TRIGGER: &str = "/__scheduled";
 
 /// How long the lease may take to end and the job to notice.
 const WAIT_MAX: Duration = Duration::from_secs(20);

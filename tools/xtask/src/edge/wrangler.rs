@@ -13,6 +13,9 @@ use anyhow::Context as _;
 use super::{PROJECT, TOOLS};
 use crate::{local, output, paths, process};
 
+/// Has wrangler pull the cron trigger at `/__scheduled`.
+const TRIGGER: &str = "--test-scheduled";
+
 /// How long a Worker may take until it answers. wrangler builds it first.
 const START_MAX: Duration = Duration::from_mins(3);
 
@@ -39,7 +42,7 @@ pub(super) fn command(directory: &str) -> Command {
 pub(super) fn dev() -> anyhow::Result<()> {
     TOOLS.install()?;
     migrate(None)?;
-    process::run(command(PROJECT).arg("dev"))
+    process::run(command(PROJECT).args(["dev", TRIGGER]))
 }
 
 /// Brings the schema of a database on this machine up to date. `state` is where its file lies.
@@ -100,7 +103,7 @@ impl Server {
         let log = state.join("wrangler.log");
         let out = File::create(&log).context("creating wrangler's log")?;
         let mut wrangler = command(directory);
-        wrangler.args(["dev", "--local", "--ip", "127.0.0.1"]);
+        wrangler.args(["dev", TRIGGER, "--local", "--ip", "127.0.0.1"]);
         wrangler.args(["--port", &address.port().to_string()]);
         wrangler.args(["--inspector-port", &inspector.port().to_string()]);
         // wrangler's own debugger hears of every exchange with D1, which costs more than the exchange.
