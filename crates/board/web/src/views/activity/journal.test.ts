@@ -13,7 +13,8 @@ import {
 
 function event(number: number, more: Partial<StoredEvent> = {}): StoredEvent {
   const subject = { kind: "task", id: `t${number}` };
-  return { id: `e${number}`, type: "task.created", at: "2026-11-26T12:00:00.000Z", subject, ...more };
+  const at = "2026-11-26T12:00:00.000Z";
+  return { id: `e${number}`, type: "task.created", at, subject, ...more };
 }
 
 function numbered(count: number, from = 1): StoredEvent[] {

@@ -158,6 +158,6 @@ export function arrivedSince(
 
 /** Who has acted, by name. */
 export function actorsOf(events: readonly StoredEvent[]): string[] {
-  const names = new Set(events.map((event) => event.actor).filter((name) => typeof name === "string"));
-  return [...names].sort();
+  const names = events.map((event) => event.actor).filter((name) => typeof name === "string");
+  return [...new Set(names)].sort();
 }

@@ -34,7 +34,8 @@ export function Place(props: {
   useEffect(() => void more(), []);
   useEffect(() => {
     if (events.length > PAGE || props.named === undefined) return;
-    document.querySelector(`[data-event="${CSS.escape(props.named)}"]`)?.scrollIntoView({ block: "center" });
+    const row = document.querySelector(`[data-event="${CSS.escape(props.named)}"]`);
+    row?.scrollIntoView({ block: "center" });
   }, [events]);
   const isShown = events.some((event) => event.id === props.named);
   return (

@@ -16,9 +16,11 @@ it("says what happened, and where a task went", () => {
   expect(whatWords(failed)).toBe("failed");
   expect(movedTo(failed)).toBe("incoming");
   expect(detailWords(failed)).toBe("crash: signal 11");
-  const accepted = event("task.accepted", "t1", { queue: "approved", details: '{"to":"approved"}' });
+  const to = { queue: "approved", details: '{"to":"approved"}' };
+  const accepted = event("task.accepted", "t1", to);
   expect(detailWords(accepted)).toBe("");
-  const edited = event("task.edited", "t1", { queue: "incoming", details: '{"fields":["title","role"]}' });
+  const fields = { queue: "incoming", details: '{"fields":["title","role"]}' };
+  const edited = event("task.edited", "t1", fields);
   expect(movedTo(edited)).toBeUndefined();
   expect(detailWords(edited)).toBe("fields title, role");
   expect(whatWords(event("pause.deleted", "scope"))).toBe("ended");

@@ -39,35 +39,7 @@ export function DraftForm(props: {
           }}
         />
       </label>
-      <div class="beside">
-        <label>
-          Status
-          <select
-            value={fields.status}
-            onChange={(event) => set({ status: event.currentTarget.value })}
-          >
-            {[...new Set([props.start.status, ...STATUSES])].map((status) => (
-              <option key={status}>{status}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Domain
-          <input
-            maxLength={500}
-            value={fields.domain}
-            onInput={(event) => set({ domain: event.currentTarget.value })}
-          />
-        </label>
-        <label>
-          Tags, separated by commas
-          <input
-            maxLength={2_000}
-            value={fields.tags}
-            onInput={(event) => set({ tags: event.currentTarget.value })}
-          />
-        </label>
-      </div>
+      <About fields={fields} set={set} />
       {problem && (
         <p class="problem" role="alert">
           {problem}
@@ -86,5 +58,41 @@ export function DraftForm(props: {
         <Button onClick={props.onClose}>Not now</Button>
       </div>
     </form>
+  );
+}
+
+/** What the draft is about. */
+function About(props: { fields: DraftFields; set: (more: Partial<DraftFields>) => void }) {
+  const { fields, set } = props;
+  return (
+    <div class="beside">
+      <label>
+        Status
+        <select
+          value={fields.status}
+          onChange={(event) => set({ status: event.currentTarget.value })}
+        >
+          {[...new Set([fields.status, ...STATUSES])].map((status) => (
+            <option key={status}>{status}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Domain
+        <input
+          maxLength={500}
+          value={fields.domain}
+          onInput={(event) => set({ domain: event.currentTarget.value })}
+        />
+      </label>
+      <label>
+        Tags, separated by commas
+        <input
+          maxLength={2_000}
+          value={fields.tags}
+          onInput={(event) => set({ tags: event.currentTarget.value })}
+        />
+      </label>
+    </div>
   );
 }

@@ -36,7 +36,8 @@ describe("the text of a draft", () => {
   it("is bounded in bytes, not in characters", () => {
     expect(textProblem("a".repeat(TEXT_BYTES_MAX))).toBeUndefined();
     expect(textProblem("é".repeat(TEXT_BYTES_MAX / 2))).toBeUndefined();
-    expect(textProblem("é".repeat(TEXT_BYTES_MAX / 2 + 1))).toContain("4,098 bytes of at most 4,096");
+    const problem = textProblem("é".repeat(TEXT_BYTES_MAX / 2 + 1));
+    expect(problem).toContain("4,098 bytes of at most 4,096");
   });
 });
 

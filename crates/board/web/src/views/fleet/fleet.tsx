@@ -37,7 +37,8 @@ export function FleetView({ id }: { id?: string }) {
   useEffect(() => {
     if (!isKnown) return;
     cursor.id.value = id;
-    document.querySelector(`[data-row="${CSS.escape(id ?? "")}"]`)?.scrollIntoView({ block: "center" });
+    const row = document.querySelector(`[data-row="${CSS.escape(id ?? "")}"]`);
+    row?.scrollIntoView({ block: "center" });
   }, [id, isKnown]);
   const isPausing = parameters.value.get("pause") === "new";
   return (

@@ -154,7 +154,7 @@ function Slots({ machine: { slots, busy } }: { machine: Machine }) {
 }
 
 /** What a machine takes, in words. */
-export function takes({ roles, queues, pools }: Pick<Machine, "roles" | "queues" | "pools">): string {
+function takes({ roles, queues, pools }: Machine): string {
   const parts = [roles.length > 0 ? `takes ${roles.join(", ")}` : "takes all roles"];
   if (queues.length > 0) parts.push(`from ${queues.join(", ")}`);
   if (pools.length > 0) parts.push(`uses ${pools.join(", ")}`);

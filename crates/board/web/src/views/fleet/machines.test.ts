@@ -37,7 +37,7 @@ function run(task: string, on: string | null): RunningRun {
 }
 
 describe("the health of a machine", () => {
-  it("is silence after two minutes, whatever the status", () => {
+  it("is silence after two minutes, with any status", () => {
     expect(healthOf("active", 119_000)).toBe("live");
     expect(healthOf("active", 121_000)).toBe("silent");
     expect(healthOf("draining", 121_000)).toBe("silent");

@@ -68,32 +68,7 @@ export function PauseForm(props: { machines: readonly Machine[]; onClose: () => 
         {kind !== "scope" && (
           <Name kind={kind} machines={props.machines} name={name} onName={setName} />
         )}
-        <fieldset class="pause-length">
-          <legend>For how long</legend>
-          {LENGTHS.map(([value, words]) => (
-            <label key={value} class="check">
-              <input
-                type="radio"
-                name="length"
-                checked={length === value}
-                onChange={() => setLength(value)}
-              />{" "}
-              {words}
-            </label>
-          ))}
-        </fieldset>
-        {length === "time" && (
-          <label>
-            Until, in the time of this machine
-            <input
-              type="datetime-local"
-              required
-              min={localText(now.peek())}
-              value={time}
-              onInput={(event) => setTime(event.currentTarget.value)}
-            />
-          </label>
-        )}
+        <LengthChoice length={length} onLength={setLength} time={time} onTime={setTime} />
         <label>
           Why? Others read this beside what waits.
           <input
@@ -112,6 +87,44 @@ export function PauseForm(props: { machines: readonly Machine[]; onClose: () => 
         </div>
       </form>
     </Panel>
+  );
+}
+
+function LengthChoice(props: {
+  length: Length;
+  onLength: (length: Length) => void;
+  time: string;
+  onTime: (time: string) => void;
+}) {
+  return (
+    <>
+      <fieldset class="pause-length">
+        <legend>For how long</legend>
+        {LENGTHS.map(([value, words]) => (
+          <label key={value} class="check">
+            <input
+              type="radio"
+              name="length"
+              checked={props.length === value}
+              onChange={() => props.onLength(value)}
+            />{" "}
+            {words}
+          </label>
+        ))}
+      </fieldset>
+      {props.length === "time" && (
+        <label>
+          Until, in the time of this machine
+          <input
+            type="datetime-local"
+            required
+            min={localText(now.peek())}
+            value={props.time}
+            onInput={(event) => props.onTime(event.currentTarget.value)}
+          />
+        </label>
+      )}
+    </>
   );
 }
 

@@ -46,7 +46,8 @@ export function useHeartbeats(query: ReadQuery<OrchestratorList>): void {
     let last = 0;
     return now.subscribe((time) => {
       const machines = query.data.peek()?.orchestrators ?? [];
-      const isAny = machines.some((machine) => isSuspect(machine, beats.peek().get(machine.id), time));
+      const told = beats.peek();
+      const isAny = machines.some((machine) => isSuspect(machine, told.get(machine.id), time));
       if (!isAny || time - last < AGAIN_MS) return;
       last = time;
       query.invalidate();

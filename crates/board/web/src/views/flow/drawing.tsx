@@ -15,7 +15,15 @@ export function Drawing({ graph, counts }: { graph: Graph; counts: readonly Stat
       <div class="paper" style={{ width: `${width}px`, height: `${height}px` }}>
         <svg width={width} height={height} aria-hidden="true">
           <defs>
-            <marker id="tip" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+            <marker
+              id="tip"
+              viewBox="0 0 8 8"
+              refX="6"
+              refY="4"
+              markerWidth="8"
+              markerHeight="8"
+              orient="auto"
+            >
               <path d="M 0 0 L 8 4 L 0 8 z" />
             </marker>
           </defs>
@@ -34,7 +42,11 @@ export function Drawing({ graph, counts }: { graph: Graph; counts: readonly Stat
           })}
         </svg>
         {places.map((place) => (
-          <Node key={place.state} place={place} count={counts.find(({ state }) => state === place.state)} />
+          <Node
+            key={place.state}
+            place={place}
+            count={counts.find(({ state }) => state === place.state)}
+          />
         ))}
       </div>
     </div>

@@ -15,7 +15,15 @@ import { States } from "./states";
 
 /** The flow of a scope that has registered none. */
 const BUILT_IN: Graph = {
-  states: ["incoming", "claimed", "provisional", "done", "needs_continuation", "failed", "cancelled"],
+  states: [
+    "incoming",
+    "claimed",
+    "provisional",
+    "done",
+    "needs_continuation",
+    "failed",
+    "cancelled",
+  ],
   steps: [
     { from: "incoming", to: "claimed" },
     { from: "claimed", to: "provisional" },

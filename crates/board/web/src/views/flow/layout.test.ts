@@ -35,7 +35,7 @@ describe("the places of states", () => {
     });
   });
 
-  it("never coincide, whatever the steps", () => {
+  it("never coincide, with any steps", () => {
     const odd = graph(
       ["a", "b", "c", "d", "e"],
       [

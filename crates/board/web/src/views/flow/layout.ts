@@ -65,7 +65,9 @@ function columnsOf({ states, steps }: Graph): Map<string, number> {
   const columns = new Map<string, number>();
   states.forEach((state, index) => {
     const before = steps.filter(({ from, to }) => to === state && states.indexOf(from) < index);
-    const known = before.map(({ from }) => columns.get(from)).filter((column) => column !== undefined);
+    const known = before
+      .map(({ from }) => columns.get(from))
+      .filter((column) => column !== undefined);
     const isStart = index === 0 || steps.some(({ from }) => from === state);
     if (known.length > 0) columns.set(state, Math.max(...known) + 1);
     else if (isStart) columns.set(state, 0);
@@ -112,16 +114,18 @@ export function arrowOf(from: Place, to: Place): string {
   const a = cornerOf(from);
   const b = cornerOf(to);
   if (to.column > from.column) {
-    const start = `M ${a.x + width} ${a.y + height / 2}`;
-    const end = `${b.x - 6} ${b.y + height / 2}`;
+    const [ay, by] = [a.y + height / 2, b.y + height / 2];
+    const start = `M ${a.x + width} ${ay}`;
+    const end = `${b.x - 6} ${by}`;
     if (a.y === b.y && to.column === from.column + 1) return `${start} L ${end}`;
     const bend = gapX / 2;
-    return `${start} C ${a.x + width + bend} ${a.y + height / 2} ${b.x - bend} ${b.y + height / 2} ${end}`;
+    return `${start} C ${a.x + width + bend} ${ay} ${b.x - bend} ${by} ${end}`;
   }
   if (from.row === 0 && to.row === 0) {
     const top = a.y - Math.min(SIZE.head - 8, 20 + 14 * (from.column - to.column));
     const x = a.x + width / 2 - 12;
-    return `M ${x} ${a.y} C ${x} ${top} ${b.x + width / 2 + 12} ${top} ${b.x + width / 2 + 12} ${b.y - 6}`;
+    const end = b.x + width / 2 + 12;
+    return `M ${x} ${a.y} C ${x} ${top} ${end} ${top} ${end} ${b.y - 6}`;
   }
   const x = b.x + width / 2;
   const y = a.y + height / 2;

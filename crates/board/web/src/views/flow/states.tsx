@@ -38,7 +38,10 @@ function StateRow(props: { graph: Graph; count: StateCount; hasTimes: boolean })
         <State queue={state} />
       </th>
       <td class="amount">
-        <Link to={`/tasks?queue=${encodeURIComponent(state)}`} aria-label={`${tasks} ${stateWords(state)}`}>
+        <Link
+          to={`/tasks?queue=${encodeURIComponent(state)}`}
+          aria-label={`${tasks.toLocaleString("en")} ${stateWords(state)}`}
+        >
           {tasks.toLocaleString("en")}
         </Link>
       </td>

@@ -91,7 +91,7 @@ function completedAt(status: string, now: number): string | null | undefined {
 }
 
 function trimmed(fields: ProjectFields): ProjectFields {
-  const pairs = Object.entries(fields).map(([name, value]: [string, string]) => [name, value.trim()]);
+  const pairs = Object.entries(fields).map(([name, value]) => [name, String(value).trim()]);
   return Object.fromEntries(pairs) as ProjectFields;
 }
 
