@@ -38,10 +38,12 @@ const queueOf = async (id: string) => (await board.api.task(id)).queue;
 /** The panel with what there is to decide. */
 const panel = (page: Page) => page.locator(".decide");
 
-/** Stops what moves in a page, so that it does not learn of what another does. */
-async function pause(page: Page): Promise<void> {
-  await page.locator(".live.is-live").click();
-  await page.locator(".live.is-paused").waitFor();
+/** Makes a page read a task as it is now, as if the news were slow, until the result is called. */
+async function delayNews(page: Page, id: string): Promise<() => Promise<void>> {
+  const task = await board.api.task(id);
+  const reads = (url: URL) => url.pathname === `/api/v1/tasks/${id}`;
+  await page.route(reads, (route) => route.fulfill({ json: task }));
+  return () => page.unroute(reads);
 }
 
 test("the page tells the story, and what happens next", async () => {
@@ -190,11 +192,12 @@ test("of two browsers that decide at once, the second is told what the first did
   const ben = await board.open(pageOf(id));
   await panel(ada).getByText("To review").waitFor();
   await panel(ben).getByText("To review").waitFor();
-  await pause(ben);
+  const release = await delayNews(ben, id);
   await panel(ada).getByRole("button", { name: "Accept" }).click();
   await panel(ada).getByText("Accepted: the task is done").waitFor();
   await panel(ben).getByRole("button", { name: "Reject…" }).click();
   await ben.keyboard.type("Too slow");
+  await release();
   await panel(ben).getByRole("button", { name: "Reject", exact: true }).click();
   await panel(ben)
     .getByText(/Changed meanwhile: accepted by board/)
@@ -212,7 +215,6 @@ test("a change of the text keeps what another has changed meanwhile", async () =
   await board.api.createTask({ id, role, title: "Old title", content: "Old text" });
   const page = await board.open(pageOf(id));
   await page.getByRole("heading", { name: "Old title" }).waitFor();
-  await pause(page);
   await page.keyboard.press("e");
   await page.getByLabel(/^Text/).fill("My text");
   await board.api.patch(id, { title: "Their title", content: "Their text" });

@@ -53,8 +53,9 @@ export function Decide(props: {
   const asked = useQuery(actionsQuery).data.value?.actions ?? [];
   const questions = asked.filter(({ entity_id }) => entity_id === task.id);
   const isReview = task.queue === "provisional";
-  // While an agent works, the page is about that.
-  const evidence = running && !isReview ? undefined : run;
+  // While an agent works, or an answer is awaited, the page is about that.
+  const isOther = !isReview && (running !== undefined || questions.length > 0);
+  const evidence = isOther ? undefined : run;
   const needsYou = isReview || questions.length > 0;
   return (
     <section class="decide" aria-labelledby="decide">

@@ -13,18 +13,19 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
   const failed = result.checks.filter(hasFailed).length;
   const usage = usageWords(run.usage);
   const page = `/tasks/${encodeURIComponent(task.id)}`;
+  const isSubmitted = run.outcome === "submitted";
   return (
     <div class="evidence">
-      <Failure run={run} page={page} />
+      {!isSubmitted && <Failure run={run} page={page} />}
       <p class="digest">
         {(result.patch || result.filesChanged !== undefined) && (
-          <Link to={`${page}?tab=diff`}>
+          <Link to={`${page}?tab=diff&run=${run.run}`}>
             <Changes {...result} />
           </Link>
         )}
         {run.verdict === "rejected" && <span class="is-failed">rejected</span>}
         {usage && <span class="dim">{usage}</span>}
-        {run.agent && <span class="dim">by {run.agent}</span>}
+        {isSubmitted && run.agent && <span class="dim">by {run.agent}</span>}
         {result.prUrl && <OuterLink url={result.prUrl}>pull request</OuterLink>}
         {isShort && result.checks.length > 0 && (
           <Link to={page} class={failed > 0 ? "is-failed" : "is-done"}>
@@ -43,11 +44,10 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
 /** How an attempt ended that handed nothing in. */
 function Failure({ run, page }: { run: RunDetails; page: string }) {
   const { outcome, reason, message } = run;
-  if (outcome === "submitted") return null;
   return (
     <p>
       <span class={outcome === "failed" || outcome === "lapsed" ? "is-failed" : "dim"}>
-        {run.attempt ? `Attempt ${run.attempt}` : "The run"} {outcome}
+        {run.attempt ? `Attempt ${run.attempt}` : "The run"} of {run.agent ?? "an agent"} {outcome}
         {reason && `: ${reason.replaceAll("_", " ")}`}
       </span>{" "}
       {message && <span class="prose">{message}</span>}{" "}

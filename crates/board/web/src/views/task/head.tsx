@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import type { Task, Why } from "../../api/types";
 import type { Titles } from "../../decide/wait-reason";
 import { useKeys } from "../../keys/keys";
+import { instant, now } from "../../state/clock";
 import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
@@ -71,10 +72,7 @@ function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles 
         </>
       )}
       {next.until && (
-        <>
-          {" "}
-          <Until at={next.until} />
-        </>
+        <> {instant(next.until) > now.value ? <Until at={next.until} /> : "in a moment"}</>
       )}
       {next.taskId && (
         <>

@@ -1,5 +1,6 @@
 /** The log of a run, followed while it grows. */
 
+import { useSignal, type Signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import type { Run, Task } from "../../api/types";
@@ -42,14 +43,15 @@ function useReader(task: Task, run: Run): LogReader {
 function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[] }) {
   const reader = useReader(task, run);
   const [isFollowed, follow] = useState(lineOfAddress() === undefined);
-  const [at, setAt] = useState(lineOfAddress() ?? -1);
+  // A signal, so that a key that is held down goes on from where the last press has led.
+  const at = useSignal(lineOfAddress() ?? -1);
   const viewer = useRef<Viewer>(null);
   const lines = reader.lines.value;
   const bad = useMemo(() => failures(lines), [lines]);
   const go = (line: number | undefined) => {
     if (line === undefined) return;
     follow(false);
-    setAt(line);
+    at.value = line;
     viewer.current?.show(line);
   };
   const choose = (line: number) => {
@@ -57,8 +59,8 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
     window.history.replaceState(null, "", `#L${line + 1}`);
   };
   useKeys([
-    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at, 1)), group: "Log" },
-    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at, -1)), group: "Log" },
+    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at.value, 1)), group: "Log" },
+    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at.value, -1)), group: "Log" },
   ]);
   return (
     <section aria-labelledby="log">
@@ -68,7 +70,11 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
       <div class="bar">
         {runs.length > 1 && <RunChoice run={run} runs={runs} />}
         <Search lines={lines} at={at} onGo={go} />
-        <Button disabled={bad.length === 0} onClick={() => go(nextOf(bad, at, 1))} title="Key: e">
+        <Button
+          disabled={bad.length === 0}
+          onClick={() => go(nextOf(bad, at.value, 1))}
+          title="Key: e"
+        >
           {bad.length === 0 ? "No errors" : `Next of ${counted(bad.length, "error")}`}
         </Button>
         <Button aria-pressed={isFollowed} onClick={() => follow(!isFollowed)}>
@@ -94,7 +100,7 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
         <LogView
           viewer={viewer}
           lines={lines}
-          at={at}
+          at={at.value}
           failures={bad}
           isFollowed={isFollowed}
           onFollow={follow}
@@ -132,20 +138,20 @@ function RunChoice({ run, runs }: { run: Run; runs: readonly Run[] }) {
 /** Finds a text: `n` leads to the next line that has it, `N` to the one before. */
 function Search(props: {
   lines: readonly string[];
-  at: number;
+  at: Signal<number>;
   onGo: (line: number | undefined) => void;
 }) {
   const { lines, at, onGo } = props;
   const [text, setText] = useState("");
   const field = useRef<HTMLInputElement>(null);
   const found = useMemo(() => linesWith(lines, text), [lines, text]);
-  const go = (by: 1 | -1) => onGo(nextOf(found, at, by));
+  const go = (by: 1 | -1) => onGo(nextOf(found, at.value, by));
   useKeys([
     { keys: "/", label: "Search the log", run: () => field.current?.focus(), group: "Log" },
     { keys: "n", label: "Next line with the text", run: () => go(1), group: "Log" },
     { keys: "N", label: "Previous line with the text", run: () => go(-1), group: "Log" },
   ]);
-  const place = found.indexOf(at);
+  const place = found.indexOf(at.value);
   return (
     <form
       class="search"

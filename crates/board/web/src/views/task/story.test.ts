@@ -54,7 +54,11 @@ test("the details of an event are said in words", () => {
   expect(failed).toMatchObject({ text: "crash: exit code 139", words: "attempt failed" });
   const asked = JSON.stringify({ reason: "needs_input", message: "Which port?", to: "incoming" });
   const story = storyOf([event(1, "failed", 1, { details: asked })], [], []);
-  expect(story[0]).toMatchObject({ words: "asked a person", kind: "needs-you" });
+  expect(story[0]).toMatchObject({
+    words: "asked a person",
+    kind: "needs-you",
+    text: "Which port?",
+  });
   const plain = storyOf([event(1, "failed", 1, { details: "out of memory" })], [], []);
   expect(plain[0]).toMatchObject({ words: "failed", text: "out of memory" });
 });

@@ -62,8 +62,12 @@ export function storyOf(
 }
 
 /** How an attempt ended without its work: the end of the task, a question, or another attempt. */
-function failureOf(details: string | null | undefined): { words: string; kind: StateKind } {
-  let told: { reason?: unknown; to?: unknown } = {};
+function failureOf(details: string | null | undefined): {
+  words: string;
+  kind: StateKind;
+  text?: string;
+} {
+  let told: { reason?: unknown; to?: unknown; message?: unknown } = {};
   try {
     told = (JSON.parse(details ?? "{}") ?? {}) as typeof told;
   } catch {
@@ -73,7 +77,7 @@ function failureOf(details: string | null | undefined): { words: string; kind: S
   switch (told.reason) {
     case "needs_input":
     case "blocked":
-      return { words: "asked a person", kind: "needs-you" };
+      return { words: "asked a person", kind: "needs-you", text: String(told.message ?? "") };
     case "drained":
     case "cancelled":
       return { words: "given back", kind: "waiting" };
@@ -97,7 +101,7 @@ function ofEvent(event: HistoryEvent, runs: readonly Run[]): Chapter {
     kind: failure?.kind ?? KINDS[event.event],
     words: failure?.words ?? eventWords(event.event),
     who: event.agent ?? "",
-    text: details || (!isBegin && run?.summary) || "",
+    text: (failure?.text ?? details) || (!isBegin && run?.summary) || "",
     run: run?.run,
     machine: (isBegin && run?.orchestrator_id) || "",
     took,

@@ -16,6 +16,8 @@ import { invalidateTask } from "./queries";
 const ADVISORY = ["no_machine", "needs_intervention"];
 /** A reason that has ended is read again after this, because the server's jobs end it. */
 const ENDED_MS = 1_500;
+/** If they have not yet, it is read again so often, in milliseconds. */
+const AGAIN_MS = 5_000;
 
 /** Shows the panel; nothing of what is finished, or only waits for a verdict. */
 export function WhyPanel(props: { task: Task; why: Why; titles: Titles }) {
@@ -111,16 +113,16 @@ function Remedy({ task, reason }: { task: Task; reason: Reason }) {
   }
 }
 
-/** Reads the reasons again when the first of them has ended. */
+/** Reads the reasons again when one of them has ended, until the server has ended it too. */
 function useRereadAt(id: string, why: Why): void {
-  const ends = why.reasons.flatMap(({ until }) => (until ? [instant(until)] : []));
-  const first = Math.min(...ends.filter((end) => end > now.peek()));
   useEffect(() => {
-    if (!Number.isFinite(first)) return undefined;
-    const wait = first - now.peek() + ENDED_MS;
+    const ends = why.reasons.flatMap(({ until }) => (until ? [instant(until)] : []));
+    if (ends.length === 0) return undefined;
+    const rest = Math.min(...ends) - now.peek();
+    const wait = rest > 0 ? rest + ENDED_MS : AGAIN_MS;
     // Longer times do not fit into a timer, and the page is read again until then.
     if (wait > 2 ** 31 - 1) return undefined;
     const timer = window.setTimeout(() => invalidateTask(id), wait);
     return () => window.clearTimeout(timer);
-  }, [id, first]);
+  }, [id, why]);
 }
