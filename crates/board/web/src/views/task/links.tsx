@@ -51,7 +51,8 @@ function Linked(props: {
   const page = `/tasks/${encodeURIComponent(id)}`;
   return (
     <li class={isAfter ? "graph-after" : "graph-before"}>
-      {task && <Shape kind={stateKind(task.queue)} />} <Link to={page}>{task?.title || id}</Link>{" "}
+      {task && <Shape kind={stateKind(task.queue)} />}
+      <Link to={page}>{task?.title || id}</Link>
       <span class="dim">
         {task ? stateWords(task.queue) : (says ?? "")}
         {isAfter && " · waits for this one"}
