@@ -61,7 +61,9 @@ index ce01362..0000000
     expect(files[0]?.hunks[0]?.lines).toEqual([{ kind: "plus", text: "hello", after: 1 }]);
     expect(files[1]).toMatchObject({ deletions: 1, modeBefore: "100755" });
   });
+});
 
+describe("files of all kinds", () => {
   test("that are empty", () => {
     const file = only(`diff --git a/a b/__init__.py b/a b/__init__.py
 new file mode 100644
@@ -101,7 +103,9 @@ index 1..2 100644
     const file = only("diff --git a/a b/b\nsimilarity index 100%\ncopy from a\ncopy to b\n");
     expect(file).toMatchObject({ kind: "copied", path: "b", pathBefore: "a" });
   });
+});
 
+describe("files without lines", () => {
   test("whose mode alone changes", () => {
     const file = only("diff --git a/run.sh b/run.sh\nold mode 100644\nnew mode 100755\n");
     expect(file).toMatchObject({ path: "run.sh", modeBefore: "100644", modeAfter: "100755" });
