@@ -39,7 +39,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "measure", environment: "node", include: ["e2e/**/*.measure.ts"] },
+        test: {
+          name: "measure",
+          environment: "node",
+          include: ["e2e/**/*.measure.ts"],
+          hookTimeout: 120_000,
+        },
       },
     ],
   },
