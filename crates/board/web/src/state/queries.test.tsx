@@ -5,7 +5,14 @@ import { ApiError } from "../api/http";
 import type { StoredEvent } from "../live/events";
 import { liveStatus } from "../live/live";
 import { until } from "../test/server";
-import { forgetQueries, kinds, queryNamed, useQuery, type QueryOptions } from "./queries";
+import {
+  forgetQueries,
+  invalidateAll,
+  kinds,
+  queryNamed,
+  useQuery,
+  type QueryOptions,
+} from "./queries";
 
 let reads = 0;
 let answer: () => Promise<string>;
@@ -57,6 +64,18 @@ test("what is known is shown at once when a view comes back, without another rea
   await until(() => first.container.textContent === "read 1 ");
   first.unmount();
   expect(render(<Shown />).container.textContent).toBe("read 1 ");
+  expect(reads).toBe(1);
+});
+
+test("the first connection, which is waited for, does not make a view read twice", async () => {
+  liveStatus.value = "connecting";
+  const { container } = render(<Shown />);
+  await pass(100);
+  expect(reads).toBe(0);
+  liveStatus.value = "live";
+  invalidateAll();
+  await pass(5_000);
+  expect(container.textContent).toBe("read 1 ");
   expect(reads).toBe(1);
 });
 

@@ -85,9 +85,12 @@ export class ReadQuery<T> {
     this.running?.abort();
     const running = new AbortController();
     this.running = running;
-    this.isStale = false;
     this.readAt = performance.now();
     await liveTried();
+    // What is read from now on has missed nothing that was told until now.
+    window.clearTimeout(this.timer);
+    this.timer = 0;
+    this.isStale = false;
     try {
       const data = await this.options.load(running.signal);
       if (this.running !== running) return;
