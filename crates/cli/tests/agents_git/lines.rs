@@ -1,6 +1,12 @@
 //! What a new user types: `octopoid up`, `add`, `status`, `task accept` and `task reject`.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{machine::Machine, program::World, up::Up};
 
@@ -69,6 +75,24 @@ fn the_demo_ends_by_itself_with_everything_done() {
     assert_eq!(ended.stdout.matches("  merged ").count(), 4, "{}", ended.stdout);
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "nothing is left");
     assert!(!machine.home.join(".local").exists(), "nothing is kept");
+}
+
+#[test]
+fn the_demo_leaves_the_decisions_to_the_user_by_hand() {
+    let world = World::alone();
+    let machine = Machine::new(&world);
+    let mut command = machine.command("up --demo --by-hand");
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = output.lines().map(Result::unwrap);
+    let link = lines.find(|line| line.starts_with("demo · ")).unwrap();
+    assert!(link.contains("/?scope=sample#k="), "{link}");
+    lines.find(|line| line.contains("submitted  greeting")).unwrap();
+    // No simulated person decides: the task stays in review until the demo is stopped.
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let rest: Vec<_> = lines.collect();
+    assert!(rest.iter().all(|line| !line.contains("person ")), "{rest:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

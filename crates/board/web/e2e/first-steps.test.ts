@@ -1,0 +1,62 @@
+/** The first steps of a new user, as docs/board.md describes them, with the data of the demo. */
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Browser } from "playwright-core";
+
+import { Complaints, launch, openPage } from "./support/browser";
+import { Program } from "./support/process";
+
+let demo: Program;
+let browser: Browser;
+
+beforeAll(async () => {
+  const binary = process.env.OCTOPOID_BIN ?? "octopoid";
+  demo = new Program(binary, ["up", "--demo", "--by-hand"], process.env);
+  browser = await launch();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+test("who is told nothing but the address finds what needs a decision, and decides", async () => {
+  const [link = ""] = await demo.prints(/http:\/\/127\.0\.0\.1:\d+\/\?scope=\S+#k=\S+/, 60_000);
+  const complaints = new Complaints();
+  const page = await openPage(browser, link, complaints);
+  const needs = page.getByRole("region", { name: "Needs you" });
+  const waiting = page.getByRole("region", { name: "Waiting" });
+
+  // 1. What waits for a person.
+  const review = needs.getByRole("listitem").filter({ hasText: "Greet the reader" });
+  await review.waitFor({ timeout: 60_000 });
+  await needs.getByText("Which port is the server to listen on").first().waitFor();
+
+  // 2. Why another task waits, in its row and on its page.
+  const notes = waiting.getByRole("listitem").filter({ hasText: "Write the release notes" });
+  await notes.getByText(/waits for/).waitFor();
+  await notes.getByRole("link", { name: "Write the release notes" }).click();
+  await page.getByText(/Greet the reader|greeting/).first().waitFor();
+  await page.goBack();
+
+  // 3. The diff.
+  await review.getByRole("link", { name: "Diff" }).click();
+  await page.getByText("greeting.txt").first().waitFor();
+  await page.getByText("Hello.").first().waitFor();
+  await page.goBack();
+
+  // 4. A rejection with a reason.
+  await review.getByRole("button", { name: "Reject…" }).click();
+  await review.getByLabel(/Why is the work rejected/).fill("Greet her by name: Ada.");
+  await review.getByRole("button", { name: "Reject", exact: true }).click();
+
+  // 5. The next attempt begins, and reads the reason.
+  const running = page.getByRole("region", { name: "Running" });
+  await running.getByText("Greet the reader").waitFor({ timeout: 60_000 });
+  await review.getByRole("link", { name: "Diff" }).click({ timeout: 60_000 });
+  await page.getByText("Hello, Ada. Welcome!").first().waitFor();
+  await page.goBack();
+  await review.getByRole("button", { name: "Accept" }).click();
+  await review.waitFor({ state: "detached" });
+  expect(complaints.take()).toEqual([]);
+}, 240_000);
