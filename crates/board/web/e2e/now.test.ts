@@ -52,9 +52,8 @@ test("work is accepted by keys alone, and the next thing to decide is under the 
   const page = await board.open("/");
   await page.getByText("Fix the flaky login test").first().waitFor();
   const at = page.locator(".row.is-at");
-  while ((await at.getAttribute("data-row").catch(() => null)) !== FLEET.review) {
-    await page.keyboard.press("j");
-  }
+  do await page.keyboard.press("j");
+  while ((await at.getAttribute("data-row")) !== FLEET.review);
   await page.keyboard.press("a");
   await expect.poll(async () => (await board.api.task(FLEET.review)).queue).toBe("done");
   await page.locator(`[data-row="${FLEET.review}"]`).waitFor({ state: "detached" });
