@@ -37,21 +37,33 @@ export function Menu() {
       <div class="tools">
         {canCreate.value && (
           <Button kind="primary" onClick={() => (overlay.value = "new-task")}>
-            New task
+            <span class="long">New task</span>
+            <span class="short" aria-label="New task">
+              +
+            </span>
           </Button>
         )}
         <Button kind="quiet" onClick={() => (overlay.value = "palette")} title="Ctrl-K">
-          Search
+          <span class="long">Search</span>
+          <span class="short" aria-label="Search">
+            ⌕
+          </span>
         </Button>
         <Live />
         <Button
           kind="quiet"
+          class="long"
           onClick={() => showUtc(!isUtc.value)}
           aria-label={`Times are ${isUtc.value ? "in UTC" : "local"}: change`}
         >
           {isUtc.value ? "UTC" : "local"}
         </Button>
-        <Button kind="quiet" onClick={toggleTheme} aria-label={`Theme: ${theme.value}; change`}>
+        <Button
+          kind="quiet"
+          class="long"
+          onClick={toggleTheme}
+          aria-label={`Theme: ${theme.value}; change`}
+        >
           ☾
         </Button>
         <Button

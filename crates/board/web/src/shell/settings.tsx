@@ -1,8 +1,10 @@
 /** What the user of this browser has chosen. */
 
+import { isUtc, showUtc } from "../state/clock";
 import { apiKey, forgetKey, keepName, permission, scope, userName } from "../state/session";
 import { Button } from "../ui/basics";
 import { Panel } from "../ui/panel";
+import { toggleTheme } from "./theme";
 
 /** Shows the settings. */
 export function Settings({ onClose }: { onClose: () => void }) {
@@ -17,6 +19,12 @@ export function Settings({ onClose }: { onClose: () => void }) {
             onChange={(event) => keepName(event.currentTarget.value)}
           />
         </label>
+        <div class="buttons">
+          <Button onClick={() => showUtc(!isUtc.value)}>
+            Show times {isUtc.value ? "in local time" : "in UTC"}
+          </Button>
+          <Button onClick={toggleTheme}>Change between dark and light</Button>
+        </div>
         <p class="dim">
           Scope {scope.value}. {WORDS[permission.value ?? "read"]}
         </p>
