@@ -76,8 +76,11 @@ fn load(bench: &Bench, server: &Server, name: &str, report: &mut Report) -> anyh
             let started = now();
             let work = work(&server.address, boards, length);
             let summaries = bench.load.block_on(work)?;
-            let used = cpu_seconds(server)? - before;
-            cores.push(used / started.elapsed().as_secs_f64());
+            let used = (cpu_seconds(server)? - before) / started.elapsed().as_secs_f64();
+            let count = summaries.latencies.count();
+            check_reads(boards, count, length)?;
+            report.progress(&format!("  {boards} boards read {count} summaries: {used:.3} cores"));
+            cores.push(used);
             latencies.merge(summaries.latencies);
         }
     }
@@ -88,6 +91,14 @@ fn load(bench: &Bench, server: &Server, name: &str, report: &mut Report) -> anyh
     report.fact(&fact, "ms", latencies.quantile_ms(0.99));
     let ratio = format!("Cores that 100 boards add, {name}");
     report.ratio(&ratio, with - without, CORES_MAX, false);
+    Ok(())
+}
+
+/// Boards that went on following the events, or whose summaries took long, would seem to cost little.
+fn check_reads(boards: usize, summaries: usize, length: Duration) -> anyhow::Result<()> {
+    let periods = usize::try_from(length.as_millis() / PERIOD.as_millis())?;
+    let least = boards * periods / 2;
+    ensure!(summaries >= least, "{boards} boards read {summaries} summaries, not {least}");
     Ok(())
 }
 
