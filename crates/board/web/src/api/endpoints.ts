@@ -48,7 +48,12 @@ function task(id: string): string {
 }
 
 export const getScopes = (signal?: Signal) => get<Scopes>("/scopes", { scope: "" }, signal);
-export const getSummary = (signal?: Signal) => get<Summary>("/summary", {}, signal);
+/** The summary. `maxAge`: one that is so many seconds old will do, which many boards share. */
+export const getSummary = (signal?: Signal, maxAge = 0) =>
+  request<Summary>("GET", `${API}/summary`, {
+    headers: maxAge > 0 ? { "Cache-Control": `max-age=${maxAge}` } : {},
+    signal,
+  });
 
 export const listTasks = (query: Query, signal?: Signal) => get<TaskList>("/tasks", query, signal);
 export const getTask = (id: string, signal?: Signal) => get<Task>(task(id), {}, signal);

@@ -4,6 +4,7 @@ import { computed } from "@preact/signals";
 
 import { getSummary, listActions, listTasks } from "../../api/endpoints";
 import type { Action, ActionList, ListedTask, Summary, TaskList } from "../../api/types";
+import { liveStatus } from "../../live/live";
 import { learnTime } from "../../state/clock";
 import { kinds, queryNamed, type QueryOptions } from "../../state/queries";
 
@@ -19,7 +20,8 @@ const counts = kinds("task", "action", "pause", "orchestrator", "flow");
 export const summaryQuery: QueryOptions<Summary> = {
   name: "summary",
   load: async (signal) => {
-    const summary = await getSummary(signal);
+    const isBusy = liveStatus.value === "busy";
+    const summary = await getSummary(signal, isBusy ? 1 : 0);
     learnTime(summary.at);
     return summary;
   },
