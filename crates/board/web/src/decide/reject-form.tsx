@@ -1,6 +1,6 @@
 /** The reason of a rejection, which the next attempt is given. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import type { Task } from "../api/types";
 import { useKeys } from "../keys/keys";
@@ -26,6 +26,10 @@ export function RejectForm(props: {
   const [own, setOwn] = useState("");
   const field = useFocus<HTMLTextAreaElement>();
   const [isBusy, setBusy] = useState(false);
+  // The task as the person saw it: what has changed since is told before anything is decided.
+  const seen = useRef(task);
+  const latest = useRef(task);
+  latest.current = task;
   const reason = [notes, own.trim()].filter(Boolean).join("\n\n").slice(0, REASON_MAX);
   const close = () => (rejecting.value = undefined);
   useKeys([{ keys: "Escape", label: "Reject no more", run: close, group: "Review" }]);
@@ -33,7 +37,8 @@ export function RejectForm(props: {
     event?.preventDefault();
     if (!reason || isBusy) return;
     setBusy(true);
-    const changed = await reject(task, reason);
+    const changed = await reject(seen.current, reason);
+    seen.current = latest.current;
     setBusy(false);
     // What was refused can be sent again: the form keeps the text.
     if (!changed) return;

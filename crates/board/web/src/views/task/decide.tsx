@@ -89,7 +89,10 @@ function Steps({ task, onChanged }: { task: Task; onChanged: (task: Task) => voi
   const chosen = useSignal<Step | undefined>(undefined);
   const notes = notesOf(task.id);
   const isBusy = noticeOf(task)?.kind === "pending";
-  const isRejecting = rejecting.value === task.id && task.queue === "provisional";
+  // A form that is open stays when another client decides first: what was written is kept.
+  const isOpen = useRef(false);
+  isOpen.current = rejecting.value === task.id && (isOpen.current || task.queue === "provisional");
+  const isRejecting = isOpen.current;
   const steps = stepsOf(task);
   if (!canDecide.value) return <p class="dim">Your key may read, but not decide.</p>;
   const take = async (step: Step) => {
