@@ -1,5 +1,6 @@
 /** Requests to the server: the key, the scope, and errors in the words of the server. */
 
+import { randomHex } from "./names";
 import { apiKey, forgetKey, scope } from "../state/session";
 
 /** What the server says about a request that it did not carry out. */
@@ -115,7 +116,5 @@ function parsed(text: string): unknown {
 
 /** A fresh `Idempotency-Key`, so that a repeated request is carried out once. */
 export function idempotencyKey(): Record<string, string> {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { "Idempotency-Key": key };
+  return { "Idempotency-Key": randomHex(16) };
 }

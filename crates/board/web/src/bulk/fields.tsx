@@ -1,9 +1,8 @@
 /** What a user fills in for a change of many tasks. */
 
+import { PRIORITIES } from "../api/names";
 import { stateWords } from "../ui/words";
 import type { Job } from "./job";
-
-const PRIORITIES = ["P0", "P1", "P2", "P3"];
 
 /** Shows the fields that the change has. */
 export function Fields({ current, onSubmit }: { current: Job; onSubmit: (event: Event) => void }) {

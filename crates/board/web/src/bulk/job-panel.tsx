@@ -9,6 +9,7 @@ import { counted } from "../ui/words";
 import { refusalsOf, type Plan } from "./changes";
 import { Fields } from "./fields";
 import { isJobOpen, job, type Job } from "./job";
+import { taskPath } from "../state/paths";
 
 /** So many refusals are shown; the whole list can be copied. */
 const REFUSED_MAX = 200;
@@ -201,7 +202,7 @@ function RefusedList({ current }: { current: Job }) {
       <ul class="rows">
         {all.slice(0, REFUSED_MAX).map(({ task, text: why }) => (
           <li key={task.id} class="row">
-            <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+            <Link class="title" to={taskPath(task.id)}>
               {task.title || task.id}
             </Link>{" "}
             <span class="dim">{why}</span>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import type { Action } from "../api/types";
 import { canDecide } from "../state/session";
+import { taskPath } from "../state/paths";
 import { Ago, Button, Link, Shape } from "../ui/basics";
 import { useFocus } from "../ui/focus";
 import { Row, type Cursor } from "../ui/rows";
@@ -23,7 +24,7 @@ export function ActionRow(props: { cursor: Cursor; action: Action; isOnTask?: bo
           {action.proposed_by} · <Ago at={action.proposed_at} />
         </span>
         {action.entity_type === "task" && !isOnTask && (
-          <Link to={`/tasks/${encodeURIComponent(action.entity_id)}`}>show the task</Link>
+          <Link to={taskPath(action.entity_id)}>show the task</Link>
         )}
         {canDecide.value && <Choices action={action} isBusy={isBusy} />}
       </div>

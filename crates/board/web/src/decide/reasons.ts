@@ -1,16 +1,13 @@
 /** The last reasons for which this person rejected work, to start from. */
 
+import { keptList } from "../state/kept";
+
 const REASONS = "octopoid.reasons";
 const KEPT = 3;
 
 /** The last three, the latest first. */
 export function lastReasons(): string[] {
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(REASONS) ?? "[]");
-    return Array.isArray(kept) ? kept.filter((text) => typeof text === "string") : [];
-  } catch {
-    return [];
-  }
+  return keptList(localStorage, REASONS, (kept) => typeof kept === "string");
 }
 
 /** Keeps a reason. */

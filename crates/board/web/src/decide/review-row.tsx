@@ -1,20 +1,20 @@
 /** A row about work that waits for a verdict, with what there is to decide. */
 
 import type { ListedTask } from "../api/types";
-import { accept, dismissNotice, noticeOf } from "../state/decisions";
+import { accept } from "../state/decisions";
 import { canDecide } from "../state/session";
+import { taskPath } from "../state/paths";
 import { Ago, Button, Link, Shape } from "../ui/basics";
 import { Row, type Cursor } from "../ui/rows";
 import { counted, usageWords } from "../ui/words";
+import { NoticeLine, decisionOn } from "./notice";
 import { RejectForm } from "./reject-form";
 import { rejecting } from "./review-keys";
 
 /** Shows the row. */
 export function ReviewRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
-  const page = `/tasks/${encodeURIComponent(task.id)}`;
-  const notice = noticeOf(task);
-  const isPending = notice?.kind === "pending";
-  const isGone = isPending || notice?.kind === "done";
+  const page = taskPath(task.id);
+  const { notice, isGone } = decisionOn(task);
   return (
     <Row cursor={cursor} id={task.id} class={isGone ? "is-gone" : ""}>
       <div class="line">
@@ -41,16 +41,7 @@ export function ReviewRow({ cursor, task }: { cursor: Cursor; task: ListedTask }
           )}
         </span>
       </div>
-      {notice && (
-        <p class={`notice is-${notice.kind}`} role="status">
-          {notice.text}
-          {notice.kind === "refused" && (
-            <Button kind="quiet" onClick={() => dismissNotice(task.id)}>
-              Dismiss
-            </Button>
-          )}
-        </p>
-      )}
+      <NoticeLine id={task.id} notice={notice} />
       {rejecting.value === task.id && <RejectForm task={task} />}
     </Row>
   );

@@ -4,6 +4,7 @@ import type { ListedTask, Task, Waiting } from "../api/types";
 import { Link, Until } from "../ui/basics";
 import { Said } from "../ui/said";
 import { stateWords } from "../ui/words";
+import { taskPath } from "../state/paths";
 
 /** What is known of other tasks, to name them by their titles. */
 export type Titles = ReadonlyMap<string, Pick<Task, "title" | "queue">>;
@@ -30,7 +31,7 @@ export function WaitReason(props: {
   }
   const blocker = waiting.task_id ? titles?.get(waiting.task_id) : undefined;
   if (waiting.task_id) {
-    const page = `/tasks/${encodeURIComponent(waiting.task_id)}`;
+    const page = taskPath(waiting.task_id);
     return blocker ? (
       <span>
         waits for <Link to={page}>{blocker.title || waiting.task_id}</Link> (

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
-import { commandsOf, matching, moved, type Item } from "./palette-items";
+import { moved } from "../ui/combobox";
+import { commandsOf, matching, type Item } from "./palette-items";
 
 const run = () => undefined;
 

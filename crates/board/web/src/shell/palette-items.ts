@@ -37,8 +37,3 @@ export function matching(items: readonly Item[], text: string): Item[] {
   });
   return words.length === 0 ? found : found.sort((one, other) => rank(one) - rank(other));
 }
-
-/** The place after or before one of so many; beyond the end it is the other end. */
-export function moved(place: number, by: number, count: number): number {
-  return count === 0 ? 0 : (place + by + count) % count;
-}

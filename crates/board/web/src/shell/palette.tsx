@@ -1,7 +1,7 @@
 /** Search and commands: one field that finds views, commands, scopes and tasks. */
 
 import { useComputed, useSignal, type Signal } from "@preact/signals";
-import { useEffect, useId, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import type { ListedTask, Scopes } from "../api/types";
 import { currentBindings } from "../keys/keys";
@@ -11,11 +11,13 @@ import { useFoundTasks } from "../state/found";
 import { navigate } from "../state/location";
 import { queryNamed } from "../state/queries";
 import { scope } from "../state/session";
+import { taskPath } from "../state/paths";
 import { Shape } from "../ui/basics";
+import { useCombobox } from "../ui/combobox";
 import { shortId, stateKind, stateWords } from "../ui/words";
 import { views } from "../views/registry";
 import { overlay } from "./overlay";
-import { commandsOf, matching, moved, type Item } from "./palette-items";
+import { commandsOf, matching, type Item } from "./palette-items";
 import { scopesQuery } from "./scopes";
 import { openScope } from "./start";
 import { toggleTheme } from "./theme";
@@ -27,47 +29,34 @@ const TASKS_MAX = 10;
 /** Shows the palette. */
 export function Palette({ onClose }: { onClose: () => void }) {
   const text = useSignal("");
-  const place = useSignal(0);
   const tasks = useFoundTasks(text, TASKS_MAX);
   const commands = useMemo(fixedItems, []);
   const items = useComputed(() => [
     ...matching(commands, text.value),
     ...tasks.value.map(taskItem),
   ]).value;
-  const list = useId();
   const box = useRef<HTMLDivElement>(null);
   useFocus(box, onClose);
-  const run = (item: Item | undefined) => {
-    if (!item) return;
+  const run = (item: Item) => {
     onClose();
     item.run();
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by !== undefined) place.value = moved(place.value, by, items.length);
-    else if (event.key === "Enter") run(items[place.value]);
-    else if (event.key === "Escape" || event.key === "Tab") onClose();
-    else return;
-    event.preventDefault();
-  };
-  const at = items[place.value];
+  const { field, list, place } = useCombobox({
+    text,
+    items,
+    choose: run,
+    onOtherKey: (key) => {
+      const isLeft = key === "Escape" || key === "Tab";
+      if (isLeft) onClose();
+      return isLeft;
+    },
+  });
   return (
     <div class="palette" role="dialog" aria-modal="true" aria-label="Search and commands" ref={box}>
       <input
-        role="combobox"
+        {...field}
         aria-label="Search tasks, views, commands and scopes"
-        aria-expanded={items.length > 0}
-        aria-controls={items.length > 0 ? list : undefined}
-        aria-autocomplete="list"
-        aria-activedescendant={at ? `${list}-${place.value}` : undefined}
         placeholder="Search tasks, views, commands…"
-        spellcheck={false}
-        value={text.value}
-        onInput={(event) => {
-          text.value = event.currentTarget.value;
-          place.value = 0;
-        }}
-        onKeyDown={onKeyDown}
       />
       {items.length > 0 && <Results id={list} items={items} place={place} run={run} />}
       <p class={items.length > 0 ? "unseen" : "palette-nothing"} role="status">
@@ -153,7 +142,7 @@ function taskItem(task: ListedTask): Item {
     group: "Tasks",
     label: task.title ? `${task.title} · ${shortId(task.id)}` : task.id,
     hint: task.queue,
-    run: () => navigate(`/tasks/${encodeURIComponent(task.id)}`),
+    run: () => navigate(taskPath(task.id)),
   };
 }
 

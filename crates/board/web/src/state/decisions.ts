@@ -5,11 +5,12 @@
 
 import { signal } from "@preact/signals";
 
-import { getHistory, getTask, listFlows, takeStep, patchTask, type Step } from "../api/endpoints";
+import { getHistory, getTask, takeStep, patchTask, type Step } from "../api/endpoints";
 import { ApiError } from "../api/http";
 import type { Flow, Task } from "../api/types";
 import { plainDetails, eventWords } from "../ui/words";
-import { ReadQuery, queryNamed, kinds } from "./queries";
+import { flowsQuery } from "./lists";
+import { queryNamed } from "./queries";
 import { userName } from "./session";
 
 /** What is shown beside a task while, and after, it is decided. */
@@ -125,15 +126,8 @@ export function nextAfterReview(task: Decided, flows: readonly Flow[]): string |
   return isOnward ? "approved" : undefined;
 }
 
-/** The flows of the scope. */
-export const flowsQuery = {
-  name: "flows",
-  load: (signal: AbortSignal) => listFlows(signal),
-  concerns: kinds("flow"),
-};
-
 async function knownFlows(): Promise<{ flows: readonly Flow[] }> {
-  const query: ReadQuery<{ flows: Flow[] }> = queryNamed(flowsQuery);
+  const query = queryNamed(flowsQuery);
   if (!query.data.value) await query.read();
   return query.data.value ?? { flows: [] };
 }

@@ -1,5 +1,13 @@
 /** Events in words. */
 
+import {
+  actionPath,
+  draftPath,
+  flowPath,
+  machinePath,
+  projectPath,
+  taskPath,
+} from "../../state/paths";
 import type { StoredEvent } from "../../live/events";
 import { eventWords, plainDetails, shortId } from "../../ui/words";
 import { targetWords } from "../fleet/pause-words";
@@ -37,22 +45,21 @@ const PAUSES: Record<string, string> = { created: "paused", updated: "paused", d
 
 /** The view that shows the subject of an event; undefined if there is none. */
 export function pageOf({ subject: { kind, id }, type }: StoredEvent): string | undefined {
-  const name = encodeURIComponent(id);
   switch (kind) {
     case "task":
-      return `/tasks/${name}`;
+      return taskPath(id);
     case "action":
-      return `/inbox/${name}`;
+      return actionPath(id);
     case "orchestrator":
-      return `/fleet/${name}`;
+      return machinePath(id);
     case "pause":
       return "/fleet";
     case "project":
-      return type === "project.deleted" ? undefined : `/projects/${name}`;
+      return type === "project.deleted" ? undefined : projectPath(id);
     case "draft":
-      return type === "draft.deleted" ? undefined : `/drafts/${name}`;
+      return type === "draft.deleted" ? undefined : draftPath(id);
     case "flow":
-      return type === "flow.deleted" ? undefined : `/flows/${name}`;
+      return type === "flow.deleted" ? undefined : flowPath(id);
     default:
       return undefined;
   }

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import { Problem, useAttempt } from "../../ui/attempt";
 import { Button } from "../../ui/basics";
+import { Choice, plainly } from "../../ui/fields";
 import { STATUSES, textProblem, type DraftFields } from "./fields";
 
 /** Shows the form. It closes once what it contains was saved. */
@@ -66,17 +67,12 @@ function About(props: { fields: DraftFields; set: (more: Partial<DraftFields>) =
   const { fields, set } = props;
   return (
     <div class="beside">
-      <label>
-        Status
-        <select
-          value={fields.status}
-          onChange={(event) => set({ status: event.currentTarget.value })}
-        >
-          {[...new Set([fields.status, ...STATUSES])].map((status) => (
-            <option key={status}>{status}</option>
-          ))}
-        </select>
-      </label>
+      <Choice
+        label="Status"
+        value={fields.status}
+        options={plainly(STATUSES)}
+        onValue={(status) => set({ status })}
+      />
       <label>
         Domain
         <input

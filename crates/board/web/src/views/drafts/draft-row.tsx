@@ -7,6 +7,7 @@ import type { Draft } from "../../api/types";
 import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
+import { projectPath, taskPath } from "../../state/paths";
 import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
@@ -64,8 +65,8 @@ export function DraftRow({ cursor, draft }: { cursor: Cursor; draft: Draft }) {
 function Became({ draft: { linked_task_id: task, linked_project_id: project } }: { draft: Draft }) {
   return (
     <>
-      {task && <Link to={`/tasks/${encodeURIComponent(task)}`}>its task</Link>}
-      {project && <Link to={`/projects/${encodeURIComponent(project)}`}>its project</Link>}
+      {task && <Link to={taskPath(task)}>its task</Link>}
+      {project && <Link to={projectPath(project)}>its project</Link>}
     </>
   );
 }

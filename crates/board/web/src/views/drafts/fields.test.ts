@@ -6,12 +6,12 @@ import {
   fieldsOf,
   parted,
   promotion,
-  randomId,
   tagsOf,
   taskOf,
   TEXT_BYTES_MAX,
   textProblem,
 } from "./fields";
+import { randomId } from "../../api/names";
 
 const DRAFT = {
   id: 2,

@@ -108,9 +108,3 @@ export function promotion(fields: TaskFields, id: string, scope: string): object
     flow: rest.flow || undefined,
   };
 }
-
-/** An id of eight hexadecimal digits, as the command line makes them. */
-export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(4));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -3,29 +3,28 @@
 import { useState } from "preact/hooks";
 
 import { promoteDraft } from "../../api/endpoints";
-import type { Draft, Flow } from "../../api/types";
-import { flowsQuery } from "../../state/decisions";
+import { randomId, UP_FLOW } from "../../api/names";
+import type { Draft } from "../../api/types";
+import { flowsQuery } from "../../state/lists";
 import { navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { scope, userName } from "../../state/session";
+import { projectPath, taskPath } from "../../state/paths";
 import { Problem, useAttempt, type Attempt } from "../../ui/attempt";
 import { Button } from "../../ui/basics";
 import { Panel } from "../../ui/panel";
 import { creation, newFields } from "../projects/fields";
 import { ProjectForm } from "../projects/project-form";
-import { parted, promotion, randomId, taskOf } from "./fields";
+import { parted, promotion, taskOf } from "./fields";
 import { TaskForm } from "./task-form";
-
-/** The flow of `octopoid up`, in which tasks are reviewed and merged. */
-const UP = "octopoid";
 
 /** Shows the panel. */
 export function PromotePanel({ draft, to }: { draft: Draft; to: "task" | "project" }) {
   const close = () => navigate(`/drafts/${draft.id}`, "replace");
-  const flows = useQuery<{ flows: Flow[] }>(flowsQuery).data.value?.flows;
+  const flows = useQuery(flowsQuery).data.value?.flows;
   // The first field gets the focus when the panel appears, so it must be there by then.
   if (!flows) return null;
-  const flow = flows.some(({ name }) => name === UP) ? UP : "";
+  const flow = flows.some(({ name }) => name === UP_FLOW) ? UP_FLOW : "";
   return (
     <Panel title={to === "task" ? "Draft to task" : "Draft to project"} onClose={close}>
       {to === "task" ? (
@@ -45,7 +44,7 @@ function ToTask({ draft, flow, onClose }: { draft: Draft; flow: string; onClose:
     await attempt.run(async () => {
       const body = promotion(fields, randomId(), scope.value);
       const { task } = await promoteDraft(String(draft.id), body);
-      if (task) navigate(`/tasks/${encodeURIComponent(task.id)}`);
+      if (task) navigate(taskPath(task.id));
     });
   };
   return (
@@ -67,7 +66,7 @@ function ToProject({ draft, onClose }: { draft: Draft; onClose: () => void }) {
     await attempt.run(async () => {
       const body = { to: "project", ...creation(fields, scope.value, userName.value) };
       const { project } = await promoteDraft(String(draft.id), body);
-      if (project) navigate(`/projects/${encodeURIComponent(project.id)}`);
+      if (project) navigate(projectPath(project.id));
     });
   };
   return (

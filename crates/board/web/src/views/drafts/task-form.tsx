@@ -1,19 +1,10 @@
 /** The fields of the task that a draft becomes. */
 
-import { listRoles } from "../../api/endpoints";
-import type { RoleList } from "../../api/types";
-import { kinds, useQuery, type QueryOptions } from "../../state/queries";
-import { Field, FlowChoice } from "../projects/project-form";
-import { projectsQuery } from "../projects/queries";
+import { PRIORITIES } from "../../api/names";
+import { rolesQuery } from "../../state/lists";
+import { useQuery } from "../../state/queries";
+import { Choice, Field, FlowChoice, plainly, ProjectChoice } from "../../ui/fields";
 import type { TaskFields } from "./fields";
-
-const PRIORITIES = ["P0", "P1", "P2", "P3"] as const;
-
-const rolesQuery: QueryOptions<RoleList> = {
-  name: "roles",
-  load: (signal) => listRoles(signal),
-  concerns: kinds("role"),
-};
 
 /** Shows the fields. */
 export function TaskForm(props: { fields: TaskFields; onFields: (fields: TaskFields) => void }) {
@@ -39,20 +30,19 @@ export function TaskForm(props: { fields: TaskFields; onFields: (fields: TaskFie
         />
       </label>
       <div class="beside">
-        <label>
-          Priority
-          <select
-            value={fields.priority}
-            onChange={(event) => set({ priority: event.currentTarget.value })}
-          >
-            {PRIORITIES.map((priority) => (
-              <option key={priority}>{priority}</option>
-            ))}
-          </select>
-        </label>
+        <Choice
+          label="Priority"
+          value={fields.priority}
+          options={plainly(PRIORITIES)}
+          onValue={(priority) => set({ priority })}
+        />
         <Role role={fields.role} onRole={(role) => set({ role })} />
       </div>
-      <ProjectChoice project={fields.project} onProject={(project) => set({ project })} />
+      <ProjectChoice
+        label="Project, whose branch the task gets"
+        value={fields.project}
+        onValue={(project) => set({ project })}
+      />
       <div class="beside">
         <Field
           label="Branch"
@@ -60,7 +50,7 @@ export function TaskForm(props: { fields: TaskFields; onFields: (fields: TaskFie
           isRequired
           onValue={(branch) => set({ branch })}
         />
-        <FlowChoice flow={fields.flow} onFlow={(flow) => set({ flow })} />
+        <FlowChoice value={fields.flow} onValue={(flow) => set({ flow })} />
       </div>
     </>
   );
@@ -83,27 +73,6 @@ function Role({ role, onRole }: { role: string; onRole: (role: string) => void }
           <option key={name} value={name} />
         ))}
       </datalist>
-    </label>
-  );
-}
-
-function ProjectChoice(props: { project: string; onProject: (id: string) => void }) {
-  const projects = useQuery(projectsQuery).data.value?.projects ?? [];
-  const open = projects.filter(({ status }) => !["completed", "archived"].includes(status));
-  return (
-    <label>
-      Project, whose branch the task gets
-      <select
-        value={props.project}
-        onChange={(event) => props.onProject(event.currentTarget.value)}
-      >
-        <option value="">none</option>
-        {open.map(({ id, title }) => (
-          <option key={id} value={id}>
-            {title}
-          </option>
-        ))}
-      </select>
     </label>
   );
 }

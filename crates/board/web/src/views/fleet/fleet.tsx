@@ -7,6 +7,7 @@ import { navigate, parameters, setParameters } from "../../state/location";
 import { beats } from "../../state/passing";
 import { useQuery } from "../../state/queries";
 import { canDecide, scope } from "../../state/session";
+import { machinePath } from "../../state/paths";
 import { Button, Command, Empty } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys } from "../../ui/rows";
@@ -31,7 +32,7 @@ export function FleetView({ id }: { id?: string }) {
   const machines = machinesOf(list.data.value?.orchestrators ?? [], beats.value, runs, now.value);
   const elsewhere = runsElsewhere(runs, machines);
   const cursor = useCursor(machines.map((machine) => machine.id));
-  useListKeys(cursor, (at) => navigate(`/fleet/${encodeURIComponent(at)}`));
+  useListKeys(cursor, (at) => navigate(machinePath(at)));
   useTitle(id === undefined ? "Fleet" : `${id} · Fleet`);
   const isKnown = machines.some((machine) => machine.id === id);
   useEffect(() => {

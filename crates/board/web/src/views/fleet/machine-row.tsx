@@ -4,6 +4,7 @@ import { patchMachine } from "../../api/endpoints";
 import { duration, now } from "../../state/clock";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
+import { machinePath } from "../../state/paths";
 import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
@@ -30,7 +31,7 @@ export function MachineRow({ cursor, machine }: { cursor: Cursor; machine: Machi
     <Row cursor={cursor} id={machine.id} class={`machine is-${machine.health}`}>
       <div class="line">
         <HealthMark machine={machine} />
-        <Link class="title name" to={`/fleet/${encodeURIComponent(machine.id)}`}>
+        <Link class="title name" to={machinePath(machine.id)}>
           {machine.name}
         </Link>
         <span class="health">

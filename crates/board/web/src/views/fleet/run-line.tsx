@@ -2,6 +2,7 @@
 
 import type { RunningRun } from "../../api/types";
 import { toldRuns } from "../../state/passing";
+import { taskPath } from "../../state/paths";
 import { Ago, Link, Progress, Shape } from "../../ui/basics";
 import { usageWords } from "../../ui/words";
 
@@ -15,7 +16,7 @@ export function RunLine({ run }: { run: RunningRun }) {
   return (
     <li class="line run">
       <Shape kind={run.kind === "review" ? "review" : "running"} />
-      <Link class="title" to={`/tasks/${encodeURIComponent(run.task_id)}`}>
+      <Link class="title" to={taskPath(run.task_id)}>
         {name}
       </Link>
       <span class="dim">

@@ -1,8 +1,9 @@
 /** The view Flow: the states of a flow, how many tasks are in each, and where they wait longest. */
 
 import type { Flow } from "../../api/types";
-import { flowsQuery } from "../../state/decisions";
+import { flowsQuery } from "../../state/lists";
 import { useQuery } from "../../state/queries";
+import { flowPath } from "../../state/paths";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useTitle } from "../../shell/title";
@@ -37,7 +38,7 @@ const BUILT_IN: Graph = {
 
 /** Shows the view. `id` is the name of the flow; without one, the flow with the most states. */
 export function FlowView({ id }: { id?: string }) {
-  const query = useQuery<{ flows: Flow[] }>(flowsQuery);
+  const query = useQuery(flowsQuery);
   useTitle(id === undefined ? "Flow" : `${id} · Flow`);
   return (
     <div class="view flow">
@@ -57,7 +58,7 @@ function Chosen({ flows, name }: { flows: readonly Flow[]; name: string | undefi
             <Link
               key={known.name}
               class="button is-plain"
-              to={`/flows/${encodeURIComponent(known.name)}`}
+              to={flowPath(known.name)}
               aria-current={known === flow ? "page" : undefined}
             >
               {known.name}

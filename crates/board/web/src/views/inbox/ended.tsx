@@ -3,6 +3,7 @@
 import type { Action } from "../../api/types";
 import { Ago, Link } from "../../ui/basics";
 import { endWords, resultText } from "./queries";
+import { taskPath } from "../../state/paths";
 
 /** Shows the list. It is unfolded if the address names something in it. */
 export function Ended(props: { actions: readonly Action[]; openId: string | undefined }) {
@@ -37,7 +38,7 @@ function EndedRow({ action, isNamed }: { action: Action; isNamed: boolean }) {
           {action.proposed_by} · asked <Ago at={action.proposed_at} />
         </span>
         {action.entity_type === "task" && (
-          <Link to={`/tasks/${encodeURIComponent(action.entity_id)}`}>show the task</Link>
+          <Link to={taskPath(action.entity_id)}>show the task</Link>
         )}
       </div>
       {text && text !== endWords(action) && <p class="prose sub quote">{text}</p>}

@@ -1,16 +1,17 @@
 /** A task that is flagged for a person. */
 
 import type { ListedTask } from "../../api/types";
-import { dismissNotice, editTask, noticeOf } from "../../state/decisions";
+import { NoticeLine, decisionOn } from "../../decide/notice";
+import { editTask } from "../../state/decisions";
 import { canDecide } from "../../state/session";
+import { taskPath } from "../../state/paths";
 import { Ago, Button, Link, Shape, State } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
 
 /** Shows the row. */
 export function FlaggedRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
-  const page = `/tasks/${encodeURIComponent(task.id)}`;
-  const notice = noticeOf(task);
-  const isGone = notice?.kind === "pending" || notice?.kind === "done";
+  const page = taskPath(task.id);
+  const { notice, isGone } = decisionOn(task);
   return (
     <Row cursor={cursor} id={task.id} class={isGone ? "is-gone" : ""}>
       <div class="line">
@@ -35,16 +36,7 @@ export function FlaggedRow({ cursor, task }: { cursor: Cursor; task: ListedTask 
         )}
       </div>
       {task.execution_notes && <p class="prose sub">{task.execution_notes}</p>}
-      {notice && (
-        <p class={`notice is-${notice.kind}`} role="status">
-          {notice.text}{" "}
-          {notice.kind === "refused" && (
-            <Button kind="quiet" onClick={() => dismissNotice(task.id)}>
-              Dismiss
-            </Button>
-          )}
-        </p>
-      )}
+      <NoticeLine id={task.id} notice={notice} />
     </Row>
   );
 }

@@ -10,6 +10,7 @@ import { ReviewRow } from "../../decide/review-row";
 import { now } from "../../state/clock";
 import { navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
+import { taskPath } from "../../state/paths";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys, type Cursor } from "../../ui/rows";
@@ -118,7 +119,7 @@ function useInboxKeys(cursor: Cursor, actions: Action[], reviews: ListedTask[]):
   const action = actions.find((known) => known.id === at);
   useListKeys(cursor, (id) => {
     const task = action?.entity_type === "task" ? action.entity_id : action ? undefined : id;
-    if (task !== undefined) navigate(`/tasks/${encodeURIComponent(task)}`);
+    if (task !== undefined) navigate(taskPath(task));
   });
   useReviewKeys(reviews.find((task) => task.id === at));
   useAnswerKeys(action);

@@ -1,12 +1,11 @@
 /** The choice of the tasks that another one waits for. */
 
 import { useSignal } from "@preact/signals";
-import { useId } from "preact/hooks";
 
 import type { ListedTask } from "../../api/types";
-import { moved } from "../../shell/palette-items";
 import { useFoundTasks } from "../../state/found";
 import { Button, State } from "../../ui/basics";
+import { useCombobox } from "../../ui/combobox";
 import { shortId } from "../../ui/words";
 import { AFTER_MAX, type Fields } from "./fields";
 
@@ -19,49 +18,34 @@ type Chosen = Fields["after"];
 export function After(props: { chosen: Chosen; onChange: (chosen: Chosen) => void }) {
   const { chosen, onChange } = props;
   const text = useSignal("");
-  const place = useSignal(0);
   const found = useFoundTasks(text, 2 * OFFERED_MAX);
-  const list = useId();
   // What is done is not waited for.
-  const free = found.value
-    .filter(({ id, queue }) => queue !== "done" && !chosen.some((task) => task.id === id))
-    .slice(0, OFFERED_MAX);
-  const isOpen = free.length > 0 && chosen.length < AFTER_MAX;
-  const choose = (task: ListedTask | undefined) => {
-    if (!task) return;
-    onChange([...chosen, { id: task.id, title: task.title || task.id }]);
-    text.value = "";
-    place.value = 0;
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (by !== undefined) place.value = moved(place.value, by, free.length);
-    else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) choose(free[place.value]);
-    else if (event.key === "Escape" && text.value) text.value = "";
-    else return;
-    event.preventDefault();
-  };
+  const free = found.value.filter(
+    ({ id, queue }) => queue !== "done" && !chosen.some((task) => task.id === id),
+  );
+  const items = chosen.length < AFTER_MAX ? free.slice(0, OFFERED_MAX) : [];
+  const { field, list, place, pick } = useCombobox<ListedTask>({
+    text,
+    items,
+    choose: (task) => {
+      onChange([...chosen, { id: task.id, title: task.title || task.id }]);
+      text.value = "";
+    },
+    onOtherKey: (key) => {
+      const isCleared = key === "Escape" && text.value !== "";
+      if (isCleared) text.value = "";
+      return isCleared;
+    },
+  });
   return (
     <div class="after">
       <label>
         After which others: it waits until they are done
-        <input
-          role="combobox"
-          aria-expanded={isOpen}
-          aria-controls={isOpen ? list : undefined}
-          aria-autocomplete="list"
-          aria-activedescendant={isOpen ? `${list}-${place.value}` : undefined}
-          placeholder="Search titles and ids"
-          spellcheck={false}
-          value={text.value}
-          onInput={(event) => {
-            text.value = event.currentTarget.value;
-            place.value = 0;
-          }}
-          onKeyDown={onKeyDown}
-        />
+        <input {...field} placeholder="Search titles and ids" />
       </label>
-      {isOpen && <Candidates id={list} tasks={free} place={place.value} choose={choose} />}
+      {items.length > 0 && (
+        <Candidates id={list} tasks={items} place={place.value} choose={pick} />
+      )}
       <Chips chosen={chosen} onChange={onChange} />
     </div>
   );

@@ -1,17 +1,17 @@
 /** The fields of a new task in which something is chosen. */
 
-import type { Flow } from "../../api/types";
 import { isUtc } from "../../state/clock";
+import { rolesQuery } from "../../state/lists";
 import { useQuery } from "../../state/queries";
-import { projectsQuery, rolesQuery } from "../tasks/filter-menu";
+import { Choice, FlowChoice, plainly, ProjectChoice, type Option } from "../../ui/fields";
 import type { Fields } from "./fields";
 
-const PRIORITIES = [
+const PRIORITIES: readonly Option[] = [
   ["P0", "P0: now"],
   ["P1", "P1: soon"],
   ["P2", "P2: usual"],
   ["P3", "P3: some time"],
-] as const;
+];
 
 interface Props {
   fields: Fields;
@@ -21,70 +21,42 @@ interface Props {
 /** Priority, role and project. */
 export function Choices({ fields, set }: Props) {
   const roles = useQuery(rolesQuery).data.value?.roles ?? [];
-  const projects = useQuery(projectsQuery).data.value?.projects ?? [];
-  const open = projects.filter(({ status }) => !["completed", "archived"].includes(status));
   return (
     <div class="fields">
-      <label>
-        Priority
-        <select
-          value={fields.priority}
-          onChange={(event) => set({ priority: event.currentTarget.value })}
-        >
-          {PRIORITIES.map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Role
-        {roles.length > 0 ? (
-          <select
-            value={fields.role}
-            onChange={(event) => set({ role: event.currentTarget.value })}
-          >
-            <option value="">any agent</option>
-            {roles.map(({ name }) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        ) : (
+      <Choice
+        label="Priority"
+        value={fields.priority}
+        options={PRIORITIES}
+        onValue={(priority) => set({ priority })}
+      />
+      {roles.length > 0 ? (
+        <Choice
+          label="Role"
+          value={fields.role}
+          options={[["", "any agent"], ...plainly(roles.map(({ name }) => name))]}
+          onValue={(role) => set({ role })}
+        />
+      ) : (
+        <label>
+          Role
           <input
             value={fields.role}
             placeholder="any agent"
             onInput={(event) => set({ role: event.currentTarget.value.trim() })}
           />
-        )}
-      </label>
-      <label>
-        Project
-        <select
-          value={fields.project}
-          onChange={(event) => set({ project: event.currentTarget.value })}
-        >
-          <option value="">none</option>
-          {open.map(({ id, title }) => (
-            <option key={id} value={id}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
+        </label>
+      )}
+      <ProjectChoice value={fields.project} onValue={(project) => set({ project })} />
     </div>
   );
 }
 
 /** What is rarely changed: the flow, the branch, and a delay. */
 export function More(
-  props: Props & { flows: readonly Flow[]; usualFlow: string | undefined },
+  props: Props & { usualFlow: string | undefined },
 ) {
-  const { fields, set, flows, usualFlow } = props;
+  const { fields, set, usualFlow } = props;
   const isChanged = fields.flow !== "" || fields.notBefore !== "" || fields.branch !== "main";
-  const others = flows.filter(({ name }) => name !== usualFlow);
   return (
     <details open={isChanged}>
       <summary>Not before, flow, branch</summary>
@@ -97,22 +69,11 @@ export function More(
             onChange={(event) => set({ notBefore: event.currentTarget.value })}
           />
         </label>
-        <label>
-          Flow
-          <select
-            value={fields.flow}
-            onChange={(event) => set({ flow: event.currentTarget.value })}
-          >
-            <option value="">{usualFlow ?? "default"}</option>
-            {others
-              .filter(({ name }) => usualFlow !== undefined || name !== "default")
-              .map(({ name }) => (
-                <option key={name} value={name}>
-                  {name}
-                </option>
-              ))}
-          </select>
-        </label>
+        <FlowChoice
+          value={fields.flow}
+          usual={usualFlow}
+          onValue={(flow) => set({ flow })}
+        />
         <label>
           Branch, unless the project has one
           <input

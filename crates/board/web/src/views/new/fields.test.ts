@@ -12,8 +12,8 @@ import {
   keptFields,
   nextFields,
   NOTHING,
-  randomId,
 } from "./fields";
+import { randomId } from "../../api/names";
 
 const fields = { ...NOTHING, title: " Fix it ", content: "Please." };
 

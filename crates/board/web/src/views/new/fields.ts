@@ -2,6 +2,7 @@
 
 import { createDraft, createTask } from "../../api/endpoints";
 import { ApiError } from "../../api/http";
+import { randomId } from "../../api/names";
 import type { Draft, NewTask, Task } from "../../api/types";
 import { isUtc } from "../../state/clock";
 import { scope, userName } from "../../state/session";
@@ -75,12 +76,6 @@ export function instantOf(text: string): string | undefined {
   if (text === "") return undefined;
   const date = new Date(isUtc.value ? `${text}Z` : text);
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
-}
-
-/** Short enough to be typed. With a million tasks, one random id in four thousand is taken. */
-export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(4));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The body of the request. `usualFlow` is what a task follows whose flow is not chosen. */

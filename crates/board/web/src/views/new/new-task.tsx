@@ -3,10 +3,11 @@
 import { useState } from "preact/hooks";
 
 import { ApiError } from "../../api/http";
-import type { Flow } from "../../api/types";
-import { flowsQuery } from "../../state/decisions";
+import { UP_FLOW } from "../../api/names";
+import { flowsQuery } from "../../state/lists";
 import { navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
+import { taskPath } from "../../state/paths";
 import { Button, Link } from "../../ui/basics";
 import { Panel } from "../../ui/panel";
 import { After } from "./after";
@@ -22,9 +23,6 @@ import {
   type Fields,
 } from "./fields";
 import "./new.css";
-
-/** The flow that octopoid up registers: where it is, tasks are reviewed and merged. */
-const USUAL_FLOW = "octopoid";
 
 /** What was done last. */
 interface Done {
@@ -51,7 +49,7 @@ export function NewTask({ onClose }: { onClose: () => void }) {
         <Texts fields={fields} set={set} titleField={form.titleField} />
         <Choices fields={fields} set={set} />
         <After chosen={fields.after} onChange={(after) => set({ after })} />
-        <More fields={fields} set={set} flows={form.flows} usualFlow={form.usualFlow} />
+        <More fields={fields} set={set} usualFlow={form.usualFlow} />
         <div class="buttons">
           <Button
             kind="primary"
@@ -82,8 +80,8 @@ function useForm(onClose: () => void) {
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [done, setDone] = useState<Done | undefined>(undefined);
   const [titleField] = useState<{ current: HTMLInputElement | null }>({ current: null });
-  const flows = useQuery<{ flows: readonly Flow[] }>(flowsQuery).data.value?.flows ?? [];
-  const usualFlow = flows.some(({ name }) => name === USUAL_FLOW) ? USUAL_FLOW : undefined;
+  const flows = useQuery(flowsQuery).data.value?.flows ?? [];
+  const usualFlow = flows.some(({ name }) => name === UP_FLOW) ? UP_FLOW : undefined;
   const put = (changed: Fields) => {
     setFields(changed);
     keepFields(changed);
@@ -104,7 +102,7 @@ function useForm(onClose: () => void) {
   const submit = (then: "open" | "another") =>
     attempt(async () => {
       const task = await create(fields, usualFlow);
-      const page = `/tasks/${encodeURIComponent(task.id)}`;
+      const page = taskPath(task.id);
       if (then === "open") {
         forgetFields();
         onClose();
@@ -124,7 +122,7 @@ function useForm(onClose: () => void) {
       const rest = hasText ? ". A draft has a title only: the text stays here" : "";
       setDone({ text: `Saved as draft: ${saved.title}${rest}`, to: `/drafts/${saved.id}` });
     });
-  return { fields, set, flows, usualFlow, isBusy, problem, done, titleField, submit, draft };
+  return { fields, set, usualFlow, isBusy, problem, done, titleField, submit, draft };
 }
 
 function Texts(props: {

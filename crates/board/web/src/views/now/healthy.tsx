@@ -1,6 +1,7 @@
 /** One sentence about the whole: an idle system that is well looks well. */
 
 import type { OrchestratorList, Summary } from "../../api/types";
+import { isFinished } from "../../api/names";
 import { listMachines } from "../../api/endpoints";
 import { kinds, useQuery, type QueryOptions } from "../../state/queries";
 import { scope } from "../../state/session";
@@ -17,7 +18,7 @@ export const machinesQuery: QueryOptions<OrchestratorList> = {
 /** Says how things are. Where there is nothing yet, it says what to do. */
 export function Healthy({ summary, needs }: { summary: Summary; needs: number }) {
   const machines = useQuery(machinesQuery).data.value?.orchestrators;
-  const open = Object.entries(summary.queues).filter(([queue]) => !FINISHED.includes(queue));
+  const open = Object.entries(summary.queues).filter(([queue]) => !isFinished(queue));
   const count = open.reduce((sum, [, tasks]) => sum + tasks, 0);
   const isNew = Object.values(summary.queues).every((tasks) => tasks === 0);
   if (isNew) return <FirstTask />;
@@ -33,8 +34,6 @@ export function Healthy({ summary, needs }: { summary: Summary; needs: number })
     </p>
   );
 }
-
-const FINISHED = ["done", "failed", "cancelled"];
 
 function FirstTask() {
   return (

@@ -6,6 +6,7 @@ import { ReviewRow } from "../../decide/review-row";
 import { Ago, Link, Shape } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
 import { counted } from "../../ui/words";
+import { taskPath } from "../../state/paths";
 
 /** Shows the list. */
 export function NeedsYou(props: {
@@ -33,7 +34,7 @@ export function NeedsYou(props: {
             <div class="line">
               <Shape kind="needs-you" />
               <span class="word">flagged</span>
-              <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+              <Link class="title" to={taskPath(task.id)}>
                 {task.title || task.id}
               </Link>
               <span class="dim">

@@ -8,6 +8,7 @@ import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys } from "../../ui/rows";
 import { useTitle } from "../../shell/title";
 import { navigate } from "../../state/location";
+import { actionPath, taskPath } from "../../state/paths";
 import { useReviewKeys } from "../../decide/review-keys";
 import { titlesOf } from "../../decide/wait-reason";
 import { Healthy } from "./healthy";
@@ -52,7 +53,7 @@ export function NowView() {
   useTrail("Now", () => ids.slice(asked.length));
   const open = (id: string) => {
     const isAction = asked.some((action) => action.id === id);
-    navigate(isAction ? `/inbox/${encodeURIComponent(id)}` : `/tasks/${encodeURIComponent(id)}`);
+    navigate(isAction ? actionPath(id) : taskPath(id));
   };
   useListKeys(cursor, open);
   useReviewKeys(toReview.find((task) => task.id === cursor.id.value));

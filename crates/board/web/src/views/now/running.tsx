@@ -3,6 +3,7 @@
 import type { ListedTask } from "../../api/types";
 import { countdown, now } from "../../state/clock";
 import { toldRuns } from "../../state/passing";
+import { taskPath } from "../../state/paths";
 import { Ago, Link, Progress, Shape } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
 import { usageWords } from "../../ui/words";
@@ -46,7 +47,7 @@ function RunningRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
     <Row cursor={cursor} id={task.id}>
       <div class="line">
         <Shape kind={isReview ? "review" : "running"} />
-        <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+        <Link class="title" to={taskPath(task.id)}>
           {task.title || task.id}
         </Link>
         {isReview && <span class="word">in review</span>}

@@ -4,6 +4,7 @@ import type { ListedTask } from "../../api/types";
 import { WaitReason, type Titles } from "../../decide/wait-reason";
 import { Link, Shape } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
+import { taskPath } from "../../state/paths";
 
 /** Shows the list. */
 export function Waits(props: {
@@ -26,7 +27,7 @@ export function Waits(props: {
             <div class="line">
               <Shape kind="waiting" />
               <span class="priority">{task.priority}</span>
-              <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+              <Link class="title" to={taskPath(task.id)}>
                 {task.title || task.id}
               </Link>
             </div>

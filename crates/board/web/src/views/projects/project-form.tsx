@@ -1,8 +1,6 @@
 /** The fields of a project. */
 
-import type { Flow } from "../../api/types";
-import { flowsQuery } from "../../state/decisions";
-import { useQuery } from "../../state/queries";
+import { Choice, Field, FlowChoice, plainly } from "../../ui/fields";
 import { STATUSES, withTitle, type ProjectFields } from "./fields";
 
 /** Shows the fields. Only a new project has a choice of its id. */
@@ -13,7 +11,6 @@ export function ProjectForm(props: {
 }) {
   const { fields, isNew, onFields } = props;
   const set = (more: Partial<ProjectFields>) => onFields({ ...fields, ...more });
-  const statuses = [...new Set([fields.status, ...STATUSES])];
   return (
     <>
       <label>
@@ -55,60 +52,14 @@ export function ProjectForm(props: {
         />
       </div>
       <div class="beside">
-        <label>
-          Status
-          <select
-            value={fields.status}
-            onChange={(event) => set({ status: event.currentTarget.value })}
-          >
-            {statuses.map((status) => (
-              <option key={status}>{status}</option>
-            ))}
-          </select>
-        </label>
-        <FlowChoice flow={fields.flow} onFlow={(flow) => set({ flow })} />
+        <Choice
+          label="Status"
+          value={fields.status}
+          options={plainly(STATUSES)}
+          onValue={(status) => set({ status })}
+        />
+        <FlowChoice value={fields.flow} onValue={(flow) => set({ flow })} />
       </div>
     </>
-  );
-}
-
-/** A field of one line, for a name that machines read. */
-export function Field(props: {
-  label: string;
-  value: string;
-  isRequired?: boolean;
-  onValue: (value: string) => void;
-}) {
-  return (
-    <label>
-      {props.label}
-      <input
-        required={props.isRequired ?? false}
-        maxLength={500}
-        spellcheck={false}
-        value={props.value}
-        onInput={(event) => props.onValue(event.currentTarget.value)}
-      />
-    </label>
-  );
-}
-
-/** The choice among the flows that are registered. */
-export function FlowChoice({ flow, onFlow }: { flow: string; onFlow: (flow: string) => void }) {
-  const known = useQuery<{ flows: Flow[] }>(flowsQuery).data.value?.flows ?? [];
-  const names = new Set(known.map(({ name }) => name));
-  if (flow) names.add(flow);
-  return (
-    <label>
-      Flow
-      <select value={flow} onChange={(event) => onFlow(event.currentTarget.value)}>
-        <option value="">default</option>
-        {[...names]
-          .filter((name) => name !== "default")
-          .map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-      </select>
-    </label>
   );
 }

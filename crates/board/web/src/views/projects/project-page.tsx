@@ -1,11 +1,13 @@
 /** One project: what it is, how far its tasks are, and what can be done with it. */
 
 import { patchProject } from "../../api/endpoints";
+import { isClosed, isFinished } from "../../api/names";
 import type { ListedTask, Project } from "../../api/types";
 import { now } from "../../state/clock";
 import { parameters, setParameters } from "../../state/location";
 import { queryNamed, useQuery } from "../../state/queries";
 import { canDecide } from "../../state/session";
+import { flowPath } from "../../state/paths";
 import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link, OuterLink } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
@@ -14,7 +16,7 @@ import { useTitle } from "../../shell/title";
 import { statusChange } from "./fields";
 import { ProjectPanel } from "./project-panel";
 import { projectQuery, tasksOf } from "./queries";
-import { Status } from "./status";
+import { Branches, Status } from "./status";
 import { ProjectTasks } from "./tasks";
 
 /** Shows the page. */
@@ -45,10 +47,8 @@ export function ProjectPage({ id }: { id: string }) {
   );
 }
 
-const FINISHED = ["done", "failed", "cancelled"];
-
 function openOf(tasks: readonly ListedTask[]): number {
-  return tasks.filter((task) => !FINISHED.includes(task.queue)).length;
+  return tasks.filter((task) => !isFinished(task.queue)).length;
 }
 
 function Head({ project, open }: { project: Project; open: number }) {
@@ -58,13 +58,7 @@ function Head({ project, open }: { project: Project; open: number }) {
       <div class="line">
         <Status status={project.status} />
         <span>
-          <code>{project.branch}</code>
-          {project.base_branch && (
-            <>
-              {" "}
-              → <code>{project.base_branch}</code>
-            </>
-          )}
+          <Branches project={project} />
         </span>
         {project.pr_url && (
           <OuterLink url={project.pr_url}>
@@ -72,7 +66,7 @@ function Head({ project, open }: { project: Project; open: number }) {
           </OuterLink>
         )}
         {project.flow && (
-          <Link to={`/flows/${encodeURIComponent(project.flow)}`}>flow {project.flow}</Link>
+          <Link to={flowPath(project.flow)}>flow {project.flow}</Link>
         )}
         <span class="dim">
           {project.created_by && `${project.created_by} · `}created <Ago at={project.created_at} />
@@ -96,7 +90,7 @@ function Choices({ project, open }: { project: Project; open: number }) {
       const changed = await patchProject(project.id, statusChange(status, now.peek()));
       queryNamed(projectQuery(project.id)).patch(() => changed);
     });
-  const isOver = ["completed", "archived"].includes(project.status);
+  const isOver = isClosed(project);
   const rest = open > 0 ? ` ${counted(open, "task")} of it ${open === 1 ? "is" : "are"} open.` : "";
   return (
     <>

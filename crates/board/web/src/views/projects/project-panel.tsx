@@ -8,6 +8,7 @@ import { now } from "../../state/clock";
 import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { scope, userName } from "../../state/session";
+import { projectPath } from "../../state/paths";
 import { Problem, useAttempt } from "../../ui/attempt";
 import { Button } from "../../ui/basics";
 import { Panel } from "../../ui/panel";
@@ -22,7 +23,7 @@ export function ProjectPanel({ project, onClose }: { project?: Project; onClose:
   const save = async () => {
     if (!project) {
       const made = await createProject(creation(fields, scope.value, userName.value));
-      navigate(`/projects/${encodeURIComponent(made.id)}`);
+      navigate(projectPath(made.id));
       return;
     }
     const body = changes(project, fields, now.peek());

@@ -1,9 +1,11 @@
 /** The view Projects: a list, or one project with its tasks. */
 
 import type { Project } from "../../api/types";
+import { projectsQuery, PROJECTS_MAX } from "../../state/lists";
 import { parameters, setParameters, navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { canDecide } from "../../state/session";
+import { projectPath } from "../../state/paths";
 import { Ago, Button, Empty, Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { Row, useCursor, useListKeys, type Cursor } from "../../ui/rows";
@@ -12,8 +14,7 @@ import { useTitle } from "../../shell/title";
 import { ProjectPage } from "./project-page";
 import { ProjectPanel } from "./project-panel";
 import "./projects.css";
-import { projectsQuery, PROJECTS_MAX } from "./queries";
-import { Status } from "./status";
+import { Branches, Status } from "./status";
 
 /** Shows the view. `id` is the project that the address names. */
 export function ProjectsView({ id }: { id?: string }) {
@@ -27,7 +28,7 @@ function Projects() {
   const status = parameters.value.get("status") ?? "";
   const projects = all.filter((project) => status === "" || project.status === status);
   const cursor = useCursor(projects.map((project) => project.id));
-  useListKeys(cursor, (id) => navigate(`/projects/${encodeURIComponent(id)}`));
+  useListKeys(cursor, (id) => navigate(projectPath(id)));
   const isNew = parameters.value.get("new") !== null && canDecide.value;
   return (
     <div class="view projects">
@@ -65,17 +66,11 @@ function ProjectRow({ cursor, project }: { cursor: Cursor; project: Project }) {
     <Row cursor={cursor} id={project.id}>
       <div class="line">
         <Status status={project.status} />
-        <Link class="title" to={`/projects/${encodeURIComponent(project.id)}`}>
+        <Link class="title" to={projectPath(project.id)}>
           {project.title}
         </Link>
         <span class="dim">
-          <code>{project.branch}</code>
-          {project.base_branch && (
-            <>
-              {" "}
-              → <code>{project.base_branch}</code>
-            </>
-          )}
+          <Branches project={project} />
         </span>
         <span class="dim">
           {project.created_by && `${project.created_by} · `}

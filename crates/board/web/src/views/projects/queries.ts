@@ -1,20 +1,11 @@
 /** What the view Projects reads. */
 
-import { getProject, listProjects, listTasks } from "../../api/endpoints";
-import type { Project, ProjectList, TaskList } from "../../api/types";
+import { getProject, listTasks } from "../../api/endpoints";
+import type { Project, TaskList } from "../../api/types";
 import { kinds, type QueryOptions } from "../../state/queries";
 
-/** So many projects are shown. */
-export const PROJECTS_MAX = 500;
 /** So many tasks of a project are shown; the rest is in the view Tasks. */
 export const TASKS_MAX = 100;
-
-/** The projects of the scope, the newest first. */
-export const projectsQuery: QueryOptions<ProjectList> = {
-  name: "projects",
-  load: (signal) => listProjects({ limit: PROJECTS_MAX }, signal),
-  concerns: kinds("project"),
-};
 
 /** One project. */
 export function projectQuery(id: string): QueryOptions<Project> {

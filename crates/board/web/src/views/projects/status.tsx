@@ -1,5 +1,6 @@
-/** The status of a project or a draft: shape and word. */
+/** What lists of projects and drafts show: the status, and the branches of a project. */
 
+import type { Project } from "../../api/types";
 import { Shape } from "../../ui/basics";
 import type { StateKind } from "../../ui/words";
 
@@ -19,5 +20,20 @@ export function Status({ status }: { status: string }) {
     <span class={`state status is-${kind}`}>
       <Shape kind={kind} /> {status}
     </span>
+  );
+}
+
+/** The branch of a project's tasks, and the branch that it is merged into. */
+export function Branches({ project }: { project: Pick<Project, "branch" | "base_branch"> }) {
+  return (
+    <>
+      <code>{project.branch}</code>
+      {project.base_branch && (
+        <>
+          {" "}
+          → <code>{project.base_branch}</code>
+        </>
+      )}
+    </>
   );
 }

@@ -3,6 +3,7 @@
 import type { ListedTask } from "../../api/types";
 import { titlesOf, WaitReason } from "../../decide/wait-reason";
 import { navigate } from "../../state/location";
+import { taskPath } from "../../state/paths";
 import { Ago, Empty, Link, State } from "../../ui/basics";
 import { Row, useCursor, useListKeys } from "../../ui/rows";
 import { stateKind, stateWords, type StateKind } from "../../ui/words";
@@ -15,7 +16,7 @@ export function ProjectTasks(props: { id: string; tasks: readonly ListedTask[]; 
   const { id, total } = props;
   const tasks = [...props.tasks].sort((a, b) => rank(a) - rank(b));
   const cursor = useCursor(tasks.map((task) => task.id));
-  useListKeys(cursor, (task) => navigate(`/tasks/${encodeURIComponent(task)}`));
+  useListKeys(cursor, (task) => navigate(taskPath(task)));
   const titles = titlesOf(tasks);
   const all = `/tasks?project_id=${encodeURIComponent(id)}`;
   if (tasks.length === 0) return <NoTask id={id} />;
@@ -31,7 +32,7 @@ export function ProjectTasks(props: { id: string; tasks: readonly ListedTask[]; 
             <div class="line">
               <State queue={task.queue} />
               <span class="priority">{task.priority}</span>
-              <Link class="title" to={`/tasks/${encodeURIComponent(task.id)}`}>
+              <Link class="title" to={taskPath(task.id)}>
                 {task.title || task.id}
               </Link>
               <span class="dim">

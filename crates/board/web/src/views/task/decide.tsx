@@ -6,12 +6,14 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Action, Run, RunDetails, Task } from "../../api/types";
 import type { Step } from "../../api/endpoints";
 import { ActionRow } from "../../decide/action-row";
+import { NoticeLine } from "../../decide/notice";
 import { RejectForm } from "../../decide/reject-form";
 import { rejecting } from "../../decide/review-keys";
-import { accept, dismissNotice, noticeOf } from "../../state/decisions";
+import { accept, noticeOf } from "../../state/decisions";
 import { queryNamed, useQuery } from "../../state/queries";
 import { canDecide } from "../../state/session";
 import { placeIn, trail } from "../../state/trail";
+import { taskPath } from "../../state/paths";
 import { Button, Link } from "../../ui/basics";
 import { useCursor } from "../../ui/rows";
 import { actionsQuery, isBeingReviewed, reviewQuery } from "../now/queries";
@@ -56,6 +58,7 @@ export function Decide(props: {
   // While an agent works, or an answer is awaited, the page is about that.
   const isOther = !isReview && (running !== undefined || questions.length > 0);
   const evidence = isOther ? undefined : run;
+  const notice = noticeOf(task);
   const needsYou = isReview || questions.length > 0;
   return (
     <section class="decide" aria-labelledby="decide">
@@ -66,7 +69,7 @@ export function Decide(props: {
       {running && <Working task={task} run={running} />}
       {evidence && <Evidence task={task} run={evidence} isShort={isShort} />}
       <Steps task={task} onChanged={onChanged} />
-      <Told task={task} />
+      {notice?.kind !== "done" && <NoticeLine id={task.id} notice={notice} />}
       {verdict && <NextReview task={task} verdict={verdict} />}
     </section>
   );
@@ -147,22 +150,6 @@ function Steps({ task, onChanged }: { task: Task; onChanged: (task: Task) => voi
 
 const KEYS: Partial<Record<Step, string>> = { accept: "Key: a", reject: "Key: r" };
 
-/** What became of a step: what is awaited, or why it was refused. */
-function Told({ task }: { task: Task }) {
-  const notice = noticeOf(task);
-  if (!notice || notice.kind === "done") return null;
-  return (
-    <p class={`notice is-${notice.kind}`} role={notice.kind === "refused" ? "alert" : "status"}>
-      {notice.text}{" "}
-      {notice.kind === "refused" && (
-        <Button kind="quiet" onClick={() => dismissNotice(task.id)}>
-          Dismiss
-        </Button>
-      )}
-    </p>
-  );
-}
-
 /** After a verdict: the next work to review has the focus, so that Enter leads there. */
 function NextReview({ task, verdict }: { task: Task; verdict: Verdict }) {
   const link = useRef<HTMLDivElement>(null);
@@ -179,7 +166,7 @@ function NextReview({ task, verdict }: { task: Task; verdict: Verdict }) {
       {next ? (
         <p>
           Next review:{" "}
-          <Link to={`/tasks/${encodeURIComponent(next.id)}`}>{next.title || next.id}</Link>
+          <Link to={taskPath(next.id)}>{next.title || next.id}</Link>
         </p>
       ) : (
         <p>

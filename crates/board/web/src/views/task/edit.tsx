@@ -2,15 +2,15 @@
 
 import { useState } from "preact/hooks";
 
+import { PRIORITIES } from "../../api/names";
 import type { Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
 import { dismissNotice, editTask, noticeOf, notices } from "../../state/decisions";
 import { queryNamed } from "../../state/queries";
 import { Button } from "../../ui/basics";
+import { Choice, plainly } from "../../ui/fields";
 import { useFocus } from "../../ui/focus";
 import { invalidateTask, taskQuery } from "./queries";
-
-const PRIORITIES = ["P0", "P1", "P2", "P3"];
 
 /** The fields, as text. */
 interface Fields {
@@ -83,11 +83,15 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
         />
         <Theirs mine={fields.content} theirs={theirs?.content} />
       </label>
-      <label class="short">
-        Priority
-        <Priority value={fields.priority} onChange={(priority) => change({ priority })} />
+      <div class="short">
+        <Choice
+          label="Priority"
+          value={fields.priority}
+          options={[["", "none"], ...plainly(PRIORITIES)]}
+          onValue={(priority) => change({ priority })}
+        />
         <Theirs mine={fields.priority} theirs={theirs?.priority} />
-      </label>
+      </div>
       <div class="buttons">
         <Button kind="primary" type="submit" isBusy={isBusy} disabled={!fields.title.trim()}>
           Save
@@ -102,21 +106,6 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
 function Theirs({ mine, theirs }: { mine: string; theirs: string | undefined }) {
   if (theirs === undefined || theirs === mine) return null;
   return <span class="theirs">The server has: {theirs || "nothing"}</span>;
-}
-
-function Priority({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const isOther = value !== "" && !PRIORITIES.includes(value);
-  return (
-    <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-      <option value="">none</option>
-      {PRIORITIES.map((priority) => (
-        <option key={priority} value={priority}>
-          {priority}
-        </option>
-      ))}
-      {isOther && <option value={value}>{value}</option>}
-    </select>
-  );
 }
 
 const NAMES = ["title", "content", "priority"] as const;

@@ -5,6 +5,7 @@ import { Link, OuterLink } from "../../ui/basics";
 import { counted, usageWords } from "../../ui/words";
 import { Checks } from "./checks";
 import { hasFailed, resultOf } from "./result";
+import { taskPath } from "../../state/paths";
 
 /** Shows the work of a run. `isShort`: in a line. */
 export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean }) {
@@ -12,7 +13,7 @@ export function Evidence(props: { task: Task; run: RunDetails; isShort: boolean 
   const result = resultOf(run);
   const failed = result.checks.filter(hasFailed).length;
   const usage = usageWords(run.usage);
-  const page = `/tasks/${encodeURIComponent(task.id)}`;
+  const page = taskPath(task.id);
   const isSubmitted = run.outcome === "submitted";
   return (
     <div class="evidence">

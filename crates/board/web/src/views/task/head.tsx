@@ -10,6 +10,7 @@ import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
 import { placeIn, trail } from "../../state/trail";
+import { flowPath, projectPath, taskPath } from "../../state/paths";
 import { Ago, Button, copy, Link, State, Until } from "../../ui/basics";
 import { Said } from "../../ui/said";
 import { stateWords } from "../../ui/words";
@@ -77,7 +78,7 @@ function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles 
       {next.taskId && (
         <>
           {!blocker && " · "}
-          <Link to={`/tasks/${encodeURIComponent(next.taskId)}`}>
+          <Link to={taskPath(next.taskId)}>
             {blocker ? blocker.title || next.taskId : "show that task"}
           </Link>
           {blocker && ` (${stateWords(blocker.queue)})`}
@@ -98,12 +99,12 @@ function Marks({ task }: { task: Task }) {
       {task.project_id && (
         <li>
           project{" "}
-          <Link to={`/projects/${encodeURIComponent(task.project_id)}`}>{task.project_id}</Link>
+          <Link to={projectPath(task.project_id)}>{task.project_id}</Link>
         </li>
       )}
       {task.flow && (
         <li>
-          flow <Link to={`/flows/${encodeURIComponent(task.flow)}`}>{task.flow}</Link>
+          flow <Link to={flowPath(task.flow)}>{task.flow}</Link>
         </li>
       )}
       <li>
@@ -129,7 +130,7 @@ function Neighbours({ id }: { id: string }) {
   const came = trail.value && placeIn(trail.value.ids, id);
   const list = came ? trail.value! : { label: "the reviews", ids: toReview };
   const place = came ?? placeIn(toReview, id);
-  const go = (to: string | undefined) => to && navigate(`/tasks/${encodeURIComponent(to)}`);
+  const go = (to: string | undefined) => to && navigate(taskPath(to));
   useKeys([
     { keys: "[", label: "Previous task", run: () => go(place?.before), group: "Task" },
     { keys: "]", label: "Next task", run: () => go(place?.after), group: "Task" },
@@ -149,7 +150,7 @@ function Neighbours({ id }: { id: string }) {
 function Neighbour({ id, name, sign }: { id: string | undefined; name: string; sign: string }) {
   if (id === undefined) return <span class="neighbour" aria-hidden="true" />;
   return (
-    <Link class="neighbour" to={`/tasks/${encodeURIComponent(id)}`} aria-label={name} title={name}>
+    <Link class="neighbour" to={taskPath(id)} aria-label={name} title={name}>
       {sign}
     </Link>
   );

@@ -4,6 +4,7 @@ import type { ListedTask, Task, TaskList, Why } from "../../api/types";
 import { Link, Shape } from "../../ui/basics";
 import { stateKind, stateWords } from "../../ui/words";
 import { blockersOf, OPEN_MAX } from "./queries";
+import { taskPath } from "../../state/paths";
 
 /** Shows both lists; nothing where there is no dependency. `open` are the newest open tasks. */
 export function Links(props: { task: Task; why: Why | undefined; open: TaskList | undefined }) {
@@ -48,7 +49,7 @@ function Linked(props: {
   isAfter?: boolean;
 }) {
   const { id, task, says, isAfter } = props;
-  const page = `/tasks/${encodeURIComponent(id)}`;
+  const page = taskPath(id);
   return (
     <li class={isAfter ? "graph-after" : "graph-before"}>
       {task && <Shape kind={stateKind(task.queue)} />}

@@ -2,6 +2,7 @@
 
 import { Button, Link } from "../../ui/basics";
 import { placeOf, writeNote, type Note } from "./notes";
+import { taskPath } from "../../state/paths";
 
 /** Shows the notes. */
 export function NoteList({ taskId, notes }: { taskId: string; notes: readonly Note[] }) {
@@ -10,7 +11,7 @@ export function NoteList({ taskId, notes }: { taskId: string; notes: readonly No
       {notes.map((note) => (
         <li key={placeOf(note)}>
           <span>
-            <Link to={`/tasks/${encodeURIComponent(taskId)}?tab=diff`}>
+            <Link to={`${taskPath(taskId)}?tab=diff`}>
               <code>{placeOf(note)}</code>
             </Link>{" "}
             <span class="prose">{note.text}</span>

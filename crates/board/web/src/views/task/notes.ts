@@ -2,6 +2,8 @@
 
 import { signal } from "@preact/signals";
 
+import { keptList } from "../../state/kept";
+
 const NOTES = "octopoid.notes.";
 
 /** A note on a line, or on a file. */
@@ -19,16 +21,7 @@ const all = signal<ReadonlyMap<string, readonly Note[]>>(new Map());
 
 /** The notes of a task, in the order of files and lines. */
 export function notesOf(taskId: string): readonly Note[] {
-  return all.value.get(taskId) ?? stored(taskId);
-}
-
-function stored(taskId: string): Note[] {
-  try {
-    const kept: unknown = JSON.parse(sessionStorage.getItem(NOTES + taskId) ?? "[]");
-    return Array.isArray(kept) ? kept.filter(isNote) : [];
-  } catch {
-    return [];
-  }
+  return all.value.get(taskId) ?? keptList(sessionStorage, NOTES + taskId, isNote);
 }
 
 function isNote(kept: unknown): kept is Note {

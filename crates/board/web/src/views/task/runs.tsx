@@ -6,6 +6,7 @@ import type { Run, RunDetails, RunList } from "../../api/types";
 import { absolute, duration, instant, now } from "../../state/clock";
 import { parameters, setParameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
+import { taskPath } from "../../state/paths";
 import { Ago, Button, Command, Empty, Link, OuterLink, Shape } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { usageWords, type StateKind } from "../../ui/words";
@@ -104,7 +105,7 @@ function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
 /** What a run has said and handed in. */
 function RunMore({ taskId, run }: { taskId: string; run: Run }) {
   const query = useQuery(runQuery(taskId, run.run));
-  const page = `/tasks/${encodeURIComponent(taskId)}`;
+  const page = taskPath(taskId);
   return (
     <div class="run-more">
       {run.message && <p class="prose">{run.message}</p>}

@@ -1,11 +1,11 @@
 /** Which steps a person can take with a task as it is. */
 
 import type { Step } from "../../api/endpoints";
+import { isFinished } from "../../api/names";
 import type { Flow, Task } from "../../api/types";
 
 /** The queues that a task without a known flow may be in. */
 const QUEUES = ["incoming", "claimed", "provisional", "needs_continuation", "done", "failed"];
-const FINISHED = ["done", "failed", "cancelled"];
 
 /** The steps that make sense, the most likely first. */
 export function stepsOf(task: Pick<Task, "queue" | "cancel_requested_at">): Step[] {
@@ -34,7 +34,7 @@ export function queuesOf(task: Pick<Task, "queue" | "flow">, flows: readonly Flo
 /** The queues of tasks that are not finished, in all flows. */
 export function openQueues(flows: readonly Flow[]): string[] {
   const all = new Set([...QUEUES, ...flows.flatMap(statesOf)]);
-  return [...all].filter((queue) => !FINISHED.includes(queue));
+  return [...all].filter((queue) => !isFinished(queue));
 }
 
 function statesOf(flow: Flow): string[] {

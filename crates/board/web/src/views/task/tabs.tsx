@@ -3,6 +3,7 @@
 import type { Run, RunDetails, Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
 import { navigate, parameters } from "../../state/location";
+import { taskPath } from "../../state/paths";
 import { Link } from "../../ui/basics";
 import { resultOf } from "./result";
 
@@ -24,7 +25,7 @@ export function currentTab(): Tab {
 }
 
 function address(id: string, tab: Tab): string {
-  const page = `/tasks/${encodeURIComponent(id)}`;
+  const page = taskPath(id);
   return tab === "overview" ? page : `${page}?tab=${tab}`;
 }
 

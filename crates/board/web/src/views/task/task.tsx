@@ -10,7 +10,7 @@ import type { Run, Task, TaskList } from "../../api/types";
 import { useReviewKeys } from "../../decide/review-keys";
 import { titlesOf } from "../../decide/wait-reason";
 import { useTitle } from "../../shell/title";
-import { flowsQuery } from "../../state/decisions";
+import { flowsQuery } from "../../state/lists";
 import { queryNamed, useQuery, type ReadQuery } from "../../state/queries";
 import { Loaded } from "../../ui/loading";
 import { stateWords } from "../../ui/words";

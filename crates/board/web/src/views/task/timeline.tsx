@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import type { MessageList, RunList } from "../../api/types";
 import { duration } from "../../state/clock";
+import { taskPath } from "../../state/paths";
 import { Ago, Button, Link, Shape } from "../../ui/basics";
 import { counted } from "../../ui/words";
 import type { KnownHistory } from "./queries";
@@ -56,7 +57,7 @@ export function Timeline(props: {
 
 function ChapterRow({ taskId, chapter }: { taskId: string; chapter: Chapter }) {
   const { kind, words, who, text, run, machine, took, after, at } = chapter;
-  const page = `/tasks/${encodeURIComponent(taskId)}?tab=runs&run=${run}`;
+  const page = `${taskPath(taskId)}?tab=runs&run=${run}`;
   return (
     <li class="chapter">
       <span class="chapter-shape">

@@ -7,6 +7,7 @@ import type { Titles } from "../../decide/wait-reason";
 import { instant, now } from "../../state/clock";
 import { editTask } from "../../state/decisions";
 import { canDecide } from "../../state/session";
+import { machinePath, taskPath } from "../../state/paths";
 import { Button, Link, Until } from "../../ui/basics";
 import { Said } from "../../ui/said";
 import { stateWords } from "../../ui/words";
@@ -52,7 +53,7 @@ function ReasonText(props: { task: Task; reason: Reason; titles: Titles }) {
     return (
       <span>
         {blocker ? "It waits for " : <Said text={text} />}{" "}
-        <Link to={`/tasks/${encodeURIComponent(task_id)}`}>
+        <Link to={taskPath(task_id)}>
           {blocker ? blocker.title || task_id : "show that task"}
         </Link>
         {blocker && ` (${stateWords(blocker.queue)})`}
@@ -63,7 +64,7 @@ function ReasonText(props: { task: Task; reason: Reason; titles: Titles }) {
     return (
       <span>
         {holder ?? "An agent"} has it, on{" "}
-        <Link to={`/fleet/${encodeURIComponent(task.orchestrator_id)}`}>
+        <Link to={machinePath(task.orchestrator_id)}>
           {task.orchestrator_id}
         </Link>
       </span>

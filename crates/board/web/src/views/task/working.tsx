@@ -3,6 +3,7 @@
 import type { Run, Task } from "../../api/types";
 import { countdown, instant, now } from "../../state/clock";
 import { toldRuns, type Told } from "../../state/passing";
+import { taskPath } from "../../state/paths";
 import { Ago, Link, Progress } from "../../ui/basics";
 import { usageWords } from "../../ui/words";
 
@@ -18,7 +19,7 @@ export function Working({ task, run }: { task: Task; run: Run }) {
   const usage = usageWords(told?.usage ?? run.usage);
   const lease = told?.lease_expires_at ?? task.lease_expires_at;
   const rest = lease ? instant(lease) - now.value : undefined;
-  const page = `/tasks/${encodeURIComponent(task.id)}`;
+  const page = taskPath(task.id);
   return (
     <div class="working">
       <Progressing run={run} />

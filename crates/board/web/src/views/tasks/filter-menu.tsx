@@ -3,31 +3,18 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-import { listProjects, listRoles } from "../../api/endpoints";
-import type { Project, Summary } from "../../api/types";
+import { PRIORITIES } from "../../api/names";
+import type { Summary } from "../../api/types";
+import { projectsQuery, rolesQuery } from "../../state/lists";
 import { setParameters } from "../../state/location";
-import { kinds, useQuery, type QueryOptions } from "../../state/queries";
+import { useQuery } from "../../state/queries";
 import { Shape } from "../../ui/basics";
+import { Choice, type Option } from "../../ui/fields";
 import { stateKind, stateWords } from "../../ui/words";
 import { toggled, YES_NO, type Filter } from "./filter";
 
-/** The roles of the scope. */
-export const rolesQuery = {
-  name: "roles",
-  load: (signal: AbortSignal) => listRoles(signal),
-  concerns: kinds("role"),
-};
-
-/** The projects of the scope. */
-export const projectsQuery: QueryOptions<{ projects: Project[] }> = {
-  name: "projects.all",
-  load: (signal) => listProjects({ limit: 500 }, signal),
-  concerns: kinds("project"),
-};
-
 /** The queues in the order of a task's life. */
 const QUEUES = ["incoming", "claimed", "provisional", "done", "failed", "cancelled"];
-const PRIORITIES = ["P0", "P1", "P2", "P3"];
 
 type Counts = Record<string, number>;
 
@@ -116,6 +103,8 @@ function Group(props: {
   );
 }
 
+const ANY: Option = ["", "any"];
+
 /** The filters that have one value. */
 function Others({ filter, agents }: { filter: Filter; agents: readonly string[] }) {
   const projects = useQuery(projectsQuery).data.value?.projects ?? [];
@@ -137,49 +126,23 @@ function Others({ filter, agents }: { filter: Filter; agents: readonly string[] 
       </label>
       <Choice
         label="Project"
-        name="project_id"
         value={filter.project_id}
-        options={projects.map(({ id, title }) => [id, title])}
+        options={[ANY, ...projects.map(({ id, title }): Option => [id, title])]}
+        onValue={(project_id) => setParameters({ project_id })}
       />
       <Choice
         label="Can it be claimed?"
-        name="claimable"
         value={filter.claimable}
-        options={Object.entries(YES_NO.claimable)}
+        options={[ANY, ...Object.entries(YES_NO.claimable)]}
+        onValue={(claimable) => setParameters({ claimable })}
       />
       <Choice
         label="Does it need you?"
-        name="needs_intervention"
         value={filter.needs_intervention}
-        options={Object.entries(YES_NO.needs_intervention)}
+        options={[ANY, ...Object.entries(YES_NO.needs_intervention)]}
+        onValue={(needs_intervention) => setParameters({ needs_intervention })}
       />
     </fieldset>
-  );
-}
-
-function Choice(props: {
-  label: string;
-  name: string;
-  value: string;
-  options: [value: string, text: string][];
-}) {
-  const isKnown = props.value === "" || props.options.some(([value]) => value === props.value);
-  return (
-    <label>
-      {props.label}
-      <select
-        value={props.value}
-        onChange={(event) => setParameters({ [props.name]: event.currentTarget.value })}
-      >
-        <option value="">any</option>
-        {!isKnown && <option value={props.value}>{props.value}</option>}
-        {props.options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

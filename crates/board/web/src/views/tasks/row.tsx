@@ -8,6 +8,7 @@ import type { ChangeName } from "../../bulk/changes";
 import type { Titles } from "../../decide/wait-reason";
 import { accept, decide, noticeOf } from "../../state/decisions";
 import { canDecide, userName } from "../../state/session";
+import { taskPath } from "../../state/paths";
 import { Ago, Button, Link, State } from "../../ui/basics";
 import { counted } from "../../ui/words";
 import { belongs, type Filter } from "./filter";
@@ -25,11 +26,6 @@ export interface Shared {
   pick: (id: string, is: boolean, isRange: boolean) => void;
   /** Opens a change of one task. */
   change: (name: ChangeName, task: ListedTask) => void;
-}
-
-/** The address of a task's page. */
-export function pageOf(id: string): string {
-  return `/tasks/${encodeURIComponent(id)}`;
 }
 
 /** Shows a task. `place` is its place in the list, from 0. */
@@ -61,7 +57,7 @@ export function TaskRow(props: { task: ListedTask; place: number; shared: Shared
       </span>
       <span role="cell" class="cell-title">
         <span class="priority">{task.priority}</span>
-        <Link class="title" to={pageOf(task.id)} title={task.title ?? task.id}>
+        <Link class="title" to={taskPath(task.id)} title={task.title ?? task.id}>
           {task.title || task.id}
         </Link>
       </span>
@@ -139,7 +135,7 @@ function Actions({ task, shared }: { task: ListedTask; shared: Shared }) {
     <span role="cell" class="cell-actions">
       {queue === "provisional" && (
         <>
-          <Link class="button is-plain" to={`${pageOf(task.id)}?tab=diff`}>
+          <Link class="button is-plain" to={`${taskPath(task.id)}?tab=diff`}>
             Diff
           </Link>
           <Button isBusy={isBusy} onClick={() => void accept(task)}>

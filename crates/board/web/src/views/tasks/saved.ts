@@ -2,7 +2,9 @@
 
 import { signal } from "@preact/signals";
 
+import { isFinished } from "../../api/names";
 import type { Summary } from "../../api/types";
+import { keptList } from "../../state/kept";
 import { scope } from "../../state/session";
 import { filterOf, keyOf } from "./filter";
 
@@ -14,8 +16,6 @@ export interface SavedView {
   count?: number | undefined;
 }
 
-/** The queues in which nothing is left to do. */
-const FINISHED = ["done", "failed", "cancelled"];
 /** The queues of unfinished tasks that are there whatever the flows say. */
 const OPEN = ["incoming", "claimed", "provisional", "needs_continuation"];
 
@@ -25,7 +25,7 @@ export function builtIn(summary: Summary | undefined): SavedView[] {
   const count = (queue: string) => (summary ? (queues[queue] ?? 0) : undefined);
   const all = Object.values(queues).reduce((sum, tasks) => sum + tasks, 0);
   const known = new Set([...OPEN, ...Object.keys(queues)]);
-  const open = [...known].filter((queue) => !FINISHED.includes(queue));
+  const open = [...known].filter((queue) => !isFinished(queue));
   return [
     { name: "All", parameters: "", count: summary && all },
     { name: "Waiting", parameters: "queue=incoming&sort=priority", count: count("incoming") },
@@ -50,12 +50,7 @@ function place(): string {
 /** The views that were saved in this browser for the scope that is shown. */
 export function savedViews(): SavedView[] {
   void changes.value;
-  try {
-    const kept: unknown = JSON.parse(localStorage.getItem(place()) ?? "[]");
-    return Array.isArray(kept) ? kept.filter(isView) : [];
-  } catch {
-    return [];
-  }
+  return keptList(localStorage, place(), isView);
 }
 
 function isView(value: unknown): value is SavedView {

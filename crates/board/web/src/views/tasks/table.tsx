@@ -8,7 +8,8 @@ import { canDecide } from "../../state/session";
 import { navigate } from "../../state/location";
 import type { ListedTask } from "../../api/types";
 import type { Rows } from "./list";
-import { pageOf, TaskRow, type Shared } from "./row";
+import { taskPath } from "../../state/paths";
+import { TaskRow, type Shared } from "./row";
 import { showRow, useRowHeight, useSeen } from "./window";
 
 /** The height of the head, which covers the rows at the top, in pixels. */
@@ -133,7 +134,7 @@ function TableKeys(props: {
   };
   const open = () => {
     const task = here();
-    if (task) navigate(pageOf(task.id));
+    if (task) navigate(taskPath(task.id));
   };
   useKeys([
     { keys: "j", label: "Next row", run: () => move(1), group: "Lists" },

@@ -8,7 +8,8 @@ import { navigate, setParameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { Button } from "../../ui/basics";
 import { chipsOf, SEARCH_MAX, type Filter } from "./filter";
-import { FilterMenu, projectsQuery } from "./filter-menu";
+import { projectsQuery } from "../../state/lists";
+import { FilterMenu } from "./filter-menu";
 
 /** How long a search waits for the next letter, in milliseconds. */
 const TYPING_MS = 250;

@@ -1,0 +1,55 @@
+/** A field that offers what it finds, in a list below it that arrows move through. */
+
+import { useSignal, type Signal } from "@preact/signals";
+import { useId } from "preact/hooks";
+
+/** What such a field needs. */
+interface Options<T> {
+  /** What is typed. */
+  text: Signal<string>;
+  /** What is offered; nothing while the list is closed. */
+  items: readonly T[];
+  choose: (item: T) => void;
+  /** What another key does. Returns whether it does anything. */
+  onOtherKey: (key: string) => boolean;
+}
+
+/** The field's attributes, the id of the list, the place in it, and what chooses an item. */
+export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) {
+  const place = useSignal(0);
+  const list = useId();
+  const pick = (item: T) => {
+    place.value = 0;
+    choose(item);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const isEnter = event.key === "Enter" && !event.ctrlKey && !event.metaKey;
+    const item = items[place.value];
+    if (by !== undefined) place.value = moved(place.value, by, items.length);
+    else if (isEnter && item !== undefined) pick(item);
+    else if (!isEnter && !onOtherKey(event.key)) return;
+    event.preventDefault();
+  };
+  const isOpen = items.length > 0;
+  const field = {
+    role: "combobox",
+    "aria-expanded": isOpen,
+    "aria-controls": isOpen ? list : undefined,
+    "aria-autocomplete": "list",
+    "aria-activedescendant": isOpen ? `${list}-${place.value}` : undefined,
+    spellcheck: false,
+    value: text.value,
+    onInput: (event: { currentTarget: HTMLInputElement }) => {
+      text.value = event.currentTarget.value;
+      place.value = 0;
+    },
+    onKeyDown,
+  } as const;
+  return { field, list, place, pick };
+}
+
+/** The place after or before one of so many; beyond the end it is the other end. */
+export function moved(place: number, by: number, count: number): number {
+  return count === 0 ? 0 : (place + by + count) % count;
+}
