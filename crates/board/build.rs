@@ -56,7 +56,7 @@ fn entry(root: &Path, path: &Path, compressed: &Path) -> anyhow::Result<String> 
     let name = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
     let content_type = content_type(path)?;
     Ok(format!(
-        "(\"{name}\", Asset {{ content_type: \"{content_type}\", \
+        "({name:?}, Asset {{ content_type: \"{content_type}\", \
          content: include_bytes!({}), gzip: {gzip} }})",
         literal(path)?
     ))
@@ -74,13 +74,7 @@ fn content_type(path: &Path) -> anyhow::Result<&'static str> {
     Ok(match &*extension {
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
-        "txt" => "text/plain; charset=utf-8",
-        "json" | "map" => "application/json",
-        "webmanifest" => "application/manifest+json",
         "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "ico" => "image/x-icon",
-        "woff2" => "font/woff2",
         _ => bail!("{}: add the content type of such files to build.rs", path.display()),
     })
 }

@@ -38,11 +38,11 @@ pub(crate) async fn sign_in(
     let code = hex::encode(hash(&body.into_code()?));
     let stamp = app.stamp();
     let fresh = FreshKey::new(&app);
-    let signed_in = app.store.sign_in(&code, &fresh.hash, stamp).await;
-    if let Err(StoreError::Refused(Refusal::InvalidCode)) = &signed_in {
-        app.refusals.keys.note(stamp.now);
-    }
-    let key = signed_in?;
+    let key = app.store.sign_in(&code, &fresh.hash, stamp).await.inspect_err(|error| {
+        if matches!(error, StoreError::Refused(Refusal::InvalidCode)) {
+            app.refusals.keys.note(stamp.now);
+        }
+    })?;
     audit::other("key.issued", &Caller::Anyone, &key.id, Some(&key.scope));
     let answer = SignedIn {
         api_key: fresh.text,

@@ -1,9 +1,9 @@
-//! Which form of an answer a client takes: `Accept`, `Accept-Encoding` and `If-None-Match`.
+//! Which format a client accepts: `Accept`, `Accept-Encoding` and `If-None-Match`.
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// Whether a client would rather have a page than JSON, as browsers do that open an address.
-/// Programs take anything, or say nothing, and get JSON.
+/// Whether a client prefers a page to JSON, as a browser does when it opens an address. Programs
+/// take anything, or say nothing, and get JSON.
 pub(crate) fn prefers_page(headers: &HeaderMap) -> bool {
     let accept = elements(headers, header::ACCEPT);
     quality(&accept, &["text/html", "text/*", "*/*"])

@@ -53,8 +53,8 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 /// The name of a file changes with its content.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// Whether a request is for something that browsers are shown. It shows no data of tenants, so that
-/// links from everywhere may lead there.
+/// Whether a request is for a page or one of its files. They show no tenant's data, so any site may
+/// link to them.
 pub(crate) fn is_page(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>();
     route.is_some_and(|route| {

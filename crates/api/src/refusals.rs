@@ -1,5 +1,5 @@
-//! Requests that were refused before a handler saw them: counted, and logged once a minute at most,
-//! so that many of them do not fill the log.
+//! Requests that were refused for their key, code, origin or host name: counted, and logged once a
+//! minute at most, so that many of them do not fill the log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -21,7 +21,7 @@ pub struct Tally {
 /// The refusals of all kinds.
 #[derive(Debug)]
 pub struct Refusals {
-    /// A key was needed and missing, or the one presented is not valid.
+    /// A key was needed and missing, or the key or the code presented is not valid.
     pub keys: Tally,
     /// A web page of another origin called.
     pub origins: Tally,

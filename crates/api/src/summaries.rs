@@ -2,8 +2,8 @@
 //!
 //! A request that comes while a summary of its scope is computed waits for it and shares the next
 //! one with all others that wait. That one begins after the request came, so it has every write
-//! that was answered before. A request that says that an older one will do may get one that was
-//! computed before it came.
+//! that was answered before. A request that accepts an older summary may get one that was computed
+//! before it came.
 
 use std::{
     collections::HashMap,

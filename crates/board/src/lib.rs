@@ -1,7 +1,7 @@
 //! The board: the page that the server shows in a browser, and the files that the page loads.
 //!
 //! Its source is in `web`, and its build in `dist`, which is checked in: a server is compiled
-//! without Node.js. What nothing refers to is not linked, so a Worker, which never calls [`asset`],
+//! without Node.js. Unreferenced data is not linked, so a Worker, which never calls [`asset`],
 //! has the page only; its files are static assets of its deployment.
 
 /// The page. It is the same for all paths of the board.
@@ -21,14 +21,13 @@ pub struct Asset {
     pub gzip: Option<&'static [u8]>,
 }
 
-/// The files by their names, in the order of these.
+/// The files by their names.
 static TABLE: &[(&str, Asset)] = &include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The file at this path, which begins with [`ASSETS`].
 pub fn asset(path: &str) -> Option<&'static Asset> {
     let name = path.strip_prefix(ASSETS)?;
-    let found = TABLE.binary_search_by_key(&name, |(name, _)| name);
-    found.ok().map(|index| &TABLE[index].1)
+    TABLE.iter().find(|(known, _)| *known == name).map(|(_, asset)| asset)
 }
 
 /// The paths of all files.

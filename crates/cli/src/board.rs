@@ -14,7 +14,7 @@ use serde::Serialize;
 pub(crate) struct Link {
     /// The address. It is a secret if it has a code.
     pub(crate) url: String,
-    /// Until when its code signs a browser in; `None` if it has none.
+    /// When its code expires; `None` if the link has no code.
     pub(crate) expires_at: Option<Millis>,
 }
 

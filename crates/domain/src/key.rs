@@ -30,7 +30,7 @@ words!(
     /// What the holder of a key may do in its scope. Each permission includes those before it.
     #[derive(Default, PartialOrd, Ord)]
     Permission {
-        /// No request at all: the key is a code, which signs a browser in once.
+        /// Make no request. The key is a code that signs a browser in once.
         Login = "login",
         /// Read everything, change nothing.
         Read = "read",

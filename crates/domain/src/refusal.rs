@@ -123,7 +123,7 @@ pub enum Refusal {
     /// The key's permission does not suffice for this task.
     #[error("{0}")]
     NotPermitted(&'static str),
-    /// A code for signing in that there is not, or that does not count any more.
+    /// The sign-in code does not exist, was used or revoked, or has expired.
     #[error(
         "The code is unknown, was used, or has expired: get a new link with `octopoid board`, or \
          sign in with an API key"

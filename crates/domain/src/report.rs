@@ -140,7 +140,7 @@ pub struct CheckCounts {
 }
 
 impl ResultDigest {
-    /// Reads what [`Self::text`] wrote. Other text tells nothing.
+    /// Reads what [`Self::text`] wrote. Any other text gives an empty digest.
     pub fn stored(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }

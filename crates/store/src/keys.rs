@@ -7,7 +7,7 @@ use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
     event::{Kind, NewEvent},
-    key::{BOARD_KEY_LABEL, BOARD_KEY_LIFE_MS, Grant, Key, TOUCH_INTERVAL_MS},
+    key::{BOARD_KEY_LABEL, BOARD_KEY_LIFE_MS, Grant, Key, Permission, TOUCH_INTERVAL_MS},
     orchestrator::Orchestrator,
 };
 
@@ -56,15 +56,16 @@ const ISSUE_FIRST: &str = "INSERT INTO api_keys \
      AND machine_id = ?6 AND scope = ?7 \
      AND NOT EXISTS (SELECT 1 FROM api_keys AS known WHERE known.scope = ?7) RETURNING id";
 
-/// The new key takes permission, label and expiry from one of those it replaces: the newest of those
-/// that permit the most, so that a scope with a key that manages it still has one. Codes for signing
-/// in are no keys to go on with.
+/// The new key takes permission, label and expiry from one of those it replaces: the newest of
+/// those that permit the most, so that a scope with a key that manages it still has one. A code for
+/// signing in is never the model for the new key.
 const REPLACE: &str = concatcp!(
     "INSERT INTO api_keys \
      (key_hash, id, scope, label, permission, created_at, expires_at, write_id) \
      SELECT ?4, ?5, scope, label, permission, ?3, expires_at, ?6 FROM api_keys WHERE ",
     replaced!(),
-    " AND permission <> 'login' ORDER BY CASE permission WHEN 'manage' THEN 0 WHEN 'work' THEN 1 ELSE 2 END, \
+    " AND permission <> 'login' \
+     ORDER BY CASE permission WHEN 'manage' THEN 0 WHEN 'work' THEN 1 ELSE 2 END, \
      created_at DESC, id LIMIT 1 RETURNING ",
     Key::NAMES
 );
@@ -76,7 +77,7 @@ const REVOKE_REPLACED: &str = concat!(
     " AND id <> ?4 AND EXISTS (SELECT 1 FROM api_keys AS issued WHERE issued.id = ?4)"
 );
 
-/// Only one of several exchanges finds the code that is not revoked yet.
+/// Marks a code as used. Of several exchanges at once, one finds it unused.
 const USE_CODE: &str = "UPDATE api_keys SET revoked_at = ?2, last_used_at = ?2, write_id = ?3 \
      WHERE id = ?1 AND permission = 'login' AND revoked_at IS NULL AND expires_at > ?2";
 
@@ -180,12 +181,18 @@ impl Store {
     /// Exchanges a code for signing in, which has the hash `code`, for a key that manages its scope
     /// and has the hash `hash`. A code is good for one exchange.
     pub async fn sign_in(&self, code: &str, hash: &str, stamp: Stamp) -> Result<Key> {
-        let code = self.find_key(code).await?.ok_or(Refusal::InvalidCode)?;
         let Stamp { write_id, now } = stamp;
+        // What is no code, or was used, needs no write. Of several exchanges at once, the batch decides.
+        let is_good = |key: &Key| {
+            key.permission == Permission::Login
+                && key.revoked_at.is_none()
+                && key.expires_at.is_some_and(|end| end > now)
+        };
+        let code = self.find_key(code).await?.filter(is_good).ok_or(Refusal::InvalidCode)?;
         let id = stamp.text_id("key");
         let expires_at = now.plus(BOARD_KEY_LIFE_MS);
         let mut write = Write::new(stamp);
-        // The administrator may just be replacing all keys of the scope.
+        // The administrator may be replacing all keys of the scope at this moment.
         write.hold(Lock::keys(&code.scope));
         write.run(bind!(USE_CODE, &code.id, now, write_id));
         write.record(Subject::Key(&code.id), &NewEvent::new(Kind::Revoked, None));

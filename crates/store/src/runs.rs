@@ -273,6 +273,9 @@ impl Store {
     /// For each of some tasks, its last run for work, which is what a review of it is about; `None`
     /// if it has had none.
     pub async fn last_runs(&self, tasks: &[Task]) -> Result<Vec<Option<LastRun>>> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<_> = tasks.iter().map(|task| task.id.clone()).collect();
         let [rows] = self.read([bind!(LAST, json(&ids))]).await?;
         let runs = all(rows, record::read::<Run>)?.into_iter();

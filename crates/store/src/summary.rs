@@ -60,7 +60,7 @@ const WAITING: &str = concatcp!(
     ") AS found LIMIT 10000) AS looked) AS coded GROUP BY queue, role, priority, code"
 );
 
-/// The same of at most so many that are in `claimed`, where nothing waits.
+/// The same for `claimed`, where nothing waits; at most 10,000 tasks are read.
 const HELD: &str = "SELECT queue, role, priority, NULL, COUNT(*), MIN(since) \
      FROM (SELECT queue, role, priority, COALESCE(claimed_at, updated_at) AS since FROM tasks \
      WHERE scope = ?1 AND queue = 'claimed' LIMIT 10000) AS looked \
@@ -115,10 +115,10 @@ impl Store {
         let [open, finished, waiting, held, running, person, hourly] =
             answers(self.list(Some(scope), batch).await?)?;
         let open = all(open, count)?;
-        let (held_tasks, outside): (Vec<_>, Vec<_>) =
-            open.iter().partition(|(queue, _)| queue == queue::CLAIMED);
-        let sum = |counts: Vec<&(String, i64)>| counts.iter().map(|(_, tasks)| tasks).sum::<i64>();
-        let is_partial = sum(outside).max(sum(held_tasks)) > LOOK_MAX;
+        let claimed = open.iter().find(|(queue, _)| queue == queue::CLAIMED);
+        let held_count = claimed.map_or(0, |(_, tasks)| *tasks);
+        let outside_count = open.iter().map(|(_, tasks)| tasks).sum::<i64>() - held_count;
+        let is_partial = outside_count.max(held_count) > LOOK_MAX;
         let finished = all(finished, count)?.into_iter().filter(|(_, tasks)| *tasks > 0);
         let mut summary = Summary {
             scope: scope.to_owned(),

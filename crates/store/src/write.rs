@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use octopoid_domain::event::NewEvent;
 
 use crate::{
-    Result, Stamp, Store,
+    EngineError, Result, Stamp, Store, StoreError,
     engine::{Rows, Statement},
     idempotency::Once,
     journal::{self, Subject},
@@ -100,19 +100,14 @@ impl Answers {
     }
 }
 
-/// Notes that nobody has heard how a write ended: its caller has gone, or it has failed. It may
-/// have recorded events all the same.
-struct Unheard<'a> {
-    store: &'a Store,
-    is_heard: bool,
-}
+/// Notes that the outcome of a write is unknown: its caller has gone, or the engine cannot tell. It
+/// may have recorded events.
+struct Unheard<'a>(&'a Store);
 
 impl Drop for Unheard<'_> {
     fn drop(&mut self) {
-        if !self.is_heard {
-            self.store.has_unheard.store(true, Ordering::Relaxed);
-            self.store.hints.tell_events_here();
-        }
+        self.0.has_unheard.store(true, Ordering::Relaxed);
+        self.0.hints.tell_events_here();
     }
 }
 
@@ -135,10 +130,12 @@ impl Store {
         let recalled = write.once.as_ref().map(Once::recalling);
         let recalled = recalled.map(|statement| write.run(statement));
         let Write { stamp, once, locks, statements, wakes, records } = write;
-        let mut unheard = Unheard { store: self, is_heard: false };
-        let mut answers = Answers(self.write_holding(locks, statements).await?);
-        unheard.is_heard = true;
-        drop(unheard);
+        let unheard = Unheard(self);
+        let written = self.write_holding(locks, statements).await;
+        if !matches!(written, Err(StoreError::Engine(EngineError::Unconfirmed(_)))) {
+            std::mem::forget(unheard);
+        }
+        let mut answers = Answers(written?);
         if let Some((once, recalled)) = once.zip(recalled) {
             once.check(answers.take(recalled), stamp)?;
         }

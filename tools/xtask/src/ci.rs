@@ -11,7 +11,7 @@ pub(crate) struct Args {}
 /// How many random requests a change has to stand in each home. A release stands more: see `cargo xtask fuzz`.
 const REQUESTS: usize = 1_500;
 
-/// The five. The second builds the Worker, so the first need not check that it would build.
+/// The steps, in order. `edge` builds the Worker, so `lint` leaves the WebAssembly check out.
 const STEPS: &[Step] = &[
     ("lint", || lint::run(&lint::Args { without_wasm: true })),
     ("edge", edge::test),

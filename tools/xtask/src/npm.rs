@@ -60,8 +60,8 @@ impl Package {
         npm
     }
 
-    /// Fails if package-lock.json says where packages come from: that is the affair of each
-    /// machine's own settings, and what they are is known by their checksums.
+    /// Fails if package-lock.json says where packages come from. Each machine's settings choose the
+    /// registry, and checksums identify the packages.
     pub(crate) fn check_lock(self) -> anyhow::Result<()> {
         let (path, directory) = (self.path().join("package-lock.json"), self.directory);
         let lock = fs::read_to_string(&path).with_context(|| format!("no lock in {directory}"))?;
@@ -74,7 +74,7 @@ impl Package {
     }
 
     /// The directory.
-    pub(crate) fn path(self) -> PathBuf {
+    fn path(self) -> PathBuf {
         paths::root().join(self.directory)
     }
 }

@@ -1,8 +1,8 @@
 //! The programs of this workspace, built as its tests are.
 //!
 //! cargo unites the features of the packages that a command selects. Commands that select different
-//! packages therefore build most dependencies once each; so all commands here select the workspace,
-//! and say only which of its targets they need.
+//! packages therefore build most dependencies once each; so all commands that build without
+//! optimization select the workspace, and say only which of its targets they need.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -13,8 +13,8 @@ use crate::{board, output, process, steps};
 /// process, and the store's model, races and stories.
 const ANYWHERE: [&str; 3] = ["octopoid-api", "octopoid-server", "octopoid-store-testkit"];
 
-/// What these crates have beside them: unit tests, which have no database, and tests that name the
-/// one they are about.
+/// The tests of these crates that do not run on any database: unit tests use none, and the others
+/// name theirs.
 const NAMES_ITS_OWN: &str = "not kind(test) | binary_id(octopoid-server::postgres) | \
     (binary_id(octopoid-server::e2e) & test(/^(copy|import)::/))";
 

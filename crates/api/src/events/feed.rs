@@ -19,8 +19,8 @@ use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
 use crate::{app::App, budget::Share, problem::Problem};
 
-/// The interval at which the tail reads without a hint, where there may be none: other servers write
-/// too, or the last read has failed. A process that has the database alone hints at each event.
+/// How often the tail reads without a hint: where other servers write too, or after a read that
+/// failed. A process that has the database alone hints at each event.
 const LOOK_MS: u64 = 5_000;
 /// How long the tail gathers hints.
 const GATHER_MS: u64 = 5;
@@ -219,10 +219,7 @@ pub(super) fn show_all(app: &App, scope: &str, shown: Vec<Passing>) {
         let text = format!("data: {json}\n\n").into();
         Message { content: Content::Passing(passing), text }
     });
-    let messages: Vec<_> = messages.collect();
-    if !messages.is_empty() {
-        app.feed.state().send(app, scope, messages, Cursor(0));
-    }
+    app.feed.state().send(app, scope, messages.collect(), Cursor(0));
 }
 
 /// The text of an event in a stream.
@@ -262,8 +259,8 @@ async fn tail(app: App) {
             // Once this is `None`, others may have started another tail.
             let Some(reached) = app.feed.goes_on() else { return };
             match read_after(&app, reached).await {
-                Ok(page) => {
-                    has_failed = false;
+                Ok((page, is_whole)) => {
+                    has_failed = !is_whole;
                     let is_last = page.is_last;
                     app.feed.deliver(&app, page);
                     if is_last {
@@ -292,8 +289,11 @@ async fn has_hint(app: &App, pause: BoxFuture<'static, ()>) -> bool {
     matches!(select(hint, pause).await, Either::Left(_))
 }
 
-/// The events of all scopes behind a position.
-async fn read_after(app: &App, reached: Cursor) -> Result<Events, StoreError> {
-    app.store.end_unheard_writes().await?;
-    app.store.read_events(None, &Filter::default(), Start::After(reached), PAGE).await
+/// The events of all scopes behind a position, and whether those of all writes that have ended are
+/// among them.
+async fn read_after(app: &App, reached: Cursor) -> Result<(Events, bool), StoreError> {
+    // Engines that servers share keep no order of writes; the tail looks every few seconds there.
+    let is_whole = app.settings.shares_database || app.store.end_unheard_writes().await.is_ok();
+    let page = app.store.read_events(None, &Filter::default(), Start::After(reached), PAGE).await?;
+    Ok((page, is_whole))
 }

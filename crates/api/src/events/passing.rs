@@ -23,11 +23,14 @@ pub(crate) fn show_renewal(app: &App, id: &str, renewed: &Renewed, body: &Renew)
     }
     let at = app.now();
     let progress = body.progress.as_ref().and_then(|progress| progress.at(at).ok());
-    let name = if progress.is_some() { "task.progress" } else { "task.renewed" };
-    if let Some(progress) = progress {
-        (details["message"], details["percent"]) =
-            (json!(progress.message), json!(progress.percent));
-    }
+    let name = match progress {
+        Some(progress) => {
+            details["message"] = json!(progress.message);
+            details["percent"] = json!(progress.percent);
+            "task.progress"
+        }
+        None => "task.renewed",
+    };
     show_all(app, &renewed.scope, vec![passing(name, at, &renewed.scope, id, details)]);
 }
 
@@ -42,7 +45,7 @@ pub(crate) fn show_heartbeat(app: &App, id: &str, beat: &Beat) {
         let shown = passing("orchestrator.heartbeat", at, &beat.scope, id, details);
         show_all(app, &beat.scope, vec![shown]);
     }
-    // Only a caller without a key renews leases of another scope than the machine's.
+    // Only a caller that no scope confines renews leases of another scope than the machine's.
     for leases in beat.renewed.chunk_by(|lease, next| lease.scope == next.scope) {
         let Some(scope) = leases.first().map(|lease| &*lease.scope) else { continue };
         if is_followed(app, scope) {

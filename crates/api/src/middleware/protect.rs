@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 /// An answer is what its content type says, whatever it looks like.
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// A page loads nothing but its own files, is shown in no frame, and makes no markup or script of
-/// text.
+/// A page loads nothing but its own files, is shown in no frame, and turns no text into markup or
+/// script.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \

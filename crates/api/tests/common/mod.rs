@@ -88,7 +88,7 @@ impl TestHost {
         let now = self.elapsed_ms();
         let mut pauses = self.pauses.lock().unwrap();
         for (_, ends) in pauses.extract_if(.., |(at, _)| *at <= now) {
-            // Whoever has paused may have gone.
+            // The task that paused may have been dropped.
             let _ = ends.send(());
         }
     }

@@ -105,7 +105,7 @@ async fn servers_that_share_a_database_look_every_five_seconds() {
     assert_eq!(calls_of_an_idle_minute(settings).await, 12);
 }
 
-/// Its write goes on, and it is not there to tell.
+/// The write of a caller that disconnects goes on, and nothing hints at its event.
 #[tokio::test]
 async fn the_event_of_a_caller_that_has_gone_arrives_without_waiting() {
     let (app, engine) = counting_app(Settings::default()).await;

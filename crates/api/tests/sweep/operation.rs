@@ -25,7 +25,8 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Who has a code signs in, whoever calls, so that there is nothing to sweep: `tests/login.rs`.
+/// Signing in depends on a code and not on the caller, so there is nothing to sweep.
+/// `tests/login.rs` covers it.
 const SIGN_IN: &str = "sign_in";
 
 /// Every operation of the document except signing in.

@@ -62,8 +62,8 @@ impl Run for Args {
     }
 }
 
-/// Opens an address in the browser. Every user of the machine sees command lines, so that the browser
-/// is started with a file which leads to the address.
+/// Opens an address in the browser. Every user of the machine can see command lines, so the browser
+/// gets a file that redirects to the address.
 fn open(url: &str) -> Outcome {
     let page = write(&state_folder()?, url).map_err(|error| {
         Failure::other(format!("cannot write a file that leads to the link: {error}"))
@@ -80,8 +80,8 @@ fn open(url: &str) -> Outcome {
         .remedy("open the link in a browser yourself"))
 }
 
-/// Writes a page that leads to an address, in place of the last one. The browser reads it when it
-/// likes, so that it stays.
+/// Writes a page that leads to an address, in place of the last one. The file stays, because the
+/// browser may read it later.
 fn write(folder: &Path, url: &str) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let url = url.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");

@@ -92,16 +92,16 @@ impl Args {
         let prepared = async {
             let joined = join(&folder, service.address(), &repository).await?;
             let config = self.config(&joined, &service, &repository, (tool, command.clone()))?;
-            Ok((joined, config))
+            let link = link(&service, &joined).await?;
+            Ok((joined, config, link))
         };
-        let (joined, config) = match prepared.await {
+        let (joined, config, link) = match prepared.await {
             Ok(prepared) => prepared,
             Err(failure) => {
                 service.stop().await?;
                 return Err(failure);
             }
         };
-        let link = link(&service, &joined).await?;
         tell(&self.header(&link, (&folder, &service), &joined, &repository, (tool, &command)));
         for warning in self.flags.warnings(tool, &command) {
             tell(&format!("warning: {warning}"));
@@ -148,9 +148,7 @@ impl Args {
             let mut config = self.config(&joined, &service, &repository, (Tool::Plain, command))?;
             config.state = sample.state();
             config.workspace.root = sample.state().join("worktrees");
-            let manage = joined.member.manage_key.clone().unwrap_or_default();
-            let person = Client::new(&service.address().url)?;
-            let person = person.with_scope(&joined.member.scope).with_key(manage);
+            let person = manager(&service, &joined)?.with_scope(&joined.member.scope);
             tell(&format!(
                 "demo · {} · a simulated agent in {}",
                 link(&service, &joined).await?,
@@ -273,13 +271,17 @@ impl Args {
     }
 }
 
-/// The address of the board, with a code that signs a browser in once. An older octopoid that serves
-/// knows no codes.
+/// A client with the key that manages the scope.
+fn manager(service: &Service, joined: &Joined) -> Outcome<Client> {
+    let key = joined.member.manage_key.clone().unwrap_or_default();
+    Ok(Client::new(&service.address().url)?.with_key(key))
+}
+
+/// The address of the board, with a code that signs a browser in once. A running server of an older
+/// version issues no codes; then this is the plain address.
 async fn link(service: &Service, joined: &Joined) -> Outcome<String> {
     let (server, member) = (&service.address().url, &joined.member);
-    let manage = member.manage_key.clone().unwrap_or_default();
-    let manager = Client::new(server)?.with_key(manage);
-    Ok(match Link::signing_in(&manager, server, &member.scope).await {
+    Ok(match Link::signing_in(&manager(service, joined)?, server, &member.scope).await {
         Ok(link) => format!("{}   (this link signs you in once)", link.url),
         Err(_) => Link::plain(server, Some(&member.scope)).url,
     })

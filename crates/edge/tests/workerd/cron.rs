@@ -7,8 +7,8 @@ use octopoid_domain::task::LeaseSeconds;
 
 use crate::{Edge, Verdict, claim_by, new_task};
 
-/// Where wrangler lets one pull the trigger, if it was started with `--test-scheduled`. The runtime's
-/// own path calls what serves the assets, which has no trigger, instead of the Worker.
+/// The path at which `wrangler dev --test-scheduled` runs the cron trigger. The runtime's own path
+/// reaches the asset server, which has none.
 const TRIGGER: &str = "/__scheduled";
 
 /// How long the lease may take to end and the job to notice.

@@ -21,7 +21,7 @@ pub struct Filter {
     pub project_id: Option<String>,
     /// Flagged for the fixer, or not.
     pub needs_intervention: Option<bool>,
-    /// With this text in the title or at the start of the id, whatever the case of ASCII letters.
+    /// With this text in the title or at the start of the id. ASCII letters match in either case.
     pub search: Option<String>,
     /// Whether a claim would get them.
     pub claimable: Option<Claimable>,

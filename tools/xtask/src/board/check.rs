@@ -23,7 +23,7 @@ struct Budget {
     bytes_max: usize,
 }
 
-/// A first visit loads all of it, over whatever line there is.
+/// A first visit loads all of it, also over a slow line.
 const BUDGETS: [Budget; 2] = [
     Budget { extension: ".js", bytes_max: 90_000 },
     Budget { extension: ".css", bytes_max: 15_000 },

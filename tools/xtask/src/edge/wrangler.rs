@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use super::{PROJECT, TOOLS};
 use crate::{local, output, paths, process};
 
-/// Has wrangler pull the cron trigger at `/__scheduled`.
+/// Makes `/__scheduled` run the cron trigger.
 const TRIGGER: &str = "--test-scheduled";
 
 /// How long a Worker may take until it answers. wrangler builds it first.
