@@ -1,6 +1,7 @@
 /** Sends many requests: eight at a time, again where the server asks for patience. */
 
 import { ApiError } from "../api/http";
+import { pause } from "../state/waits";
 
 /** So many requests are under way at most. */
 export const AT_ONCE = 8;
@@ -41,16 +42,7 @@ class Patience {
   /** Waits for the end of the pause, or for the signal. */
   wait(): Promise<void> {
     const rest = this.until - performance.now();
-    if (rest <= 0 || this.signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        window.clearTimeout(timer);
-        this.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = window.setTimeout(done, rest);
-      this.signal.addEventListener("abort", done);
-    });
+    return rest <= 0 ? Promise.resolve() : pause(rest, this.signal);
   }
 }
 

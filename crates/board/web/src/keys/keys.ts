@@ -11,6 +11,8 @@ export interface Binding {
   run: () => void;
   /** The group in the list of keys. */
   group?: string;
+  /** Whether it is done again and again while the key is held. */
+  isRepeated?: boolean;
 }
 
 /** How long the second key of two is waited for, in milliseconds. */
@@ -66,7 +68,7 @@ function onKey(event: KeyboardEvent): void {
   const binding = currentBindings().find((known) => known.keys === pressed);
   if (binding) {
     event.preventDefault();
-    binding.run();
+    if (!event.repeat || binding.isRepeated) binding.run();
   } else if (currentBindings().some((known) => known.keys.startsWith(`${key} `))) {
     first = key;
     firstAt = event.timeStamp;

@@ -6,6 +6,7 @@
  * Browsers have such locks only on https and on this machine; elsewhere each tab has a stream.
  */
 
+import { visible } from "../state/waits";
 import type { LiveStatus, PassingEvent, StoredEvent } from "./events";
 import { Source, type SourceOutput } from "./source";
 
@@ -37,6 +38,15 @@ export class SharedSource {
   /** Takes part until `stop`. */
   async run(): Promise<void> {
     this.channel.postMessage({ kind: "hello" } satisfies Told);
+    const { signal } = this.stopped;
+    // Reading ends before `stop` only where a page that is hidden leaves it to one that is not.
+    while (!signal.aborted) {
+      await this.readInTurn();
+      await visible(signal);
+    }
+  }
+
+  private async readInTurn(): Promise<void> {
     if (!("locks" in navigator)) return this.read();
     try {
       const { signal } = this.stopped;
@@ -66,6 +76,7 @@ export class SharedSource {
       this.cursor,
     );
     await this.source.run();
+    this.source = undefined;
   }
 
   private tell(told: Told): void {

@@ -7,6 +7,7 @@ import { createParser } from "eventsource-parser";
 
 import { ApiError, identity, queryText, request } from "../api/http";
 import { forgetKey, scope } from "../state/session";
+import { pause } from "../state/waits";
 import type { LiveStatus, PassingEvent, StoredEvent } from "./events";
 import { Rate } from "./rate";
 
@@ -50,11 +51,12 @@ export class Source {
     private cursor: string | undefined,
   ) {}
 
-  /** Runs until `stop`. */
+  /** Runs until `stop`. Where there are no streams, it ends as well when the page is hidden. */
   async run(): Promise<void> {
     while (!this.stopped.signal.aborted) {
       try {
         await (this.hasStreams ? this.stream() : this.poll());
+        if (this.mayRest()) return;
         await this.again();
       } catch (error) {
         await this.onFailure(error);
@@ -65,6 +67,11 @@ export class Source {
   /** Ends the connection. */
   stop(): void {
     this.stopped.abort();
+  }
+
+  /** A page that is not seen asks for nothing: another one does, which is seen. */
+  private mayRest(): boolean {
+    return !this.hasStreams && document.hidden;
   }
 
   private async onFailure(error: unknown): Promise<void> {
@@ -85,7 +92,7 @@ export class Source {
     this.output.status("reconnecting");
     const pause = Math.min(RETRY_MS * 2 ** this.failures, RETRY_MAX_MS);
     this.failures += 1;
-    await this.pause(pause * (0.75 + Math.random() / 2));
+    await this.wait(pause * (0.75 + Math.random() / 2));
   }
 
   private async stream(): Promise<void> {
@@ -140,11 +147,11 @@ export class Source {
       this.output.gap();
     }
     for (;;) {
-      await this.pause(POLL_MS);
-      await visible(this.stopped.signal);
-      if (this.stopped.signal.aborted) return;
+      await this.wait(POLL_MS);
+      if (this.stopped.signal.aborted || this.mayRest()) return;
       const page = await this.page(this.cursor);
       this.output.status("polling");
+      this.failures = 0;
       this.cursor = page.next_cursor;
       for (const event of page.events) this.output.event(event);
     }
@@ -155,28 +162,19 @@ export class Source {
     return request<Page>("GET", EVENTS, { query, signal: this.stopped.signal });
   }
 
+  private wait(ms: number): Promise<void> {
+    return pause(ms, this.stopped.signal);
+  }
+
   /** Reads summaries for a while. What happened meanwhile is a gap. */
   private async summarize(): Promise<void> {
     this.output.status("busy");
     this.rate.clear();
     for (let tick = 0; tick < TICKS && !this.stopped.signal.aborted; tick += 1) {
-      await this.pause(TICK_MS * (0.8 + Math.random() * 0.4));
+      await this.wait(TICK_MS * (0.8 + Math.random() * 0.4));
       this.output.tick();
     }
     this.cursor = undefined;
-  }
-
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = window.setTimeout(done, ms);
-      const { signal } = this.stopped;
-      function done() {
-        window.clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-      signal.addEventListener("abort", done);
-    });
   }
 }
 
@@ -187,19 +185,4 @@ async function refusal(response: Response): Promise<ApiError> {
   const problem = (await response.json().catch(() => ({}))) as { error?: string; code?: string };
   const text = problem.error ?? `The server answered ${response.status}`;
   return new ApiError(response.status, problem.code ?? "unknown", text);
-}
-
-/** Waits until a page that is not seen is seen again. */
-function visible(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const look = () => {
-      if (document.hidden && !signal.aborted) return;
-      document.removeEventListener("visibilitychange", look);
-      signal.removeEventListener("abort", look);
-      resolve();
-    };
-    document.addEventListener("visibilitychange", look);
-    signal.addEventListener("abort", look);
-    look();
-  });
 }

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { useKeys, type Binding } from "../keys/keys";
 import { navigate, path } from "../state/location";
 import { canCreate, needsKey, scope } from "../state/session";
+import { Button } from "../ui/basics";
 import { NewTask } from "../views/new/new-task";
 import { views, viewOf } from "../views/registry";
 import { Help } from "./help";
@@ -14,15 +15,22 @@ import { overlay } from "./overlay";
 import { Palette } from "./palette";
 import { Scopes } from "./scopes";
 import { Settings } from "./settings";
+import { start, startError } from "./start";
 import { useTitle } from "./title";
+
+const NEW_TASK: Binding = {
+  keys: "c",
+  label: "New task",
+  run: () => (overlay.value = "new-task"),
+  group: "Everywhere",
+};
 
 const shellKeys: Binding[] = [
   { keys: "?", label: "Show the keys", run: () => (overlay.value = "help"), group: "Everywhere" },
-  { keys: "mod+k", label: "Search and commands", run: () => (overlay.value = "palette"), group: "Everywhere" },
   {
-    keys: "c",
-    label: "New task",
-    run: () => canCreate.value && (overlay.value = "new-task"),
+    keys: "mod+k",
+    label: "Search and commands",
+    run: () => (overlay.value = "palette"),
     group: "Everywhere",
   },
   ...views.map((view) => ({
@@ -36,12 +44,29 @@ const shellKeys: Binding[] = [
 /** The board. */
 export function App() {
   if (needsKey.value) return <Login />;
+  if (startError.value) return <NotStarted text={startError.value} />;
   if (scope.value === "") return <Scopes />;
-  return <Board />;
+  // Nothing of a scope stays when another one is shown.
+  return <Board key={scope.value} />;
+}
+
+function NotStarted({ text }: { text: string }) {
+  useTitle("Not started");
+  return (
+    <main class="view narrow">
+      <h1>Octopoid</h1>
+      <p class="problem" role="alert">
+        {text}{" "}
+        <Button kind="quiet" onClick={() => void start()}>
+          Try again
+        </Button>
+      </p>
+    </main>
+  );
 }
 
 function Board() {
-  useKeys(shellKeys);
+  useKeys(canCreate.value ? [NEW_TASK, ...shellKeys] : shellKeys);
   const close = () => (overlay.value = undefined);
   return (
     <>

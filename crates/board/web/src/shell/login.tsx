@@ -12,12 +12,15 @@ export function Login() {
   useTitle("Sign in");
   const [isBusy, setBusy] = useState(false);
   const [isWrong, setWrong] = useState(false);
+  const refused = "The server does not take this key. It may be revoked or have expired.";
+  const problem = startError.value ?? (isWrong ? refused : undefined);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget as HTMLFormElement);
     const key = String(form.get("key") ?? "").trim();
     if (!key) return;
     setBusy(true);
+    startError.value = undefined;
     keepKey(key, form.get("remember") === "on");
     await start();
     setBusy(false);
@@ -26,14 +29,9 @@ export function Login() {
   return (
     <main class="view narrow login">
       <h1>Sign in to Octopoid</h1>
-      {startError.value && (
+      {problem && (
         <p class="problem" role="alert">
-          {startError.value}
-        </p>
-      )}
-      {isWrong && (
-        <p class="problem" role="alert">
-          The server does not take this key. It may be revoked or have expired.
+          {problem}
         </p>
       )}
       <form onSubmit={submit} class="form">

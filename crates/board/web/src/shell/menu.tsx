@@ -8,7 +8,7 @@ import { useQuery } from "../state/queries";
 import { canCreate, scope } from "../state/session";
 import { Button, Link } from "../ui/basics";
 import { views, viewOf } from "../views/registry";
-import { needsPerson, summaryQuery } from "../views/now/queries";
+import { summaryQuery } from "../views/now/queries";
 import { overlay } from "./overlay";
 import { ScopeMenu } from "./scopes";
 import { theme, toggleTheme } from "./theme";
@@ -81,8 +81,8 @@ export function Menu() {
 /** How much needs a person that is answered in the inbox. */
 function InboxCount() {
   // Every view shows the count, so every view reads the summary.
-  useQuery(summaryQuery);
-  const count = needsPerson.value;
+  const needs = useQuery(summaryQuery).data.value?.needs_person;
+  const count = needs ? needs.questions + needs.actions : 0;
   if (!count) return null;
   return (
     <span class="count is-needs-you" aria-label={`${count} open`}>

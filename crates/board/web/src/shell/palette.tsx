@@ -41,7 +41,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     onClose();
     item.run();
   };
-  const { field, list, place } = useCombobox({
+  const { field, list, place, at } = useCombobox({
     text,
     items,
     choose: run,
@@ -58,7 +58,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
         aria-label="Search tasks, views, commands and scopes"
         placeholder="Search tasks, views, commands…"
       />
-      {items.length > 0 && <Results id={list} items={items} place={place} run={run} />}
+      {items.length > 0 && <Results id={list} items={items} at={at} place={place} run={run} />}
       <p class={items.length > 0 ? "unseen" : "palette-nothing"} role="status">
         {items.length === 0 ? "Nothing found." : `${items.length} found`}
       </p>
@@ -69,12 +69,14 @@ export function Palette({ onClose }: { onClose: () => void }) {
 function Results(props: {
   id: string;
   items: readonly Item[];
+  /** The place of the item that Enter runs. */
+  at: number;
   place: Signal<number>;
   run: (item: Item) => void;
 }) {
-  const { id, items, place } = props;
-  const at = useRef<HTMLDivElement>(null);
-  useEffect(() => at.current?.scrollIntoView({ block: "nearest" }), [place.value, items]);
+  const { id, items, at, place } = props;
+  const current = useRef<HTMLDivElement>(null);
+  useEffect(() => current.current?.scrollIntoView({ block: "nearest" }), [at, items]);
   return (
     <div role="listbox" id={id} aria-label="Found" class="palette-list">
       {items.map((item, index) => (
@@ -88,8 +90,8 @@ function Results(props: {
             role="option"
             id={`${id}-${index}`}
             class="palette-item"
-            aria-selected={index === place.value}
-            ref={index === place.value ? at : null}
+            aria-selected={index === at}
+            ref={index === at ? current : null}
             onPointerMove={() => (place.value = index)}
             onClick={() => props.run(item)}
           >

@@ -1,5 +1,6 @@
 /** What the user of this browser has chosen. */
 
+import { stopLive } from "../live/live";
 import { isUtc, showUtc } from "../state/clock";
 import { apiKey, forgetKey, keepName, permission, scope, userName } from "../state/session";
 import { Button } from "../ui/basics";
@@ -32,6 +33,7 @@ export function Settings({ onClose }: { onClose: () => void }) {
           <Button
             onClick={() => {
               onClose();
+              stopLive();
               forgetKey();
             }}
           >

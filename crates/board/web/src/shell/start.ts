@@ -4,7 +4,7 @@ import { getScopes, login } from "../api/endpoints";
 import { ApiError } from "../api/http";
 import { startLive, stopLive } from "../live/live";
 import { signal } from "@preact/signals";
-import { addressedScope, navigate, takeSecret } from "../state/location";
+import { addressedScope, navigate, path, takeSecret } from "../state/location";
 import { forgetQueries } from "../state/queries";
 import {
   chooseScope,
@@ -12,7 +12,6 @@ import {
   lastScope,
   needsKey,
   permission,
-  scope,
   type Permission,
 } from "../state/session";
 
@@ -36,7 +35,7 @@ export async function start(): Promise<void> {
   try {
     const told = await getScopes();
     const { scopes } = told;
-    permission.value = (told as { permission?: Permission }).permission ?? "manage";
+    permission.value = told.permission as Permission;
     startError.value = undefined;
     needsKey.value = false;
     const names = scopes.map((known) => known.scope);
@@ -44,15 +43,15 @@ export async function start(): Promise<void> {
     const only = names.length === 1 ? names[0] : undefined;
     const chosen = addressedScope.value ?? only ?? (names.includes(last) ? last : undefined);
     if (chosen === undefined) return;
+    // What another key has read is none of this one's.
+    forgetQueries();
     chooseScope(chosen);
-    if (addressedScope.value === null) navigate(window.location.pathname + window.location.search, "replace");
+    if (path.value === "/login") navigate("/", "replace");
+    else if (addressedScope.value === null) navigate(path.value + window.location.search, "replace");
     startLive();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status !== 401) {
-      startError.value = error.message;
-      scope.value = addressedScope.value ?? lastScope() ?? "";
-    }
+    if (error.status !== 401) startError.value = error.message;
     needsKey.value ||= error.status === 403;
   }
 }

@@ -85,6 +85,8 @@ async function attempt(
   [doing, did]: [string, string],
   send: () => Promise<Task>,
 ): Promise<Task | undefined> {
+  const known = noticeOf(task)?.kind;
+  if (known === "pending" || known === "done") return undefined;
   show(task.id, { kind: "pending", text: `${doing}…`, version: task.version });
   try {
     const changed = await send();

@@ -30,7 +30,9 @@ export function useFoundTasks(
         const page = await listTasks({ search, limit }, stop.signal);
         if (!stop.signal.aborted) found.value = page.tasks;
       } catch (error) {
-        if (!stop.signal.aborted && !(error instanceof ApiError)) throw error;
+        if (stop.signal.aborted) return;
+        if (!(error instanceof ApiError)) throw error;
+        found.value = [];
       }
     };
     const timer = window.setTimeout(() => void read(), TYPING_MS);

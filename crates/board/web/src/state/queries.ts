@@ -113,6 +113,9 @@ const queries = new Map<string, ReadQuery<any>>();
 export function queryNamed<T>(options: QueryOptions<T>): ReadQuery<T> {
   const known = queries.get(options.name);
   if (known) {
+    // The query that was used last is forgotten last.
+    queries.delete(options.name);
+    queries.set(options.name, known);
     known.use(options);
     return known as ReadQuery<T>;
   }

@@ -135,8 +135,12 @@ export function Command({ text }: { text: string }) {
   );
 }
 
-/** Puts a text on the clipboard. */
-export async function copy(text: string): Promise<void> {
-  // Elsewhere than on https and on this machine, browsers have no such clipboard.
-  await navigator.clipboard?.writeText(text);
+/**
+ * Puts a text on the clipboard, and returns whether there is one: browsers have one on https and on
+ * this machine only.
+ */
+export async function copy(text: string): Promise<boolean> {
+  if (!navigator.clipboard) return false;
+  await navigator.clipboard.writeText(text);
+  return true;
 }

@@ -22,11 +22,13 @@ export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) 
     place.value = 0;
     choose(item);
   };
+  // There may be fewer items than there were.
+  const at = Math.max(0, Math.min(place.value, items.length - 1));
   const onKeyDown = (event: KeyboardEvent) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const isEnter = event.key === "Enter" && !event.ctrlKey && !event.metaKey;
-    const item = items[place.value];
-    if (by !== undefined) place.value = moved(place.value, by, items.length);
+    const item = items[at];
+    if (by !== undefined) place.value = moved(at, by, items.length);
     else if (isEnter && item !== undefined) pick(item);
     else if (!isEnter && !onOtherKey(event.key)) return;
     event.preventDefault();
@@ -37,7 +39,7 @@ export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) 
     "aria-expanded": isOpen,
     "aria-controls": isOpen ? list : undefined,
     "aria-autocomplete": "list",
-    "aria-activedescendant": isOpen ? `${list}-${place.value}` : undefined,
+    "aria-activedescendant": isOpen ? `${list}-${at}` : undefined,
     spellcheck: false,
     value: text.value,
     onInput: (event: { currentTarget: HTMLInputElement }) => {
@@ -46,7 +48,7 @@ export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) 
     },
     onKeyDown,
   } as const;
-  return { field, list, place, pick };
+  return { field, list, place, at, pick };
 }
 
 /** The place after or before one of so many; beyond the end it is the other end. */

@@ -51,8 +51,8 @@ export function useListKeys(cursor: Cursor, open: (id: string) => void): void {
     row?.scrollIntoView({ block: "nearest" });
   };
   const keys: Binding[] = [
-    { keys: "j", label: "Next row", run: () => move(1), group: "Lists" },
-    { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists" },
+    { keys: "j", label: "Next row", run: () => move(1), group: "Lists", isRepeated: true },
+    { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists", isRepeated: true },
     {
       keys: "Enter",
       label: "Open the row",

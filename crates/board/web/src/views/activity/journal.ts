@@ -8,6 +8,7 @@ import { signal } from "@preact/signals";
 
 import { listEvents } from "../../api/endpoints";
 import { ApiError } from "../../api/http";
+import type { EventPage } from "../../api/types";
 import type { StoredEvent } from "../../live/events";
 import { listen } from "../../live/live";
 
@@ -75,7 +76,8 @@ export class LatestEvents {
   private async readOn(): Promise<void> {
     try {
       for (let pages = 0; pages < PAGES_MAX; pages += 1) {
-        const page = await this.page(this.cursor);
+        const page = await this.next();
+        if (!page) break;
         const isEnd = page.next_cursor === this.cursor;
         this.add(page.events, page.next_cursor);
         if (isEnd) {
@@ -88,9 +90,17 @@ export class LatestEvents {
     } catch (error) {
       if (this.stopped.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      // The events that follow the last known one are no longer kept.
-      if (error.status === 410) await this.skip();
-      else this.error.value = error;
+      this.error.value = error;
+    }
+  }
+
+  /** The next page; undefined if the events that follow the last known one are no longer kept. */
+  private async next(): Promise<EventPage | undefined> {
+    try {
+      return await this.page(this.cursor);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 410) return undefined;
+      throw error;
     }
   }
 

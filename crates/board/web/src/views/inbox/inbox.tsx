@@ -43,7 +43,7 @@ export function InboxView({ id }: { id?: string }) {
   useFocus(cursor, id);
   useInboxKeys(cursor, actions, reviews);
   const isRead = [asked, review, flagged].every((query) => query.data.value !== undefined);
-  const answered = endedSince(ended.data.value?.actions ?? [], now.value);
+  const answered = endedSince(ended.data.value?.actions ?? [], now.peek());
   return (
     <div class="view inbox">
       <h1>Inbox</h1>

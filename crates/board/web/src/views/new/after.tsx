@@ -24,7 +24,7 @@ export function After(props: { chosen: Chosen; onChange: (chosen: Chosen) => voi
     ({ id, queue }) => queue !== "done" && !chosen.some((task) => task.id === id),
   );
   const items = chosen.length < AFTER_MAX ? free.slice(0, OFFERED_MAX) : [];
-  const { field, list, place, pick } = useCombobox<ListedTask>({
+  const { field, list, at, pick } = useCombobox<ListedTask>({
     text,
     items,
     choose: (task) => {
@@ -44,7 +44,7 @@ export function After(props: { chosen: Chosen; onChange: (chosen: Chosen) => voi
         <input {...field} placeholder="Search titles and ids" />
       </label>
       {items.length > 0 && (
-        <Candidates id={list} tasks={items} place={place.value} choose={pick} />
+        <Candidates id={list} tasks={items} place={at} choose={pick} />
       )}
       <Chips chosen={chosen} onChange={onChange} />
     </div>

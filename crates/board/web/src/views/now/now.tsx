@@ -42,12 +42,14 @@ export function NowView() {
   const needs = toReview.length + asked.length + toMend.length;
   useTitle(needs > 0 ? `(${needs}) Now` : "Now");
   const urgent = [...asked, ...toReview, ...toMend].map((row) => row.id);
-  const ids = [
+  // A flagged task that waits or runs is in two lists.
+  const all = [
     ...urgent,
     ...(running.data.value?.tasks ?? []).map((task) => task.id),
     ...inReview.filter(isBeingReviewed).map((task) => task.id),
     ...(waiting.data.value?.tasks ?? []).map((task) => task.id),
   ];
+  const ids = [...new Set(all)];
   const titles = titlesOf(inReview, running.data.value?.tasks, waiting.data.value?.tasks);
   const cursor = useCursor(ids, urgent);
   useTrail("Now", () => ids.slice(asked.length));

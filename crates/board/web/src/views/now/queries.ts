@@ -1,12 +1,10 @@
 /** What the view Now reads: five requests, however many rows there are. */
 
-import { computed } from "@preact/signals";
-
 import { getSummary, listActions, listTasks } from "../../api/endpoints";
 import type { Action, ActionList, ListedTask, Summary, TaskList } from "../../api/types";
 import { liveStatus } from "../../live/live";
 import { learnTime } from "../../state/clock";
-import { kinds, queryNamed, type QueryOptions } from "../../state/queries";
+import { kinds, type QueryOptions } from "../../state/queries";
 
 /** So many waiting tasks are shown; the rest is in the view Tasks. */
 export const WAITING_MAX = 20;
@@ -72,12 +70,6 @@ export const actionsQuery: QueryOptions<ActionList> = {
   load: (signal) => listActions({ status: "proposed", limit: 100 }, signal),
   concerns: kinds("action"),
 };
-
-/** How many questions and proposals are open; 0 as long as it is not known. */
-export const needsPerson = computed(() => {
-  const needs = queryNamed(summaryQuery).data.value?.needs_person;
-  return needs ? needs.questions + needs.actions : 0;
-});
 
 /** Whether an agent holds the review of a task: then no person is waited for. */
 export function isBeingReviewed(task: ListedTask): boolean {

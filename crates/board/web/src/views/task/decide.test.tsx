@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Task } from "../../api/types";
 import { rejecting } from "../../decide/review-keys";
 import { liveStatus } from "../../live/live";
+import { dismissNotice } from "../../state/decisions";
 import { forgetQueries } from "../../state/queries";
 import { permission, scope } from "../../state/session";
 import { Decide } from "./decide";
@@ -32,6 +33,7 @@ afterEach(() => {
   cleanup();
   rejecting.value = undefined;
   clearNotes("t1");
+  dismissNotice("t1");
   forgetQueries();
   vi.unstubAllGlobals();
 });

@@ -61,8 +61,8 @@ function useFileKeys(list: { current: HTMLDivElement | null }): void {
     file?.querySelector<HTMLElement>(".diff-fold")?.focus({ preventScroll: true });
   };
   useKeys([
-    { keys: "j", label: "Next file", run: () => move(1), group: "Diff" },
-    { keys: "k", label: "Previous file", run: () => move(-1), group: "Diff" },
+    { keys: "j", label: "Next file", run: () => move(1), group: "Diff", isRepeated: true },
+    { keys: "k", label: "Previous file", run: () => move(-1), group: "Diff", isRepeated: true },
   ]);
 }
 

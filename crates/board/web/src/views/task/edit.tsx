@@ -53,7 +53,8 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
     dismissNotice(task.id);
     await query.read();
     const now = query.data.value ?? task;
-    setFields(merged(fields, base, now));
+    // What was typed while this was read is kept.
+    setFields((mine) => merged(mine, base, now));
     setBase(now);
   };
   const theirs = refusal === undefined ? undefined : fieldsOf(base);

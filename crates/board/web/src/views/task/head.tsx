@@ -91,7 +91,7 @@ function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles 
 /** The small facts under the title. */
 function Marks({ task }: { task: Task }) {
   const [isCopied, setCopied] = useState(false);
-  const copyId = () => void copy(task.id).then(() => setCopied(true));
+  const copyId = () => void copy(task.id).then(setCopied);
   return (
     <ul class="marks" aria-label="Facts">
       {task.priority && <li title="Priority">{task.priority}</li>}

@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import { readLog } from "../../api/endpoints";
 import { ApiError } from "../../api/http";
 import type { LogPart } from "../../api/types";
+import { pause, visible } from "../../state/waits";
 import { LogLines } from "./log-lines";
 
 /** So many bytes are read at once; the server keeps no more of a log. */
@@ -57,7 +58,7 @@ export class LogReader {
     const { signal: stopped } = this.stopped;
     let lateReads = 0;
     while (!stopped.aborted) {
-      await seen(stopped);
+      await visible(stopped);
       const began = performance.now();
       const wasRunning = this.isRunning;
       const wait = wasRunning && this.state.value === "following" ? WAIT_S : 0;
@@ -103,26 +104,4 @@ export class LogReader {
     this.offset = part.next_offset;
     if (part.text !== "") this.lines.value = this.log.add(part.text);
   }
-}
-
-/** Resolves as soon as a person can see the page. */
-function seen(stopped: AbortSignal): Promise<void> {
-  if (!document.hidden) return Promise.resolve();
-  return new Promise((resolve) => {
-    const look = () => {
-      if (!document.hidden || stopped.aborted) resolve();
-    };
-    document.addEventListener("visibilitychange", look, { signal: stopped });
-    stopped.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-function pause(ms: number, stopped: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, ms);
-    stopped.addEventListener("abort", () => {
-      window.clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -59,8 +59,8 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
     window.history.replaceState(null, "", `#L${line + 1}`);
   };
   useKeys([
-    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at.value, 1)), group: "Log" },
-    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at.value, -1)), group: "Log" },
+    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at.value, 1)), group: "Log", isRepeated: true },
+    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at.value, -1)), group: "Log", isRepeated: true },
   ]);
   return (
     <section aria-labelledby="log">
@@ -148,8 +148,8 @@ function Search(props: {
   const go = (by: 1 | -1) => onGo(nextOf(found, at.value, by));
   useKeys([
     { keys: "/", label: "Search the log", run: () => field.current?.focus(), group: "Log" },
-    { keys: "n", label: "Next line with the text", run: () => go(1), group: "Log" },
-    { keys: "N", label: "Previous line with the text", run: () => go(-1), group: "Log" },
+    { keys: "n", label: "Next line with the text", run: () => go(1), group: "Log", isRepeated: true },
+    { keys: "N", label: "Previous line with the text", run: () => go(-1), group: "Log", isRepeated: true },
   ]);
   const place = found.indexOf(at.value);
   return (
@@ -213,7 +213,7 @@ function Takeaway({ lines, name }: { lines: readonly string[]; name: string }) {
       <Button
         kind="quiet"
         disabled={lines.length === 0}
-        onClick={() => void copy(text()).then(() => setCopied(true))}
+        onClick={() => void copy(text()).then(setCopied)}
       >
         {isCopied ? "Copied" : "Copy"}
       </Button>

@@ -10,6 +10,7 @@ import { ApiError, type Query } from "../../api/http";
 import type { ListedTask, TaskList } from "../../api/types";
 import type { StoredEvent } from "../../live/events";
 import { liveTried } from "../../live/live";
+import { visible } from "../../state/waits";
 import { belongs, queryOf, type Filter } from "./filter";
 
 /** The largest page. */
@@ -70,6 +71,8 @@ export class Rows {
   private isStarting = false;
   private syncTimer = 0;
   private detailTimer = 0;
+  /** Ends the wait of a page that is not seen. */
+  private hidden: AbortController | undefined;
   private syncedAt = 0;
   private ticks = 0;
 
@@ -123,6 +126,7 @@ export class Rows {
     window.clearTimeout(this.detailTimer);
     this.syncTimer = 0;
     this.detailTimer = 0;
+    this.hidden?.abort();
   }
 
   onEvent(event: StoredEvent): void {
@@ -296,13 +300,13 @@ export class Rows {
     return this.news.value > 0 || this.rows.value.some((task) => !belongs(task, this.filter));
   }
 
-  private syncWhenSeen(): void {
-    const look = () => {
-      if (document.hidden) return;
-      document.removeEventListener("visibilitychange", look);
-      this.syncSoon();
-    };
-    document.addEventListener("visibilitychange", look);
+  private async syncWhenSeen(): Promise<void> {
+    if (this.hidden) return;
+    const hidden = new AbortController();
+    this.hidden = hidden;
+    await visible(hidden.signal);
+    this.hidden = undefined;
+    if (!hidden.signal.aborted) this.syncSoon();
   }
 
   /** Notes tasks that are not shown, unless they may be on a page that is not read yet. */

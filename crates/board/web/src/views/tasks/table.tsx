@@ -137,8 +137,8 @@ function TableKeys(props: {
     if (task) navigate(taskPath(task.id));
   };
   useKeys([
-    { keys: "j", label: "Next row", run: () => move(1), group: "Lists" },
-    { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists" },
+    { keys: "j", label: "Next row", run: () => move(1), group: "Lists", isRepeated: true },
+    { keys: "k", label: "Previous row", run: () => move(-1), group: "Lists", isRepeated: true },
     { keys: "Enter", label: "Open the row", run: open, group: "Lists" },
     { keys: "x", label: "Select or deselect the row", run: pick, group: "Lists" },
   ]);

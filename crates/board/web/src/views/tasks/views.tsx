@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { Button, Link } from "../../ui/basics";
+import { useFocus } from "../../ui/focus";
 import { forgetView, isSame, saveView, type SavedView } from "./saved";
 
 /** Shows the views. `parameters` is what is shown now. */
@@ -40,25 +41,27 @@ export function ViewTabs(props: {
 
 function SaveView({ parameters }: { parameters: string }) {
   const [isOpen, setOpen] = useState(false);
+  if (isOpen) return <NameForm parameters={parameters} onClose={() => setOpen(false)} />;
+  return (
+    <Button kind="quiet" onClick={() => setOpen(true)}>
+      Save this view…
+    </Button>
+  );
+}
+
+function NameForm({ parameters, onClose }: { parameters: string; onClose: () => void }) {
   const [name, setName] = useState("");
+  const field = useFocus<HTMLInputElement>();
   const save = (event: Event) => {
     event.preventDefault();
     if (!name.trim()) return;
     saveView({ name: name.trim(), parameters });
-    setName("");
-    setOpen(false);
+    onClose();
   };
-  if (!isOpen) {
-    return (
-      <Button kind="quiet" onClick={() => setOpen(true)}>
-        Save this view…
-      </Button>
-    );
-  }
   return (
     <form class="save-view" onSubmit={save}>
       <input
-        ref={(field) => field?.focus()}
+        ref={field}
         aria-label="Name of the view"
         placeholder="Name of the view"
         maxLength={40}
@@ -67,7 +70,7 @@ function SaveView({ parameters }: { parameters: string }) {
         onKeyDown={(event) => {
           if (event.key !== "Escape") return;
           event.preventDefault();
-          setOpen(false);
+          onClose();
         }}
       />
       <Button type="submit" disabled={!name.trim()}>
