@@ -225,6 +225,11 @@ impl Shared {
         self.budgets.held()
     }
 
+    /// The number of open event streams.
+    pub fn streams(&self) -> usize {
+        self.places.open()
+    }
+
     /// Stops handing out work, ends waiting claims and event streams, and cancels long reads. The
     /// server still accepts what agents report.
     pub fn stop_claiming(&self) {

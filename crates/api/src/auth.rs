@@ -134,6 +134,9 @@ pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// The answer to a request without a key that needs one.
+const MISSING: &str = "Authentication required. Provide your API key in the Authorization header.";
+
 /// Whether callers are authenticated on this path.
 pub(crate) fn is_guarded(path: &str) -> bool {
     path.starts_with("/api/v1")
@@ -166,6 +169,18 @@ pub(crate) async fn authenticate(app: &App, mut request: Request, next: Next) ->
     }
 }
 
+/// Refuses a request that does not have the administrator's token, on a path of the host's own.
+pub fn check_administrator(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let header = presented(headers).ok_or(Problem::unauthorized(MISSING))?;
+    match bearer_of(header)? {
+        token if is_administrator(app, &hash(token)) => Ok(()),
+        _ => {
+            app.refusals.keys.note(app.now());
+            Err(Problem::unauthorized("Only the holder of API_SECRET_KEY may do this"))
+        }
+    }
+}
+
 /// Adds the caller to a request, and returns the key whose use is to be noted.
 async fn admit(app: &App, request: &mut Request) -> Result<Option<String>, Problem> {
     let header = presented(request.headers()).cloned();
@@ -189,19 +204,12 @@ async fn identify(
     let Some(header) = header else {
         return match app.settings.auth {
             AuthMode::Open => Ok((Caller::Anyone, None)),
-            AuthMode::Required => Err(Problem::unauthorized(
-                "Authentication required. Provide your API key in the Authorization header.",
-            )),
+            AuthMode::Required => Err(Problem::unauthorized(MISSING)),
         };
     };
-    let token = str::from_utf8(header.as_bytes())
-        .ok()
-        .and_then(bearer)
-        .ok_or(Problem::unauthorized("Invalid Authorization header. Expected: Bearer <api_key>"))?;
+    let token = bearer_of(header)?;
     let digest = hash(token);
-    if let Some(admin) = &app.settings.admin_key_hash
-        && bool::from(admin.ct_eq(&digest))
-    {
+    if is_administrator(app, &digest) {
         return Ok((Caller::Administrator, None));
     }
     if !token.starts_with(KEY_PREFIX) {
@@ -211,6 +219,18 @@ async fn identify(
         return Ok((find_run(app, token).await?, None));
     }
     find_holder(app, &digest).await
+}
+
+/// The token in the header.
+fn bearer_of(header: &HeaderValue) -> Result<&str, Problem> {
+    str::from_utf8(header.as_bytes())
+        .ok()
+        .and_then(bearer)
+        .ok_or(Problem::unauthorized("Invalid Authorization header. Expected: Bearer <api_key>"))
+}
+
+fn is_administrator(app: &App, digest: &[u8; 32]) -> bool {
+    app.settings.admin_key_hash.as_ref().is_some_and(|admin| bool::from(admin.ct_eq(digest)))
 }
 
 async fn find_run(app: &App, token: &str) -> Result<Caller, Problem> {

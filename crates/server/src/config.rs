@@ -60,6 +60,11 @@ pub struct Options {
     #[command(flatten)]
     pub(crate) database: DatabaseOptions,
 
+    /// Address of a listener that serves metrics at `/metrics` without a key. With `API_SECRET_KEY`,
+    /// they are also at `/metrics` of the main address, for the holder of that token.
+    #[arg(long, global = true, env = "OCTOPOID_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
+
     /// Whether requests need an API key. Default on a loopback address: `open`. Required on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
     auth: Option<Auth>,
@@ -195,6 +200,7 @@ enum Auth {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) database: Database,
     pub(crate) pool: Pool,
     pub(crate) reap_interval: Duration,
@@ -238,6 +244,7 @@ impl Options {
         };
         Ok(ServeConfig {
             listen,
+            metrics_listen: self.metrics_listen,
             database: self.database.database.clone(),
             pool: self.database.pool.pool(),
             reap_interval: self.reap_interval,

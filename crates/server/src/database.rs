@@ -1,9 +1,10 @@
 //! The URL of a database.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
-use octopoid_store_postgres::Location as Server;
-use octopoid_store_sqlite::Location as File;
+use octopoid_store::engine::SharedEngine;
+use octopoid_store_postgres::{Location as Server, Postgres};
+use octopoid_store_sqlite::{Location as File, Sqlite};
 
 /// A parsed database URL.
 #[derive(Clone, Debug)]
@@ -12,6 +13,24 @@ pub(crate) enum Database {
     Sqlite { url: String, location: File },
     /// A PostgreSQL server.
     Postgres(Box<Server>),
+}
+
+/// The engine of an opened database.
+pub(crate) enum Opened {
+    /// On a file, or in memory.
+    Sqlite(Arc<Sqlite>),
+    /// On a PostgreSQL server.
+    Postgres(Arc<Postgres>),
+}
+
+impl Opened {
+    /// The engine as the store takes it.
+    pub(crate) fn shared(&self) -> SharedEngine {
+        match self {
+            Self::Sqlite(engine) => engine.clone(),
+            Self::Postgres(engine) => engine.clone(),
+        }
+    }
 }
 
 impl FromStr for Database {

@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use crate::{
     database::Database,
     host::System,
-    serve::{Limits, Serving},
+    metrics::Metrics,
+    serve::{Limits, Parts, Serving},
 };
 
 /// How often the database is tried again while another server has it open.
@@ -52,8 +53,9 @@ impl Embedded {
             ..Settings::default()
         };
         let limits = Limits::of(&settings);
+        let parts = Parts { store, settings, metrics: Metrics::new() };
         let period = Duration::from_millis(JOBS_PERIOD_MS.unsigned_abs());
-        let serving = Serving::start(listener, store, settings, limits, period);
+        let serving = Serving::start(listener, parts, limits, period);
         Ok(Self { serving, address })
     }
 

@@ -1,14 +1,17 @@
 //! The timer of the scheduled jobs, which take back tasks with expired leases.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use octopoid_api::{App, jobs::run_jobs};
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+
+use crate::metrics::Metrics;
 
 /// Runs the scheduled jobs now and once per period, until `stopping` is true.
 pub(crate) fn start(
     app: App,
     period: Duration,
+    metrics: Arc<Metrics>,
     mut stopping: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
@@ -19,7 +22,9 @@ pub(crate) fn start(
                 _ = ticks.tick() => {}
                 _ = stopping.wait_for(|stopping| *stopping) => return,
             }
-            if let Err(error) = run_jobs(&app).await {
+            let ended = run_jobs(&app).await;
+            metrics.jobs.ended(ended.is_ok());
+            if let Err(error) = ended {
                 tracing::warn!(%error, "the scheduled jobs failed, will retry");
             }
         }

@@ -14,6 +14,7 @@ mod import;
 mod jobs;
 mod listen;
 mod logging;
+mod metrics;
 mod pool;
 mod serve;
 
@@ -21,11 +22,14 @@ use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
-use octopoid_store::{EngineError, Store, StoreError, engine::SharedEngine};
+use octopoid_store::{EngineError, Store, StoreError};
 use octopoid_store_postgres::{Options as Pool, Postgres};
 use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
-use crate::{database::Database, host::System};
+use crate::{
+    database::{Database, Opened},
+    host::System,
+};
 
 pub use config::{Cli, Command, Options, duration};
 pub use copy::Args as CopyArgs;
@@ -113,9 +117,14 @@ fn with_work_timeouts(pool: &Pool) -> Pool {
     Pool { batch_timeout: WORK_MAX, read_time_max: WORK_MAX, ..*pool }
 }
 
-/// Opens the database without migrating it. A file of another program is rejected unchanged.
+/// Opens the database without migrating it.
 async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
-    let engine: SharedEngine = match database {
+    Ok(Store::new(engine(database, pool).await?.shared()))
+}
+
+/// Opens the engine of a database. A file of another program is rejected unchanged.
+async fn engine(database: &Database, pool: Pool) -> anyhow::Result<Opened> {
+    Ok(match database {
         Database::Sqlite { location, .. } => {
             if let File::File(path) = location
                 && path.exists()
@@ -127,16 +136,24 @@ async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
                     checked => checked?,
                 }
             }
-            Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?)
+            Opened::Sqlite(Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?))
         }
-        Database::Postgres(server) => Arc::new(Postgres::open(server, pool)?),
-    };
-    Ok(Store::new(engine))
+        Database::Postgres(server) => Opened::Postgres(Arc::new(Postgres::open(server, pool)?)),
+    })
 }
 
 /// Opens the database and migrates it to the latest schema version.
 async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
-    let store = connect(database, pool.clone()).await?;
+    open_as(database, pool, |opened| Store::new(opened.shared())).await
+}
+
+/// The same, with a store that is made over the engine in another way.
+async fn open_as(
+    database: &Database,
+    pool: Pool,
+    store: impl FnOnce(&Opened) -> Store,
+) -> anyhow::Result<(Store, (i64, i64))> {
+    let store = store(&engine(database, pool.clone()).await?);
     let versions = match database {
         Database::Sqlite { .. } => store.migrate(System.now()).await?,
         Database::Postgres(_) => {

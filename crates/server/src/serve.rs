@@ -13,7 +13,13 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{config::ServeConfig, database::Database, host::System, jobs, listen};
+use crate::{
+    config::ServeConfig,
+    database::Database,
+    host::System,
+    jobs, listen,
+    metrics::{self, Metrics},
+};
 
 /// Time for requests in flight to complete after the stop signal.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -25,7 +31,9 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     if plan.has_short_admin_key {
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }
-    let (store, (from, to)) = crate::open(&plan.database, plan.pool)
+    let metrics = Metrics::new();
+    let measured = |opened: &_| metrics.store(opened);
+    let (store, (from, to)) = crate::open_as(&plan.database, plan.pool, measured)
         .await
         .with_context(|| format!("cannot use the database {}", plan.database))?;
     if from != to {
@@ -36,7 +44,22 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
-    let serving = Serving::start(listener, store, plan.settings, limits, plan.reap_interval);
+    let metrics_listener = match plan.metrics_listen {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address} for metrics"))?,
+        ),
+        None => None,
+    };
+    let parts = Parts { store, settings: plan.settings, metrics: Arc::clone(&metrics) };
+    let serving = Serving::start(listener, parts, limits, plan.reap_interval);
+    if let Some(listener) = metrics_listener {
+        let address = listener.local_addr().context("cannot determine the metrics address")?;
+        tracing::info!(%address, "metrics on http://{address}/metrics");
+        let stopping = serving.stop.subscribe();
+        tokio::spawn(metrics::serve(listener, serving.app.clone(), metrics, stopping));
+    }
     if let Database::Postgres(server) = &plan.database {
         relay(server, &serving.app)?;
     }
@@ -65,6 +88,13 @@ impl Limits {
     }
 }
 
+/// What a server works with.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
 /// A server that takes connections, and runs the scheduled jobs.
 pub(crate) struct Serving {
     app: App,
@@ -77,19 +107,21 @@ impl Serving {
     /// Starts both, as tasks of the runtime.
     pub(crate) fn start(
         listener: TcpListener,
-        store: Store,
-        settings: Settings,
+        parts: Parts,
         limits: Limits,
         reap_interval: Duration,
     ) -> Self {
+        let Parts { store, settings, metrics } = parts;
         let settings = Settings { streams_max: limits.streams, ..settings };
         let app = App::new(store, Arc::new(System), settings);
         let (stop, stopping) = watch::channel(false);
-        let jobs = jobs::start(app.clone(), reap_interval, stopping.clone());
-        let router = octopoid_api::router_with(app.clone(), octopoid_api::with_assets);
+        let jobs = jobs::start(app.clone(), reap_interval, Arc::clone(&metrics), stopping.clone());
+        let router = octopoid_api::router_with(app.clone(), |routes| {
+            metrics::mount(octopoid_api::with_assets(routes), &app, &metrics)
+        });
         let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
         let connections = tokio::spawn(async move {
-            listen::serve(listener, router, stopping, &limits, DRAIN).await;
+            listen::serve(listener, router, stopping, &limits, DRAIN, &metrics.http).await;
         });
         Self { app, stop, connections, jobs }
     }

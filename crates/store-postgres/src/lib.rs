@@ -37,6 +37,7 @@ use crate::{
 };
 
 pub use location::{Location, LocationError};
+pub use pool::PoolStatus;
 pub use relay::Relay;
 
 /// The maximum number of attempts for a batch with conflicts.
@@ -123,6 +124,11 @@ impl Postgres {
             is_stopping: watch::Sender::new(false),
             turns: AtomicU64::new(0),
         })
+    }
+
+    /// The connections for requests.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.connections.status()
     }
 
     /// Runs a batch, and retries it after conflicts.

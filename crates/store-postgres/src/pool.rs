@@ -39,6 +39,17 @@ pub(crate) struct Connections {
     acquire_timeout: Duration,
 }
 
+/// The connections of a pool, and those who wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Connections that run a batch.
+    pub used: usize,
+    /// Open connections that are free.
+    pub idle: usize,
+    /// Batches that wait for a connection.
+    pub waiting: usize,
+}
+
 impl Connections {
     /// Creates a pool. Connections are opened on demand.
     pub(crate) fn new(
@@ -59,6 +70,13 @@ impl Connections {
             retries: Semaphore::new(quarter),
             acquire_timeout,
         })
+    }
+
+    /// The connections by what they do.
+    pub(crate) fn status(&self) -> PoolStatus {
+        let status = self.pool.status();
+        let idle = status.available;
+        PoolStatus { used: status.size.saturating_sub(idle), idle, waiting: status.waiting }
     }
 
     /// Waits for a free connection for one batch.

@@ -82,6 +82,24 @@ pub enum OpenError {
 
 type Answer = Result<Vec<Rows>, EngineError>;
 
+/// What the writer has committed since the database was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commits {
+    /// The number of commits.
+    pub commits: u64,
+    /// The number of batches in them.
+    pub batches: u64,
+}
+
+/// The sizes of the files of a database, in bytes; 0 for one in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSizes {
+    /// The database file.
+    pub database: u64,
+    /// The write-ahead log.
+    pub wal: u64,
+}
+
 /// An open SQLite database.
 pub struct Sqlite {
     writer: Writer,
@@ -95,6 +113,8 @@ struct Others {
     readers: Readers,
     /// One fewer than there are reading threads.
     spare: Spare,
+    /// The database file.
+    path: PathBuf,
     /// A thread reserved for health checks.
     health: Readers,
     /// Held while the database is open. The operating system releases it when the process ends.
@@ -113,6 +133,18 @@ impl Sqlite {
         read_time_max: Duration,
     ) -> Result<Self, OpenError> {
         Self::open_with(location, Times { read: read_time_max, ..Times::default() })
+    }
+
+    /// What was committed.
+    pub fn commits(&self) -> Commits {
+        self.writer.commits()
+    }
+
+    /// How large the files are now.
+    pub fn file_sizes(&self) -> FileSizes {
+        let Some(Others { path, .. }) = &self.others else { return FileSizes::default() };
+        let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        FileSizes { database: size(path), wal: size(&files::beside(path, "-wal")) }
     }
 
     fn open_with(location: &Location, times: Times) -> Result<Self, OpenError> {
@@ -148,7 +180,7 @@ impl Sqlite {
         let spare = Spare::new(several(cores, READER_CACHE_KIB)?);
         let health = Readers::start("sqlite-health", several(1, 0)?);
         let writer = Writer::start(writer, Some(OnDisk { checkpointer, files }));
-        let others = Others { readers, spare, health, _lock: lock };
+        let others = Others { readers, spare, path: real, health, _lock: lock };
         Ok(Self { writer, others: Some(others), stop })
     }
 }

@@ -1,6 +1,13 @@
 //! The writer thread and its group commit.
 
-use std::{thread::JoinHandle, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
 
 use flume::RecvTimeoutError;
 use octopoid_store::{
@@ -11,7 +18,7 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
 use crate::{
-    Answer,
+    Answer, Commits,
     batch::{Failure, Prepared},
     checkpoint::Checkpointer,
     files::Files,
@@ -57,6 +64,14 @@ pub(crate) enum Job {
 pub(crate) struct Writer {
     jobs: Option<flume::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    done: Arc<Done>,
+}
+
+/// Counts what was committed.
+#[derive(Default)]
+struct Done {
+    commits: AtomicU64,
+    batches: AtomicU64,
 }
 
 /// The parts that only a database on disk has.
@@ -68,11 +83,20 @@ pub(crate) struct OnDisk {
 impl Writer {
     pub(crate) fn start(connection: Reader, disk: Option<OnDisk>) -> Self {
         let (jobs, inbox) = flume::bounded(QUEUE_MAX);
+        let done = Arc::new(Done::default());
+        let counts = Arc::clone(&done);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || Loop { connection, inbox, disk }.run())
+            .spawn(move || Loop { connection, inbox, disk, done: counts }.run())
             .expect("the system starts a few threads");
-        Self { jobs: Some(jobs), thread: Some(thread) }
+        Self { jobs: Some(jobs), thread: Some(thread), done }
+    }
+
+    pub(crate) fn commits(&self) -> Commits {
+        Commits {
+            commits: self.done.commits.load(Ordering::Relaxed),
+            batches: self.done.batches.load(Ordering::Relaxed),
+        }
     }
 
     pub(crate) fn jobs(&self) -> &flume::Sender<Job> {
@@ -95,19 +119,20 @@ struct Loop {
     connection: Reader,
     inbox: flume::Receiver<Job>,
     disk: Option<OnDisk>,
+    done: Arc<Done>,
 }
 
 impl Loop {
     /// The batches that are queued when a commit starts share its sync to disk. There is no timer:
     /// the duration of one commit fills the next group.
     fn run(self) {
-        let Self { connection, inbox, mut disk } = self;
+        let Self { connection, inbox, mut disk, done } = self;
         let mut prepared = Prepared::new(connection.connection());
         let mut group = Vec::with_capacity(GROUP_MAX);
         while let Some(job) = next(&inbox, connection.connection(), disk.as_mut()) {
             let read = gather(&inbox, job, &mut group);
             if !group.is_empty() {
-                finish(&mut prepared, disk.as_mut(), &mut group);
+                finish(&mut prepared, disk.as_mut(), &mut group, &done);
             }
             // Reads are run after the commit; otherwise continuous reads would block the writes.
             if let Some(read) = read {
@@ -155,10 +180,17 @@ fn gather(inbox: &flume::Receiver<Job>, mut job: Job, group: &mut Vec<Write>) ->
 
 /// Commits a group and answers it. Replies are sent only after the commit. Callers that have gone
 /// are ignored.
-fn finish(prepared: &mut Prepared<'_>, disk: Option<&mut OnDisk>, group: &mut Vec<Write>) {
+fn finish(
+    prepared: &mut Prepared<'_>,
+    disk: Option<&mut OnDisk>,
+    group: &mut Vec<Write>,
+    done: &Done,
+) {
     let checked = disk.as_ref().map_or(Ok(()), |disk| disk.files.check());
     match checked.and_then(|()| commit(prepared, group)) {
         Ok(answers) => {
+            done.commits.fetch_add(1, Ordering::Relaxed);
+            done.batches.fetch_add(group.len() as u64, Ordering::Relaxed);
             for (write, answer) in group.drain(..).zip(answers) {
                 let _ = write.reply.send(answer);
             }
@@ -322,7 +354,7 @@ mod tests {
             seen.push(answer);
         }
         drop(jobs);
-        Loop { connection, inbox, disk: None }.run();
+        Loop { connection, inbox, disk: None, done: Arc::default() }.run();
         for (answer, count) in seen.iter_mut().zip(1..) {
             let rows = answer.try_recv().unwrap().unwrap();
             assert_eq!(rows, [vec![vec![Value::Int(count)]]], "the writes before it are committed");

@@ -1,5 +1,5 @@
-//! What keeps everything from a claim, whatever there is: looked up when a claim found nothing, to
-//! tell its caller when to come back.
+//! When a claim that found nothing looks again: after a hint, or when what keeps everything from it
+//! has ended.
 
 use const_format::concatcp;
 use octopoid_domain::{
@@ -9,7 +9,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Store, all,
+    Result, Store, Watch, all,
     engine::bind,
     lists::json,
     record::{self, Columns as _},
@@ -35,6 +35,15 @@ pub struct Barrier {
 }
 
 impl Store {
+    /// Begins to wait for something that this claim would get.
+    pub fn watch_claims(&self, scope: &str, within: Option<&str>, request: &ClaimRequest) -> Watch {
+        // The machine makes no difference: one that is drained leaves its hint to the others.
+        let (roles, kinds, pools) = (&request.role_filter, &request.type_filter, &request.pools);
+        let interest =
+            format!("{:?}", (&request.queue, request.in_place, roles, kinds, pools, within));
+        self.hints().watch(scope, &interest)
+    }
+
     /// Finds out whether a pause, or the draining of its machine, keeps everything from a claim.
     pub async fn barrier(
         &self,

@@ -24,7 +24,9 @@ use crate::{
     idempotency::unless_done,
     journal::{self, Subject},
     locks::Lock,
-    messages, pauses,
+    messages,
+    meter::{EndedRun, Moved},
+    pauses,
     record::{self, Columns as _, Record as _, binding, parameters},
     row::RowReader,
     runs,
@@ -207,7 +209,7 @@ impl Store {
         request.check()?;
         for _ in 0..TRIES {
             let was = self.find_to_change(id, within, request).await?;
-            let decision = decide(&was.situation(request, stamp), request);
+            let decision = self.decide(&was, request, stamp);
             // What a token says of the request goes before the version: the lost answer of the same
             // request has raised that.
             let is_told_by_token = matches!(
@@ -291,10 +293,40 @@ impl Store {
         if answers.is_empty(moved) {
             return Ok(None);
         }
+        self.report_change(was, &change, stamp);
         match found {
             Some(found) => first(answers.take(found), record::read),
             None => Ok(Some(change.task)),
         }
+    }
+
+    /// Lets the domain decide about a request.
+    pub(crate) fn decide(
+        &self,
+        was: &CurrentTask,
+        request: &Request,
+        stamp: Stamp,
+    ) -> std::result::Result<Decision, Refusal> {
+        decide(&was.situation(request, stamp), request).inspect_err(|refusal| {
+            if matches!(refusal, Refusal::LeaseLost { .. }) {
+                self.meter.lease_refused();
+            }
+        })
+    }
+
+    /// Reports a change that was written.
+    pub(crate) fn report_change(&self, was: &CurrentTask, change: &Change, stamp: Stamp) {
+        let ended = was.lease.as_ref().zip(change.run.as_ref()).and_then(|(run, change)| {
+            change.ended_at.map(|_| EndedRun {
+                outcome: change.outcome,
+                reason: change.reason.as_deref(),
+                kind: run.kind,
+                usage: change.usage.as_deref().or(run.usage.as_deref()),
+                started_at: run.started_at,
+            })
+        });
+        let moved = Moved { was: &was.task, is: &change.task, ended, at: stamp.now };
+        self.meter.changed(&moved);
     }
 
     /// A project of another scope is none that a task could join; one of no scope is for callers

@@ -359,6 +359,7 @@ impl Store {
                 let before = self.before(&task, has_messages).await?;
                 let token = LeaseToken::new(task.run, secret);
                 let kind = kind(&source, request);
+                self.meter.claimed(&task, &source, kind);
                 return Ok(Some(Claimed { task, token, kind, before }));
             }
             let [left] = self.read_by_key([looking(scope, &source, request, stamp)]).await?;

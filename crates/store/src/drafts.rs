@@ -279,6 +279,7 @@ impl Store {
             self.get_draft(id, None).await?.check_promotable()?;
             return Err(self.why_not_created(&new).await?);
         }
+        self.meter.created(&new);
         let task = first(answers.take(found), record::read)?;
         promoted(first(answers.take(linked), record::read)?, task, None)
     }

@@ -13,13 +13,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use octopoid_domain::task::ClaimRequest;
 use tokio::sync::{Notify, oneshot};
 
-use crate::{
-    Store,
-    outgoing::{Hint, Outgoing},
-};
+use crate::outgoing::{Hint, Outgoing};
 
 /// The waiting claims of each scope, and the hints that were not sent to other servers yet.
 #[derive(Debug, Default)]
@@ -104,6 +100,12 @@ impl Hints {
         }
     }
 
+    /// The number of claims that wait.
+    pub fn watches(&self) -> usize {
+        let waiting = locked(&self.waiting);
+        waiting.groups.values().flat_map(HashMap::values).map(|group| group.watches).sum()
+    }
+
     /// Sends a hint that there may be new work in a scope, here and to other servers.
     pub(crate) fn tell(&self, scope: &str) {
         self.tell_here(scope);
@@ -156,17 +158,6 @@ impl Hints {
     /// collected, each once.
     pub async fn outgoing(&self) -> BTreeSet<Hint> {
         self.outgoing.take().await
-    }
-}
-
-impl Store {
-    /// Begins to wait for something that this claim would get.
-    pub fn watch_claims(&self, scope: &str, within: Option<&str>, request: &ClaimRequest) -> Watch {
-        // The machine makes no difference: one that is drained leaves its hint to the others.
-        let (roles, kinds, pools) = (&request.role_filter, &request.type_filter, &request.pools);
-        let interest =
-            format!("{:?}", (&request.queue, request.in_place, roles, kinds, pools, within));
-        self.hints().watch(scope, &interest)
     }
 }
 

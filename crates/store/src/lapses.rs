@@ -141,7 +141,11 @@ impl Store {
             page.iter().map(|Lapsed { was, change }| add_change(&mut write, was, change)).collect();
         let answers = self.commit(write).await?;
         let made = page.iter().zip(moved).filter(|(_, moved)| !answers.is_empty(*moved));
-        Ok(made.map(|(claim, _)| claim.change.task.clone()).collect())
+        let made = made.map(|(Lapsed { was, change }, _)| {
+            self.report_change(was, change, stamp);
+            change.task.clone()
+        });
+        Ok(made.collect())
     }
 }
 

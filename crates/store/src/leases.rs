@@ -3,7 +3,7 @@
 use const_format::concatcp;
 use octopoid_domain::{
     Millis, Refusal,
-    decide::{Decision, Request, decide},
+    decide::{Decision, Request},
     lease::LeaseToken,
     message::Message,
     orchestrator::Status,
@@ -83,7 +83,7 @@ impl Store {
         let end = stamp.now.plus(body.lease_duration_seconds.as_ms());
         for _ in 0..TRIES {
             let was = self.find_to_change(id, within, &request).await?;
-            let decision = decide(&was.situation(&request, stamp), &request)?;
+            let decision = self.decide(&was, &request, stamp)?;
             let mut write = Write::new(stamp);
             let renewed = match decision {
                 Decision::Change(change) if !was.task.is_held() => {

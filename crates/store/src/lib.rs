@@ -34,6 +34,7 @@ pub mod lists;
 mod locks;
 mod logs;
 pub mod messages;
+pub mod meter;
 mod migrate;
 pub mod orchestrators;
 mod outgoing;
@@ -50,6 +51,7 @@ mod sql;
 mod stamp;
 mod summary;
 mod tasks;
+mod totals;
 mod why;
 mod write;
 
@@ -62,6 +64,7 @@ use engine::{Rows, SharedEngine, Statement};
 use followers::Followers;
 use gate::Gate;
 use health::Watched;
+use meter::{Meter, Unmetered};
 
 pub use barriers::Barrier;
 pub use changes::Stepped;
@@ -77,6 +80,7 @@ pub use outgoing::Hint;
 pub use runs::Before;
 pub use sql::Sql;
 pub use stamp::Stamp;
+pub use totals::{QueueTotals, Totals};
 
 /// Why an operation did not happen.
 #[derive(Clone, Debug, Error)]
@@ -147,8 +151,9 @@ pub struct Store {
     hints: Arc<Hints>,
     terms: Arc<Terms>,
     followers: Arc<Followers>,
-    /// Whether there may be a write whose outcome nobody has heard.
+    /// Whether there may be a write whose outcome is unknown.
     has_unheard: Arc<AtomicBool>,
+    meter: Arc<dyn Meter>,
 }
 
 impl Store {
@@ -162,6 +167,7 @@ impl Store {
             terms: Arc::default(),
             followers: Arc::default(),
             has_unheard: Arc::default(),
+            meter: Arc::new(Unmetered),
         }
     }
 

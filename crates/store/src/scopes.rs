@@ -28,14 +28,22 @@ macro_rules! next {
     };
 }
 
-/// The names of all scopes, with their places from 1; the last may be null. `?2` of them at most.
-const NAMES_OF_ALL: &str = concat!(
-    "RECURSIVE names (scope, place) AS (SELECT ",
-    next!("''"),
-    ", 1 UNION ALL SELECT ",
-    next!("names.scope"),
-    ", place + 1 FROM names WHERE names.scope IS NOT NULL AND place < ?2)"
-);
+/// The names of all scopes, with their places from 1; the last may be null. At most as many as the
+/// parameter says.
+macro_rules! names_of_all {
+    ($max:literal) => {
+        concat!(
+            "RECURSIVE names (scope, place) AS (SELECT ",
+            $crate::scopes::next!("''"),
+            ", 1 UNION ALL SELECT ",
+            $crate::scopes::next!("names.scope"),
+            ", place + 1 FROM names WHERE names.scope IS NOT NULL AND place < ",
+            $max,
+            ")"
+        )
+    };
+}
+pub(crate) use {names_of_all, next};
 
 /// The name of one scope.
 const NAME_OF_ONE: &str = "names (scope) AS (SELECT CAST(?2 AS TEXT))";
@@ -62,7 +70,7 @@ impl Store {
         let (count_max, statement) = if let Some(name) = scope {
             (COUNT_MAX, bind!(counting(NAME_OF_ONE), COUNT_MAX + 1, name))
         } else {
-            let counting = counting(NAMES_OF_ALL);
+            let counting = counting(names_of_all!("?2"));
             (COUNT_OF_EACH_MAX, bind!(counting, COUNT_OF_EACH_MAX + 1, SCOPES_MAX + 1))
         };
         let [rows] = answers(self.list(scope, vec![statement]).await?)?;

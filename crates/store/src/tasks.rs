@@ -251,6 +251,7 @@ impl Store {
         let Some(row) = answers.take(created).pop() else {
             return Err(self.why_not_created(&new).await?);
         };
+        self.meter.created(&new);
         let Some(found) = found else {
             let mut row = RowReader::new(row);
             return Ok(Task {

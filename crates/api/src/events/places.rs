@@ -57,6 +57,11 @@ impl Places {
         Ok(Place { places: Arc::clone(self), key: key.map(str::to_owned) })
     }
 
+    /// The number of open streams.
+    pub(crate) fn open(&self) -> usize {
+        self.taken().all
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,7 +13,7 @@ mod origin;
 mod protect;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
@@ -30,6 +30,7 @@ use crate::{
 /// Answers a request, and completes the answer.
 pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_page = is_page(&request);
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let (mut response, cors) = match check(&app, &request) {
         Ok(cors) => (answer(&app, request, next).await, cors),
         Err(problem) => (problem.into_response(), Cors::refused()),
@@ -39,6 +40,10 @@ pub(crate) async fn run(State(app): State<App>, request: Request, next: Next) ->
     }
     cors.complete(response.headers_mut());
     protect::complete(is_page, response.headers_mut());
+    // For the metrics of the host.
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
     response
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use futures_util::future::{Either, select};
 use octopoid_domain::{ClaimedTask, lease::RunKey, run, task::ClaimRequest};
-use octopoid_store::{Barrier, Claimed, Memory, Watch};
+use octopoid_store::{Barrier, Claimed, Memory, Watch, meter::ClaimOutcome};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -95,6 +95,9 @@ pub(crate) async fn claim_task(
             break (Ok(None), barrier);
         }
     };
+    if let Ok(claimed) = &claimed {
+        app.store.meter().claim_ended(outcome(claimed.is_some(), &barrier));
+    }
     let store = &app.store;
     let again = |was: Memory| async move {
         store.claimed_before(&was, within).await.map(|claimed| Some(Box::new(claimed)))
@@ -109,6 +112,15 @@ pub(crate) async fn claim_task(
         }
     });
     Ok(wait.applied(done.map(|claimed| answer(claimed, &barrier)).into_response()))
+}
+
+fn outcome(is_granted: bool, barrier: &Barrier) -> ClaimOutcome {
+    let is_held_back = barrier.is_draining || barrier.retry_after_seconds.is_some();
+    match is_granted {
+        true => ClaimOutcome::Granted,
+        false if is_held_back => ClaimOutcome::Throttled,
+        false => ClaimOutcome::Empty,
+    }
 }
 
 /// The answer to a claim. There may have been nothing to claim.

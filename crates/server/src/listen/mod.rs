@@ -31,6 +31,8 @@ use self::{
     stream::{LingeringClose, Timeouts},
 };
 
+use crate::metrics::HttpMetrics;
+
 pub(crate) use files::connections_max;
 
 /// The pause after a persistent accept error, such as too many open files.
@@ -85,6 +87,7 @@ pub(crate) async fn serve(
     mut stopping: watch::Receiver<bool>,
     limits: &Limits,
     drain: Duration,
+    metrics: &Arc<HttpMetrics>,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER_BYTES);
@@ -101,11 +104,17 @@ pub(crate) async fn serve(
         stream.set_write_timeout(Some(limits.unread));
         let stream = LingeringClose::new(Box::pin(stream), linger, stopping.clone());
         let place = Arc::clone(&member);
-        let service =
-            Serving { router: router.clone(), connection: Arc::clone(&place), limits: *limits };
+        let service = Serving {
+            router: router.clone(),
+            connection: Arc::clone(&place),
+            limits: *limits,
+            metrics: Arc::clone(metrics),
+        };
+        let open_connection = metrics.connected();
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
         let task = tokio::spawn(async move {
             let _member = member;
+            let _counted = open_connection;
             // Errors of a client that has disconnected are only logged at debug level.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection error");

@@ -26,8 +26,10 @@ use octopoid_api::{
     events::IsStream,
     unread::{Left, Unread, lend},
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tower::Service;
+
+use crate::metrics::{HttpMetrics, method_name};
 
 use super::{
     Limits,
@@ -46,6 +48,7 @@ pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) connection: Arc<Connection>,
     pub(super) limits: Limits,
+    pub(super) metrics: Arc<HttpMetrics>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Serving {
@@ -60,9 +63,12 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
             return Box::pin(std::future::pending());
         };
         let Limits { discard, answer: timeout, .. } = self.limits;
+        let (start, method) = (Instant::now(), method_name(request.method()));
+        let metrics = Arc::clone(&self.metrics);
         let answering = Answering::begin(&mut self.router.clone(), request, &self.limits);
         Box::pin(async move {
             let answer = answering.end(discard).await?;
+            metrics.answered(method, &answer, start.elapsed());
             let is_stream = answer.extensions().get::<IsStream>().is_some();
             if is_stream {
                 busy.connection().leave();

@@ -68,7 +68,8 @@ async fn start(limits: Limits) -> (SocketAddr, Arc<Shared>) {
     tokio::spawn(async move {
         // Never told to stop.
         let (_stop, stopping) = watch::channel(false);
-        serve(listener, router, stopping, &limits, PATIENCE).await;
+        let metrics = crate::metrics::Metrics::new();
+        serve(listener, router, stopping, &limits, PATIENCE, &metrics.http).await;
     });
     (address, shared)
 }

@@ -13,6 +13,7 @@ mod lease;
 mod load;
 mod logs;
 mod lost;
+mod metrics;
 mod pages;
 mod pressure;
 mod reads;

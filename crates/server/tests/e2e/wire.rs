@@ -17,7 +17,11 @@ pub(crate) struct Connection(TcpStream);
 
 impl Connection {
     pub(crate) async fn open(server: &Server) -> Self {
-        Self(TcpStream::connect(&server.address).await.unwrap())
+        Self::open_at(&server.address).await
+    }
+
+    pub(crate) async fn open_at(address: &str) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
     }
 
     /// Sends the head of a POST, and the first half of its body.

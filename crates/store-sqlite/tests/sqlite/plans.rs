@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 30] = [
+const MAY_BE_SCANNED: [(&str, &str); 31] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
@@ -29,6 +29,7 @@ const MAY_BE_SCANNED: [(&str, &str); 30] = [
     ("links", "the pairs that lead on from a task's blockers, a thousand at most"),
     ("near", "the same"),
     ("names", "the names of scopes, a thousand at most"),
+    ("places", "the pairs of scope and queue, ten thousand at most"),
     ("open", "the open tasks of a scope, up to a bound"),
     ("counted", "its machines, up to the same bound"),
     ("fitting", "those of the lanes that fit"),

@@ -42,6 +42,7 @@ mod submitting;
 mod summary;
 mod telling;
 mod tokens;
+mod totals;
 mod verdicts;
 mod why;
 
@@ -56,6 +57,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         reviewing::CASES,
         leasing::CASES,
         tokens::CASES,
+        totals::CASES,
+        totals::CASES,
         failing::CASES,
         asking::CASES,
         availability::CASES,
