@@ -1,6 +1,6 @@
 /** One sentence about the whole: an idle system that is well looks well. */
 
-import type { OrchestratorList, Summary } from "../../api/types";
+import type { OrchestratorList, OrchestratorView, Summary } from "../../api/types";
 import { isFinished } from "../../api/names";
 import { listMachines } from "../../api/endpoints";
 import { kinds, useQuery, type QueryOptions } from "../../state/queries";
@@ -26,13 +26,19 @@ export function Healthy({ summary, needs }: { summary: Summary; needs: number })
   const live = machines.filter((machine) => !machine.is_stale && machine.status !== "offline");
   if (live.length === 0 && count > 0) return <NoMachine />;
   if (count > 0) return null;
-  const slots = live.reduce((sum, machine) => sum + (machine.slots ?? 0) - (machine.busy ?? 0), 0);
   return (
     <p class="healthy">
-      ✓ Nothing waits{needs === 0 ? ", and nothing needs you" : ""}.{" "}
-      {counted(slots, "slot")} free on {counted(live.length, "machine")}.
+      ✓ Nothing waits{needs === 0 ? ", and nothing needs you" : ""}. {freeWords(live)}
     </p>
   );
+}
+
+/** The free slots of live machines, in a sentence. One that drains takes no more work. */
+export function freeWords(live: readonly OrchestratorView[]): string {
+  const takers = live.filter(({ status }) => status !== "draining" && status !== "maintenance");
+  if (live.length > 0 && takers.length === 0) return "No machine takes new work.";
+  const slots = takers.reduce((sum, { slots: all, busy }) => sum + (all ?? 0) - (busy ?? 0), 0);
+  return `${counted(slots, "slot")} free on ${counted(takers.length, "machine")}.`;
 }
 
 function FirstTask() {

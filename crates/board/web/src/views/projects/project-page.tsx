@@ -1,8 +1,8 @@
 /** One project: what it is, how far its tasks are, and what can be done with it. */
 
 import { patchProject } from "../../api/endpoints";
-import { isClosed, isFinished } from "../../api/names";
-import type { ListedTask, Project } from "../../api/types";
+import { isClosed } from "../../api/names";
+import type { Project } from "../../api/types";
 import { now } from "../../state/clock";
 import { parameters, setParameters } from "../../state/location";
 import { queryNamed, useQuery } from "../../state/queries";
@@ -11,9 +11,9 @@ import { flowPath } from "../../state/paths";
 import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link, OuterLink } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
-import { counted } from "../../ui/words";
 import { useTitle } from "../../shell/title";
 import { statusChange } from "./fields";
+import { openWords } from "./open";
 import { ProjectPanel } from "./project-panel";
 import { projectQuery, tasksOf } from "./queries";
 import { Branches, Status } from "./status";
@@ -35,7 +35,7 @@ export function ProjectPage({ id }: { id: string }) {
       <Loaded query={query}>
         {(known) => (
           <>
-            <Head project={known} open={openOf(tasks.data.value?.tasks ?? [])} />
+            <Head project={known} open={openWords(tasks.data.value)} />
             {isEdited && <ProjectPanel project={known} onClose={close} />}
           </>
         )}
@@ -47,11 +47,7 @@ export function ProjectPage({ id }: { id: string }) {
   );
 }
 
-function openOf(tasks: readonly ListedTask[]): number {
-  return tasks.filter((task) => !isFinished(task.queue)).length;
-}
-
-function Head({ project, open }: { project: Project; open: number }) {
+function Head({ project, open }: { project: Project; open: string }) {
   return (
     <>
       <h1>{project.title}</h1>
@@ -83,7 +79,7 @@ function Head({ project, open }: { project: Project; open: number }) {
   );
 }
 
-function Choices({ project, open }: { project: Project; open: number }) {
+function Choices({ project, open }: { project: Project; open: string }) {
   const attempt = useAttempt();
   const move = (status: string) =>
     void attempt.run(async () => {
@@ -91,7 +87,6 @@ function Choices({ project, open }: { project: Project; open: number }) {
       queryNamed(projectQuery(project.id)).patch(() => changed);
     });
   const isOver = isClosed(project);
-  const rest = open > 0 ? ` ${counted(open, "task")} of it ${open === 1 ? "is" : "are"} open.` : "";
   return (
     <>
       <span class="buttons">
@@ -104,7 +99,7 @@ function Choices({ project, open }: { project: Project; open: number }) {
         {!isOver && (
           <Confirmed
             label="Complete…"
-            question={`Complete the project?${rest}`}
+            question={["Complete the project?", open].filter(Boolean).join(" ")}
             yes="Complete"
             isBusy={attempt.isBusy}
             onYes={() => move("completed")}

@@ -25,7 +25,7 @@ export function ProjectTasks(props: { id: string; tasks: readonly ListedTask[]; 
       <h2 id="project-tasks">
         Tasks <span class="count">{total}</span>
       </h2>
-      <Share tasks={tasks} />
+      <Share tasks={tasks} isPart={total > tasks.length} />
       <ul class="rows">
         {tasks.map((task) => (
           <Row key={task.id} cursor={cursor} id={task.id}>
@@ -56,8 +56,8 @@ function rank(task: ListedTask): number {
   return ORDER.indexOf(stateKind(task.queue));
 }
 
-/** A bar with the share of each state, and the counts in words. */
-function Share({ tasks }: { tasks: readonly ListedTask[] }) {
+/** A bar with the share of each state, and the counts in words. `isPart`: there are more tasks. */
+function Share({ tasks, isPart }: { tasks: readonly ListedTask[]; isPart: boolean }) {
   const counts = new Map<string, number>();
   for (const task of tasks) counts.set(task.queue, (counts.get(task.queue) ?? 0) + 1);
   return (
@@ -68,6 +68,7 @@ function Share({ tasks }: { tasks: readonly ListedTask[] }) {
         ))}
       </div>
       <p class="dim">
+        {isPart && `Of the newest ${tasks.length}: `}
         {[...counts].map(([queue, count]) => `${count} ${stateWords(queue)}`).join(" · ")}
       </p>
     </div>
