@@ -6,7 +6,7 @@ import type { Action } from "../api/types";
 import { canDecide } from "../state/session";
 import { taskPath } from "../state/paths";
 import { Ago, Button, Link, Shape } from "../ui/basics";
-import { useFocus } from "../ui/focus";
+import { useFirstFocus } from "../ui/focus";
 import { Row, type Cursor } from "../ui/rows";
 import { answered, answering, approve, deny, end, isQuestion } from "./answers";
 
@@ -70,7 +70,7 @@ function Choices({ action, isBusy }: { action: Action; isBusy: boolean }) {
 
 function Answer({ isBusy, onAnswer }: { isBusy: boolean; onAnswer: (text: string) => void }) {
   const [text, setText] = useState("");
-  const field = useFocus<HTMLTextAreaElement>();
+  const field = useFirstFocus<HTMLTextAreaElement>();
   const submit = (event: Event) => {
     event.preventDefault();
     if (text.trim()) onAnswer(text.trim());

@@ -6,7 +6,7 @@ import type { Task } from "../api/types";
 import { useKeys } from "../keys/keys";
 import { reject, type Decided } from "../state/decisions";
 import { Button } from "../ui/basics";
-import { useFocus } from "../ui/focus";
+import { useFirstFocus } from "../ui/focus";
 import { keepReason, lastReasons } from "./reasons";
 import { rejecting } from "./review-keys";
 
@@ -24,7 +24,7 @@ export function RejectForm(props: {
 }) {
   const { task, notes = "", onChanged } = props;
   const [own, setOwn] = useState("");
-  const field = useFocus<HTMLTextAreaElement>();
+  const field = useFirstFocus<HTMLTextAreaElement>();
   const [isBusy, setBusy] = useState(false);
   // The task as the person saw it: what has changed since is told before anything is decided.
   const seen = useRef(task);

@@ -14,6 +14,7 @@ import { scope } from "../state/session";
 import { taskPath } from "../state/paths";
 import { Shape } from "../ui/basics";
 import { useCombobox } from "../ui/combobox";
+import { usePressOutside, useReturnedFocus } from "../ui/focus";
 import { shortId, stateKind, stateWords } from "../ui/words";
 import { views } from "../views/registry";
 import { overlay } from "./overlay";
@@ -36,7 +37,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
     ...tasks.value.map(taskItem),
   ]).value;
   const box = useRef<HTMLDivElement>(null);
-  useFocus(box, onClose);
+  useReturnedFocus(box);
+  useEffect(() => box.current?.querySelector("input")?.focus(), []);
+  usePressOutside(() => box.current, onClose);
   const run = (item: Item) => {
     onClose();
     item.run();
@@ -120,22 +123,6 @@ function Hint({ item: { group, hint = "" } }: { item: Item }) {
       ))}
     </span>
   );
-}
-
-/** Takes the focus, and gives it back. A press beside the palette closes it. */
-function useFocus(box: { current: HTMLElement | null }, onClose: () => void): void {
-  useEffect(() => {
-    const before = document.activeElement;
-    box.current?.querySelector("input")?.focus();
-    const press = (event: PointerEvent) => {
-      if (!box.current?.contains(event.target as Node)) onClose();
-    };
-    document.addEventListener("pointerdown", press);
-    return () => {
-      document.removeEventListener("pointerdown", press);
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
 }
 
 function taskItem(task: ListedTask): Item {

@@ -5,21 +5,19 @@ import { useEffect, useId, useRef } from "preact/hooks";
 
 import { useKeys } from "../keys/keys";
 import { Button } from "./basics";
+import { useReturnedFocus } from "./focus";
 
 /** Shows a panel above the right side of the view. */
 export function Panel(props: { title: string; onClose: () => void; children: ComponentChildren }) {
   const title = useId();
   const panel = useRef<HTMLDivElement>(null);
   useKeys([{ keys: "Escape", label: "Close the panel", run: props.onClose, group: "Panels" }]);
+  useReturnedFocus(panel);
   useEffect(() => {
-    const before = document.activeElement;
     const first = panel.current?.querySelector<HTMLElement>(
       "[autofocus], input, textarea, select, button:not(.panel-close)",
     );
     (first ?? panel.current)?.focus();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
   }, []);
   return (
     <div class="panel" role="dialog" aria-labelledby={title} ref={panel} tabIndex={-1}>

@@ -2,7 +2,7 @@
 
 import { signal, type Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { useKeys, type Binding } from "../keys/keys";
 
@@ -39,6 +39,22 @@ function following(at: string, known: readonly string[], left: readonly string[]
   return next ?? left[Math.min(place, left.length - 1)];
 }
 
+/** Puts the cursor on the row that the address names, once, as soon as the list has the row. */
+export function useNamedRow(cursor: Cursor, id: string | undefined): void {
+  const shown = useRef<string | undefined>(undefined);
+  const isListed = id !== undefined && cursor.ids.includes(id);
+  useEffect(() => {
+    if (!isListed || shown.current === id) return;
+    shown.current = id;
+    cursor.id.value = id;
+    rowElement(id)?.scrollIntoView({ block: "center" });
+  }, [id, isListed]);
+}
+
+function rowElement(id: string): Element | null {
+  return document.querySelector(`[data-row="${CSS.escape(id)}"]`);
+}
+
 /** The keys of a list with a cursor. `open` shows the row under the cursor. */
 export function useListKeys(cursor: Cursor, open: (id: string) => void): void {
   const move = (by: number) => {
@@ -47,8 +63,7 @@ export function useListKeys(cursor: Cursor, open: (id: string) => void): void {
     const at = id.value === undefined ? -1 : ids.indexOf(id.value);
     const next = at < 0 ? 0 : Math.min(Math.max(at + by, 0), ids.length - 1);
     id.value = ids[next];
-    const row = document.querySelector(`[data-row="${CSS.escape(ids[next] ?? "")}"]`);
-    row?.scrollIntoView({ block: "nearest" });
+    rowElement(ids[next] ?? "")?.scrollIntoView({ block: "nearest" });
   };
   const keys: Binding[] = [
     { keys: "j", label: "Next row", run: () => move(1), group: "Lists", isRepeated: true },

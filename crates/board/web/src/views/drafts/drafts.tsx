@@ -1,7 +1,5 @@
 /** The view Drafts: ideas that may become tasks or projects. */
 
-import { useEffect } from "preact/hooks";
-
 import { createDraft } from "../../api/endpoints";
 import type { Draft } from "../../api/types";
 import { useKeys } from "../../keys/keys";
@@ -11,7 +9,7 @@ import { canCreate, canDecide, scope, userName } from "../../state/session";
 import { Button, Empty } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { Panel } from "../../ui/panel";
-import { useCursor, useListKeys, type Cursor } from "../../ui/rows";
+import { useCursor, useListKeys, useNamedRow } from "../../ui/rows";
 import { Tabs } from "../../ui/tabs";
 import { useTitle } from "../../shell/title";
 import { DraftForm } from "./draft-form";
@@ -31,7 +29,7 @@ export function DraftsView({ id }: { id?: string }) {
   const cursor = useCursor(drafts.map((draft) => String(draft.id)));
   useListKeys(cursor, (at) => navigate(`/drafts/${at}`));
   const named = drafts.find((draft) => String(draft.id) === id);
-  useNamed(cursor, named);
+  useNamedRow(cursor, id);
   useDraftKeys(drafts.find((draft) => String(draft.id) === cursor.id.value));
   const to = parameters.value.get("promote");
   return (
@@ -65,15 +63,6 @@ export function DraftsView({ id }: { id?: string }) {
       )}
     </div>
   );
-}
-
-/** Puts the cursor on the draft that the address names. */
-function useNamed(cursor: Cursor, named: Draft | undefined): void {
-  useEffect(() => {
-    if (!named) return;
-    cursor.id.value = String(named.id);
-    document.querySelector(`[data-row="${named.id}"]`)?.scrollIntoView({ block: "center" });
-  }, [named?.id]);
 }
 
 function useDraftKeys(draft: Draft | undefined): void {

@@ -1,7 +1,5 @@
 /** The view Fleet: the machines, what they run, and what is paused. */
 
-import { useEffect } from "preact/hooks";
-
 import { now } from "../../state/clock";
 import { navigate, parameters, setParameters } from "../../state/location";
 import { beats } from "../../state/passing";
@@ -10,7 +8,7 @@ import { canDecide, scope } from "../../state/session";
 import { machinePath } from "../../state/paths";
 import { Button, Command, Empty } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
-import { useCursor, useListKeys } from "../../ui/rows";
+import { useCursor, useListKeys, useNamedRow } from "../../ui/rows";
 import { counted } from "../../ui/words";
 import { useTitle } from "../../shell/title";
 import { machinesQuery } from "../now/healthy";
@@ -35,12 +33,7 @@ export function FleetView({ id }: { id?: string }) {
   useListKeys(cursor, (at) => navigate(machinePath(at)));
   useTitle(id === undefined ? "Fleet" : `${id} · Fleet`);
   const isKnown = machines.some((machine) => machine.id === id);
-  useEffect(() => {
-    if (!isKnown) return;
-    cursor.id.value = id;
-    const row = document.querySelector(`[data-row="${CSS.escape(id ?? "")}"]`);
-    row?.scrollIntoView({ block: "center" });
-  }, [id, isKnown]);
+  useNamedRow(cursor, id);
   const isPausing = parameters.value.get("pause") === "new";
   return (
     <div class="view fleet">

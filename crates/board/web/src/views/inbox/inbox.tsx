@@ -1,7 +1,5 @@
 /** The view Inbox: what people are asked for, and what they have answered in the last day. */
 
-import { useEffect, useRef } from "preact/hooks";
-
 import type { Action, ListedTask } from "../../api/types";
 import { ActionRow } from "../../decide/action-row";
 import { isQuestion, useAnswerKeys } from "../../decide/answers";
@@ -13,7 +11,7 @@ import { useQuery } from "../../state/queries";
 import { taskPath } from "../../state/paths";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
-import { useCursor, useListKeys, type Cursor } from "../../ui/rows";
+import { useCursor, useListKeys, useNamedRow, type Cursor } from "../../ui/rows";
 import { useTitle } from "../../shell/title";
 import {
   actionsQuery,
@@ -40,7 +38,7 @@ export function InboxView({ id }: { id?: string }) {
   const ids = [...actions, ...reviews, ...toMend].map((row) => row.id);
   useTitle(ids.length > 0 ? `(${ids.length}) Inbox` : "Inbox");
   const cursor = useCursor(ids);
-  useFocus(cursor, id);
+  useNamedRow(cursor, id);
   useInboxKeys(cursor, actions, reviews);
   const isRead = [asked, review, flagged].every((query) => query.data.value !== undefined);
   const answered = endedSince(ended.data.value?.actions ?? [], now.peek());
@@ -100,18 +98,6 @@ function Proposals(props: { cursor: Cursor; actions: Action[] }) {
       ))}
     </Group>
   );
-}
-
-/** Puts the cursor on what the address names, once it is there. */
-function useFocus(cursor: Cursor, id: string | undefined): void {
-  const isThere = id !== undefined && cursor.ids.includes(id);
-  const done = useRef(false);
-  useEffect(() => {
-    if (!isThere || done.current) return;
-    done.current = true;
-    cursor.id.value = id;
-    document.querySelector(`[data-row="${CSS.escape(id)}"]`)?.scrollIntoView({ block: "center" });
-  }, [isThere]);
 }
 
 function useInboxKeys(cursor: Cursor, actions: Action[], reviews: ListedTask[]): void {

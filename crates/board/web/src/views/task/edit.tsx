@@ -9,7 +9,7 @@ import { dismissNotice, editTask, noticeOf, notices } from "../../state/decision
 import { queryNamed } from "../../state/queries";
 import { Button } from "../../ui/basics";
 import { Choice, plainly } from "../../ui/fields";
-import { useFocus } from "../../ui/focus";
+import { useFirstFocus } from "../../ui/focus";
 import { invalidateTask, taskQuery } from "./queries";
 
 /** The fields, as text. */
@@ -33,7 +33,7 @@ const fieldsOf = (task: Task): Fields => ({
 export function EditForm({ task, onClose }: { task: Task; onClose: () => void }) {
   const [base, setBase] = useState(task);
   const [fields, setFields] = useState(() => fieldsOf(task));
-  const field = useFocus<HTMLInputElement>();
+  const field = useFirstFocus<HTMLInputElement>();
   const [refusal, setRefusal] = useState<string | undefined>(undefined);
   const isBusy = noticeOf(task)?.kind === "pending";
   const change = (part: Partial<Fields>) => setFields((before) => ({ ...before, ...part }));

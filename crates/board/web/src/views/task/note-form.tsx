@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { Button } from "../../ui/basics";
-import { useFocus } from "../../ui/focus";
+import { useFirstFocus } from "../../ui/focus";
 import { placeOf, writeNote, type Note } from "./notes";
 
 /** Shows the note, or its form. */
@@ -44,7 +44,7 @@ function Writing(props: {
 }) {
   const { taskId, place, before, onClose } = props;
   const [text, setText] = useState(before);
-  const field = useFocus<HTMLTextAreaElement>();
+  const field = useFirstFocus<HTMLTextAreaElement>();
   const submit = (event: Event) => {
     event.preventDefault();
     writeNote(taskId, { ...place, text });

@@ -10,7 +10,7 @@ import { flowsQuery } from "../../state/lists";
 import { useQuery } from "../../state/queries";
 import { userName } from "../../state/session";
 import { Button } from "../../ui/basics";
-import { useFocus } from "../../ui/focus";
+import { useFirstFocus } from "../../ui/focus";
 import { stateWords } from "../../ui/words";
 import { queuesOf } from "./steps";
 
@@ -63,7 +63,7 @@ export function StepForm(props: {
   const queues = queuesOf(task, flows);
   const [reason, setReason] = useState("");
   const [queue, setQueue] = useState("");
-  const field = useFocus<HTMLInputElement>();
+  const field = useFirstFocus<HTMLInputElement>();
   const asked = ASKED[step];
   useKeys([{ keys: "Escape", label: "Do not do it", run: onClose, group: "Task" }]);
   if (!asked) return null;

@@ -10,6 +10,7 @@ import { setParameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { Shape } from "../../ui/basics";
 import { Choice, type Option } from "../../ui/fields";
+import { usePressOutside } from "../../ui/focus";
 import { stateKind, stateWords } from "../../ui/words";
 import { toggled, YES_NO, type Filter } from "./filter";
 
@@ -30,7 +31,10 @@ export function FilterMenu(props: {
   const roles = useQuery(rolesQuery).data.value?.roles ?? [];
   const roleNames = [...roles.map(({ name }) => name), ...Object.keys(open ?? {})];
   const menu = useRef<HTMLDivElement>(null);
-  useLeave(menu, onClose);
+  useEffect(() => menu.current?.querySelector("input")?.focus(), []);
+  // The button that opens the menu is beside it, and closes it itself.
+  usePressOutside(() => menu.current?.closest(".filter-button") ?? null, onClose);
+  useEscape(onClose);
   return (
     <div class="filter-menu" role="dialog" aria-label="Filter" ref={menu} tabIndex={-1}>
       <Group
@@ -146,25 +150,16 @@ function Others({ filter, agents }: { filter: Filter; agents: readonly string[] 
   );
 }
 
-/** Takes the focus, and closes when something beside the menu is pressed, or by Escape. */
-function useLeave(menu: { current: HTMLElement | null }, onClose: () => void): void {
+/** Closes the menu by Escape, also while a field of it has the focus. */
+function useEscape(onClose: () => void): void {
   useEffect(() => {
-    menu.current?.querySelector("input")?.focus();
-    const press = (event: PointerEvent) => {
-      const target = event.target as Element;
-      if (!menu.current?.contains(target) && !target.closest(".filter-button")) onClose();
-    };
     const key = (event: KeyboardEvent) => {
       if (event.key !== "Escape") return;
       event.preventDefault();
       event.stopPropagation();
       onClose();
     };
-    document.addEventListener("pointerdown", press);
     document.addEventListener("keydown", key, true);
-    return () => {
-      document.removeEventListener("pointerdown", press);
-      document.removeEventListener("keydown", key, true);
-    };
+    return () => document.removeEventListener("keydown", key, true);
   }, []);
 }

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { Button, Link } from "../../ui/basics";
-import { useFocus } from "../../ui/focus";
+import { useFirstFocus } from "../../ui/focus";
 import { forgetView, isSame, saveView, type SavedView } from "./saved";
 
 /** Shows the views. `parameters` is what is shown now. */
@@ -51,7 +51,7 @@ function SaveView({ parameters }: { parameters: string }) {
 
 function NameForm({ parameters, onClose }: { parameters: string; onClose: () => void }) {
   const [name, setName] = useState("");
-  const field = useFocus<HTMLInputElement>();
+  const field = useFirstFocus<HTMLInputElement>();
   const save = (event: Event) => {
     event.preventDefault();
     if (!name.trim()) return;
