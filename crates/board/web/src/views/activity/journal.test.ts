@@ -4,7 +4,8 @@ import type { StoredEvent } from "../../live/events";
 import {
   actorsOf,
   arrivedSince,
-  cursorBefore,
+  cursorsOf,
+  eventsAfter,
   filtered,
   KEPT_MAX,
   LatestEvents,
@@ -120,9 +121,24 @@ it("finds what has arrived since events were held, also if those are gone", () =
 describe("a place of the journal", () => {
   it("begins a few events before the one that is named", () => {
     const events = numbered(30);
-    expect(cursorBefore(events, "e30", "0")).toBe("e19");
-    expect(cursorBefore(events, "e11", "0")).toBe("0");
-    expect(cursorBefore(events, "e12", "0")).toBe("e1");
+    const cursorOf = cursorsOf(events, "0");
+    expect(cursorOf("e30")).toBe("e19");
+    expect(cursorOf("e11")).toBe("0");
+    expect(cursorOf("e12")).toBe("e1");
+  });
+
+  it("is read on past pages without an event, and up to the end of the journal", async () => {
+    const pages: Record<string, object> = {
+      "0": { events: [], next_cursor: "a" },
+      a: { events: [event(1)], next_cursor: "e1" },
+      e1: { events: [], next_cursor: "b" },
+      b: { events: [], next_cursor: "b" },
+    };
+    const asked = serve([], (query) => Response.json(pages[query.get("cursor") ?? ""]));
+    const first = await eventsAfter("0", 50);
+    expect(first).toEqual({ events: [event(1)], cursor: "e1", isEnd: false });
+    expect(await eventsAfter("e1", 50)).toEqual({ events: [], cursor: "b", isEnd: true });
+    expect(asked).toEqual(["0", "a", "e1", "b"]);
   });
 });
 

@@ -128,15 +128,36 @@ export class LatestEvents {
   }
 }
 
-/** The cursor from which a few events before an event are read, and the event itself. */
-export function cursorBefore(
-  events: readonly StoredEvent[],
-  id: string,
-  start: string,
-  few = 10,
-): string {
-  const at = events.findIndex((event) => event.id === id);
-  return events[at - few - 1]?.id ?? start;
+/** How many events before a named one are read with it. */
+const BEFORE = 10;
+
+/**
+ * Returns, for the id of one of the events, the cursor from which it is read with those before it.
+ * `start` is the cursor before the first of the events.
+ */
+export function cursorsOf(events: readonly StoredEvent[], start: string): (id: string) => string {
+  const places = new Map(events.map((event, place) => [event.id, place]));
+  return (id) => events[(places.get(id) ?? 0) - BEFORE - 1]?.id ?? start;
+}
+
+/** Events that follow a cursor. */
+export interface Stretch {
+  events: readonly StoredEvent[];
+  /** The cursor after them. */
+  cursor: string;
+  /** Whether the journal ends here. */
+  isEnd: boolean;
+}
+
+/** Reads at most `limit` events after a cursor. Pages without an event are passed over. */
+export async function eventsAfter(cursor: string, limit: number): Promise<Stretch> {
+  let from = cursor;
+  for (let pages = 1; ; pages += 1) {
+    const { events, next_cursor } = await listEvents({ cursor: from, limit });
+    const isEnd = next_cursor === from;
+    from = next_cursor;
+    if (events.length > 0 || isEnd || pages === PAGES_MAX) return { events, cursor: from, isEnd };
+  }
 }
 
 /** What is shown of the journal. */

@@ -12,7 +12,7 @@ import { Filters } from "./filters";
 import {
   actorsOf,
   arrivedSince,
-  cursorBefore,
+  cursorsOf,
   filtered,
   LatestEvents,
   type Shown,
@@ -33,7 +33,7 @@ export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string
   const events = filtered(held ?? all, props.shown);
   const arrived = held ? filtered(arrivedSince(held, all), props.shown).length : 0;
   const newest = events.slice(-rows).reverse();
-  const placeOf = (id: string) => cursorBefore(all, id, journal.start);
+  const placeOf = useMemo(() => cursorsOf(all, journal.start), [all, journal.start]);
   return (
     <>
       <Filters shown={props.shown} actors={actorsOf(all)}>

@@ -1,14 +1,13 @@
 /** The journal from a place on, the oldest event first. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 
-import { listEvents } from "../../api/endpoints";
 import type { StoredEvent } from "../../live/events";
 import { useAttempt, Problem } from "../../ui/attempt";
 import { Button, Link } from "../../ui/basics";
 import { Days } from "./days";
 import { Filters } from "./filters";
-import { actorsOf, cursorBefore, filtered, type Shown } from "./journal";
+import { actorsOf, cursorsOf, eventsAfter, filtered, type Shown } from "./journal";
 
 /** So many events are read at a time. */
 const PAGE = 50;
@@ -26,10 +25,10 @@ export function Place(props: {
   const attempt = useAttempt();
   const more = () =>
     attempt.run(async () => {
-      const page = await listEvents({ cursor, limit: PAGE });
-      setEvents([...events, ...page.events]);
-      setCursor(page.next_cursor);
-      setEnd(page.next_cursor === cursor);
+      const next = await eventsAfter(cursor, PAGE);
+      setEvents([...events, ...next.events]);
+      setCursor(next.cursor);
+      setEnd(next.isEnd);
     });
   useEffect(() => void more(), []);
   useEffect(() => {
@@ -37,6 +36,7 @@ export function Place(props: {
     const row = document.querySelector(`[data-event="${CSS.escape(props.named)}"]`);
     row?.scrollIntoView({ block: "center" });
   }, [events]);
+  const placeOf = useMemo(() => cursorsOf(events, props.at), [events, props.at]);
   const isShown = events.some((event) => event.id === props.named);
   return (
     <>
@@ -53,7 +53,7 @@ export function Place(props: {
         events={filtered(events, props.shown)}
         titles={props.titles}
         named={props.named}
-        placeOf={(id) => cursorBefore(events, id, props.at)}
+        placeOf={placeOf}
       />
       {isEnd ? (
         <p class="dim">This is the end of the journal.</p>
