@@ -1,9 +1,10 @@
 /** What flows allow, as far as the board has to know it before it asks the server. */
 
 import type { Flow } from "../api/types";
+import { statesOf, transitionsOf } from "../state/flows";
 import type { Target } from "./targets";
 
-/** The queues that are valid whatever a flow says. */
+/** The queues that are valid in every flow. */
 const BUILT_IN = ["incoming", "claimed", "done", "failed"];
 /** The queues of a task whose flow is not registered, as far as people use them. */
 const USUAL = ["incoming", "provisional", "done", "failed"];
@@ -23,13 +24,9 @@ export type RulesByFlow = ReadonlyMap<string, Rules>;
 export function rulesOf(flows: readonly Flow[]): RulesByFlow {
   return new Map(
     flows.map((flow) => {
-      const steps = JSON.parse(flow.transitions) as { from: string; to: string }[];
-      const states = JSON.parse(flow.states) as string[];
+      const steps = new Set(transitionsOf(flow).map(({ from, to }) => `${from} ${to}`));
       const hasChild = flow.child_flow !== null && flow.child_flow !== undefined;
-      return [
-        flow.name,
-        { states, steps: new Set(steps.map(({ from, to }) => `${from} ${to}`)), hasChild },
-      ];
+      return [flow.name, { states: statesOf(flow), steps, hasChild }];
     }),
   );
 }

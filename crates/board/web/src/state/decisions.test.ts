@@ -83,3 +83,11 @@ test("a refusal that is no conflict is said in the words of the server", async (
   await decide(task, "cancel", {});
   expect(noticeOf(task)).toMatchObject({ kind: "refused", text: "forbidden" });
 });
+
+test("work is not accepted while its flow cannot be read", async () => {
+  const refusal = { status: 503, body: { error: "Too much" } };
+  const asked = serve({ "GET /api/v1/flows": () => refusal });
+  expect(await accept(task)).toBeUndefined();
+  expect(noticeOf(task)).toMatchObject({ kind: "refused", text: "Too much" });
+  expect(asked.map(({ method }) => method)).toEqual(["GET"]);
+});

@@ -9,8 +9,7 @@ import { getHistory, getTask, takeStep, patchTask, type Step } from "../api/endp
 import { ApiError } from "../api/http";
 import type { Flow, Task } from "../api/types";
 import { plainDetails, eventWords } from "../ui/words";
-import { flowsQuery } from "./lists";
-import { queryNamed } from "./queries";
+import { knownFlows, transitionsOf } from "./flows";
 import { userName } from "./session";
 
 /** What is shown beside a task while, and after, it is decided. */
@@ -70,7 +69,7 @@ export function editTask(task: Decided, body: object): Promise<Task | undefined>
 /** Accepts work: it goes on to the next hand of its flow, or is done. */
 export function accept(task: Decided): Promise<Task | undefined> {
   return attempt(task, WORDS.accept, async () => {
-    const queue = nextAfterReview(task, (await knownFlows()).flows);
+    const queue = nextAfterReview(task, await knownFlows());
     return takeStep(task.id, "accept", { accepted_by: userName.value, queue }, task.version);
   });
 }
@@ -123,13 +122,8 @@ export function nextAfterReview(task: Decided, flows: readonly Flow[]): string |
   if (task.queue !== "provisional") return undefined;
   const flow = flows.find((known) => known.name === task.flow);
   if (!flow) return undefined;
-  const steps = JSON.parse(flow.transitions) as { from: string; to: string }[];
-  const isOnward = steps.some((step) => step.from === "provisional" && step.to === "approved");
+  const isOnward = transitionsOf(flow).some(
+    ({ from, to }) => from === "provisional" && to === "approved",
+  );
   return isOnward ? "approved" : undefined;
-}
-
-async function knownFlows(): Promise<{ flows: readonly Flow[] }> {
-  const query = queryNamed(flowsQuery);
-  if (!query.data.value) await query.read();
-  return query.data.value ?? { flows: [] };
 }

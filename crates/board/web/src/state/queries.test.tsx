@@ -145,3 +145,14 @@ test("an answer that a later read has overtaken is dropped", async () => {
   await act(() => Promise.resolve());
   expect(container.textContent).toBe("new ");
 });
+
+test("what a query returns now is read once, and again after an event that concerns it", async () => {
+  const query = queryNamed(options);
+  expect(await query.current()).toBe("read 1");
+  expect(await query.current()).toBe("read 1");
+  query.onEvent(event("task"));
+  expect(await query.current()).toBe("read 2");
+  query.invalidate();
+  answer = () => Promise.reject(new ApiError(503, "overloaded", "Too much"));
+  await expect(query.current()).rejects.toThrow("Too much");
+});

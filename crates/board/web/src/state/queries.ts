@@ -78,6 +78,16 @@ export class ReadQuery<T> {
     if (this.isStale && this.users > 0 && this.timer === 0 && !this.running) void this.read();
   }
 
+  /** What the query returns now, read again if what is known may be old. Throws if that fails. */
+  async current(): Promise<T> {
+    // A read that another one replaces ends without an answer.
+    while (this.isStale || this.data.value === undefined) {
+      await this.read();
+      if (this.error.value) throw this.error.value;
+    }
+    return this.data.value;
+  }
+
   /** Reads it now. */
   async read(): Promise<void> {
     window.clearTimeout(this.timer);
@@ -178,8 +188,8 @@ export function kinds(...names: string[]): Concerns {
   return (event) => names.includes(event.subject.kind);
 }
 
-/** Concerns every change of a task, its actions and its messages. */
+/** Concerns every change of a task, and every change of actions and pauses. */
 export function ofTask(id: string): Concerns {
-  const more = ["action", "message", "pause"];
+  const more = ["action", "pause"];
   return (event) => event.subject.id === id || more.includes(event.subject.kind);
 }

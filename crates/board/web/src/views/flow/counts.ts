@@ -15,15 +15,9 @@ export interface StateCount {
 /** In these, tasks are worked on, or are over: they do not wait. */
 const NO_WAIT = ["claimed", "done", "failed", "cancelled"];
 
-/** A summary, with the times that newer servers add. */
-type Dated = Summary & { oldest?: Record<string, string> };
-
 /** The counts of the states of a flow. They are those of all tasks of the scope. */
-export function countsOf(
-  states: readonly string[],
-  summary: Dated | undefined,
-): StateCount[] {
-  const oldest = summary?.oldest ?? {};
+export function countsOf(states: readonly string[], summary: Summary | undefined): StateCount[] {
+  const oldest: Record<string, string> = summary?.oldest ?? {};
   const waits = states.filter((state) => !NO_WAIT.includes(state) && oldest[state]);
   const ages = waits.map((state) => Date.parse(oldest[state] ?? ""));
   const worst = waits[ages.indexOf(Math.min(...ages))];

@@ -1,15 +1,12 @@
 /** A flow as a graph: where its states are, and how the arrows between them run. */
 
-/** A step from one state to another. */
-export interface Step {
-  from: string;
-  to: string;
-}
+import type { Flow } from "../../api/types";
+import { statesOf, transitionsOf, type Transition } from "../../state/flows";
 
 /** A flow as it is drawn. */
 export interface Graph {
   states: readonly string[];
-  steps: readonly Step[];
+  steps: readonly Transition[];
 }
 
 /** A state on the grid. */
@@ -22,15 +19,11 @@ export interface Place {
 /** The size of a state and of the gaps between them, in pixels. */
 export const SIZE = { width: 176, height: 56, gapX: 48, gapY: 24, head: 56 };
 
-/** Reads the states and the steps of a flow as the server returns them. */
-export function graphOf(flow: { states: string; transitions: string }): Graph {
-  const states = JSON.parse(flow.states) as string[];
-  const steps = JSON.parse(flow.transitions) as Step[];
-  return { states, steps: steps.filter(({ from, to }) => isKnown(states, from, to)) };
-}
-
-function isKnown(states: readonly string[], ...names: string[]): boolean {
-  return names.every((name) => states.includes(name));
+/** The graph of a flow, without steps from or to a state that the flow does not list. */
+export function graphOf(flow: Pick<Flow, "states" | "transitions">): Graph {
+  const states = statesOf(flow);
+  const isKnown = ({ from, to }: Transition) => states.includes(from) && states.includes(to);
+  return { states, steps: transitionsOf(flow).filter(isKnown) };
 }
 
 /** Adds states that are not of the flow, but have tasks. */

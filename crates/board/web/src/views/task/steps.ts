@@ -3,6 +3,7 @@
 import type { Step } from "../../api/endpoints";
 import { isFinished } from "../../api/names";
 import type { Flow, Task } from "../../api/types";
+import { statesOf } from "../../state/flows";
 
 /** The queues that a task without a known flow may be in. */
 const QUEUES = ["incoming", "claimed", "provisional", "needs_continuation", "done", "failed"];
@@ -35,9 +36,4 @@ export function queuesOf(task: Pick<Task, "queue" | "flow">, flows: readonly Flo
 export function openQueues(flows: readonly Flow[]): string[] {
   const all = new Set([...QUEUES, ...flows.flatMap(statesOf)]);
   return [...all].filter((queue) => !isFinished(queue));
-}
-
-function statesOf(flow: Flow): string[] {
-  const states: unknown = JSON.parse(flow.states);
-  return Array.isArray(states) ? states.filter((state) => typeof state === "string") : [];
 }

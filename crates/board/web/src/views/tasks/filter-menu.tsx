@@ -19,11 +19,11 @@ const QUEUES = ["incoming", "claimed", "provisional", "done", "failed", "cancell
 
 type Counts = Record<string, number>;
 
-/** Shows the choice. `agents` are those that are known. */
+/** Shows the choice. `agentsOf` returns the agents that are known. */
 export function FilterMenu(props: {
   filter: Filter;
   summary: Summary | undefined;
-  agents: readonly string[];
+  agentsOf: () => readonly string[];
   onClose: () => void;
 }) {
   const { filter, onClose } = props;
@@ -65,7 +65,7 @@ export function FilterMenu(props: {
         counts={open}
         counted="unfinished"
       />
-      <Others filter={filter} agents={props.agents} />
+      <Others filter={filter} agentsOf={props.agentsOf} />
     </div>
   );
 }
@@ -110,7 +110,7 @@ function Group(props: {
 const ANY: Option = ["", "any"];
 
 /** The filters that have one value. */
-function Others({ filter, agents }: { filter: Filter; agents: readonly string[] }) {
+function Others({ filter, agentsOf }: { filter: Filter; agentsOf: () => readonly string[] }) {
   const projects = useQuery(projectsQuery).data.value?.projects ?? [];
   return (
     <fieldset class="filter-others">
@@ -123,7 +123,7 @@ function Others({ filter, agents }: { filter: Filter; agents: readonly string[] 
           onChange={(event) => setParameters({ claimed_by: event.currentTarget.value.trim() })}
         />
         <datalist id="known-agents">
-          {agents.map((agent) => (
+          {agentsOf().map((agent) => (
             <option key={agent} value={agent} />
           ))}
         </datalist>

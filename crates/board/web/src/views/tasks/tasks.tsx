@@ -3,7 +3,6 @@
 import { signal, useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
-import { listFlows } from "../../api/endpoints";
 import type { ListedTask } from "../../api/types";
 import { changeNamed, type ChangeName } from "../../bulk/changes";
 import { isJobOpen, Job, job } from "../../bulk/job";
@@ -13,6 +12,7 @@ import { useKeys } from "../../keys/keys";
 import { listen } from "../../live/live";
 import { useTitle } from "../../shell/title";
 import { overlay } from "../../shell/overlay";
+import { knownFlows } from "../../state/flows";
 import { parameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { apiKey, scope } from "../../state/session";
@@ -64,7 +64,7 @@ export function TasksView() {
     <div class="view tasks">
       <h1 class="unseen">Tasks</h1>
       <ViewTabs standard={standard} saved={saved} parameters={shown} />
-      <Toolbar filter={filter} summary={summary} agents={agentsOf(list)} />
+      <Toolbar filter={filter} summary={summary} agentsOf={() => agentsOf(list)} />
       <Listed key={key} list={list} filter={filter} />
     </div>
   );
@@ -174,7 +174,7 @@ function begin(name: ChangeName, source: ConstructorParameters<typeof Job>[1]): 
   if (job.value?.phase.value !== "running") {
     job.value?.stop();
     job.value = new Job(changeNamed(name), source);
-    void job.value.count(async () => (await listFlows()).flows);
+    void job.value.count(knownFlows);
   }
   isJobOpen.value = true;
 }

@@ -18,7 +18,7 @@ const TYPING_MS = 250;
 export function Toolbar(props: {
   filter: Filter;
   summary: Summary | undefined;
-  agents: readonly string[];
+  agentsOf: () => readonly string[];
 }) {
   const { filter } = props;
   const [isOpen, setOpen] = useState(false);
