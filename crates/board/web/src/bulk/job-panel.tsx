@@ -3,8 +3,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { Button, Link, Progress, copy } from "../ui/basics";
+import { Button, Link, copy } from "../ui/basics";
 import { Panel } from "../ui/panel";
+import { Progress } from "../ui/progress";
 import { counted } from "../ui/words";
 import { refusalsOf, type Plan } from "./changes";
 import { Fields } from "./fields";

@@ -1,4 +1,4 @@
-/** What streams tell and nothing keeps: how far runs are, and when machines were heard of. */
+/** What only streams report: the progress of runs, and the heartbeats of machines. */
 
 import { signal } from "@preact/signals";
 
@@ -6,8 +6,8 @@ import type { Usage } from "../api/types";
 import type { PassingEvent } from "../live/events";
 import { listen } from "../live/live";
 
-/** The latest that was told of a run. */
-export interface Told {
+/** The latest report of a run. */
+interface Told {
   run: number;
   at: string;
   message?: string;
@@ -16,19 +16,20 @@ export interface Told {
   usage?: Usage | null;
 }
 
-/** The latest that was told of a machine. */
+/** The latest heartbeat of a machine. */
 export interface Beat {
   at: string;
   slots?: number | null;
   busy?: number | null;
 }
 
+/** The most runs, and the most machines, whose latest report is kept. */
 const KEPT_MAX = 500;
 
-/** What was told of runs, by task. */
-export const toldRuns = signal<ReadonlyMap<string, Told>>(new Map());
+/** The latest reports of runs, by task. */
+const toldRuns = signal<ReadonlyMap<string, Told>>(new Map());
 
-/** What was told of machines. */
+/** The latest heartbeats, by machine. */
 export const beats = signal<ReadonlyMap<string, Beat>>(new Map());
 
 function kept<T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> {
@@ -52,6 +53,35 @@ function onPassing(event: PassingEvent): void {
   } else if (event.type === "orchestrator.heartbeat") {
     beats.value = kept(beats.value, id, { ...(event.details as object), at: event.at });
   }
+}
+
+/** How far a run is, and what it has used. */
+export interface Latest {
+  progress: Reported["progress"];
+  usage: Usage | null | undefined;
+  /** When the lease ends, if a report has said it. */
+  leaseEnd: string | undefined;
+}
+
+/** What the API returns of a run, as far as reports replace it. */
+interface Reported {
+  progress?: { at: string; message?: string | null; percent?: number | null } | null | undefined;
+  usage?: Usage | null | undefined;
+}
+
+/** What is known of the run with this number: its latest report, else what the API returned. */
+export function latestOf(
+  taskId: string,
+  run: number | undefined,
+  read: Reported | null | undefined,
+): Latest {
+  const told = toldRuns.value.get(taskId);
+  const report = told !== undefined && told.run === run ? told : undefined;
+  return {
+    progress: report?.message !== undefined ? report : read?.progress,
+    usage: report?.usage ?? read?.usage,
+    leaseEnd: report?.lease_expires_at,
+  };
 }
 
 /** Follows the server. */

@@ -56,15 +56,6 @@ export function Until({ at }: { at: string }) {
   );
 }
 
-/** An instant in full. */
-export function At({ at }: { at: string }) {
-  return (
-    <time dateTime={at} title={at}>
-      {absolute(at)}
-    </time>
-  );
-}
-
 const SHAPES: Record<StateKind, string> = {
   waiting: "○",
   running: "◐",
@@ -111,11 +102,6 @@ export function Button(
       aria-busy={isBusy}
     />
   );
-}
-
-/** How far something is, from 0 to 100. */
-export function Progress({ percent, label }: { percent: number; label: string }) {
-  return <progress class="progress" max={100} value={percent} aria-label={label} />;
 }
 
 /** What is shown where there is nothing: it says what to do. */

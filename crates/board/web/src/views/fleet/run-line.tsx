@@ -1,17 +1,16 @@
 /** A run on a machine, in a line. */
 
 import type { RunningRun } from "../../api/types";
-import { toldRuns } from "../../state/passing";
+import { latestOf } from "../../state/passing";
 import { taskPath } from "../../state/paths";
-import { Ago, Link, Progress, Shape } from "../../ui/basics";
+import { Ago, Link, Shape } from "../../ui/basics";
+import { Percent } from "../../ui/progress";
 import { usageWords } from "../../ui/words";
 
 /** Shows the line. */
 export function RunLine({ run }: { run: RunningRun }) {
-  const told = toldRuns.value.get(run.task_id);
-  const known = told && told.run === run.run ? told : undefined;
-  const progress = known?.message !== undefined ? known : run.progress;
-  const usage = usageWords(known?.usage ?? run.usage);
+  const { progress, usage } = latestOf(run.task_id, run.run, run);
+  const used = usageWords(usage);
   const name = run.title || run.task_id;
   return (
     <li class="line run">
@@ -24,13 +23,8 @@ export function RunLine({ run }: { run: RunningRun }) {
         <Ago at={run.started_at} suffix="" />
       </span>
       {progress?.message && <span class="quote">{progress.message}</span>}
-      {typeof progress?.percent === "number" && (
-        <span class="percent">
-          <Progress percent={progress.percent} label={`Progress of ${name}`} />{" "}
-          {Math.round(progress.percent)} %
-        </span>
-      )}
-      {usage && <span class="dim">{usage}</span>}
+      <Percent percent={progress?.percent} label={`Progress of ${name}`} />
+      {used && <span class="dim">{used}</span>}
     </li>
   );
 }

@@ -1,10 +1,10 @@
 /** What runs: by which agent, where, since when, how far, and what it has used. */
 
 import type { ListedTask } from "../../api/types";
-import { countdown, now } from "../../state/clock";
-import { toldRuns } from "../../state/passing";
+import { latestOf } from "../../state/passing";
 import { taskPath } from "../../state/paths";
-import { Ago, Link, Progress, Shape } from "../../ui/basics";
+import { Ago, Link, Shape } from "../../ui/basics";
+import { Lease, Percent } from "../../ui/progress";
 import { Row, type Cursor } from "../../ui/rows";
 import { usageWords } from "../../ui/words";
 
@@ -37,11 +37,8 @@ export function Running(props: {
 
 function RunningRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
   const run = task.last_run;
-  const told = toldRuns.value.get(task.id);
-  const known = told && told.run === run?.run ? told : undefined;
-  const progress = known?.message !== undefined ? known : run?.progress;
-  const lease = known?.lease_expires_at ?? task.lease_expires_at;
-  const usage = usageWords(known?.usage ?? run?.usage);
+  const { progress, usage, leaseEnd } = latestOf(task.id, run?.run, run);
+  const used = usageWords(usage);
   const isReview = task.queue === "provisional";
   return (
     <Row cursor={cursor} id={task.id}>
@@ -56,25 +53,14 @@ function RunningRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
         <span>{task.claimed_by ?? "an agent"}</span>
         {task.orchestrator_id && <span>{task.orchestrator_id}</span>}
         {progress?.message && <span class="quote">{progress.message}</span>}
-        {typeof progress?.percent === "number" && (
-          <span class="percent">
-            <Progress percent={progress.percent} label={`Progress of ${task.title ?? task.id}`} />{" "}
-            {Math.round(progress.percent)} %
-          </span>
-        )}
+        <Percent percent={progress?.percent} label={`Progress of ${task.title ?? task.id}`} />
       </div>
       <div class="line sub dim">
         {task.claimed_at && <Ago at={task.claimed_at} suffix="" />}
-        {lease && <Lease until={lease} />}
-        {usage && <span>{usage}</span>}
+        <Lease until={leaseEnd ?? task.lease_expires_at} />
+        {used && <span>{used}</span>}
         {task.cancel_requested_at && <span class="is-failed">to be cancelled</span>}
       </div>
     </Row>
   );
-}
-
-function Lease({ until }: { until: string }) {
-  const rest = Date.parse(until) - now.value;
-  if (rest <= 0) return <span class="is-needs-you">lease lapsed</span>;
-  return <span title="Until its lease ends, unless it is renewed">lease {countdown(rest)}</span>;
 }

@@ -40,10 +40,11 @@ export function heightOf(file: PatchFile): number {
   return file.hunks.reduce((sum, { lines }) => sum + (lines.length + 1) * LINE, 0);
 }
 
-/** Where a note is written. */
+/** The notes on a file, and where one is written. */
 interface Writing {
   taskId: string;
   path: string;
+  notes: readonly Note[];
   at: PatchLine | undefined;
   begin: (line: PatchLine | undefined) => void;
 }
@@ -51,7 +52,9 @@ interface Writing {
 /** Shows the hunks of a file. */
 export function DiffRows({ taskId, file }: { taskId: string; file: PatchFile }) {
   const [at, begin] = useState<PatchLine | undefined>(undefined);
-  const writing: Writing = { taskId, path: file.path, at, begin };
+  // Once for the file: its lines are many, and its notes are few.
+  const notes = notesOf(taskId).filter(({ path }) => path === file.path);
+  const writing: Writing = { taskId, path: file.path, notes, at, begin };
   return (
     <div class={`code ${isSplit.value ? "is-split" : ""}`} onKeyDown={moveByArrows}>
       {file.hunks.map((hunk, index) => (
@@ -248,7 +251,7 @@ function NoteRow({
     line: numberOf(line),
     isBefore: line.kind === "minus",
   };
-  const note = notesOf(writing.taskId).find((known) => isSamePlace(known, place));
+  const note = writing.notes.find((known) => isSamePlace(known, place));
   const isEdited = writing.at === line;
   if (!isEdited && !note) return null;
   return (

@@ -14,7 +14,7 @@ import { Checks } from "./checks";
 import { Changes } from "./evidence";
 import { RUNS_PAGE, runQuery, runsQuery } from "./queries";
 import { resultOf } from "./result";
-import { Progressing, toldOf } from "./working";
+import { latestOfRun, Progressing } from "./working";
 
 /** Shows the runs, the newest first. The one that the address names is open. */
 export function Runs({ taskId }: { taskId: string }) {
@@ -72,7 +72,7 @@ const KINDS: Record<string, StateKind> = {
 function RunLine({ run, isOpen }: { run: Run; isOpen: boolean }) {
   const shape = KINDS[run.verdict ?? run.outcome] ?? "waiting";
   const end = run.ended_at ? instant(run.ended_at) : now.value;
-  const usage = usageWords(toldOf(run)?.usage ?? run.usage);
+  const usage = usageWords(latestOfRun(run).usage);
   const toggle = () => setParameters({ run: isOpen ? "0" : String(run.run), tab: "runs" });
   return (
     <div class="line">

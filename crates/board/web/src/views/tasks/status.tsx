@@ -4,8 +4,8 @@ import type { ListedTask } from "../../api/types";
 import { Digest } from "../../decide/review-row";
 import { WaitReason, type Titles } from "../../decide/wait-reason";
 import { noticeOf } from "../../state/decisions";
-import { toldRuns } from "../../state/passing";
-import { Progress } from "../../ui/basics";
+import { latestOf } from "../../state/passing";
+import { Percent } from "../../ui/progress";
 import { usageWords } from "../../ui/words";
 
 /** Shows the line. Of a task that is decided just now, it is what becomes of it. */
@@ -39,20 +39,13 @@ export function Status({ task, titles }: { task: ListedTask; titles: Titles }) {
 
 function Running({ task }: { task: ListedTask }) {
   const run = task.last_run?.outcome === "running" ? task.last_run : undefined;
-  const told = toldRuns.value.get(task.id);
-  const known = told && told.run === (run?.run ?? task.run) ? told : undefined;
-  const progress = known?.message !== undefined ? known : run?.progress;
-  const usage = usageWords(known?.usage ?? run?.usage);
+  const { progress, usage } = latestOf(task.id, run?.run ?? task.run, run);
+  const used = usageWords(usage);
   return (
     <>
-      {typeof progress?.percent === "number" && (
-        <span class="percent">
-          <Progress percent={progress.percent} label={`Progress of ${task.title ?? task.id}`} />
-          <span>{Math.round(progress.percent)} %</span>
-        </span>
-      )}
+      <Percent percent={progress?.percent} label={`Progress of ${task.title ?? task.id}`} />
       {progress?.message && <span>{progress.message}</span>}
-      {usage && <span class="dim">{usage}</span>}
+      {used && <span class="dim">{used}</span>}
     </>
   );
 }
