@@ -1,6 +1,7 @@
 /** What a user fills in for a change of many tasks. */
 
 import { PRIORITIES } from "../api/names";
+import { isSend } from "../ui/form";
 import { stateWords } from "../ui/words";
 import type { Job } from "./job";
 
@@ -51,7 +52,7 @@ export function Fields({ current, onSubmit }: { current: Job; onSubmit: (event: 
             value={values.reason}
             onInput={(event) => current.set({ reason: event.currentTarget.value })}
             onKeyDown={(event) => {
-              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSubmit(event);
+              if (isSend(event)) onSubmit(event);
             }}
           />
         </label>

@@ -4,7 +4,9 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { Button, Link, copy } from "../ui/basics";
+import { End } from "../ui/form";
 import { Panel } from "../ui/panel";
+import { Problem } from "../ui/problem";
 import { Progress } from "../ui/progress";
 import { counted } from "../ui/words";
 import { refusalsOf, type Plan } from "./changes";
@@ -45,13 +47,7 @@ function titleOf(current: Job): string {
 }
 
 function Body({ current, close }: { current: Job; close: () => void }) {
-  if (current.problem.value) {
-    return (
-      <p class="problem" role="alert">
-        {current.problem.value}
-      </p>
-    );
-  }
+  if (current.problem.value) return <Problem text={current.problem.value} />;
   switch (current.phase.value) {
     case "counting":
       return <p role="status">Counting: {counted(current.found.value, "task")} found…</p>;
@@ -77,16 +73,12 @@ function Ready({ current, close }: { current: Job; close: () => void }) {
     <form class="form" onSubmit={submit}>
       <Foreseen current={current} plan={plan} />
       <Fields current={current} onSubmit={submit} />
-      <div class="buttons">
-        <Button
-          kind={change.name === "cancel" ? "danger" : "primary"}
-          type="submit"
-          disabled={count === 0 || current.isIncomplete}
-        >
-          {change.label} {counted(count, "task")}
-        </Button>
-        <Button onClick={close}>Not now</Button>
-      </div>
+      <End
+        kind={change.name === "cancel" ? "danger" : "primary"}
+        submit={`${change.label} ${counted(count, "task")}`}
+        isReady={count > 0 && !current.isIncomplete}
+        onCancel={close}
+      />
     </form>
   );
 }
@@ -166,11 +158,7 @@ function Ended({ current, close }: { current: Job; close: () => void }) {
         , {refused.length.toLocaleString("en")} refused
         {left > 0 && `, ${left.toLocaleString("en")} left as they were`}.
       </p>
-      {halt && (
-        <p class="problem" role="alert">
-          Nothing more was sent: {halt}
-        </p>
-      )}
+      <Problem text={halt && `Nothing more was sent: ${halt}`} />
       <RefusedList current={current} />
       <div class="buttons">
         <Button kind="primary" onClick={close}>

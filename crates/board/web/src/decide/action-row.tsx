@@ -7,6 +7,7 @@ import { canDecide } from "../state/session";
 import { taskPath } from "../state/paths";
 import { Ago, Button, Link, Shape } from "../ui/basics";
 import { useFirstFocus } from "../ui/focus";
+import { End, isSend } from "../ui/form";
 import { Row, type Cursor } from "../ui/rows";
 import { answered, answering, approve, deny, end, isQuestion } from "./answers";
 
@@ -86,17 +87,17 @@ function Answer({ isBusy, onAnswer }: { isBusy: boolean; onAnswer: (text: string
           required
           onInput={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+            if (isSend(event)) submit(event);
             if (event.key === "Escape") answering.value = undefined;
           }}
         />
       </label>
-      <div class="buttons">
-        <Button kind="primary" type="submit" isBusy={isBusy} disabled={!text.trim()}>
-          Send the answer
-        </Button>
-        <Button onClick={() => (answering.value = undefined)}>Not now</Button>
-      </div>
+      <End
+        submit="Send the answer"
+        isBusy={isBusy}
+        isReady={text.trim() !== ""}
+        onCancel={() => (answering.value = undefined)}
+      />
     </form>
   );
 }

@@ -7,6 +7,7 @@ import { useKeys } from "../keys/keys";
 import { reject, type Decided } from "../state/decisions";
 import { Button } from "../ui/basics";
 import { useFirstFocus } from "../ui/focus";
+import { End, isSend } from "../ui/form";
 import { keepReason, lastReasons } from "./reasons";
 import { rejecting } from "./review-keys";
 
@@ -32,7 +33,7 @@ export function RejectForm(props: {
   latest.current = task;
   const reason = [notes, own.trim()].filter(Boolean).join("\n\n").slice(0, REASON_MAX);
   const close = () => (rejecting.value = undefined);
-  useKeys([{ keys: "Escape", label: "Reject no more", run: close, group: "Review" }]);
+  useKeys([{ keys: "Escape", label: "Close the form", run: close, group: "Review" }]);
   const submit = async (event?: Event) => {
     event?.preventDefault();
     if (!reason || isBusy) return;
@@ -60,7 +61,7 @@ export function RejectForm(props: {
           required={!notes}
           onInput={(event) => setOwn(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
+            if (isSend(event)) void submit(event);
           }}
         />
       </label>
@@ -71,12 +72,14 @@ export function RejectForm(props: {
           </Button>
         ))}
       </div>
-      <div class="buttons">
-        <Button kind="danger" type="submit" isBusy={isBusy} disabled={!reason}>
-          Reject
-        </Button>
-        <Button onClick={close}>Keep</Button>
-      </div>
+      <End
+        kind="danger"
+        submit="Reject"
+        isBusy={isBusy}
+        isReady={reason !== ""}
+        cancel="Keep"
+        onCancel={close}
+      />
     </form>
   );
 }

@@ -4,7 +4,7 @@ import type { ListedTask } from "../api/types";
 import { accept } from "../state/decisions";
 import { canDecide } from "../state/session";
 import { taskPath } from "../state/paths";
-import { Ago, Button, Link, Shape } from "../ui/basics";
+import { Ago, Button, Link, PlusMinus, Shape } from "../ui/basics";
 import { Row, type Cursor } from "../ui/rows";
 import { counted, usageWords } from "../ui/words";
 import { NoticeLine, decisionOn } from "./notice";
@@ -57,8 +57,7 @@ export function Digest({ task }: { task: ListedTask }) {
     <span class="digest">
       {typeof run.insertions === "number" && (
         <span>
-          <span class="plus">+{run.insertions}</span>{" "}
-          <span class="minus">−{run.deletions ?? 0}</span>
+          <PlusMinus plus={run.insertions} minus={run.deletions ?? 0} />
         </span>
       )}
       {typeof run.files_changed === "number" && <span>{counted(run.files_changed, "file")}</span>}

@@ -3,8 +3,7 @@
 import type { ListedTask, Task, Waiting } from "../api/types";
 import { Link, Until } from "../ui/basics";
 import { Said } from "../ui/said";
-import { stateWords } from "../ui/words";
-import { taskPath } from "../state/paths";
+import { Blocker } from "./blocker";
 
 /** What is known of other tasks, to name them by their titles. */
 export type Titles = ReadonlyMap<string, Pick<Task, "title" | "queue">>;
@@ -29,17 +28,10 @@ export function WaitReason(props: {
       </span>
     );
   }
-  const blocker = waiting.task_id ? titles?.get(waiting.task_id) : undefined;
   if (waiting.task_id) {
-    const page = taskPath(waiting.task_id);
-    return blocker ? (
+    return (
       <span>
-        waits for <Link to={page}>{blocker.title || waiting.task_id}</Link> (
-        {stateWords(blocker.queue)})
-      </span>
-    ) : (
-      <span>
-        <Said text={waiting.text} /> · <Link to={page}>show that task</Link>
+        <Blocker id={waiting.task_id} words="waits for" text={waiting.text} titles={titles} />
       </span>
     );
   }

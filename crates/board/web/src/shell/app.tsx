@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import { useKeys, type Binding } from "../keys/keys";
 import { navigate, path } from "../state/location";
 import { canCreate, needsKey, scope } from "../state/session";
-import { Button } from "../ui/basics";
+import { Problem } from "../ui/problem";
 import { NewTask } from "../views/new/new-task";
 import { views, viewOf } from "../views/registry";
 import { Help } from "./help";
@@ -55,12 +55,7 @@ function NotStarted({ text }: { text: string }) {
   return (
     <main class="view narrow">
       <h1>Octopoid</h1>
-      <p class="problem" role="alert">
-        {text}{" "}
-        <Button kind="quiet" onClick={() => void start()}>
-          Try again
-        </Button>
-      </p>
+      <Problem text={text} onRetry={() => void start()} />
     </main>
   );
 }

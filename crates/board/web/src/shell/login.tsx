@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import { keepKey } from "../state/session";
 import { Button, Command } from "../ui/basics";
+import { Problem } from "../ui/problem";
 import { start, startError } from "./start";
 import { useTitle } from "./title";
 
@@ -29,11 +30,7 @@ export function Login() {
   return (
     <main class="view narrow login">
       <h1>Sign in to Octopoid</h1>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       <form onSubmit={submit} class="form">
         <label>
           API key

@@ -5,6 +5,7 @@ import type { Scopes as ScopeList } from "../api/types";
 import { kinds, useQuery } from "../state/queries";
 import { scope } from "../state/session";
 import { Empty, Command } from "../ui/basics";
+import { ADD_TASK } from "../ui/first-steps";
 import { Loaded } from "../ui/loading";
 import { counted } from "../ui/words";
 import { openScope } from "./start";
@@ -52,7 +53,7 @@ export function Scopes() {
             <Empty>
               <p>This server has no task yet. These two commands make one, in a git repository:</p>
               <Command text={`octopoid config set server ${window.location.origin}`} />
-              <Command text='octopoid add "Fix the flaky login test"' />
+              <Command text={ADD_TASK} />
             </Empty>
           ) : (
             <ul class="plain">

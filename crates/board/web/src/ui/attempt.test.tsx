@@ -2,7 +2,8 @@ import { cleanup, fireEvent, render, screen } from "@testing-library/preact";
 import { afterEach, expect, it, vi } from "vitest";
 
 import { ApiError } from "../api/http";
-import { Confirmed, Problem, useAttempt } from "./attempt";
+import { Confirmed, useAttempt } from "./attempt";
+import { Problem } from "./problem";
 
 afterEach(cleanup);
 
@@ -28,7 +29,7 @@ it("says why a request was refused, until the next one", async () => {
         <button onClick={() => void attempt.run(() => answers.shift() ?? Promise.resolve())}>
           send
         </button>
-        <Problem attempt={attempt} />
+        <Problem text={attempt.problem} />
       </>
     );
   }

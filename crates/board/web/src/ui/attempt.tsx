@@ -1,11 +1,11 @@
-/** Requests that a person makes: whether one is on its way, and why the last was refused. */
+/** Requests that a person makes: whether one is in progress, and why the last was refused. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { ApiError } from "../api/http";
 import { Button } from "./basics";
 
-/** What a form or a row knows of what it has asked for. */
+/** The state of a form's or a row's requests. */
 export interface Attempt {
   isBusy: boolean;
   /** Why the server did not carry it out, in its words. */
@@ -33,16 +33,6 @@ export function useAttempt(): Attempt {
     }
   };
   return { isBusy, problem, run };
-}
-
-/** Says why the last request was refused. */
-export function Problem({ attempt }: { attempt: Attempt }) {
-  if (attempt.problem === undefined) return null;
-  return (
-    <p class="problem" role="alert">
-      {attempt.problem}
-    </p>
-  );
 }
 
 /** A button that asks, in its own place, before it does anything. */

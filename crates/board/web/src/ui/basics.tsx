@@ -104,6 +104,25 @@ export function Button(
   );
 }
 
+/** How many lines were added and removed. */
+export function PlusMinus({ plus, minus }: { plus: number; minus: number }) {
+  return (
+    <>
+      <span class="plus">+{plus}</span> <span class="minus">−{minus}</span>
+    </>
+  );
+}
+
+/** How many lines of a file were added and removed, each only if there are any. */
+export function LineCounts({ insertions, deletions }: { insertions: number; deletions: number }) {
+  return (
+    <>
+      {insertions > 0 && <span class="plus">+{insertions}</span>}
+      {deletions > 0 && <span class="minus">−{deletions}</span>}
+    </>
+  );
+}
+
 /** What is shown where there is nothing: it says what to do. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <div class="empty">{children}</div>;

@@ -3,6 +3,8 @@
 import { useSignal, type Signal } from "@preact/signals";
 import { useId } from "preact/hooks";
 
+import { isSend } from "./form";
+
 /** What such a field needs. */
 interface Options<T> {
   /** What is typed. */
@@ -26,7 +28,7 @@ export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) 
   const at = Math.max(0, Math.min(place.value, items.length - 1));
   const onKeyDown = (event: KeyboardEvent) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const isEnter = event.key === "Enter" && !event.ctrlKey && !event.metaKey;
+    const isEnter = event.key === "Enter" && !isSend(event);
     const item = items[at];
     if (by !== undefined) place.value = moved(at, by, items.length);
     else if (isEnter && item !== undefined) pick(item);

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import type { ReadQuery } from "../state/queries";
-import { Button } from "./basics";
+import { Problem } from "./problem";
 
 /** Below this nothing is shown, because it would flash, in milliseconds. */
 const QUIET_MS = 150;
@@ -19,14 +19,7 @@ export function Loaded<T>(props: {
   const error = props.query.error.value;
   return (
     <>
-      {error && (
-        <p class="problem" role="alert">
-          {error.message}{" "}
-          <Button kind="quiet" onClick={() => void props.query.read()}>
-            Try again
-          </Button>
-        </p>
-      )}
+      <Problem text={error?.message} onRetry={() => void props.query.read()} />
       {data !== undefined ? props.children(data) : !error && <Outline rows={props.rows ?? 3} />}
     </>
   );

@@ -6,6 +6,7 @@ import { useKeys } from "../../keys/keys";
 import type { StoredEvent } from "../../live/events";
 import { Button, Link } from "../../ui/basics";
 import { Outline } from "../../ui/loading";
+import { Problem } from "../../ui/problem";
 import { counted } from "../../ui/words";
 import { Days } from "./days";
 import { Filters } from "./filters";
@@ -48,14 +49,7 @@ export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string
           </Button>
         )}
       </p>
-      {journal.error.value && (
-        <p class="problem" role="alert">
-          {journal.error.value.message}{" "}
-          <Button kind="quiet" onClick={() => journal.read()}>
-            Try again
-          </Button>
-        </p>
-      )}
+      <Problem text={journal.error.value?.message} onRetry={() => journal.read()} />
       {journal.isRead.value ? (
         <Days events={newest} titles={props.titles} placeOf={placeOf} />
       ) : (

@@ -3,8 +3,9 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 
 import type { StoredEvent } from "../../live/events";
-import { useAttempt, Problem } from "../../ui/attempt";
+import { useAttempt } from "../../ui/attempt";
 import { Button, Link } from "../../ui/basics";
+import { Problem } from "../../ui/problem";
 import { Days } from "./days";
 import { Filters } from "./filters";
 import { actorsOf, cursorsOf, eventsAfter, filtered, type Shown } from "./journal";
@@ -45,7 +46,7 @@ export function Place(props: {
         oldest comes first. <Link to="/activity">Show the latest</Link>
       </p>
       <Filters shown={props.shown} actors={actorsOf(events)} />
-      <Problem attempt={attempt} />
+      <Problem text={attempt.problem} />
       {events.length > 0 && props.named !== undefined && !isShown && (
         <p class="dim">The event {props.named} is just before these.</p>
       )}

@@ -2,9 +2,9 @@
 
 import { useState } from "preact/hooks";
 
-import { Problem, useAttempt } from "../../ui/attempt";
-import { Button } from "../../ui/basics";
+import { useAttempt } from "../../ui/attempt";
 import { Choice, plainly } from "../../ui/fields";
+import { End, isSend } from "../../ui/form";
 import { STATUSES, textProblem, type DraftFields } from "./fields";
 
 /** Shows the form. It closes once what it contains was saved. */
@@ -19,9 +19,10 @@ export function DraftForm(props: {
   const [fields, setFields] = useState(props.start);
   const set = (more: Partial<DraftFields>) => setFields({ ...fields, ...more });
   const problem = textProblem(fields.text);
+  const isReady = fields.text.trim() !== "" && problem === undefined;
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (!fields.text.trim() || problem || attempt.isBusy) return;
+    if (!isReady || attempt.isBusy) return;
     if (await attempt.run(() => props.onSubmit(fields))) props.onClose();
   };
   return (
@@ -35,29 +36,19 @@ export function DraftForm(props: {
           value={fields.text}
           onInput={(event) => set({ text: event.currentTarget.value })}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
+            if (isSend(event)) void submit(event);
             if (event.key === "Escape") props.onClose();
           }}
         />
       </label>
       <About fields={fields} set={set} />
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
-      <Problem attempt={attempt} />
-      <div class="buttons">
-        <Button
-          kind="primary"
-          type="submit"
-          isBusy={attempt.isBusy}
-          disabled={!fields.text.trim() || problem !== undefined}
-        >
-          {props.submit}
-        </Button>
-        <Button onClick={props.onClose}>Not now</Button>
-      </div>
+      <End
+        submit={props.submit}
+        isBusy={attempt.isBusy}
+        isReady={isReady}
+        problem={problem ?? attempt.problem}
+        onCancel={props.onClose}
+      />
     </form>
   );
 }

@@ -7,9 +7,10 @@ import type { Draft } from "../../api/types";
 import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
-import { projectPath, taskPath } from "../../state/paths";
-import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
+import { draftPath, projectPath, taskPath } from "../../state/paths";
+import { Confirmed, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link } from "../../ui/basics";
+import { Problem } from "../../ui/problem";
 import { Row, type Cursor } from "../../ui/rows";
 import { Status } from "../projects/status";
 import { DraftForm } from "./draft-form";
@@ -27,7 +28,7 @@ export function DraftRow({ cursor, draft }: { cursor: Cursor; draft: Draft }) {
     <Row cursor={cursor} id={String(draft.id)}>
       <div class="line">
         <Status status={draft.status} />
-        <Link class="title" to={`/drafts/${draft.id}`}>
+        <Link class="title" to={draftPath(String(draft.id))}>
           {title}
         </Link>
         <span class="dim">
@@ -81,6 +82,7 @@ function Choices({ draft }: { draft: Draft }) {
         drafts: list.drafts.filter((other) => other.id !== draft.id),
       }));
     });
+  const page = draftPath(String(draft.id));
   const isLinked = draft.linked_task_id !== null || draft.linked_project_id !== null;
   return (
     <>
@@ -88,10 +90,8 @@ function Choices({ draft }: { draft: Draft }) {
         <Button onClick={() => (editing.value = draft.id)}>Edit</Button>
         {!isLinked && (
           <>
-            <Button onClick={() => navigate(`/drafts/${draft.id}?promote=task`)}>To a task…</Button>
-            <Button onClick={() => navigate(`/drafts/${draft.id}?promote=project`)}>
-              To a project…
-            </Button>
+            <Button onClick={() => navigate(`${page}?promote=task`)}>To a task…</Button>
+            <Button onClick={() => navigate(`${page}?promote=project`)}>To a project…</Button>
           </>
         )}
         <Confirmed
@@ -103,7 +103,7 @@ function Choices({ draft }: { draft: Draft }) {
           onYes={discard}
         />
       </span>
-      <Problem attempt={attempt} />
+      <Problem text={attempt.problem} />
     </>
   );
 }

@@ -6,6 +6,7 @@ import { useKeys } from "../../keys/keys";
 import { navigate, parameters, setParameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { canCreate, canDecide, scope, userName } from "../../state/session";
+import { draftPath } from "../../state/paths";
 import { Button, Empty } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { Panel } from "../../ui/panel";
@@ -27,7 +28,7 @@ export function DraftsView({ id }: { id?: string }) {
   const drafts = all.filter((draft) => status === "" || draft.status === status);
   useTitle(id === undefined ? "Drafts" : `Draft ${id} · Drafts`);
   const cursor = useCursor(drafts.map((draft) => String(draft.id)));
-  useListKeys(cursor, (at) => navigate(`/drafts/${at}`));
+  useListKeys(cursor, (at) => navigate(draftPath(at)));
   const named = drafts.find((draft) => String(draft.id) === id);
   useNamedRow(cursor, id);
   useDraftKeys(drafts.find((draft) => String(draft.id) === cursor.id.value));

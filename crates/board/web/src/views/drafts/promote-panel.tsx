@@ -9,9 +9,9 @@ import { flowsQuery } from "../../state/lists";
 import { navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { scope, userName } from "../../state/session";
-import { projectPath, taskPath } from "../../state/paths";
-import { Problem, useAttempt, type Attempt } from "../../ui/attempt";
-import { Button } from "../../ui/basics";
+import { draftPath, projectPath, taskPath } from "../../state/paths";
+import { useAttempt } from "../../ui/attempt";
+import { End } from "../../ui/form";
 import { Panel } from "../../ui/panel";
 import { creation, newFields } from "../projects/fields";
 import { ProjectForm } from "../projects/project-form";
@@ -20,7 +20,7 @@ import { TaskForm } from "./task-form";
 
 /** Shows the panel. */
 export function PromotePanel({ draft, to }: { draft: Draft; to: "task" | "project" }) {
-  const close = () => navigate(`/drafts/${draft.id}`, "replace");
+  const close = () => navigate(draftPath(String(draft.id)), "replace");
   const flows = useQuery(flowsQuery).data.value?.flows;
   // The first field gets the focus when the panel appears, so it must be there by then.
   if (!flows) return null;
@@ -50,7 +50,7 @@ function ToTask({ draft, flow, onClose }: { draft: Draft; flow: string; onClose:
   return (
     <form class="form" onSubmit={submit}>
       <TaskForm fields={fields} onFields={setFields} />
-      <End attempt={attempt} label="Create the task" onClose={onClose} />
+      <End {...attempt} submit="Create the task" onCancel={onClose} />
     </form>
   );
 }
@@ -72,21 +72,7 @@ function ToProject({ draft, onClose }: { draft: Draft; onClose: () => void }) {
   return (
     <form class="form" onSubmit={submit}>
       <ProjectForm fields={fields} isNew onFields={setFields} />
-      <End attempt={attempt} label="Create the project" onClose={onClose} />
+      <End {...attempt} submit="Create the project" onCancel={onClose} />
     </form>
-  );
-}
-
-function End(props: { attempt: Attempt; label: string; onClose: () => void }) {
-  return (
-    <>
-      <Problem attempt={props.attempt} />
-      <div class="buttons">
-        <Button kind="primary" type="submit" isBusy={props.attempt.isBusy}>
-          {props.label}
-        </Button>
-        <Button onClick={props.onClose}>Not now</Button>
-      </div>
-    </>
   );
 }

@@ -4,9 +4,10 @@ import { now } from "../../state/clock";
 import { navigate, parameters, setParameters } from "../../state/location";
 import { beats } from "../../state/passing";
 import { useQuery } from "../../state/queries";
-import { canDecide, scope } from "../../state/session";
+import { canDecide } from "../../state/session";
 import { machinePath } from "../../state/paths";
-import { Button, Command, Empty } from "../../ui/basics";
+import { Button } from "../../ui/basics";
+import { FirstMachine } from "../../ui/first-steps";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys, useNamedRow } from "../../ui/rows";
 import { counted } from "../../ui/words";
@@ -98,15 +99,12 @@ function Sum({ machines }: { machines: readonly Machine[] }) {
 }
 
 function NoMachine() {
-  const server = window.location.origin;
   return (
-    <Empty>
-      <p>No machine works for {scope.value} yet. This line, in a git repository, starts one:</p>
-      <Command text={`octopoid agent run --server ${server} --scope ${scope.value} -- claude -p`} />
+    <FirstMachine>
       <p class="dim">
         It shows here within seconds, and takes the tasks that wait. The agent may be any program:
         what follows <code>--</code> is its command line.
       </p>
-    </Empty>
+    </FirstMachine>
   );
 }

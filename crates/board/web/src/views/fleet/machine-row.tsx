@@ -5,8 +5,9 @@ import { duration, now } from "../../state/clock";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
 import { machinePath } from "../../state/paths";
-import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
+import { Confirmed, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link } from "../../ui/basics";
+import { Problem } from "../../ui/problem";
 import { Row, type Cursor } from "../../ui/rows";
 import { counted } from "../../ui/words";
 import { machinesQuery } from "../now/healthy";
@@ -64,7 +65,7 @@ export function MachineRow({ cursor, machine }: { cursor: Cursor; machine: Machi
         {machine.hostname && machine.hostname !== machine.name && <span>{machine.hostname}</span>}
         <span class="cluster">cluster {machine.cluster}</span>
       </div>
-      <Problem attempt={attempt} />
+      <Problem text={attempt.problem} />
       {machine.runs.length > 0 && (
         <ul class="plain runs" aria-label={`Runs on ${machine.name}`}>
           {machine.runs.map((run) => (

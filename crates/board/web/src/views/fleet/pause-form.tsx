@@ -6,8 +6,8 @@ import { putPause } from "../../api/endpoints";
 import { now } from "../../state/clock";
 import { queryNamed } from "../../state/queries";
 import { scope, userName } from "../../state/session";
-import { Problem, useAttempt } from "../../ui/attempt";
-import { Button } from "../../ui/basics";
+import { useAttempt } from "../../ui/attempt";
+import { End } from "../../ui/form";
 import { Panel } from "../../ui/panel";
 import type { Machine } from "./machines";
 import { endOf, localText, targetOf, TARGETS, type Length, type TargetKind } from "./pause-words";
@@ -78,13 +78,7 @@ export function PauseForm(props: { machines: readonly Machine[]; onClose: () => 
             onInput={(event) => setReason(event.currentTarget.value)}
           />
         </label>
-        <Problem attempt={attempt} />
-        <div class="buttons">
-          <Button kind="primary" type="submit" isBusy={attempt.isBusy}>
-            Pause
-          </Button>
-          <Button onClick={props.onClose}>Not now</Button>
-        </div>
+        <End {...attempt} submit="Pause" onCancel={props.onClose} />
       </form>
     </Panel>
   );

@@ -5,8 +5,9 @@ import type { Pause } from "../../api/types";
 import { now, timeOfDay } from "../../state/clock";
 import { queryNamed } from "../../state/queries";
 import { canDecide } from "../../state/session";
-import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
+import { Confirmed, useAttempt } from "../../ui/attempt";
 import { Ago, Until } from "../../ui/basics";
+import { Problem } from "../../ui/problem";
 import { targetWords } from "./pause-words";
 import { pausesQuery } from "./queries";
 
@@ -66,7 +67,7 @@ function PauseRow({ pause }: { pause: Pause }) {
           </span>
         )}
       </div>
-      <Problem attempt={attempt} />
+      <Problem text={attempt.problem} />
     </li>
   );
 }

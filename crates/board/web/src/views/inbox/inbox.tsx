@@ -3,6 +3,7 @@
 import type { Action, ListedTask } from "../../api/types";
 import { ActionRow } from "../../decide/action-row";
 import { isQuestion, useAnswerKeys } from "../../decide/answers";
+import { FlaggedRow } from "../../decide/flagged-row";
 import { useReviewKeys } from "../../decide/review-keys";
 import { ReviewRow } from "../../decide/review-row";
 import { now } from "../../state/clock";
@@ -21,7 +22,6 @@ import {
   unasked,
 } from "../now/queries";
 import { Ended } from "./ended";
-import { FlaggedRow } from "./flagged-row";
 import { Group } from "./group";
 import "./inbox.css";
 import { endedQuery, endedSince } from "./queries";

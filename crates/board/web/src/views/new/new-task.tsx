@@ -2,14 +2,16 @@
 
 import { useState } from "preact/hooks";
 
-import { ApiError } from "../../api/http";
 import { UP_FLOW } from "../../api/names";
 import { flowsQuery } from "../../state/lists";
 import { navigate } from "../../state/location";
 import { useQuery } from "../../state/queries";
-import { taskPath } from "../../state/paths";
+import { draftPath, taskPath } from "../../state/paths";
+import { useAttempt } from "../../ui/attempt";
 import { Button, Link } from "../../ui/basics";
+import { isSend } from "../../ui/form";
 import { Panel } from "../../ui/panel";
+import { Problem } from "../../ui/problem";
 import { After } from "./after";
 import { Choices, More } from "./choices";
 import {
@@ -41,7 +43,7 @@ export function NewTask({ onClose }: { onClose: () => void }) {
     void form.submit("open");
   };
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSubmit(event);
+    if (isSend(event)) onSubmit(event);
   };
   return (
     <Panel title="New task" onClose={onClose}>
@@ -76,8 +78,7 @@ export function NewTask({ onClose }: { onClose: () => void }) {
 /** The state of the form, and what its buttons do. */
 function useForm(onClose: () => void) {
   const [fields, setFields] = useState(keptFields);
-  const [isBusy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const { isBusy, problem, run } = useAttempt();
   const [done, setDone] = useState<Done | undefined>(undefined);
   const [titleField] = useState<{ current: HTMLInputElement | null }>({ current: null });
   const flows = useQuery(flowsQuery).data.value?.flows ?? [];
@@ -87,17 +88,9 @@ function useForm(onClose: () => void) {
     keepFields(changed);
   };
   const set = (change: Partial<Fields>) => put({ ...fields, ...change });
-  const attempt = async (send: () => Promise<void>) => {
-    setBusy(true);
-    setProblem(undefined);
+  const attempt = (send: () => Promise<void>) => {
     setDone(undefined);
-    try {
-      await send();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      setProblem(error.message);
-    }
-    setBusy(false);
+    return run(send);
   };
   const submit = (then: "open" | "another") =>
     attempt(async () => {
@@ -120,7 +113,7 @@ function useForm(onClose: () => void) {
       const hasText = fields.content.trim() !== "";
       put(hasText ? { ...fields, title: "" } : NOTHING);
       const rest = hasText ? ". A draft has a title only: the text stays here" : "";
-      setDone({ text: `Saved as draft: ${saved.title}${rest}`, to: `/drafts/${saved.id}` });
+      setDone({ text: `Saved as draft: ${saved.title}${rest}`, to: draftPath(String(saved.id)) });
     });
   return { fields, set, usualFlow, isBusy, problem, done, titleField, submit, draft };
 }
@@ -158,13 +151,7 @@ function Texts(props: {
 }
 
 function Outcome({ problem, done }: { problem: string | undefined; done: Done | undefined }) {
-  if (problem) {
-    return (
-      <p class="problem" role="alert">
-        {problem}
-      </p>
-    );
-  }
+  if (problem) return <Problem text={problem} />;
   return (
     <p role="status" class="is-done">
       {done && (

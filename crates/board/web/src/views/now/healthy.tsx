@@ -4,8 +4,7 @@ import type { OrchestratorList, OrchestratorView, Summary } from "../../api/type
 import { isFinished } from "../../api/names";
 import { listMachines } from "../../api/endpoints";
 import { kinds, useQuery, type QueryOptions } from "../../state/queries";
-import { scope } from "../../state/session";
-import { Command, Empty } from "../../ui/basics";
+import { FirstMachine, FirstTask } from "../../ui/first-steps";
 import { counted } from "../../ui/words";
 
 /** The machines of the scope. */
@@ -24,7 +23,7 @@ export function Healthy({ summary, needs }: { summary: Summary; needs: number })
   if (isNew) return <FirstTask />;
   if (!machines) return null;
   const live = machines.filter((machine) => !machine.is_stale && machine.status !== "offline");
-  if (live.length === 0 && count > 0) return <NoMachine />;
+  if (live.length === 0 && count > 0) return <FirstMachine />;
   if (count > 0) return null;
   return (
     <p class="healthy">
@@ -39,27 +38,4 @@ export function freeWords(live: readonly OrchestratorView[]): string {
   if (live.length > 0 && takers.length === 0) return "No machine takes new work.";
   const slots = takers.reduce((sum, { slots: all, busy }) => sum + (all ?? 0) - (busy ?? 0), 0);
   return `${counted(slots, "slot")} free on ${counted(takers.length, "machine")}.`;
-}
-
-function FirstTask() {
-  return (
-    <Empty>
-      <p>There is no task yet. Press “New task”, or make one in a git repository:</p>
-      <Command text='octopoid add "Fix the flaky login test"' />
-      <p>Agents work on it as long as this runs there:</p>
-      <Command text="octopoid up --agents 3 -- claude -p" />
-    </Empty>
-  );
-}
-
-function NoMachine() {
-  const server = window.location.origin;
-  return (
-    <Empty>
-      <p>No machine works for this scope. This line, in a git repository, starts one here:</p>
-      <Command
-        text={`octopoid agent run --server ${server} --scope ${scope.value} -- claude -p`}
-      />
-    </Empty>
-  );
 }

@@ -2,11 +2,10 @@
 
 import type { Action, ListedTask } from "../../api/types";
 import { ActionRow } from "../../decide/action-row";
+import { FlaggedRow } from "../../decide/flagged-row";
 import { ReviewRow } from "../../decide/review-row";
-import { Ago, Link, Shape } from "../../ui/basics";
-import { Row, type Cursor } from "../../ui/rows";
+import type { Cursor } from "../../ui/rows";
 import { counted } from "../../ui/words";
-import { taskPath } from "../../state/paths";
 
 /** Shows the list. */
 export function NeedsYou(props: {
@@ -30,18 +29,7 @@ export function NeedsYou(props: {
           <ReviewRow key={task.id} cursor={props.cursor} task={task} />
         ))}
         {props.flagged.map((task) => (
-          <Row key={task.id} cursor={props.cursor} id={task.id}>
-            <div class="line">
-              <Shape kind="needs-you" />
-              <span class="word">flagged</span>
-              <Link class="title" to={taskPath(task.id)}>
-                {task.title || task.id}
-              </Link>
-              <span class="dim">
-                <Ago at={task.updated_at} />
-              </span>
-            </div>
-          </Row>
+          <FlaggedRow key={task.id} cursor={props.cursor} task={task} />
         ))}
       </ul>
     </section>

@@ -8,9 +8,10 @@ import { parameters, setParameters } from "../../state/location";
 import { queryNamed, useQuery } from "../../state/queries";
 import { canDecide } from "../../state/session";
 import { flowPath } from "../../state/paths";
-import { Confirmed, Problem, useAttempt } from "../../ui/attempt";
+import { Confirmed, useAttempt } from "../../ui/attempt";
 import { Ago, Button, Link, OuterLink } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
+import { Problem } from "../../ui/problem";
 import { useTitle } from "../../shell/title";
 import { statusChange } from "./fields";
 import { openWords } from "./open";
@@ -115,7 +116,7 @@ function Choices({ project, open }: { project: Project; open: string }) {
           />
         )}
       </span>
-      <Problem attempt={attempt} />
+      <Problem text={attempt.problem} />
     </>
   );
 }

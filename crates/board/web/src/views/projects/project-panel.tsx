@@ -9,8 +9,8 @@ import { navigate } from "../../state/location";
 import { queryNamed } from "../../state/queries";
 import { scope, userName } from "../../state/session";
 import { projectPath } from "../../state/paths";
-import { Problem, useAttempt } from "../../ui/attempt";
-import { Button } from "../../ui/basics";
+import { useAttempt } from "../../ui/attempt";
+import { End } from "../../ui/form";
 import { Panel } from "../../ui/panel";
 import { changes, creation, fieldsOf, newFields } from "./fields";
 import { ProjectForm } from "./project-form";
@@ -39,13 +39,7 @@ export function ProjectPanel({ project, onClose }: { project?: Project; onClose:
     <Panel title={project ? "Edit the project" : "New project"} onClose={onClose}>
       <form class="form" onSubmit={submit}>
         <ProjectForm fields={fields} isNew={!project} onFields={setFields} />
-        <Problem attempt={attempt} />
-        <div class="buttons">
-          <Button kind="primary" type="submit" isBusy={attempt.isBusy}>
-            {project ? "Save" : "Create"}
-          </Button>
-          <Button onClick={onClose}>Not now</Button>
-        </div>
+        <End {...attempt} submit={project ? "Save" : "Create"} onCancel={onClose} />
       </form>
     </Panel>
   );

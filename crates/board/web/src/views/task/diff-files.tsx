@@ -7,7 +7,7 @@ import type { PatchFile } from "../../diff/parse";
 import { madeVisible } from "../../diff/visible";
 import { useKeys } from "../../keys/keys";
 import { canDecide } from "../../state/session";
-import { Button } from "../../ui/basics";
+import { Button, LineCounts } from "../../ui/basics";
 import { counted } from "../../ui/words";
 import type { FileState } from "./compare";
 import { DiffRows, heightOf } from "./diff-rows";
@@ -165,8 +165,7 @@ function FileFacts(props: { file: PatchFile; state: FileState | undefined; compa
           {STATES[state]} {comparedName}
         </span>
       )}
-      {file.insertions > 0 && <span class="plus">+{file.insertions}</span>}
-      {file.deletions > 0 && <span class="minus">−{file.deletions}</span>}
+      <LineCounts insertions={file.insertions} deletions={file.deletions} />
     </span>
   );
 }

@@ -7,9 +7,10 @@ import type { Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
 import { dismissNotice, editTask, noticeOf, notices } from "../../state/decisions";
 import { queryNamed } from "../../state/queries";
-import { Button } from "../../ui/basics";
 import { Choice, plainly } from "../../ui/fields";
 import { useFirstFocus } from "../../ui/focus";
+import { End } from "../../ui/form";
+import { Problem } from "../../ui/problem";
 import { invalidateTask, taskQuery } from "./queries";
 
 /** The fields, as text. */
@@ -60,11 +61,7 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
   const theirs = refusal === undefined ? undefined : fieldsOf(base);
   return (
     <form class="form edit" onSubmit={submit}>
-      {refusal !== undefined && (
-        <p class="problem" role="alert">
-          {refusal}. Your changes are not saved yet: look at them, and save again.
-        </p>
-      )}
+      <Problem text={refusal}>. Your changes are not saved yet: look at them, and save again.</Problem>
       <label>
         Title
         <input
@@ -93,12 +90,13 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
         />
         <Theirs mine={fields.priority} theirs={theirs?.priority} />
       </div>
-      <div class="buttons">
-        <Button kind="primary" type="submit" isBusy={isBusy} disabled={!fields.title.trim()}>
-          Save
-        </Button>
-        <Button onClick={onClose}>Leave it as it is</Button>
-      </div>
+      <End
+        submit="Save"
+        isBusy={isBusy}
+        isReady={fields.title.trim() !== ""}
+        cancel="Leave it as it is"
+        onCancel={onClose}
+      />
     </form>
   );
 }

@@ -1,7 +1,7 @@
 /** What a run has handed in, in short: what it changed, what it says, and its checks. */
 
 import type { RunDetails, Task } from "../../api/types";
-import { Link, OuterLink } from "../../ui/basics";
+import { Link, OuterLink, PlusMinus } from "../../ui/basics";
 import { counted, usageWords } from "../../ui/words";
 import { Checks } from "./checks";
 import { hasFailed, resultOf } from "./result";
@@ -67,11 +67,7 @@ export function Changes(props: {
   if (insertions === undefined && filesChanged === undefined) return <>the changes</>;
   return (
     <>
-      {insertions !== undefined && (
-        <>
-          <span class="plus">+{insertions}</span> <span class="minus">−{deletions ?? 0}</span>
-        </>
-      )}
+      {insertions !== undefined && <PlusMinus plus={insertions} minus={deletions ?? 0} />}
       {filesChanged !== undefined && ` in ${counted(filesChanged, "file")}`}
     </>
   );

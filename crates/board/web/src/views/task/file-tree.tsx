@@ -2,6 +2,7 @@
 
 import type { PatchFile } from "../../diff/parse";
 import { madeVisible } from "../../diff/visible";
+import { LineCounts } from "../../ui/basics";
 import { counted } from "../../ui/words";
 
 /** So many files are listed; more than that few look through. */
@@ -56,8 +57,7 @@ function TreeFile({ file, onChoose }: { file: PatchFile; onChoose: () => void })
     <button type="button" class="tree-file" onClick={onChoose} title={madeVisible(file.path)}>
       <span class="tree-name">{name}</span>
       <span class="tree-counts">
-        {file.insertions > 0 && <span class="plus">+{file.insertions}</span>}
-        {file.deletions > 0 && <span class="minus">−{file.deletions}</span>}
+        <LineCounts insertions={file.insertions} deletions={file.deletions} />
         {file.isBinary && <span class="dim">bin</span>}
       </span>
     </button>

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 
 import type { Task, Why } from "../../api/types";
+import { Blocker } from "../../decide/blocker";
 import type { Titles } from "../../decide/wait-reason";
 import { useKeys } from "../../keys/keys";
 import { instant, now } from "../../state/clock";
@@ -13,7 +14,6 @@ import { placeIn, trail } from "../../state/trail";
 import { flowPath, projectPath, taskPath } from "../../state/paths";
 import { Ago, Button, copy, Link, State, Until } from "../../ui/basics";
 import { Said } from "../../ui/said";
-import { stateWords } from "../../ui/words";
 import { isBeingReviewed, reviewQuery } from "../now/queries";
 import { EditForm } from "./edit";
 import { nextOf } from "./next";
@@ -63,10 +63,13 @@ export function Head(props: {
 function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles }) {
   const { task, why, titles } = props;
   const next = nextOf(task, why);
-  const blocker = next.taskId ? titles.get(next.taskId) : undefined;
   return (
     <span>
-      {blocker ? "Waits for " : <Said text={next.text} />}
+      {next.taskId ? (
+        <Blocker id={next.taskId} words="Waits for" text={next.text} titles={titles} />
+      ) : (
+        <Said text={next.text} />
+      )}
       {next.since && (
         <>
           , for <Ago at={next.since} suffix="" />
@@ -74,15 +77,6 @@ function NextSentence(props: { task: Task; why: Why | undefined; titles: Titles 
       )}
       {next.until && (
         <> {instant(next.until) > now.value ? <Until at={next.until} /> : "in a moment"}</>
-      )}
-      {next.taskId && (
-        <>
-          {!blocker && " · "}
-          <Link to={taskPath(next.taskId)}>
-            {blocker ? blocker.title || next.taskId : "show that task"}
-          </Link>
-          {blocker && ` (${stateWords(blocker.queue)})`}
-        </>
       )}
     </span>
   );

@@ -7,6 +7,7 @@ import type { Run, Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
 import { parameters, setParameters } from "../../state/location";
 import { Button, copy, Empty } from "../../ui/basics";
+import { Problem } from "../../ui/problem";
 import { counted } from "../../ui/words";
 import { withoutColours } from "./ansi";
 import { failures, linesWith, nextOf } from "./log-lines";
@@ -83,11 +84,7 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
         <Takeaway lines={lines} name={`${task.id}-${run.run}.log`} />
         <Standing state={reader.state.value} count={lines.length} />
       </div>
-      {reader.error.value && (
-        <p class="problem" role="alert">
-          {reader.error.value}. It is tried again.
-        </p>
-      )}
+      <Problem text={reader.error.value}>. It is tried again.</Problem>
       {reader.missing.value > 0 && (
         <p class="dim">
           The first {counted(Math.ceil(reader.missing.value / 1_024), "KiB", "KiB")} are not kept

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import { Button } from "../../ui/basics";
 import { useFirstFocus } from "../../ui/focus";
+import { End, isSend } from "../../ui/form";
 import { placeOf, writeNote, type Note } from "./notes";
 
 /** Shows the note, or its form. */
@@ -54,7 +55,7 @@ function Writing(props: {
     if (event.key === "Escape") {
       event.stopPropagation();
       onClose();
-    } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event);
+    } else if (isSend(event)) submit(event);
   };
   return (
     <form class="form note" onSubmit={submit}>
@@ -69,12 +70,7 @@ function Writing(props: {
           onKeyDown={onKey}
         />
       </label>
-      <div class="buttons">
-        <Button kind="primary" type="submit">
-          Keep the note
-        </Button>
-        <Button onClick={onClose}>Drop it</Button>
-      </div>
+      <End submit="Keep the note" cancel="Drop it" onCancel={onClose} />
     </form>
   );
 }

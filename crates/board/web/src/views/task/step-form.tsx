@@ -9,8 +9,8 @@ import { decide, noticeOf } from "../../state/decisions";
 import { flowsQuery } from "../../state/lists";
 import { useQuery } from "../../state/queries";
 import { userName } from "../../state/session";
-import { Button } from "../../ui/basics";
 import { useFirstFocus } from "../../ui/focus";
+import { End } from "../../ui/form";
 import { stateWords } from "../../ui/words";
 import { queuesOf } from "./steps";
 
@@ -65,7 +65,7 @@ export function StepForm(props: {
   const [queue, setQueue] = useState("");
   const field = useFirstFocus<HTMLInputElement>();
   const asked = ASKED[step];
-  useKeys([{ keys: "Escape", label: "Do not do it", run: onClose, group: "Task" }]);
+  useKeys([{ keys: "Escape", label: "Close the form", run: onClose, group: "Task" }]);
   if (!asked) return null;
   const isMove = step === "force-queue";
   const isReady = (!asked.needsReason || reason.trim() !== "") && (!isMove || queue !== "");
@@ -101,17 +101,14 @@ export function StepForm(props: {
           onInput={(event) => setReason(event.currentTarget.value)}
         />
       </label>
-      <div class="buttons">
-        <Button
-          kind="danger"
-          type="submit"
-          isBusy={noticeOf(task)?.kind === "pending"}
-          disabled={!isReady}
-        >
-          {asked.button}
-        </Button>
-        <Button onClick={onClose}>Leave it as it is</Button>
-      </div>
+      <End
+        kind="danger"
+        submit={asked.button}
+        isBusy={noticeOf(task)?.kind === "pending"}
+        isReady={isReady}
+        cancel="Leave it as it is"
+        onCancel={onClose}
+      />
     </form>
   );
 }

@@ -4,7 +4,7 @@ import type { Run, RunDetails, Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";
 import { navigate, parameters } from "../../state/location";
 import { taskPath } from "../../state/paths";
-import { Link } from "../../ui/basics";
+import { Link, PlusMinus } from "../../ui/basics";
 import { resultOf } from "./result";
 
 /** A part of the page. */
@@ -62,7 +62,7 @@ export function Tabs(props: {
           {name}
           {tab === "diff" && insertions !== undefined && (
             <span class="tab-count">
-              <span class="plus">+{insertions}</span> <span class="minus">−{deletions ?? 0}</span>
+              <PlusMinus plus={insertions} minus={deletions ?? 0} />
             </span>
           )}
           {tab === "runs" && runs.length > 0 && <span class="tab-count">{task.run}</span>}

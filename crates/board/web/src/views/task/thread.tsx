@@ -3,12 +3,14 @@
 import { useState } from "preact/hooks";
 
 import { createMessage } from "../../api/endpoints";
-import { ApiError } from "../../api/http";
 import type { Message, Task } from "../../api/types";
 import { queryNamed, useQuery } from "../../state/queries";
 import { canCreate, scope, userName } from "../../state/session";
+import { useAttempt } from "../../ui/attempt";
 import { Ago, Button, Empty } from "../../ui/basics";
+import { isSend } from "../../ui/form";
 import { Loaded } from "../../ui/loading";
+import { Problem } from "../../ui/problem";
 import { counted } from "../../ui/words";
 import { threadQuery } from "./queries";
 
@@ -79,31 +81,22 @@ function Write({ task }: { task: Task }) {
     task.queue === "claimed" || (task.claimed_by !== null && task.claimed_by !== undefined);
   const [text, setText] = useState("");
   const [isToPeople, setToPeople] = useState(false);
-  const [problem, setProblem] = useState<string | undefined>(undefined);
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, problem, run } = useAttempt();
   const toAgent = isHeld && !isToPeople;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (!text.trim() || isBusy) return;
-    setBusy(true);
-    setProblem(undefined);
-    try {
-      await createMessage({
-        task_id: task.id,
-        scope: scope.value,
-        from_actor: userName.value,
-        type: "comment",
-        content: text.trim(),
-        to_actor: toAgent ? "agent" : null,
-      });
-      setText("");
-      queryNamed(threadQuery(task.id)).invalidate();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      setProblem(error.message);
-    } finally {
-      setBusy(false);
-    }
+    const message = {
+      task_id: task.id,
+      scope: scope.value,
+      from_actor: userName.value,
+      type: "comment",
+      content: text.trim(),
+      to_actor: toAgent ? "agent" : null,
+    };
+    if (!(await run(() => createMessage(message)))) return;
+    setText("");
+    queryNamed(threadQuery(task.id)).invalidate();
   };
   return (
     <form class="form" onSubmit={submit}>
@@ -115,7 +108,7 @@ function Write({ task }: { task: Task }) {
           required
           onInput={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void submit(event);
+            if (isSend(event)) void submit(event);
           }}
         />
       </label>
@@ -130,11 +123,7 @@ function Write({ task }: { task: Task }) {
         </label>
       )}
       <p class="dim">{hintOf(task, toAgent, isHeld)}</p>
-      {problem && (
-        <p class="problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem text={problem} />
       <div class="buttons">
         <Button kind="primary" type="submit" isBusy={isBusy} disabled={!text.trim()}>
           Send

@@ -1,16 +1,16 @@
-/** Why nobody gets the task now: all the reasons, and what can be done about them. */
+/** Why the task is not claimed now: all the reasons, and what can be done about them. */
 
 import { useEffect } from "preact/hooks";
 
 import type { Reason, Task, Why } from "../../api/types";
+import { Blocker } from "../../decide/blocker";
 import type { Titles } from "../../decide/wait-reason";
 import { instant, now } from "../../state/clock";
 import { editTask } from "../../state/decisions";
 import { canDecide } from "../../state/session";
-import { machinePath, taskPath } from "../../state/paths";
+import { machinePath } from "../../state/paths";
 import { Button, Link, Until } from "../../ui/basics";
 import { Said } from "../../ui/said";
-import { stateWords } from "../../ui/words";
 import { invalidateTask } from "./queries";
 
 /** Reasons that do not keep the task from being claimed. */
@@ -48,15 +48,10 @@ export function WhyPanel(props: { task: Task; why: Why; titles: Titles }) {
 function ReasonText(props: { task: Task; reason: Reason; titles: Titles }) {
   const { task, reason, titles } = props;
   const { code, text, until, task_id, holder } = reason;
-  const blocker = task_id ? titles.get(task_id) : undefined;
   if (task_id) {
     return (
       <span>
-        {blocker ? "It waits for " : <Said text={text} />}{" "}
-        <Link to={taskPath(task_id)}>
-          {blocker ? blocker.title || task_id : "show that task"}
-        </Link>
-        {blocker && ` (${stateWords(blocker.queue)})`}
+        <Blocker id={task_id} words="It waits for" text={text} titles={titles} />
       </span>
     );
   }

@@ -17,7 +17,9 @@ import { parameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
 import { apiKey, scope } from "../../state/session";
 import { useTrail } from "../../state/trail";
-import { Button, Command, Empty, Link } from "../../ui/basics";
+import { Button, Empty, Link } from "../../ui/basics";
+import { FirstTask } from "../../ui/first-steps";
+import { Problem } from "../../ui/problem";
 import { counted } from "../../ui/words";
 import { summaryQuery } from "../now/queries";
 import { filterOf, keyOf, parametersOf, queryOf, type Filter } from "./filter";
@@ -86,7 +88,6 @@ function Listed({ list, filter }: { list: Rows; filter: Filter }) {
     const isPointed = body.current?.matches(":hover, :focus-within") ?? false;
     return !isPointed && list.scrollTop === 0 && selection.isEmpty.value && !job.value;
   });
-  const error = list.error.value;
   const show = () => {
     list.scrollTop = 0;
     body.current?.querySelector(".table-scroll")?.scrollTo(0, 0);
@@ -94,14 +95,7 @@ function Listed({ list, filter }: { list: Rows; filter: Filter }) {
   };
   return (
     <>
-      {error && (
-        <p class="problem" role="alert">
-          {error.message}{" "}
-          <Button kind="quiet" onClick={() => void list.reload()}>
-            Try again
-          </Button>
-        </p>
-      )}
+      <Problem text={list.error.value?.message} onRetry={() => void list.reload()} />
       <div class="task-body" ref={body}>
         {list.news.value > 0 && list.rows.value.length > 0 && (
           <Button kind="primary" class="task-news" onClick={show}>
@@ -210,10 +204,5 @@ function Nothing({ list, filter }: { list: Rows; filter: Filter }) {
       </Empty>
     );
   }
-  return (
-    <Empty>
-      <p>There is no task yet. Press “New task”, or make one in a git repository:</p>
-      <Command text='octopoid add "Fix the flaky login test"' />
-    </Empty>
-  );
+  return <FirstTask />;
 }

@@ -1,12 +1,12 @@
 /** A task that is flagged for a person. */
 
-import type { ListedTask } from "../../api/types";
-import { NoticeLine, decisionOn } from "../../decide/notice";
-import { editTask } from "../../state/decisions";
-import { canDecide } from "../../state/session";
-import { taskPath } from "../../state/paths";
-import { Ago, Button, Link, Shape, State } from "../../ui/basics";
-import { Row, type Cursor } from "../../ui/rows";
+import type { ListedTask } from "../api/types";
+import { editTask } from "../state/decisions";
+import { canDecide } from "../state/session";
+import { taskPath } from "../state/paths";
+import { Ago, Button, Link, Shape, State } from "../ui/basics";
+import { Row, type Cursor } from "../ui/rows";
+import { NoticeLine, decisionOn } from "./notice";
 
 /** Shows the row. */
 export function FlaggedRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
