@@ -11,6 +11,7 @@ import type { Rows } from "./list";
 import { taskPath } from "../../state/paths";
 import { TaskRow, type Shared } from "./row";
 import { showRow, useRowHeight, useSeen } from "./window";
+import "./table.css";
 
 /** The height of the head, which covers the rows at the top, in pixels. */
 const HEAD = 28;
