@@ -38,7 +38,7 @@ export interface Result {
 }
 
 /** How a task is claimed. */
-export interface ClaimOptions {
+interface ClaimOptions {
   agent?: string;
   machine?: string;
   queue?: string;
@@ -51,7 +51,7 @@ export interface ClaimOptions {
 }
 
 /** What a run reports beside a message. */
-export interface Progress {
+interface Progress {
   /** How far it is, from 0 to 100. */
   percent?: number;
   usage?: Usage;
@@ -63,7 +63,7 @@ export interface Progress {
 export type Claimed = Task & { lease_token: string; run: number };
 
 /** An answer that is not a success. */
-export class Refused extends Error {
+class Refused extends Error {
   constructor(
     readonly status: number,
     readonly body: string,

@@ -12,7 +12,7 @@ import { Complaints, launch, openPage, type PageOptions } from "./browser";
 import { SCOPE, Server, type ServerOptions } from "./server";
 
 /** How the tests of a file begin. */
-export interface BoardOptions extends ServerOptions {
+interface BoardOptions extends ServerOptions {
   /** Fills the database, before the first test. */
   seed?: (api: Api) => Promise<unknown>;
 }

@@ -18,7 +18,7 @@ export interface ServerOptions {
 }
 
 /** The administrator's token of a server that needs keys. */
-export const ADMIN_TOKEN = "board-test-admin-token-0123456789";
+const ADMIN_TOKEN = "board-test-admin-token-0123456789";
 
 /** The scope that tests use if they need only one. */
 export const SCOPE = "my-repo";

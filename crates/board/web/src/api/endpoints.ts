@@ -7,7 +7,6 @@ import type {
   Draft,
   DraftList,
   EventPage,
-  Flow,
   FlowList,
   History,
   LogPart,
@@ -114,21 +113,16 @@ export const deletePause = (target: string) =>
 
 export const listActions = (query: Query, signal?: Signal) =>
   get<ActionList>("/actions", query, signal);
-export const createAction = (body: object) => post<Action>("/actions", body);
 /** Ends an action, or has it carried out. */
 export const endAction = (id: string, how: "complete" | "fail" | "execute", body: object) =>
   post<Action>(`/actions/${encodeURIComponent(id)}/${how}`, body);
 
 export const createMessage = (body: object) => post<Message>("/messages", body);
-export const listMessages = (query: Query, signal?: Signal) =>
-  get<MessageList>("/messages", query, signal);
 
 export const listEvents = (query: Query, signal?: Signal) =>
   get<EventPage>("/events", query, signal);
 
 export const listFlows = (signal?: Signal) => get<FlowList>("/flows", {}, signal);
-export const getFlow = (name: string, signal?: Signal) =>
-  get<Flow>(`/flows/${encodeURIComponent(name)}`, {}, signal);
 export const listRoles = (signal?: Signal) => get<RoleList>("/roles", {}, signal);
 
 export const listProjects = (query: Query, signal?: Signal) =>

@@ -29,7 +29,7 @@ export class ApiError extends Error {
 export type Query = Record<string, string | number | boolean | undefined>;
 
 /** What a request has beside its path. */
-export interface RequestOptions {
+interface RequestOptions {
   query?: Query;
   body?: unknown;
   /** The version of the task that the change is based on. */

@@ -15,7 +15,7 @@ export interface Values {
 }
 
 /** What will become of a task, as far as the board knows. */
-export type Verdict =
+type Verdict =
   | { kind: "changes"; takesWork: boolean }
   /** It is as wanted already. */
   | { kind: "same" }

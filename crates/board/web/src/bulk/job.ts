@@ -11,7 +11,7 @@ import { runAll, type Progress } from "./run";
 import { collect, type Source, type Target } from "./targets";
 
 /** Where a job is. */
-export type Phase = "counting" | "ready" | "running" | "ended";
+type Phase = "counting" | "ready" | "running" | "ended";
 
 /** A change of many tasks. */
 export class Job {

@@ -13,7 +13,7 @@ const PAUSE_MS = 500;
 const PAUSE_MAX_MS = 15_000;
 
 /** What was refused, and why. */
-export interface Refused<T> {
+interface Refused<T> {
   item: T;
   text: string;
 }

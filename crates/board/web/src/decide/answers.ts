@@ -9,10 +9,10 @@ import { useKeys, type Binding } from "../keys/keys";
 import { canDecide, userName } from "../state/session";
 
 /** How an action ends: a question is completed, a proposal is executed or fails. */
-export type Ending = "complete" | "fail" | "execute";
+type Ending = "complete" | "fail" | "execute";
 
 /** What is known of an answer that was given. */
-export interface Answered {
+interface Answered {
   isBusy: boolean;
   /** Why the server did not take it, in its words. */
   problem?: string;

@@ -5,7 +5,7 @@ import { diffWordsWithSpace } from "diff";
 import type { Hunk, PatchLine } from "./parse";
 
 /** A part of a line, from one character to another. */
-export type Range = readonly [start: number, end: number];
+type Range = readonly [start: number, end: number];
 
 /** A part of a line in one colour. */
 export interface Piece {

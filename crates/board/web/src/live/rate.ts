@@ -1,7 +1,7 @@
 /** How many events arrive. */
 
 /** Above so many events in a second, a board reads summaries instead. */
-export const RATE_MAX = 50;
+const RATE_MAX = 50;
 
 const WINDOW_MS = 1_000;
 

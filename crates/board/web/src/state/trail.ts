@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 /** A list of tasks. */
-export interface Trail {
+interface Trail {
   /** The name of the view, as in "2 of 7 in Now". */
   label: string;
   /** The ids of its tasks, in their order. */
@@ -27,7 +27,7 @@ export function useTrail(label: string, ids: () => readonly string[]): void {
 }
 
 /** The place of a task in a list: its number from 1, and its neighbours. */
-export interface Place {
+interface Place {
   number: number;
   before: string | undefined;
   after: string | undefined;

@@ -6,7 +6,7 @@ import { ApiError } from "../api/http";
 import { Button } from "./basics";
 
 /** The state of a form's or a row's requests. */
-export interface Attempt {
+interface Attempt {
   isBusy: boolean;
   /** Why the server did not carry it out, in its words. */
   problem: string | undefined;

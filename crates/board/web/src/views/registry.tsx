@@ -13,7 +13,7 @@ import { TaskView } from "./task/task";
 import { TasksView } from "./tasks/tasks";
 
 /** A view of the board. */
-export interface View {
+interface View {
   /** The first segment of its addresses; empty for the first view. */
   segment: string;
   /** Its name in the menu. */

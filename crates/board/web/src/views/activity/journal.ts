@@ -20,7 +20,7 @@ export const PAGES_MAX = 20;
 export const KEPT_MAX = 2_000;
 
 /** The cursor before the oldest event that the server keeps. */
-export const OLDEST = "0";
+const OLDEST = "0";
 
 /** The latest events, and those that arrive. */
 export class LatestEvents {
@@ -141,7 +141,7 @@ export function cursorsOf(events: readonly StoredEvent[], start: string): (id: s
 }
 
 /** Events that follow a cursor. */
-export interface Stretch {
+interface Stretch {
   events: readonly StoredEvent[];
   /** The cursor after them. */
   cursor: string;

@@ -29,7 +29,7 @@ export const KINDS: readonly [string, string][] = [
 const NAMES: Record<string, string> = { orchestrator: "machine", action: "question" };
 
 /** A kind of subject, as people say it. */
-export function kindWords(kind: string): string {
+function kindWords(kind: string): string {
   return NAMES[kind] ?? kind;
 }
 

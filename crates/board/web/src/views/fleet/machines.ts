@@ -4,9 +4,9 @@ import type { OrchestratorView, RunningRun } from "../../api/types";
 import type { Beat } from "../../state/passing";
 
 /** A machine that is not heard of for so long is silent, in milliseconds: as the server has it. */
-export const SILENT_MS = 120_000;
+const SILENT_MS = 120_000;
 /** A live machine that is not heard of for so long is read again, before it is called silent. */
-export const SUSPECT_MS = 90_000;
+const SUSPECT_MS = 90_000;
 
 /** How a machine is. */
 export type Health = "live" | "draining" | "maintenance" | "silent" | "offline";

@@ -12,7 +12,7 @@ import { kinds, type QueryOptions, type ReadQuery } from "../../state/queries";
 import { isSuspect } from "./machines";
 
 /** So many runs are shown. */
-export const RUNS_MAX = 500;
+const RUNS_MAX = 500;
 
 /** The runs that have not ended, for work and for reviews. */
 export const runningQuery: QueryOptions<RunningList> = {

@@ -7,9 +7,9 @@ import { learnTime } from "../../state/clock";
 import { kinds, type QueryOptions } from "../../state/queries";
 
 /** So many waiting tasks are shown; the rest is in the view Tasks. */
-export const WAITING_MAX = 20;
+const WAITING_MAX = 20;
 /** So many rows of the other lists are shown. */
-export const ROWS_MAX = 50;
+const ROWS_MAX = 50;
 
 /** What moves the counts. */
 const counts = kinds("task", "action", "pause", "orchestrator", "flow");
@@ -28,7 +28,7 @@ export const summaryQuery: QueryOptions<Summary> = {
 };
 
 /** A list of tasks. */
-export function tasksQuery(
+function tasksQuery(
   name: string,
   query: Record<string, string | number | boolean>,
 ): QueryOptions<TaskList> {

@@ -1,7 +1,7 @@
 /** The colours of terminals: the sequences that set them are read, and all others taken out. */
 
 /** A part of a line with one look. */
-export interface Span {
+interface Span {
   text: string;
   /** Names of classes, such as `ansi-red ansi-bold`; empty for plain text. */
   look: string;

@@ -32,7 +32,7 @@ export function DiffTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
 }
 
 /** The latest run that handed in work; if none did, the latest that has ended. */
-export function handedIn(runs: readonly Run[]): Run | undefined {
+function handedIn(runs: readonly Run[]): Run | undefined {
   const works = worksOf(runs);
   return works.find(({ outcome }) => outcome === "submitted") ?? works.find(hasEnded);
 }

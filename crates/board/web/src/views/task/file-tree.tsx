@@ -15,7 +15,7 @@ interface Folder {
 }
 
 /** The folders, in the order in which the patch has them. */
-export function foldersOf(files: readonly PatchFile[]): Folder[] {
+function foldersOf(files: readonly PatchFile[]): Folder[] {
   const folders = new Map<string, Folder>();
   files.slice(0, LISTED_MAX).forEach((file, index) => {
     const name = file.path.slice(0, Math.max(0, file.path.lastIndexOf("/")));

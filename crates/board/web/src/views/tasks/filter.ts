@@ -5,9 +5,9 @@ import type { ListedTask } from "../../api/types";
 import { stateWords } from "../../ui/words";
 
 /** The filters that have several values, which the address separates by commas. */
-export const LISTS = ["queue", "priority", "role"] as const;
+const LISTS = ["queue", "priority", "role"] as const;
 /** The filters that have one value. */
-export const SINGLES = [
+const SINGLES = [
   "claimed_by",
   "project_id",
   "claimable",
@@ -19,7 +19,7 @@ type ListName = (typeof LISTS)[number];
 type SingleName = (typeof SINGLES)[number];
 
 /** The name of a filter, in the address as on the wire. */
-export type FilterName = ListName | SingleName;
+type FilterName = ListName | SingleName;
 
 /** A filter and an order. */
 export type Filter = Record<ListName, readonly string[]> &
@@ -80,7 +80,7 @@ export function belongs(task: ListedTask, filter: Filter): boolean {
 }
 
 /** A filter as it is shown. */
-export interface Chip {
+interface Chip {
   name: FilterName;
   text: string;
 }

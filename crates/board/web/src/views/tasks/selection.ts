@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 
 /** What is selected. */
-export type Picked =
+type Picked =
   | { kind: "some"; ids: ReadonlySet<string> }
   | { kind: "all"; except: ReadonlySet<string> };
 
