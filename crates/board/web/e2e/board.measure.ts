@@ -1,4 +1,4 @@
-/** How fast the board is, in a browser on this machine: `cargo xtask board measure`. */
+/** How fast the board is in a browser: `cargo xtask board test -- --project measure`. */
 
 import type { Page } from "playwright-core";
 import { test } from "vitest";

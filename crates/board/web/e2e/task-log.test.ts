@@ -18,7 +18,7 @@ lines[500] = "error: the first";
 lines[2_000] = "thread 'main' panicked: the second";
 const LONG = `${lines.join("\n")}\n`;
 
-test("a log is followed while it grows, until one scrolls up", async () => {
+test("a log is followed while it grows, until the user scrolls up", async () => {
   const { held, offset } = await running("follow", LONG);
   const page = await board.open("/tasks/follow?tab=log");
   await page.getByText("test case_2999 ... ok").waitFor();

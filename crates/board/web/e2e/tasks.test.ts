@@ -6,9 +6,9 @@ import { Board, picture } from "./support/board";
 import { TELEPHONE } from "./support/browser";
 import { manyId, seedMany } from "./support/many";
 
-/** So many tasks the tests need. */
+/** How many tasks the tests need. */
 const MANY = 10_000;
-/** So many of them are cancelled by filter: those of two priorities. */
+/** How many of them are cancelled by filter: those of two priorities. */
 const CANCELLED = 5_000;
 
 const board = new Board({ seed: (api) => seedMany(api, MANY) });
@@ -52,7 +52,7 @@ test("10,000 tasks scroll from end to end, with few rows in the page", async () 
   await expectAccessible(page);
 });
 
-test("while one scrolls, a page is read for 500 rows, not for each", async () => {
+test("while the user scrolls, a page is read for 500 rows, not for each", async () => {
   const page = await open();
   const requests: string[] = [];
   page.on("request", (request) => {
@@ -102,7 +102,7 @@ test("a view that is saved is there after a reload", async () => {
   expect(await page.title()).toContain("Tasks: Urgent tests");
 });
 
-test("a search finds titles while one types, and / leads to it", async () => {
+test("a search finds titles while the user types, and / leads to it", async () => {
   const page = await open();
   await page.keyboard.press("/");
   await page.keyboard.type("task 7777 of");

@@ -1,4 +1,4 @@
-/** The board: reads the address, learns who asks, and shows the view. */
+/** Starts the board, and shows the view that the address names. */
 
 import { render } from "preact";
 

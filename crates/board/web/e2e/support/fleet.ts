@@ -93,7 +93,7 @@ async function seedFinished(api: Api): Promise<void> {
   const message = "312 pages do not fit into the context of the model";
   await api.fail(held, "context_overflow", message, { usage: usage(190_000, "4.10") });
   await api.createTask({ id: FLEET.cancelled, title: "Support the old browser" });
-  await api.cancel(FLEET.cancelled, "Nobody has it any more");
+  await api.cancel(FLEET.cancelled, "No user has it any more");
 }
 
 async function seedReviews(api: Api): Promise<void> {

@@ -23,7 +23,7 @@ function fields(number: number): TaskFields {
   };
 }
 
-/** Creates so many waiting tasks. */
+/** Creates `count` waiting tasks. */
 export async function seedMany(api: Api, count: number): Promise<void> {
   let next = 0;
   const create = async () => {

@@ -47,7 +47,7 @@ function task(id: string): string {
 }
 
 export const getScopes = (signal?: Signal) => get<Scopes>("/scopes", { scope: "" }, signal);
-/** The summary. `maxAge`: one that is so many seconds old will do, which many boards share. */
+/** The summary. The server may answer with one that is up to `maxAge` seconds old. */
 export const getSummary = (signal?: Signal, maxAge = 0) =>
   request<Summary>("GET", `${API}/summary`, {
     headers: maxAge > 0 ? { "Cache-Control": `max-age=${maxAge}` } : {},
@@ -87,7 +87,7 @@ export const takeStep = (
 ) =>
   request<Task>("POST", `${API}${task(id)}/${step}`, { body, version, headers: key });
 
-/** A part of a log. With `wait`, it is answered when there is more, or after so many seconds. */
+/** A part of a log. With `wait`, the answer comes when there is more, or after `wait` seconds. */
 export const readLog = (
   id: string,
   run: number,

@@ -13,12 +13,12 @@ export function isFinished(queue: string): boolean {
   return FINISHED.includes(queue);
 }
 
-/** Whether a project takes no more tasks. */
+/** Whether a project is completed or archived. */
 export function isClosed({ status }: { status: string }): boolean {
   return status === "completed" || status === "archived";
 }
 
-/** So many random bytes, in hexadecimal digits. */
+/** Random bytes, in hexadecimal digits. */
 export function randomHex(bytes: number): string {
   const random = crypto.getRandomValues(new Uint8Array(bytes));
   return Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -14,10 +14,10 @@ export interface Values {
   priority: string;
 }
 
-/** What will become of a task, as far as the board knows. */
+/** What a change will do to a task, as far as the board knows. */
 type Verdict =
   | { kind: "changes"; takesWork: boolean }
-  /** It is as wanted already. */
+  /** Nothing is to be changed. */
   | { kind: "same" }
   | { kind: "refused"; why: string };
 
@@ -71,7 +71,7 @@ export const changes: readonly Change[] = [
     name: "retry",
     label: "Retry",
     words: ["Retrying", "retried"],
-    effect: "Failed and cancelled tasks wait again; their failures and delays start anew.",
+    effect: "Failed and cancelled tasks wait again; their failures and delays are reset.",
     reason: "optional",
     judge: ({ queue }) => (["failed", "cancelled"].includes(queue) ? CHANGES : refusedIn(queue)),
     prepare: step("retry", ({ reason }) => ({ by: userName.value, reason: reason || undefined })),
@@ -93,7 +93,7 @@ export const changes: readonly Change[] = [
     name: "move",
     label: "Move",
     words: ["Moving", "moved"],
-    effect: "The tasks are moved by hand, whatever steps their flows have.",
+    effect: "The tasks are moved by hand, even if their flows have no such step.",
     reason: "required",
     judge: (task, { queue }, rules) => {
       if (task.queue === queue) return { kind: "same" };
@@ -109,7 +109,7 @@ export const changes: readonly Change[] = [
     effect: "P0 is handed out first, P3 last.",
     reason: "none",
     judge: (task, { priority }) => (task.priority === priority ? { kind: "same" } : CHANGES),
-    // The priority is right whatever else has changed meanwhile.
+    // Without a version: the new priority holds even if another client has changed the task.
     prepare: (task, { priority }) => () => patchTask(task.id, { priority }),
   },
 ];
@@ -121,16 +121,16 @@ export function changeNamed(name: ChangeName): Change {
   return found;
 }
 
-/** What a change will do: which tasks it is sent for, and what becomes of the others. */
+/** What a change will do: for which tasks it is sent, and how many it leaves out. */
 export interface Plan {
   sent: Target[];
-  /** How many of them agents hold, which lose their work. */
+  /** How many of them are held by agents, whose work is lost. */
   held: number;
   same: number;
   refused: { task: Target; why: string }[];
 }
 
-/** Foresees what a change will do. */
+/** Plans a change. */
 export function planOf(
   change: Change,
   tasks: readonly Target[],

@@ -1,4 +1,4 @@
-/** What flows allow, as far as the board has to know it before it asks the server. */
+/** The rules of flows that the board checks before it sends a change. */
 
 import type { Flow } from "../api/types";
 import { statesOf, transitionsOf } from "../state/flows";
@@ -6,7 +6,7 @@ import type { Target } from "./targets";
 
 /** The queues that are valid in every flow. */
 const BUILT_IN = ["incoming", "claimed", "done", "failed"];
-/** The queues of a task whose flow is not registered, as far as people use them. */
+/** The usual queues of a task whose flow is not registered. */
 const USUAL = ["incoming", "provisional", "done", "failed"];
 
 interface Rules {

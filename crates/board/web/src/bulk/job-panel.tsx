@@ -14,10 +14,10 @@ import { Fields } from "./fields";
 import { isJobOpen, job, type Job } from "./job";
 import { taskPath } from "../state/paths";
 
-/** So many refusals are shown; the whole list can be copied. */
+/** The most refusals that are shown. The whole list can be copied. */
 const REFUSED_MAX = 200;
 
-/** Shows the panel of the job that is under way. `onEnd` is called when tasks were changed. */
+/** Shows the panel of the current job. `onEnd` is called when tasks were changed. */
 export function JobPanel({ onEnd }: { onEnd: () => void }) {
   const current = job.value;
   const phase = current?.phase.value;

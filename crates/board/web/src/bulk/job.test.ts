@@ -33,7 +33,7 @@ function tasks(count: number, from = 0): Target[] {
   });
 }
 
-/** Lists so many tasks, 500 a page, and answers each cancel by `answer`. */
+/** Lists `count` tasks, 500 a page, and answers each cancel by `answer`. */
 function scopeOf(count: number, answer: (asked: Asked) => Answer): Asked[] {
   const all = tasks(count);
   const list = ({ url }: Asked) => {

@@ -24,7 +24,7 @@ export class Job {
   readonly progress = signal<Progress<Target>>({ changed: 0, refused: [] });
   /** What the job will do. */
   readonly plan: ReadonlySignal<Plan>;
-  /** What it has set out to do. */
+  /** The tasks for which requests are sent. */
   sent: readonly Target[] = [];
   private readonly tasks = signal<readonly Target[]>([]);
   private rules: RulesByFlow = new Map();
@@ -53,7 +53,7 @@ export class Job {
     return this.sent.length - changed - refused.length;
   }
 
-  /** Finds the tasks, so that it can be said what the job will do. */
+  /** Finds the tasks, and plans the change. */
   async count(loadFlows: () => Promise<readonly Flow[]>): Promise<void> {
     const { signal: stop } = this.stopped;
     try {
@@ -127,7 +127,7 @@ function warn(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }
 
-/** The job that is under way, or whose end was not looked at yet. */
+/** The job in progress, or one whose result was not closed yet. */
 export const job = signal<Job | undefined>(undefined);
 
 /** Whether the job's panel is open. */

@@ -1,12 +1,12 @@
-/** Sends many requests: eight at a time, again where the server asks for patience. */
+/** Sends many requests, eight at a time, and again those that the server refuses for the moment. */
 
 import { ApiError } from "../api/http";
 import { pause } from "../state/waits";
 
-/** So many requests are under way at most. */
+/** The most requests in progress. */
 export const AT_ONCE = 8;
 
-/** So often a request is sent that the server does not take at the moment. */
+/** How often a request is sent that the server refuses for the moment. */
 const TRIES_MAX = 6;
 /** How long to wait where the server does not say it, in milliseconds: doubled with each try. */
 const PAUSE_MS = 500;
@@ -22,11 +22,11 @@ interface Refused<T> {
 export interface Progress<T> {
   changed: number;
   refused: readonly Refused<T>[];
-  /** Why no more are sent although some are left, if it was not the user who stopped. */
+  /** Why the rest is not sent; undefined if nothing, or the user, has stopped it. */
   halt?: string;
 }
 
-/** Pauses that all requests share: a server that is busy is busy for each of them. */
+/** The pauses that all requests share, because a busy server refuses each of them. */
 class Patience {
   private until = 0;
 
@@ -47,8 +47,9 @@ class Patience {
 }
 
 /**
- * Sends a request for each item until all are answered or the signal stops it. What is under way
- * then is still waited for, so that it is known. `onProgress` is told of each answer.
+ * Sends a request for each item until all are answered or the signal stops it. Requests in progress
+ * are then still waited for, so that their results are known. `onProgress` is called after each
+ * answer.
  */
 export async function runAll<T>(
   items: readonly T[],

@@ -33,7 +33,7 @@ function targetOf(task: Target): Target {
   return { id, title, queue, version, flow, priority, project_id, claimed_by, cancel_requested_at };
 }
 
-/** Finds the tasks, page by page. `onMore` is told how many are found. */
+/** Finds the tasks, page by page. `onMore` is called with how many are found. */
 export async function collect(
   source: Source,
   signal: AbortSignal,

@@ -11,7 +11,7 @@ import { canDecide, userName } from "../state/session";
 /** How an action ends: a question is completed, a proposal is executed or fails. */
 type Ending = "complete" | "fail" | "execute";
 
-/** What is known of an answer that was given. */
+/** The state of an answer that was given. */
 interface Answered {
   isBusy: boolean;
   /** Why the server did not take it, in its words. */

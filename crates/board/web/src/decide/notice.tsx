@@ -1,4 +1,4 @@
-/** What became of a decision, beside its task. */
+/** The notice of a decision, beside its task. */
 
 import { dismissNotice, noticeOf, type Notice } from "../state/decisions";
 import { Button } from "../ui/basics";

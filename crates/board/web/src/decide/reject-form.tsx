@@ -11,12 +11,12 @@ import { End, isSend } from "../ui/form";
 import { keepReason, lastReasons } from "./reasons";
 import { rejecting } from "./review-keys";
 
-/** The server keeps so many characters of a reason. */
+/** The longest reason that the server keeps, in characters. */
 const REASON_MAX = 65_536;
 
 /**
- * Asks for the reason. `notes` were written before, on lines of the diff, say: they go before the
- * reason, or are the whole of it. `onChanged` is told the task after it was rejected.
+ * Asks for the reason. `notes` were written on lines of the diff. They are sent before the reason,
+ * or alone. `onChanged` is called with the rejected task.
  */
 export function RejectForm(props: {
   task: Decided;
@@ -27,7 +27,7 @@ export function RejectForm(props: {
   const [own, setOwn] = useState("");
   const field = useFirstFocus<HTMLTextAreaElement>();
   const [isBusy, setBusy] = useState(false);
-  // The task as the person saw it: what has changed since is told before anything is decided.
+  // The version that the person saw: a later change is shown before anything is decided.
   const seen = useRef(task);
   const latest = useRef(task);
   latest.current = task;
@@ -41,7 +41,7 @@ export function RejectForm(props: {
     const changed = await reject(seen.current, reason);
     seen.current = latest.current;
     setBusy(false);
-    // What was refused can be sent again: the form keeps the text.
+    // The form keeps the text, so that it can be sent again.
     if (!changed) return;
     if (own.trim()) keepReason(own.trim());
     close();

@@ -10,7 +10,7 @@ import { canDecide } from "../state/session";
 /** The task whose rejection is being written. */
 export const rejecting = signal<string | undefined>(undefined);
 
-/** Makes the keys hold for a task. `onChanged` is told the task after it was accepted. */
+/** Makes the keys hold for a task. `onChanged` is called with the accepted task. */
 export function useReviewKeys(
   task: Decided | undefined,
   onChanged?: (task: Task) => void,

@@ -5,7 +5,7 @@ import { Link, Until } from "../ui/basics";
 import { Said } from "../ui/said";
 import { Blocker } from "./blocker";
 
-/** What is known of other tasks, to name them by their titles. */
+/** The titles and queues of other tasks that are known. */
 export type Titles = ReadonlyMap<string, Pick<Task, "title" | "queue">>;
 
 /** The titles of tasks in lists. */
@@ -13,7 +13,7 @@ export function titlesOf(...lists: (readonly ListedTask[] | undefined)[]): Title
   return new Map(lists.flatMap((tasks) => tasks ?? []).map((task) => [task.id, task]));
 }
 
-/** Shows the first reason why a task waits. `isNext` if nothing is handed out before it. */
+/** Shows the first reason why a task waits. `isNext`: no task is handed out before it. */
 export function WaitReason(props: {
   waiting: Waiting | null | undefined;
   isNext?: boolean;

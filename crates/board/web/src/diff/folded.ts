@@ -2,7 +2,7 @@
 
 import type { PatchFile } from "./parse";
 
-/** More changed lines than this are much. */
+/** The most changed lines of a file that is not folded. */
 const LINES_MAX = 800;
 /** The first lines, in which generators say what they are. */
 const HEAD_LINES = 10;

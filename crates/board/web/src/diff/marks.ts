@@ -15,9 +15,9 @@ export interface Piece {
   isMarked?: boolean | undefined;
 }
 
-/** Lines beside which a line that is longer is compared by no words. */
+/** The longest line that is compared by words, in characters. */
 const LINE_MAX = 1_000;
-/** So many changed lines in a row are compared by words. */
+/** The most changed lines in a row that are compared by words. */
 const RUN_MAX = 100;
 /** Two lines with more changed words than this are different lines. */
 const EDITS_MAX = 60;

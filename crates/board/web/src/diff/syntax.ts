@@ -3,7 +3,7 @@
 import type { Kind, Language } from "./languages";
 import type { Piece } from "./marks";
 
-/** More than this is not coloured at once, in characters. */
+/** The longest text that is coloured, in characters. */
 const CODE_MAX = 100_000;
 
 /** A language as it is looked for. */

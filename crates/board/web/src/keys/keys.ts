@@ -1,4 +1,4 @@
-/** Keys: what each does, where it holds, and the list that `?` shows. */
+/** Keyboard shortcuts, and the list of them that `?` shows. */
 
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useMemo } from "preact/hooks";
@@ -11,7 +11,7 @@ export interface Binding {
   run: () => void;
   /** The group in the list of keys. */
   group?: string;
-  /** Whether it is done again and again while the key is held. */
+  /** Whether it is repeated while the key is held. */
   isRepeated?: boolean;
 }
 
@@ -26,7 +26,7 @@ interface Registration {
 /** The components with keys; those that were shown last come first. */
 const registrations = signal<readonly Registration[]>([]);
 
-/** The keys that hold now. Of two that are the same, the first is meant. */
+/** The bindings in effect. Of two with the same keys, the first is used. */
 export function currentBindings(): Binding[] {
   return registrations.value.flatMap((registration) => registration.current);
 }
@@ -34,10 +34,10 @@ export function currentBindings(): Binding[] {
 let first = "";
 let firstAt = 0;
 
-/** Makes keys hold as long as a component is shown. */
+/** Binds keys while a component is shown. */
 export function useKeys(own: readonly Binding[]): void {
   const registration = useMemo<Registration>(() => ({ current: own }), []);
-  // Before the next event: a key must never do what it did for the row before.
+  // Before the next event, so that a key never acts on the row before.
   useLayoutEffect(() => {
     registration.current = own;
   });

@@ -5,7 +5,7 @@ import type { components } from "../api/schema";
 /** A change that the journal keeps. */
 export type StoredEvent = components["schemas"]["JournalEvent"];
 
-/** What streams show and nothing keeps: progress, renewals and heartbeats. */
+/** A message that only streams carry: progress, a renewal or a heartbeat. */
 export interface PassingEvent {
   type: string;
   at: string;
@@ -22,21 +22,21 @@ export type LiveStatus =
   | "live"
   /** Events are asked for, because the server has no streams. */
   | "polling"
-  /** So much changes that the board reads summaries instead. */
+  /** Too many events arrive: the board reads summaries instead. */
   | "busy"
   /** The connection is lost, and is tried again. */
   | "reconnecting"
   /** The user has stopped it. */
   | "paused";
 
-/** What is told about the server. */
+/** What is called about changes on the server. */
 export interface Listener {
   /** Something has changed. */
   onEvent?(event: StoredEvent): void;
-  /** Something has happened that nothing keeps. */
+  /** A message arrived that the journal does not keep. */
   onPassing?(event: PassingEvent): void;
-  /** Events were missed: whatever was read before may be old. */
+  /** Events were missed: data that was read before may be old. */
   onGap?(): void;
-  /** Under load, instead of single events: summaries are to be read again. */
+  /** Called under load instead of `onEvent`: summaries are to be read again. */
   onTick?(): void;
 }

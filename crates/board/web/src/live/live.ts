@@ -1,4 +1,4 @@
-/** What happens on the server, told to the views while it happens. */
+/** The connection to the server's events, and the listeners that are called for each. */
 
 import { signal } from "@preact/signals";
 
@@ -12,7 +12,7 @@ export const liveStatus = signal<LiveStatus>("connecting");
 const listeners = new Set<Listener>();
 let shared: SharedSource | undefined;
 
-/** Tells a listener until the returned function is called. */
+/** Calls a listener for each event until the returned function is called. */
 export function listen(listener: Listener): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
@@ -33,13 +33,13 @@ export function startLive(): void {
   void source.run();
 }
 
-/** Leaves the connection, without a word to the views. */
+/** Ends the connection. The status stays as it is. */
 export function stopLive(): void {
   shared?.stop();
   shared = undefined;
 }
 
-/** Stops what moves by itself, or lets it go on; then everything is read again. */
+/** Pauses the live updates, or resumes them. When they resume, everything is read again. */
 export function pauseLive(isPaused: boolean): void {
   if (!isPaused) {
     startLive();
@@ -49,7 +49,7 @@ export function pauseLive(isPaused: boolean): void {
   liveStatus.value = "paused";
 }
 
-/** Resolves when the connection was tried, so that a view need not read twice. */
+/** Resolves when the connection was tried, so that a view does not read twice. */
 export function liveTried(): Promise<void> {
   return new Promise((resolve) => {
     const dispose = liveStatus.subscribe((status) => {

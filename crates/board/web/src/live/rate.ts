@@ -1,6 +1,6 @@
 /** How many events arrive. */
 
-/** Above so many events in a second, a board reads summaries instead. */
+/** The most events in a second. Above it, the board reads summaries instead. */
 const RATE_MAX = 50;
 
 const WINDOW_MS = 1_000;
@@ -9,7 +9,7 @@ const WINDOW_MS = 1_000;
 export class Rate {
   private times: number[] = [];
 
-  /** Notes an event, and returns whether there are too many. */
+  /** Counts an event, and returns whether there are too many. */
   note(at: number): boolean {
     this.times.push(at);
     this.times = this.times.filter((time) => time > at - WINDOW_MS);

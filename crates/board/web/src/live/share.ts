@@ -1,7 +1,7 @@
 /**
- * One stream for all tabs of a browser, which opens six connections to a host at most. The tab that
- * holds a lock reads the stream and tells the others. When it closes, the lock goes to another tab,
- * which goes on after the last event that it was told.
+ * One stream for all tabs of a browser, because a browser opens at most six connections to a host.
+ * The tab that holds a lock reads the stream, and sends its events to the other tabs. When it
+ * closes, another tab gets the lock, and reads on after the last event that it has received.
  *
  * Browsers have such locks only on https and on this machine; elsewhere each tab has a stream.
  */
@@ -18,7 +18,7 @@ type Told =
   | { kind: "tick" }
   | { kind: "hello" };
 
-/** A place among the tabs that share a stream. */
+/** This tab's part in the shared stream. */
 export class SharedSource {
   private readonly channel: BroadcastChannel;
   private readonly stopped = new AbortController();
@@ -26,7 +26,7 @@ export class SharedSource {
   private status: LiveStatus = "connecting";
   private cursor: string | undefined;
 
-  /** `name` is the same in the tabs that share: it says which scope is read with which key. */
+  /** Tabs with the same `name` share a stream. It stands for a scope and a key. */
   constructor(
     private readonly name: string,
     private readonly output: SourceOutput,
@@ -39,7 +39,7 @@ export class SharedSource {
   async run(): Promise<void> {
     this.channel.postMessage({ kind: "hello" } satisfies Told);
     const { signal } = this.stopped;
-    // Reading ends before `stop` only where a page that is hidden leaves it to one that is not.
+    // Reading ends before `stop` only where a hidden page leaves polling to a visible one.
     while (!signal.aborted) {
       await this.readInTurn();
       await visible(signal);
@@ -56,7 +56,7 @@ export class SharedSource {
     }
   }
 
-  /** Leaves. Another tab reads on. */
+  /** Stops. Another tab reads on. */
   stop(): void {
     this.stopped.abort();
     this.source?.stop();

@@ -11,7 +11,7 @@ import { pause } from "../state/waits";
 import type { LiveStatus, PassingEvent, StoredEvent } from "./events";
 import { Rate } from "./rate";
 
-/** What a source tells. */
+/** The functions that a source calls. */
 export interface SourceOutput {
   status(status: LiveStatus): void;
   event(event: StoredEvent): void;
@@ -28,9 +28,9 @@ const RETRY_MAX_MS = 15_000;
 export const POLL_MS = 4_000;
 /** How often summaries are read under load. */
 const TICK_MS = 2_000;
-/** After so many of them a stream is tried again. */
+/** How many summaries are read before a stream is tried again. */
 const TICKS = 10;
-/** A stream is broken if not even a comment came for so long; the server sends one every 15 s. */
+/** The longest silence of a working stream: the server sends a comment every 15 s. */
 const SILENCE_MAX_MS = 40_000;
 
 interface Page {
@@ -69,7 +69,7 @@ export class Source {
     this.stopped.abort();
   }
 
-  /** A page that is not seen asks for nothing: another one does, which is seen. */
+  /** Whether polling may end: this page is hidden, and a visible one polls. */
   private mayRest(): boolean {
     return !this.hasStreams && document.hidden;
   }
@@ -166,7 +166,7 @@ export class Source {
     return pause(ms, this.stopped.signal);
   }
 
-  /** Reads summaries for a while. What happened meanwhile is a gap. */
+  /** Has summaries read for a while. The events of that time are a gap. */
   private async summarize(): Promise<void> {
     this.output.status("busy");
     this.rate.clear();
@@ -178,7 +178,7 @@ export class Source {
   }
 }
 
-/** More events arrive than a board shows one by one. */
+/** Thrown when more events arrive than the board shows one by one. */
 class TooMany extends Error {}
 
 async function refusal(response: Response): Promise<ApiError> {

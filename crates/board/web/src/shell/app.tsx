@@ -1,4 +1,4 @@
-/** The frame of the board: the menu, the view, and what lies above it. */
+/** The frame of the board: the menu, the view, and the overlay. */
 
 import { useEffect } from "preact/hooks";
 
@@ -46,7 +46,7 @@ export function App() {
   if (needsKey.value) return <Login />;
   if (startError.value) return <NotStarted text={startError.value} />;
   if (scope.value === "") return <Scopes />;
-  // Nothing of a scope stays when another one is shown.
+  // With another key, all components are made again, so no state of the last scope remains.
   return <Board key={scope.value} />;
 }
 
@@ -82,7 +82,7 @@ function Board() {
 
 function Current() {
   const found = viewOf(path.value);
-  // What lies above a view belongs to it.
+  // An overlay closes when another view is shown.
   useEffect(() => {
     overlay.value = undefined;
   }, [path.value]);

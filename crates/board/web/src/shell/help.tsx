@@ -3,7 +3,7 @@
 import { currentBindings } from "../keys/keys";
 import { Panel } from "../ui/panel";
 
-/** Shows the keys that hold now, by group. */
+/** Shows the keys in effect, by group. */
 export function Help({ onClose }: { onClose: () => void }) {
   const groups = new Map<string, Map<string, string>>();
   for (const { group = "This view", keys, label } of currentBindings()) {

@@ -1,4 +1,4 @@
-/** The line above every view: the scope, the views, and the connection. */
+/** The line above each view: the scope, the views, and the connection. */
 
 import { liveStatus, pauseLive } from "../live/live";
 import type { LiveStatus } from "../live/events";
@@ -13,7 +13,7 @@ import { overlay } from "./overlay";
 import { ScopeMenu } from "./scopes";
 import { theme, toggleTheme } from "./theme";
 
-/** The line itself. */
+/** Shows the line. */
 export function Menu() {
   const current = viewOf(path.value)?.view;
   return (
@@ -78,7 +78,7 @@ export function Menu() {
   );
 }
 
-/** How much needs a person that is answered in the inbox. */
+/** The number of questions and proposals that are open. */
 function InboxCount() {
   // Every view shows the count, so every view reads the summary.
   const needs = useQuery(summaryQuery).data.value?.needs_person;

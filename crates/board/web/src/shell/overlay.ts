@@ -1,9 +1,9 @@
-/** What lies above the view. */
+/** The overlay above the view. */
 
 import { signal } from "@preact/signals";
 
-/** The names of what can lie above a view. */
+/** The names of the overlays. */
 type Overlay = "help" | "palette" | "new-task" | "settings";
 
-/** What lies above the view now. */
+/** The overlay that is shown, if any. */
 export const overlay = signal<Overlay | undefined>(undefined);

@@ -13,10 +13,10 @@ export interface Item {
   run: () => void;
 }
 
-/** The groups of keys that make no sense as commands. */
+/** The groups of keys that are no commands. */
 const NO_COMMANDS = ["Lists", "Panels", "Go to"];
 
-/** The commands of the keys that hold now. The latest of a label counts. */
+/** The commands of the keys in effect. Of two with the same label, the first is used. */
 export function commandsOf(bindings: readonly Binding[]): Item[] {
   const found = new Map<string, Item>();
   for (const { keys, label, run, group = "" } of bindings) {

@@ -24,7 +24,7 @@ import { openScope } from "./start";
 import { toggleTheme } from "./theme";
 import "./palette.css";
 
-/** So many tasks are found. */
+/** The most tasks that are found. */
 const TASKS_MAX = 10;
 
 /** Shows the palette. */

@@ -1,4 +1,4 @@
-/** What the user of this browser has chosen. */
+/** The settings of this browser. */
 
 import { stopLive } from "../live/live";
 import { isUtc, showUtc } from "../state/clock";

@@ -1,4 +1,4 @@
-/** The start of the board: who asks, and which scope is shown. */
+/** The start of the board: the caller's permission, and the scope that is shown. */
 
 import { getScopes, login } from "../api/endpoints";
 import { ApiError } from "../api/http";
@@ -30,7 +30,7 @@ export async function useLink(): Promise<void> {
   }
 }
 
-/** Finds out what the caller may do, and shows a scope. */
+/** Reads what the caller may do, and shows a scope. */
 export async function start(): Promise<void> {
   try {
     const told = await getScopes();
@@ -43,11 +43,13 @@ export async function start(): Promise<void> {
     const only = names.length === 1 ? names[0] : undefined;
     const chosen = addressedScope.value ?? only ?? (names.includes(last) ? last : undefined);
     if (chosen === undefined) return;
-    // What another key has read is none of this one's.
+    // This key may not be allowed to see what another one has read.
     forgetQueries();
     chooseScope(chosen);
     if (path.value === "/login") navigate("/", "replace");
-    else if (addressedScope.value === null) navigate(path.value + window.location.search, "replace");
+    else if (addressedScope.value === null) {
+      navigate(path.value + window.location.search, "replace");
+    }
     startLive();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -1,4 +1,4 @@
-/** The title of the window, which says where one is. */
+/** The title of the window. */
 
 import { useEffect } from "preact/hooks";
 

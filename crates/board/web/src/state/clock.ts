@@ -1,4 +1,4 @@
-/** The time: the server's, which leases and delays are measured by. */
+/** The server's time, by which leases and delays are measured. */
 
 import { computed, signal } from "@preact/signals";
 
@@ -20,13 +20,13 @@ export function showUtc(is: boolean): void {
   localStorage.setItem(ZONE, is ? "utc" : "local");
 }
 
-/** Learns the server's time from an answer that was just received. */
+/** Sets the clock by the time in an answer that was just received. */
 export function learnTime(at: string): void {
   const told = Date.parse(at);
   if (!Number.isNaN(told)) skew = told - Date.now();
 }
 
-/** Moves the clock. */
+/** Starts the clock. */
 export function startClock(): void {
   const tick = () => {
     if (!document.hidden) now.value = Date.now() + skew;
@@ -35,7 +35,7 @@ export function startClock(): void {
   document.addEventListener("visibilitychange", tick);
 }
 
-/** An instant of the wire, in milliseconds. Some have no zone, and are in UTC: `2026-11-22 00:03:34`. */
+/** An instant of the API in milliseconds. Without a zone it is in UTC: `2026-11-22 00:03:34`. */
 export function instant(at: string): number {
   const isBare = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(at);
   return Date.parse(isBare ? `${at.replace(" ", "T")}Z` : at);
@@ -64,7 +64,7 @@ export function countdown(ms: number): string {
   return `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** Making one costs fifty times as much as using it. */
+/** Kept, because making a format costs fifty times as much as using it. */
 const format = computed(() => {
   const zone = isUtc.value ? { timeZone: "UTC" } : {};
   return new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", ...zone });

@@ -1,6 +1,7 @@
 /**
- * Decisions about tasks. They are shown at once and sent with the version that the person saw. If
- * another client was faster, the row says what that client did, and nothing is changed.
+ * Decisions about tasks. A decision is shown at once, and sent with the version that the person
+ * saw. If another client has changed the task first, nothing is changed, and the row says what that
+ * client did.
  */
 
 import { signal } from "@preact/signals";
@@ -12,22 +13,22 @@ import { plainDetails, eventWords } from "../ui/words";
 import { knownFlows, transitionsOf } from "./flows";
 import { userName } from "./session";
 
-/** What is shown beside a task while, and after, it is decided. */
+/** The text beside a task while it is decided, and after that. */
 export interface Notice {
-  /** `pending` while the server has not answered. */
+  /** `pending` until the server has answered. */
   kind: "pending" | "done" | "refused";
   text: string;
-  /** The version that the notice is about. Later ones show it no more. */
+  /** The version that the notice is about. It is not shown for later versions. */
   version: number;
 }
 
 /** The notices by task. */
 export const notices = signal<ReadonlyMap<string, Notice>>(new Map());
 
-/** What a decision needs to know of its task. */
+/** The fields of a task that a decision needs. */
 export type Decided = Pick<Task, "id" | "version" | "queue" | "flow">;
 
-/** How the steps are said while they are carried out, and after that. */
+/** The words for each step while it is carried out, and after that. */
 const WORDS: Record<Step | "edit", [string, string]> = {
   accept: ["accepting", "accepted"],
   reject: ["rejecting", "rejected"],
@@ -45,7 +46,7 @@ function show(id: string, notice: Notice | undefined): void {
   notices.value = changed;
 }
 
-/** Takes the notice of a task away. */
+/** Removes the notice of a task. */
 export function dismissNotice(id: string): void {
   show(id, undefined);
 }
@@ -66,7 +67,7 @@ export function editTask(task: Decided, body: object): Promise<Task | undefined>
   return attempt(task, WORDS.edit, () => patchTask(task.id, body, task.version));
 }
 
-/** Accepts work: it goes on to the next hand of its flow, or is done. */
+/** Accepts work: the task moves on in its flow, or is done. */
 export function accept(task: Decided): Promise<Task | undefined> {
   return attempt(task, WORDS.accept, async () => {
     const queue = nextAfterReview(task, await knownFlows());
@@ -101,8 +102,11 @@ async function attempt(
   }
 }
 
-/** What another client did to the task meanwhile. */
-async function otherChange(task: Decided, error: ApiError): Promise<{ text: string; version: number }> {
+/** What another client has done to the task. */
+async function otherChange(
+  task: Decided,
+  error: ApiError,
+): Promise<{ text: string; version: number }> {
   try {
     const now = await getTask(task.id);
     if (now.version === task.version) return { text: error.message, version: task.version };

@@ -1,4 +1,4 @@
-/** The tasks that a text finds while one types it. */
+/** The tasks that a text finds while it is typed. */
 
 import { useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 

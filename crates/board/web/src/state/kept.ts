@@ -1,8 +1,8 @@
 /** Lists that are kept in the browser. */
 
 /**
- * What is kept under a name. What is no such list, or no such entry, is left out: another version
- * of the board may have written it.
+ * The list that is kept under a name. A value that is no list, and entries of another kind, are
+ * left out: another version of the board may have written them.
  */
 export function keptList<T>(
   storage: Storage,

@@ -4,7 +4,7 @@ import { listFlows, listProjects, listRoles } from "../api/endpoints";
 import type { FlowList, ProjectList, RoleList } from "../api/types";
 import { kinds, type QueryOptions } from "./queries";
 
-/** So many projects are read. */
+/** The most projects that are read. */
 export const PROJECTS_MAX = 500;
 
 /** The roles. */

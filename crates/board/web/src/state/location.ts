@@ -51,7 +51,7 @@ export function setParameters(changes: Record<string, string | undefined>): void
   navigate(changed.size > 0 ? `${path.value}?${changed}` : path.value, "replace");
 }
 
-/** Takes a secret `name=…` out of the fragment of the address. Other fragments are places. */
+/** Removes a secret `name=…` from the fragment of the address, and returns it. */
 export function takeSecret(name: string): string | undefined {
   const secret = new URLSearchParams(window.location.hash.slice(1)).get(name) ?? undefined;
   if (secret !== undefined) {

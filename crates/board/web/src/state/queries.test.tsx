@@ -146,7 +146,7 @@ test("an answer that a later read has overtaken is dropped", async () => {
   expect(container.textContent).toBe("new ");
 });
 
-test("what a query returns now is read once, and again after an event that concerns it", async () => {
+test("what a query returns now is read once, and again after an event", async () => {
   const query = queryNamed(options);
   expect(await query.current()).toBe("read 1");
   expect(await query.current()).toBe("read 1");

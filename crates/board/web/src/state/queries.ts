@@ -1,6 +1,7 @@
 /**
- * What views have read. Queries are kept by name, so that a view that is shown again shows at once
- * what is known, and reads it again. An event that concerns a query makes it read again.
+ * The data that views have read. Queries are kept by name: a view that is shown again shows the
+ * last answer at once, and reads it again if it may be old. An event that concerns a query makes it
+ * read again.
  */
 
 import { type Signal, effect, signal } from "@preact/signals";
@@ -14,9 +15,9 @@ import { liveStatus, liveTried, listen } from "../live/live";
 const COLLECT_MS = 40;
 /** A query is not read again sooner than this after its last answer. */
 const INTERVAL_MS = 1_000;
-/** So many queries that no view shows are kept. */
+/** The most queries that are kept, unless views show more. */
 const KEPT_MAX = 60;
-/** How often summaries are told under load, a query that is no summary is read again. */
+/** Under load, how many ticks pass between two reads of a query that is no summary. */
 const TICKS_PER_READ = 5;
 
 /** Which events change what a query returns. */
@@ -46,12 +47,12 @@ export class ReadQuery<T> {
 
   constructor(private options: QueryOptions<T>) {}
 
-  /** Takes what the view says now: its functions may hold new parameters. */
+  /** Replaces the options: their functions may hold new parameters. */
   use(options: QueryOptions<T>): void {
     this.options = options;
   }
 
-  /** Changes what is known, before the server has confirmed it. */
+  /** Changes the data without reading it again. */
   patch(change: (data: T) => T): void {
     if (this.data.value !== undefined) this.data.value = change(this.data.value);
   }
@@ -97,7 +98,7 @@ export class ReadQuery<T> {
     this.running = running;
     this.readAt = performance.now();
     await liveTried();
-    // What is read from now on has missed nothing that was told until now.
+    // An answer from now on includes every event that has arrived until now.
     window.clearTimeout(this.timer);
     this.timer = 0;
     this.isStale = false;
@@ -123,7 +124,7 @@ const queries = new Map<string, ReadQuery<any>>();
 export function queryNamed<T>(options: QueryOptions<T>): ReadQuery<T> {
   const known = queries.get(options.name);
   if (known) {
-    // The query that was used last is forgotten last.
+    // The least recently used query is forgotten first.
     queries.delete(options.name);
     queries.set(options.name, known);
     known.use(options);
@@ -157,7 +158,7 @@ export function useQuery<T>(options: QueryOptions<T>): ReadQuery<T> {
   return query;
 }
 
-/** Forgets everything, because another scope or another key is used. */
+/** Forgets all queries, because another scope or another key is used. */
 export function forgetQueries(): void {
   queries.clear();
 }

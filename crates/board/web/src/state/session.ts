@@ -1,4 +1,4 @@
-/** Who uses the board, and of which scope: the key, the scope, and what the key may do. */
+/** The session: the key, the scope that is shown, and what the key may do. */
 
 import { computed, signal } from "@preact/signals";
 
@@ -6,12 +6,12 @@ const KEY = "octopoid.key";
 const SCOPE = "octopoid.scope";
 const NAME = "octopoid.name";
 
-/** What a caller may do, as the server says. */
+/** The permission of a caller, as the server names it. */
 export type Permission = "read" | "work" | "manage" | "admin" | "run";
 
 /**
  * The API key, or an empty text. It is kept for this tab, or in this browser if the user asks for
- * that. Never in a cookie: other programs on the same host would be sent it.
+ * that. It is never in a cookie, which the browser would send to other programs on the same host.
  */
 export const apiKey = signal(sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY) ?? "");
 
@@ -40,7 +40,7 @@ export function keepKey(key: string, isRemembered: boolean): void {
   apiKey.value = key;
 }
 
-/** Forgets the key, which the server does not take, or which the user has no more use for. */
+/** Forgets the key: the server has refused it, or the user signs out. */
 export function forgetKey(): void {
   sessionStorage.removeItem(KEY);
   localStorage.removeItem(KEY);

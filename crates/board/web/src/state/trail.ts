@@ -1,4 +1,4 @@
-/** The list that one came from, so that the page of a task leads to the next task of it. */
+/** The list that was shown last, so that the page of a task leads to the next task of it. */
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
@@ -14,7 +14,7 @@ interface Trail {
 /** The list that was left last. */
 export const trail = signal<Trail | undefined>(undefined);
 
-/** Remembers which tasks a view has listed when one leaves it. */
+/** Remembers which tasks a view has listed when it is left. */
 export function useTrail(label: string, ids: () => readonly string[]): void {
   const latest = useRef(ids);
   latest.current = ids;

@@ -1,4 +1,4 @@
-/** Waiting, until an abort signal ends it. */
+/** Waits that an abort signal can end. */
 
 /** Resolves when a time has passed, or at once when the signal ends it. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -10,11 +10,13 @@ export interface Asked {
   body: unknown;
 }
 
-/** An answer: a status and a JSON body, or a response of one's own. */
+/** An answer: a status and a JSON body, or a whole response. */
 export type Answer = { status?: number; body: unknown } | Response;
 
 /** Answers requests by `method path`, and notes them. What it does not know is 404. */
-export function serve(answers: Record<string, (asked: Asked) => Answer | Promise<Answer>>): Asked[] {
+export function serve(
+  answers: Record<string, (asked: Asked) => Answer | Promise<Answer>>,
+): Asked[] {
   const all: Asked[] = [];
   vi.stubGlobal("fetch", async (path: string, init: RequestInit = {}) => {
     const url = new URL(path, "http://board.test");

@@ -35,7 +35,7 @@ export function useAttempt(): Attempt {
   return { isBusy, problem, run };
 }
 
-/** A button that asks, in its own place, before it does anything. */
+/** A button that asks for confirmation in its place. */
 export function Confirmed(props: {
   /** What the button says, such as `Drain…`. */
   label: string;

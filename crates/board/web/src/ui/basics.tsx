@@ -123,7 +123,7 @@ export function LineCounts({ insertions, deletions }: { insertions: number; dele
   );
 }
 
-/** What is shown where there is nothing: it says what to do. */
+/** The text of an empty list, which says what to do. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <div class="empty">{children}</div>;
 }

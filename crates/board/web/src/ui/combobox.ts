@@ -1,4 +1,4 @@
-/** A field that offers what it finds, in a list below it that arrows move through. */
+/** A field with suggestions, in a list below it that arrow keys move through. */
 
 import { useSignal, type Signal } from "@preact/signals";
 import { useId } from "preact/hooks";
@@ -53,7 +53,7 @@ export function useCombobox<T>({ text, items, choose, onOtherKey }: Options<T>) 
   return { field, list, place, at, pick };
 }
 
-/** The place after or before one of so many; beyond the end it is the other end. */
+/** The place `by` steps from `place` among `count` places. After the last comes the first. */
 export function moved(place: number, by: number, count: number): number {
   return count === 0 ? 0 : (place + by + count) % count;
 }

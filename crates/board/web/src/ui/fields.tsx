@@ -6,7 +6,7 @@ import { isClosed } from "../api/names";
 import { flowsQuery, projectsQuery } from "../state/lists";
 import { useQuery } from "../state/queries";
 
-/** A value of a choice, and how it is said. */
+/** A value of a choice, and its text. */
 export type Option = readonly [value: string, text: string];
 
 /** A field of one line, for a name that machines read. */
@@ -54,7 +54,7 @@ export function Choice(props: {
   );
 }
 
-/** Options that are said as they are. */
+/** Options whose texts are their values. */
 export function plainly(values: readonly string[]): Option[] {
   return values.map((value) => [value, value]);
 }

@@ -1,4 +1,4 @@
-/** What is shown of a query: its data, its error, or, after a moment, that it is being read. */
+/** Shows a query: its data, its error, or, after a moment, that it is being read. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
@@ -6,10 +6,10 @@ import { useEffect, useState } from "preact/hooks";
 import type { ReadQuery } from "../state/queries";
 import { Problem } from "./problem";
 
-/** Below this nothing is shown, because it would flash, in milliseconds. */
+/** How long nothing is shown, so that a quick answer causes no flash, in milliseconds. */
 const QUIET_MS = 150;
 
-/** Shows what is known; an error above it, if it could not be read again. */
+/** Shows the data, below an error if it could not be read again. */
 export function Loaded<T>(props: {
   query: ReadQuery<T>;
   children: (data: T) => ComponentChildren;

@@ -14,8 +14,8 @@ export interface Cursor {
 }
 
 /**
- * A cursor over rows. When its row leaves the list, it is on the row that follows. If the row was one
- * of `urgent`, it is on the next of those, so that the next thing to decide is under it.
+ * A cursor over rows. When its row leaves the list, it moves to the row that follows. If the row was
+ * one of `urgent`, it moves to the next of those, which is the next thing to decide.
  */
 export function useCursor(ids: string[], urgent: readonly string[] = []): Cursor {
   const id = useMemo(() => signal<string | undefined>(undefined), []);
@@ -79,7 +79,12 @@ export function useListKeys(cursor: Cursor, open: (id: string) => void): void {
 }
 
 /** A row of such a list. */
-export function Row(props: { cursor: Cursor; id: string; class?: string; children: ComponentChildren }) {
+export function Row(props: {
+  cursor: Cursor;
+  id: string;
+  class?: string;
+  children: ComponentChildren;
+}) {
   const isAt = props.cursor.id.value === props.id;
   return (
     <li

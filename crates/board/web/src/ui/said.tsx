@@ -1,4 +1,4 @@
-/** Texts of the server, as people read them: its instants become times. */
+/** Texts of the server, with their instants in the zone that the user has chosen. */
 
 import { absolute } from "../state/clock";
 

@@ -1,4 +1,4 @@
-/** The words of the board, the same as those of the command line. */
+/** The words of the board, which are those of the command line. */
 
 const STATES: Record<string, string> = {
   incoming: "waiting",
@@ -10,7 +10,7 @@ const STATES: Record<string, string> = {
   approved: "approved",
 };
 
-/** A queue, as people say it. */
+/** The name of a queue in words. */
 export function stateWords(queue: string): string {
   return STATES[queue] ?? queue.replaceAll("_", " ");
 }
@@ -51,7 +51,7 @@ const EVENTS: Record<string, string> = {
   cancel_requested: "cancel requested",
   execute_requested: "approved",
   went_offline: "fell silent",
-  came_online: "heard of again",
+  came_online: "came back online",
 };
 
 /** The details of an event in one line: a reason, or the values of an object. */

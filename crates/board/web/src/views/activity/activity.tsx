@@ -12,7 +12,7 @@ import type { Shown } from "./journal";
 import { Latest } from "./latest";
 import { Place } from "./place";
 
-/** So many of the latest tasks are shown by their titles; others by their ids. */
+/** How many of the latest tasks are read for their titles. Other tasks are shown by their ids. */
 const TITLES_MAX = 200;
 
 const titlesQuery: QueryOptions<TaskList> = {

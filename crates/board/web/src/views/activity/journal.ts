@@ -12,11 +12,11 @@ import type { EventPage } from "../../api/types";
 import type { StoredEvent } from "../../live/events";
 import { listen } from "../../live/live";
 
-/** So many events are read at a time. */
+/** How many events are read at a time. */
 export const PAGE = 500;
-/** So many pages are read at once at most. */
+/** The most pages that are read in a row. */
 export const PAGES_MAX = 20;
-/** So many events are kept; the oldest ones go. */
+/** The most events that are kept. The oldest are dropped. */
 export const KEPT_MAX = 2_000;
 
 /** The cursor before the oldest event that the server keeps. */

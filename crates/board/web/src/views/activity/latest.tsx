@@ -19,7 +19,7 @@ import {
   type Shown,
 } from "./journal";
 
-/** So many rows are drawn at first, and so many more each time. */
+/** How many rows are drawn at first, and how many more by each press of the button. */
 const ROWS = 200;
 
 /** Shows the events. */

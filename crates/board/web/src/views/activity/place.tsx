@@ -10,7 +10,7 @@ import { Days } from "./days";
 import { Filters } from "./filters";
 import { actorsOf, cursorsOf, eventsAfter, filtered, type Shown } from "./journal";
 
-/** So many events are read at a time. */
+/** How many events are read at a time. */
 const PAGE = 50;
 
 /** Shows the events behind the cursor `at`, among them the one that the address names. */

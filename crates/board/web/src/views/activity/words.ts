@@ -28,7 +28,7 @@ export const KINDS: readonly [string, string][] = [
 
 const NAMES: Record<string, string> = { orchestrator: "machine", action: "question" };
 
-/** A kind of subject, as people say it. */
+/** The name of a kind of subject in words. */
 function kindWords(kind: string): string {
   return NAMES[kind] ?? kind;
 }

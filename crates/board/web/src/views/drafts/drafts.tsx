@@ -96,7 +96,7 @@ function NoDraft() {
     <Empty>
       <p>There is no draft yet.</p>
       <p class="dim">
-        A draft is an idea that nobody works on. Agents write them too, with a key of their run.
+        A draft is an idea, not yet a task. Agents write drafts too, with the key of their run.
         Promote one to a task or to a project when its time has come.
       </p>
     </Empty>

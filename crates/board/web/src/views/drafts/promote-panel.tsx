@@ -22,7 +22,7 @@ import { TaskForm } from "./task-form";
 export function PromotePanel({ draft, to }: { draft: Draft; to: "task" | "project" }) {
   const close = () => navigate(draftPath(String(draft.id)), "replace");
   const flows = useQuery(flowsQuery).data.value?.flows;
-  // The first field gets the focus when the panel appears, so it must be there by then.
+  // The panel gives the focus to its first field when it appears, so the fields must be known.
   if (!flows) return null;
   const flow = flows.some(({ name }) => name === UP_FLOW) ? UP_FLOW : "";
   return (

@@ -4,7 +4,7 @@ import { listDrafts } from "../../api/endpoints";
 import type { DraftList } from "../../api/types";
 import { kinds, type QueryOptions } from "../../state/queries";
 
-/** So many drafts are shown. */
+/** The most drafts that are shown. */
 export const DRAFTS_MAX = 500;
 
 /** The drafts of the scope, the newest first. */

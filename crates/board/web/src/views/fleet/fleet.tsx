@@ -84,7 +84,7 @@ export function FleetView({ id }: { id?: string }) {
   );
 }
 
-/** The whole in a few words. */
+/** The sums over all machines. */
 function Sum({ machines }: { machines: readonly Machine[] }) {
   if (machines.length === 0) return null;
   const live = machines.filter((machine) => machine.health === "live").length;

@@ -1,4 +1,4 @@
-/** A machine: how it is, its slots, what it takes, and what it runs. */
+/** A machine: its health, its slots, what it takes, and what it runs. */
 
 import { patchMachine } from "../../api/endpoints";
 import { duration, now } from "../../state/clock";
@@ -14,7 +14,7 @@ import { machinesQuery } from "../now/healthy";
 import type { Health, Machine } from "./machines";
 import { RunLine } from "./run-line";
 
-/** So many slots are drawn; of more, only the numbers are shown. */
+/** The most slots that are drawn. Of a machine with more, only the numbers are shown. */
 const SQUARES_MAX = 24;
 
 /** Shows the row. */
@@ -100,7 +100,7 @@ function HealthMark({ machine }: { machine: Machine }) {
   );
 }
 
-/** Whether a machine fell silent while it had work. One that is switched off is no trouble. */
+/** Whether a machine fell silent while it had work. One without work may be switched off. */
 function isLost({ health, runs }: Machine): boolean {
   return health === "silent" && runs.length > 0;
 }

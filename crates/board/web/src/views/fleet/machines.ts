@@ -1,14 +1,14 @@
-/** What is known of machines: the list as it was read, and the heartbeats that arrived since. */
+/** Machines: the list as it was read, with the heartbeats that arrived since. */
 
 import type { OrchestratorView, RunningRun } from "../../api/types";
 import type { Beat } from "../../state/passing";
 
-/** A machine that is not heard of for so long is silent, in milliseconds: as the server has it. */
+/** A machine is silent after this time without a heartbeat, in milliseconds, as on the server. */
 const SILENT_MS = 120_000;
-/** A live machine that is not heard of for so long is read again, before it is called silent. */
+/** After this time without a heartbeat the machines are read again, before one is called silent. */
 const SUSPECT_MS = 90_000;
 
-/** How a machine is. */
+/** The health of a machine. */
 export type Health = "live" | "draining" | "maintenance" | "silent" | "offline";
 
 /** A machine as it is shown. */
@@ -18,9 +18,9 @@ export interface Machine {
   cluster: string;
   hostname: string;
   health: Health;
-  /** When it was heard of last. */
+  /** The time of its last heartbeat. */
   at: string;
-  /** Whether it is to get no more work, also if it is silent. */
+  /** Whether it gets no new work. A silent machine may drain too. */
   isDraining: boolean;
   slots: number | undefined;
   busy: number | undefined;
@@ -31,7 +31,7 @@ export interface Machine {
   runs: readonly RunningRun[];
 }
 
-/** Puts together what is known of each machine, the live ones first, then by name. */
+/** Combines the list, the heartbeats and the runs. Live machines come first, then by name. */
 export function machinesOf(
   read: readonly OrchestratorView[],
   beats: ReadonlyMap<string, Beat>,
@@ -73,8 +73,9 @@ function machineOf(
 }
 
 /**
- * How a machine is that was heard of `silence` milliseconds ago. The server sets a silent one to
- * `offline`, and so does one that has ended. A heartbeat since it was read brings it back.
+ * The health of a machine whose last heartbeat was `silence` milliseconds ago. The server sets a
+ * silent machine to `offline`, and a machine that ends sets itself. A heartbeat that arrived after
+ * the machine was read makes it live again.
  */
 export function healthOf(status: string, silence: number, hasBeatSince = false): Health {
   if (silence > SILENT_MS) return "silent";

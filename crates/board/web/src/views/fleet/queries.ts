@@ -11,7 +11,7 @@ import { beats } from "../../state/passing";
 import { kinds, type QueryOptions, type ReadQuery } from "../../state/queries";
 import { isSuspect } from "./machines";
 
-/** So many runs are shown. */
+/** The most runs that are shown. */
 const RUNS_MAX = 500;
 
 /** The runs that have not ended, for work and for reviews. */
@@ -28,7 +28,7 @@ export const pausesQuery: QueryOptions<PauseList> = {
   concerns: kinds("pause"),
 };
 
-/** So long a machine that seems silent is not read again, in milliseconds. */
+/** The shortest time between two reads for machines that seem silent, in milliseconds. */
 const AGAIN_MS = 30_000;
 
 /**

@@ -6,13 +6,13 @@ import type { Summary } from "../../api/types";
 export interface StateCount {
   state: string;
   tasks: number;
-  /** Since when the task waits that waits longest; undefined if it is not known. */
+  /** Since when the oldest task in it waits; undefined if it is not known. */
   since: string | undefined;
-  /** Whether tasks wait in no other state as long as here. */
+  /** Whether the oldest task of all waits in this state. */
   isWorst: boolean;
 }
 
-/** In these, tasks are worked on, or are over: they do not wait. */
+/** The states in which tasks are worked on or finished, and so do not wait. */
 const NO_WAIT = ["claimed", "done", "failed", "cancelled"];
 
 /** The counts of the states of a flow. They are those of all tasks of the scope. */

@@ -1,4 +1,4 @@
-/** The graph of a flow. It is drawn where there is room; the list below says the same. */
+/** The drawing of a flow. The list below it has the same facts. */
 
 import { Ago, Link, Shape } from "../../ui/basics";
 import { stateKind, stateWords } from "../../ui/words";

@@ -90,7 +90,7 @@ function Shown({ flow, isOnly }: { flow: Flow | undefined; isOnly: boolean }) {
   const summary = useQuery(summaryQuery).data.value;
   const queues = Object.entries(summary?.queues ?? {}).filter(([, tasks]) => tasks > 0);
   const own = flow ? graphOf(flow) : BUILT_IN;
-  // Tasks of other flows are in states of their own, which do not belong here.
+  // With several flows, other states may belong to another flow.
   const graph = isOnly ? withStates(own, queues.map(([queue]) => queue)) : own;
   const counts = countsOf(graph.states, summary);
   return (

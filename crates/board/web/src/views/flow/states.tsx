@@ -1,4 +1,4 @@
-/** The states of a flow as a list, which says what the graph shows. */
+/** The states of a flow as a table, with the same facts as the drawing. */
 
 import { Ago, Link, Shape, State } from "../../ui/basics";
 import { stateWords } from "../../ui/words";

@@ -1,4 +1,4 @@
-/** What was asked in the last day and is answered, folded. */
+/** The questions and proposals of the last day that were answered, folded. */
 
 import type { Action } from "../../api/types";
 import { Ago, Link } from "../../ui/basics";

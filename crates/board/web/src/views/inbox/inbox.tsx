@@ -1,4 +1,4 @@
-/** The view Inbox: what people are asked for, and what they have answered in the last day. */
+/** The view Inbox: open questions, proposals and reviews, and the answers of the last day. */
 
 import type { Action, ListedTask } from "../../api/types";
 import { ActionRow } from "../../decide/action-row";
@@ -117,7 +117,7 @@ function Gone({ id, answered }: { id: string; answered: readonly Action[] }) {
   }
   return (
     <p class="dim">
-      {id} needs you no more. <Link to="/activity?kinds=action">What was answered before</Link>
+      {id} no longer needs you. <Link to="/activity?kinds=action">What was answered before</Link>
     </p>
   );
 }

@@ -4,9 +4,9 @@ import { listActions } from "../../api/endpoints";
 import type { Action, ActionList } from "../../api/types";
 import { kinds, type QueryOptions } from "../../state/queries";
 
-/** So many of the latest actions are looked at for what was answered. */
+/** How many of the latest actions are searched for answered ones. */
 const ENDED_MAX = 100;
-/** So long answered questions are shown after they were asked, in milliseconds. */
+/** How long after it was asked an answered question is shown, in milliseconds. */
 const SHOWN_MS = 86_400_000;
 
 /** The latest actions, of any status. */

@@ -9,7 +9,7 @@ import { useCombobox } from "../../ui/combobox";
 import { shortId } from "../../ui/words";
 import { AFTER_MAX, type Fields } from "./fields";
 
-/** So many tasks are offered. */
+/** The most tasks that are offered. */
 const OFFERED_MAX = 8;
 
 type Chosen = Fields["after"];
@@ -19,7 +19,7 @@ export function After(props: { chosen: Chosen; onChange: (chosen: Chosen) => voi
   const { chosen, onChange } = props;
   const text = useSignal("");
   const found = useFoundTasks(text, 2 * OFFERED_MAX);
-  // What is done is not waited for.
+  // A task does not wait for one that is done.
   const free = found.value.filter(
     ({ id, queue }) => queue !== "done" && !chosen.some((task) => task.id === id),
   );

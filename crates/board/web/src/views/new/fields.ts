@@ -1,4 +1,4 @@
-/** What is filled in for a new task, kept until the task is created, and how it is created. */
+/** The fields of a new task, which are kept until the task is created, and its creation. */
 
 import { createDraft, createTask } from "../../api/endpoints";
 import { ApiError } from "../../api/http";
@@ -36,17 +36,17 @@ export const NOTHING: Fields = {
   notBefore: "",
 };
 
-/** A task can wait for so many others. */
+/** The most tasks that a task can wait for. */
 export const AFTER_MAX = 100;
 
-/** So many random ids are tried if they are taken. */
+/** How many random ids are tried before it fails because they are taken. */
 const IDS_TRIED = 5;
 
 function place(): string {
   return `octopoid.new-task.${scope.value}`;
 }
 
-/** What was filled in and not sent, also if the panel was closed by mistake. */
+/** The fields that were filled in and not sent, even if the panel was closed. */
 export function keptFields(): Fields {
   try {
     const kept: unknown = JSON.parse(sessionStorage.getItem(place()) ?? "{}");
@@ -66,7 +66,7 @@ export function forgetFields(): void {
   sessionStorage.removeItem(place());
 }
 
-/** The fields of the next task after one was created: what several tasks share stays. */
+/** The fields of the next task after one was created: those that tasks often share are kept. */
 export function nextFields(fields: Fields): Fields {
   return { ...fields, title: "", content: "", after: [] };
 }

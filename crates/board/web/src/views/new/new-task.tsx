@@ -109,7 +109,7 @@ function useForm(onClose: () => void) {
   const draft = () =>
     attempt(async () => {
       const saved = await saveDraft(fields);
-      // A draft has no text: what was written is not thrown away.
+      // A draft has a title only, so the text stays in the form.
       const hasText = fields.content.trim() !== "";
       put(hasText ? { ...fields, title: "" } : NOTHING);
       const rest = hasText ? ". A draft has a title only: the text stays here" : "";

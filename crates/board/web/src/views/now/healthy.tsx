@@ -1,4 +1,4 @@
-/** One sentence about the whole: an idle system that is well looks well. */
+/** One sentence about the scope when nothing waits, and the first steps where it is empty. */
 
 import type { OrchestratorList, OrchestratorView, Summary } from "../../api/types";
 import { isFinished } from "../../api/names";
@@ -14,7 +14,7 @@ export const machinesQuery: QueryOptions<OrchestratorList> = {
   concerns: kinds("orchestrator"),
 };
 
-/** Says how things are. Where there is nothing yet, it says what to do. */
+/** Says that nothing waits. Where there is no task or no machine yet, it says what to do. */
 export function Healthy({ summary, needs }: { summary: Summary; needs: number }) {
   const machines = useQuery(machinesQuery).data.value?.orchestrators;
   const open = Object.entries(summary.queues).filter(([queue]) => !isFinished(queue));

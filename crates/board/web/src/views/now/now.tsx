@@ -89,7 +89,8 @@ export function NowView() {
         {(data) => <Today summary={data} />}
       </Loaded>
       <p class="dim">
-        <Link to="/tasks?queue=done">Done</Link> · <Link to="/tasks?queue=failed">Failed</Link> ·{" "}
+        <Link to="/tasks?queue=done">Done</Link> ·{" "}
+        <Link to="/tasks?queue=failed">Failed</Link> ·{" "}
         <Link to="/activity">All that happened</Link>
       </p>
     </div>

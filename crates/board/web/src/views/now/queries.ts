@@ -1,4 +1,4 @@
-/** What the view Now reads: five requests, however many rows there are. */
+/** What the view Now reads: a fixed number of requests, however many rows there are. */
 
 import { getSummary, listActions, listTasks } from "../../api/endpoints";
 import type { Action, ActionList, ListedTask, Summary, TaskList } from "../../api/types";
@@ -6,9 +6,9 @@ import { liveStatus } from "../../live/live";
 import { learnTime } from "../../state/clock";
 import { kinds, type QueryOptions } from "../../state/queries";
 
-/** So many waiting tasks are shown; the rest is in the view Tasks. */
+/** The most waiting tasks that are shown. The view Tasks has all of them. */
 const WAITING_MAX = 20;
-/** So many rows of the other lists are shown. */
+/** The most rows of the other lists. */
 const ROWS_MAX = 50;
 
 /** What moves the counts. */
@@ -71,7 +71,7 @@ export const actionsQuery: QueryOptions<ActionList> = {
   concerns: kinds("action"),
 };
 
-/** Whether an agent holds the review of a task: then no person is waited for. */
+/** Whether an agent holds the review of a task, so that no person has to decide. */
 export function isBeingReviewed(task: ListedTask): boolean {
   return task.waiting?.code === "held";
 }

@@ -47,7 +47,7 @@ describe("the change of a project", () => {
     });
   });
 
-  it("says when it was completed, and that it is no more", () => {
+  it("says when it was completed, and clears that when it is reopened", () => {
     const completed = { status: "completed", completed_at: "2026-11-26T12:00:00.000Z" };
     expect(statusChange("completed", NOW)).toEqual(completed);
     expect(changes(PROJECT, { ...fieldsOf(PROJECT), status: "completed" }, NOW)).toEqual(completed);

@@ -5,8 +5,8 @@ import type { TaskList } from "../../api/types";
 import { counted } from "../../ui/words";
 
 /**
- * A sentence about the open tasks in the first page of a project's tasks, or an empty text. If there
- * are more pages, the number is a minimum.
+ * A sentence about the open tasks in the first page of a project's tasks, or an empty text. If
+ * there are more pages, the number is a minimum.
  */
 export function openWords(list: TaskList | undefined): string {
   if (!list) return "";

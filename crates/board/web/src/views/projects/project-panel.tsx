@@ -16,7 +16,7 @@ import { changes, creation, fieldsOf, newFields } from "./fields";
 import { ProjectForm } from "./project-form";
 import { projectQuery } from "./queries";
 
-/** Shows the panel. Without a project, a new one is created, and shown. */
+/** Shows the panel. Without a project it creates one, and shows its page. */
 export function ProjectPanel({ project, onClose }: { project?: Project; onClose: () => void }) {
   const attempt = useAttempt();
   const [fields, setFields] = useState(project ? fieldsOf(project) : newFields());

@@ -4,7 +4,7 @@ import { getProject, listTasks } from "../../api/endpoints";
 import type { Project, TaskList } from "../../api/types";
 import { kinds, type QueryOptions } from "../../state/queries";
 
-/** So many tasks of a project are shown; the rest is in the view Tasks. */
+/** The most tasks of a project that are shown. The view Tasks has all of them. */
 export const TASKS_MAX = 100;
 
 /** One project. */

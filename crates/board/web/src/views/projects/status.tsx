@@ -1,4 +1,4 @@
-/** What lists of projects and drafts show: the status, and the branches of a project. */
+/** The status of projects and drafts, and the branches of a project. */
 
 import type { Project } from "../../api/types";
 import { Shape } from "../../ui/basics";

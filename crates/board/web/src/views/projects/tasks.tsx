@@ -8,7 +8,7 @@ import { Ago, Empty, Link, State } from "../../ui/basics";
 import { Row, useCursor, useListKeys } from "../../ui/rows";
 import { stateKind, stateWords, type StateKind } from "../../ui/words";
 
-/** The states in the order in which they are shown: first what moves, last what is over. */
+/** The order in which the states are shown: open tasks first, finished ones last. */
 const ORDER: readonly StateKind[] = ["needs-you", "review", "running", "waiting", "failed", "done"];
 
 /** Shows the tasks. `total` counts also those that are not listed. */

@@ -39,14 +39,14 @@ const LABELS: Record<Step, string> = {
   "force-queue": "Move…",
 };
 
-/** Shows the panel. `onChanged` is told the task after each step. */
+/** Shows the panel. `onChanged` is called with the task after each step. */
 export function Decide(props: {
   task: Task;
   /** The work to be judged, or the last attempt. */
   run: RunDetails | undefined;
   /** The run that goes on now. */
   running: Run | undefined;
-  /** Above a diff or a log there is room for a line of evidence. */
+  /** Whether the evidence is one line: above a diff or a log. */
   isShort: boolean;
   verdict: Verdict | undefined;
   onChanged: (task: Task) => void;
@@ -55,7 +55,7 @@ export function Decide(props: {
   const asked = useQuery(actionsQuery).data.value?.actions ?? [];
   const questions = asked.filter(({ entity_id }) => entity_id === task.id);
   const isReview = task.queue === "provisional";
-  // While an agent works, or an answer is awaited, the page is about that.
+  // While an agent works, or an answer is awaited, the last run is not shown.
   const isOther = !isReview && (running !== undefined || questions.length > 0);
   const evidence = isOther ? undefined : run;
   const notice = noticeOf(task);

@@ -18,7 +18,7 @@ const SPLIT = "octopoid.diff";
 const WIDE = window.matchMedia("(min-width: 1000px)");
 /** The height of a line in pixels, for spaces. */
 const LINE = 20;
-/** So many rows are made at once. */
+/** How many rows are rendered together. */
 const BLOCK = 150;
 
 const isWide = signal(WIDE.matches);

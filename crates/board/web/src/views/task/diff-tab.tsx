@@ -37,7 +37,7 @@ function handedIn(runs: readonly Run[]): Run | undefined {
   return works.find(({ outcome }) => outcome === "submitted") ?? works.find(hasEnded);
 }
 
-/** The run that tells most about a task: the work to be judged, or how the last attempt ended. */
+/** The run to show first: the work to be judged, or else the last attempt that has ended. */
 export function telling(task: Task, runs: readonly Run[]): Run | undefined {
   const isJudged = task.queue === "provisional" || task.queue === "done";
   return isJudged ? handedIn(runs) : worksOf(runs).find(hasEnded);

@@ -61,7 +61,9 @@ export function EditForm({ task, onClose }: { task: Task; onClose: () => void })
   const theirs = refusal === undefined ? undefined : fieldsOf(base);
   return (
     <form class="form edit" onSubmit={submit}>
-      <Problem text={refusal}>. Your changes are not saved yet: look at them, and save again.</Problem>
+      <Problem text={refusal}>
+        . Your changes are not saved yet: look at them, and save again.
+      </Problem>
       <label>
         Title
         <input

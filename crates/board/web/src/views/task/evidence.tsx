@@ -1,4 +1,4 @@
-/** What a run has handed in, in short: what it changed, what it says, and its checks. */
+/** The work of a run: what it changed, its summary, and its checks. */
 
 import type { RunDetails, Task } from "../../api/types";
 import { Link, OuterLink, PlusMinus } from "../../ui/basics";

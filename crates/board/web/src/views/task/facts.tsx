@@ -1,4 +1,4 @@
-/** What else is known of a task. */
+/** The other facts about a task. */
 
 import type { ComponentChildren } from "preact";
 

@@ -5,7 +5,7 @@ import { madeVisible } from "../../diff/visible";
 import { LineCounts } from "../../ui/basics";
 import { counted } from "../../ui/words";
 
-/** So many files are listed; more than that few look through. */
+/** The most files that are listed. */
 const LISTED_MAX = 500;
 
 /** A folder with the files in it. */
@@ -26,7 +26,7 @@ function foldersOf(files: readonly PatchFile[]): Folder[] {
   return [...folders.values()];
 }
 
-/** Shows the tree. `onChoose` is told the number of a file. */
+/** Shows the tree. `onChoose` is called with the number of a file. */
 export function FileTree(props: { files: PatchFile[]; onChoose: (index: number) => void }) {
   const { files, onChoose } = props;
   if (files.length < 2) return null;

@@ -1,9 +1,9 @@
-/** Parts of a long page that are made when they come near the window. */
+/** Parts of a long page that are rendered when they come near the window. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-/** How near, in pixels. */
+/** The distance to the window at which they are rendered, in pixels. */
 const NEAR = 1_200;
 
 /** Shows its children once they are near, and until then a space of about their height. */

@@ -8,18 +8,18 @@ import type { LogPart } from "../../api/types";
 import { pause, visible } from "../../state/waits";
 import { LogLines } from "./log-lines";
 
-/** So many bytes are read at once; the server keeps no more of a log. */
+/** The most bytes that are read at once. The server keeps at most as many of a log. */
 const PART_MAX = 1_048_576;
 /** How long the server may wait for more, in seconds. */
 const WAIT_S = 15;
-/** How long the board waits where the server does not, in milliseconds. */
+/** The pause between reads if the server answers at once, in milliseconds. */
 const POLL_MS = 3_000;
-/** After an error it is tried again so much later, in milliseconds. */
+/** The pause before another try after an error, in milliseconds. */
 const RETRY_MS = 5_000;
-/** The end of a log may be sent after the end of its run: so often it is looked for. */
+/** How often a log is read after the end of its run: its last part may arrive late. */
 const LATE_READS = 10;
 
-/** How the log stands. */
+/** The state of reading a log. */
 export type LogState = "reading" | "following" | "ended" | "failed";
 
 /** The log of a run. */
@@ -27,7 +27,7 @@ export class LogReader {
   readonly lines = signal<readonly string[]>([]);
   readonly state = signal<LogState>("reading");
   readonly error = signal<string | undefined>(undefined);
-  /** So many bytes of the beginning are not kept any more. */
+  /** How many bytes at the beginning the server has deleted. */
   readonly missing = signal(0);
   private readonly log = new LogLines();
   private offset = 0;
@@ -42,7 +42,7 @@ export class LogReader {
     private isRunning: boolean,
   ) {}
 
-  /** Says that the run has ended: what is left of its log is not waited for. */
+  /** Notes that the run has ended: the rest of its log is read without waiting. */
   end(): void {
     this.isRunning = false;
     this.waiting?.abort();
@@ -75,7 +75,7 @@ export class LogReader {
       if (part.text !== "") continue;
       if (!wasRunning) lateReads += 1;
       if (lateReads >= LATE_READS) return;
-      // A server that has answered at once, though it was to wait, does not wait.
+      // A server that answers at once does not support waiting.
       const isQuick = performance.now() - began < POLL_MS;
       if (isQuick && (wait > 0 || !wasRunning)) await pause(POLL_MS, stopped);
     }

@@ -14,6 +14,9 @@ import { failures, linesWith, nextOf } from "./log-lines";
 import { LogReader, type LogState } from "./log-reader";
 import { LogView, type Viewer } from "./log-view";
 
+/** What the keys that move through the log have in common. */
+const REPEATED = { group: "Log", isRepeated: true };
+
 /** Shows the log of the run that the address names, else of the latest. */
 export function LogTab({ task, runs }: { task: Task; runs: readonly Run[] }) {
   const named = Number(parameters.value.get("run"));
@@ -60,8 +63,8 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
     window.history.replaceState(null, "", `#L${line + 1}`);
   };
   useKeys([
-    { keys: "e", label: "Next error", run: () => go(nextOf(bad, at.value, 1)), group: "Log", isRepeated: true },
-    { keys: "E", label: "Previous error", run: () => go(nextOf(bad, at.value, -1)), group: "Log", isRepeated: true },
+    { ...REPEATED, keys: "e", label: "Next error", run: () => go(nextOf(bad, at.value, 1)) },
+    { ...REPEATED, keys: "E", label: "Previous error", run: () => go(nextOf(bad, at.value, -1)) },
   ]);
   return (
     <section aria-labelledby="log">
@@ -88,7 +91,7 @@ function RunLog({ task, run, runs }: { task: Task; run: Run; runs: readonly Run[
       {reader.missing.value > 0 && (
         <p class="dim">
           The first {counted(Math.ceil(reader.missing.value / 1_024), "KiB", "KiB")} are not kept
-          any more: line 1 is the first that is.
+          any more: line 1 is the first that the server has.
         </p>
       )}
       {lines.length === 0 && reader.state.value !== "reading" ? (
@@ -145,8 +148,8 @@ function Search(props: {
   const go = (by: 1 | -1) => onGo(nextOf(found, at.value, by));
   useKeys([
     { keys: "/", label: "Search the log", run: () => field.current?.focus(), group: "Log" },
-    { keys: "n", label: "Next line with the text", run: () => go(1), group: "Log", isRepeated: true },
-    { keys: "N", label: "Previous line with the text", run: () => go(-1), group: "Log", isRepeated: true },
+    { ...REPEATED, keys: "n", label: "Next line with the text", run: () => go(1) },
+    { ...REPEATED, keys: "N", label: "Previous line with the text", run: () => go(-1) },
   ]);
   const place = found.indexOf(at.value);
   return (

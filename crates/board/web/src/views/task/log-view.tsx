@@ -1,4 +1,4 @@
-/** The lines of a log, of which those that are seen are made. */
+/** The lines of a log. Only those in sight are rendered. */
 
 import type { RefObject } from "preact";
 import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -8,18 +8,18 @@ import { LINE_SHOWN_MAX } from "./log-lines";
 
 /** The height of a line in pixels, as the styles have it. */
 const LINE = 18;
-/** So many more lines are made above and below. */
+/** How many lines are rendered above and below those in sight. */
 const MORE = 30;
-/** The end is in sight this near to it, in pixels. */
+/** The end counts as in sight within this distance, in pixels. */
 const END = 2 * LINE;
 
-/** What others can ask of the view. */
+/** What other components can do with the view. */
 export interface Viewer {
   /** Shows a line in the middle. */
   show: (line: number) => void;
 }
 
-/** Shows the lines. `onFollow` is told when one scrolls away from the end, or back to it. */
+/** Shows the lines. `onFollow` is called when the user scrolls away from the end, or back to it. */
 export function LogView(props: {
   viewer: RefObject<Viewer | null>;
   lines: readonly string[];

@@ -1,4 +1,4 @@
-/** What is shown of a task that is not there: that it was deleted, or how to find another. */
+/** The page of a task that does not exist, with its history if it was deleted. */
 
 import { useQuery } from "../../state/queries";
 import { scope } from "../../state/session";

@@ -1,4 +1,4 @@
-/** What happens next to a task, in one sentence. */
+/** What happens to a task next, in one sentence. */
 
 import type { Reason, Task, Why } from "../../api/types";
 
@@ -13,7 +13,7 @@ export interface Next {
   taskId?: string;
 }
 
-/** Says what happens next. `why` is unknown until it is read. */
+/** Returns the sentence. `why` is undefined until it is read. */
 export function nextOf(task: Task, why: Why | undefined): Next {
   switch (task.queue) {
     case "provisional":

@@ -20,12 +20,12 @@ import type {
 } from "../../api/types";
 import { kinds, ofTask, queryNamed, type Concerns, type QueryOptions } from "../../state/queries";
 
-/** So many events are read; a longer history is read to there. */
+/** The most events of a history that are read. */
 const EVENTS_MAX = 2_000;
 const PAGE = 500;
-/** So many runs are shown at first. */
+/** How many runs are shown at first. */
 export const RUNS_PAGE = 50;
-/** So many open tasks are looked through for those that wait for a task. */
+/** How many open tasks are searched for those that wait for a task. */
 export const OPEN_MAX = 100;
 
 /** What happened to a task, and whether that is all. */
@@ -92,7 +92,7 @@ export const runQuery = (id: string, run: number): QueryOptions<RunDetails> => (
   concerns: (event) => event.subject.id === id && RUN_CHANGES.includes(event.type),
 });
 
-/** Stands for the run of a task that none has worked on. */
+/** The query for a task without a run. It is never answered. */
 export const noRunQuery: QueryOptions<RunDetails> = {
   name: "no run",
   // Nothing awaits it.

@@ -1,11 +1,10 @@
-/** What a run has handed in. An agent wrote it, so every member may be missing or be anything. */
+/** The result of a run. An agent wrote it: each member may be missing, or of another type. */
 
 import type { RunDetails } from "../../api/types";
 
 /** A command that was run to check the work. */
 export interface Check {
   name: string;
-  command: string;
   /** Undefined if it is not known. */
   exitCode: number | undefined;
   seconds: number | undefined;
@@ -16,8 +15,6 @@ export interface Check {
 export interface Result {
   summary: string;
   branch: string;
-  baseSha: string;
-  headSha: string;
   filesChanged: number | undefined;
   insertions: number | undefined;
   deletions: number | undefined;
@@ -43,8 +40,6 @@ export function resultOf(run: RunDetails | undefined): Result {
   return {
     summary: text(result.summary) || text(run?.summary),
     branch: text(result.branch),
-    baseSha: text(result.base_sha),
-    headSha: text(result.head_sha),
     filesChanged: number(result.files_changed),
     insertions: number(result.insertions),
     deletions: number(result.deletions),
@@ -60,7 +55,6 @@ export function resultOf(run: RunDetails | undefined): Result {
 function checkOf(check: Members): Check {
   return {
     name: text(check.name) || text(check.command) || "a check",
-    command: text(check.command),
     exitCode: number(check.exit_code),
     seconds: number(check.seconds),
     tail: text(check.tail),

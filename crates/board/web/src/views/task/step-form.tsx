@@ -1,4 +1,4 @@
-/** The second half of a step that is not taken by accident: why, and where to. */
+/** The form of a step that needs a confirmation: its reason, and the new state. */
 
 import { useState } from "preact/hooks";
 

@@ -40,7 +40,7 @@ const KINDS: Record<string, StateKind> = {
   retried: "waiting",
 };
 
-/** The server writes these as messages and in the history. */
+/** The types of messages that are in the history too. */
 const WRITTEN_TWICE = ["rejection", "force_queue"];
 
 /** Tells the story, the oldest first. */

@@ -1,4 +1,4 @@
-/** The parts of the page, which the address names. */
+/** The tabs of the page of a task. The address names the current one. */
 
 import type { Run, RunDetails, Task } from "../../api/types";
 import { useKeys } from "../../keys/keys";

@@ -14,7 +14,7 @@ import { Problem } from "../../ui/problem";
 import { counted } from "../../ui/words";
 import { threadQuery } from "./queries";
 
-/** So many messages are shown at first, the latest. */
+/** How many of the latest messages are shown at first. */
 const SHOWN = 100;
 
 /** Shows the thread. */

@@ -10,11 +10,11 @@ import { counted } from "../../ui/words";
 import type { KnownHistory } from "./queries";
 import { storyOf, type Chapter } from "./story";
 
-/** Of a longer story the beginning and the end are shown at first. */
+/** How many events at the beginning and at the end of a long story are shown at first. */
 const FIRST = 3;
 const LAST = 30;
 
-/** Below this, no time is said to have passed, in milliseconds. */
+/** The shortest time between two events that is shown, in milliseconds. */
 const AT_ONCE_MS = 1_000;
 
 /** Shows the story, the latest last. */

@@ -15,9 +15,9 @@ import { invalidateTask } from "./queries";
 
 /** Reasons that do not keep the task from being claimed. */
 const ADVISORY = ["no_machine", "needs_intervention"];
-/** A reason that has ended is read again after this, because the server's jobs end it. */
+/** How long after the end of a reason the reasons are read again: the server's jobs end it. */
 const ENDED_MS = 1_500;
-/** If they have not yet, it is read again so often, in milliseconds. */
+/** How often the reasons are read again until then, in milliseconds. */
 const AGAIN_MS = 5_000;
 
 /** Shows the panel; nothing of what is finished, or only waits for a verdict. */

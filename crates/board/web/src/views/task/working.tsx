@@ -1,4 +1,4 @@
-/** What a run does now: how far it is, what it has used, and how long its lease lasts. */
+/** A run in progress: how far it is, what it has used, and how long its lease lasts. */
 
 import type { Run, Task } from "../../api/types";
 import { latestOf, type Latest } from "../../state/passing";

@@ -62,7 +62,7 @@ test("a value is switched on and off", () => {
   expect(toggled(["a"], "a")).toBe("");
 });
 
-test("a task that has changed may belong to the list no more", () => {
+test("a task that has changed may no longer belong to the list", () => {
   const task = { queue: "claimed", priority: "P1", role: null, claimed_by: "slot-1" } as ListedTask;
   expect(belongs(task, of("queue=claimed&priority=P0,P1"))).toBe(true);
   expect(belongs(task, of("queue=incoming"))).toBe(false);

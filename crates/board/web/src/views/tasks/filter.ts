@@ -59,7 +59,7 @@ export function parametersOf(filter: Filter): URLSearchParams {
   return new URLSearchParams(named.map(([name, value]) => [name, String(value)]));
 }
 
-/** The same text for the same filter, whatever the order in the address was. */
+/** The same text for the same filter, in any order of its values. */
 export function keyOf(filter: Filter): string {
   const sorted = { ...filter };
   for (const name of LISTS) sorted[name] = [...filter[name]].sort();

@@ -59,7 +59,7 @@ test("one request shows the first rows with all that is said of them", async () 
   expect(rows.rows.value[0]?.waiting).toBeNull();
 });
 
-test("pages are read as far as one scrolls, and details of what is seen", async () => {
+test("pages are read as far as the user scrolls, and details of the rows in sight", async () => {
   const rows = await listed();
   rows.see({ first: 1_200, last: 1_240 });
   await until(() => rows.rows.value[1_239]?.waiting === null);

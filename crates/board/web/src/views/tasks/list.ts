@@ -1,6 +1,7 @@
 /**
- * The rows of the table: pages by cursor, read as one scrolls, kept up to date in place. Rows are
- * neither moved nor removed under the pointer: what is new is counted, and shown when asked for.
+ * The rows of the table. Pages are read by cursor while the user scrolls, and updated in place.
+ * Rows are neither moved nor removed under the pointer: new tasks are counted, and shown on
+ * request.
  */
 
 import { signal } from "@preact/signals";
@@ -19,17 +20,17 @@ const PAGE = 500;
 const DETAILED = 100;
 /** The server counts rows up to here. */
 const OFFSET_MAX = 10_000;
-/** So many rows are read ahead. */
+/** How many rows below those in sight are loaded. */
 const AHEAD = 40;
-/** So many rows above those that are seen are read again with them. */
+/** How many rows above those in sight are read again with them. */
 const MARGIN = 10;
-/** So many pages in a row without a match are read unasked: each has examined 10,000 tasks. */
+/** How many pages without a match are read before the user is asked: each examines 10,000 tasks. */
 const EMPTY_MAX = 3;
 /** The list is not read again sooner than this, in milliseconds. */
 const INTERVAL_MS = 1_000;
 /** How long details are waited for while rows go by, in milliseconds. */
 const SETTLE_MS = 80;
-/** Under load, the list is read again at each so manyth tick. */
+/** Under load, how many ticks pass between two reads of the list. */
 const TICKS = 5;
 
 const INCLUDE = "waiting,run";
@@ -52,12 +53,12 @@ export class Rows {
   readonly news = signal(0);
   /** Whether all pages are loaded. */
   readonly isWhole = signal(false);
-  /** Whether looking further was given up until the user asks for it. */
+  /** Whether reading further waits for the user. */
   readonly isWeary = signal(false);
   readonly error = signal<ApiError | undefined>(undefined);
   /** Where the view was scrolled to when it was left. */
   scrollTop = 0;
-  /** Whether rows may move now, because nothing points at them. */
+  /** Whether rows may move, because nothing points at them. */
   isCalm: () => boolean = () => false;
 
   private seen: Seen = { first: 0, last: 0 };
@@ -120,7 +121,7 @@ export class Rows {
     else this.syncSoon();
   }
 
-  /** Follows the list no more. */
+  /** Stops following the list. */
   leave(): void {
     window.clearTimeout(this.syncTimer);
     window.clearTimeout(this.detailTimer);
@@ -144,7 +145,7 @@ export class Rows {
   }
 
   onGap(): void {
-    // What is about to be read has missed nothing.
+    // The read that is about to start misses nothing.
     if (!this.isStarting) this.syncSoon();
   }
 
@@ -159,7 +160,7 @@ export class Rows {
     return queue.length === 0 || !event.queue || queue.includes(event.queue);
   }
 
-  /** Shows what an event tells; the rest of the row is read soon. */
+  /** Applies an event to its row. The rest of the row is read soon. */
   private change(id: string, event: StoredEvent): void {
     const before = this.get(id);
     if (!before || (event.version ?? 0) <= before.version) return;
@@ -222,7 +223,7 @@ export class Rows {
     return this.rows.value.length < this.seen.last + AHEAD;
   }
 
-  /** Reads a page; undefined if it was not answered, or is wanted no more. */
+  /** Reads a page; undefined if that failed, or if the list was begun again meanwhile. */
   private async read(
     query: Query,
     reading: AbortController | undefined,
@@ -295,7 +296,7 @@ export class Rows {
     }
   }
 
-  /** Whether rows are missing, or are shown that belong here no more. */
+  /** Whether rows are missing, or some no longer match the filter. */
   private isOld(): boolean {
     return this.news.value > 0 || this.rows.value.some((task) => !belongs(task, this.filter));
   }

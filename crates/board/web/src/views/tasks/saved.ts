@@ -1,4 +1,4 @@
-/** Views of the table that have names: those that everybody has, and those that one has saved. */
+/** Named views of the table: the built-in ones, and those saved in this browser. */
 
 import { signal } from "@preact/signals";
 
@@ -16,10 +16,10 @@ export interface SavedView {
   count?: number | undefined;
 }
 
-/** The queues of unfinished tasks that are there whatever the flows say. */
+/** The queues of unfinished tasks that every flow has. */
 const OPEN = ["incoming", "claimed", "provisional", "needs_continuation"];
 
-/** The views that everybody has. */
+/** The built-in views. */
 export function builtIn(summary: Summary | undefined): SavedView[] {
   const queues = summary?.queues ?? {};
   const count = (queue: string) => (summary ? (queues[queue] ?? 0) : undefined);

@@ -45,7 +45,7 @@ export class Selection {
     this.picked.value = NOTHING;
   }
 
-  /** How many are selected, if so many match. */
+  /** How many tasks are selected. `total` is how many match the filter. */
   count(total: number): number {
     const picked = this.picked.value;
     return picked.kind === "all" ? Math.max(0, total - picked.except.size) : picked.ids.size;

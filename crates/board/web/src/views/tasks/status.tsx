@@ -1,4 +1,4 @@
-/** What there is to say about a task in one line: why it waits, how far it is, what it did. */
+/** The state of a task in one line: why it waits, how far it is, or what it did. */
 
 import type { ListedTask } from "../../api/types";
 import { Digest } from "../../decide/review-row";
@@ -8,7 +8,7 @@ import { latestOf } from "../../state/passing";
 import { Percent } from "../../ui/progress";
 import { usageWords } from "../../ui/words";
 
-/** Shows the line. Of a task that is decided just now, it is what becomes of it. */
+/** Shows the line. For a task that is being decided, it shows the decision. */
 export function Status({ task, titles }: { task: ListedTask; titles: Titles }) {
   const notice = noticeOf(task);
   if (notice) {

@@ -1,4 +1,4 @@
-/** The table of tasks. Only the rows that are seen are in the page. */
+/** The table of tasks. Only the rows in sight are in the page. */
 
 import { useComputed } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
@@ -16,7 +16,7 @@ import "./table.css";
 /** The height of the head, which covers the rows at the top, in pixels. */
 const HEAD = 28;
 
-/** So many rows are outlined as long as it is not known how many there are. */
+/** How many rows are outlined before their number is known. */
 const UNKNOWN = 12;
 
 const COLUMNS: [name: string, title: string][] = [
@@ -107,7 +107,7 @@ function Head({ list, shared }: { list: Rows; shared: Shared }) {
   );
 }
 
-/** The keys of the table. They are a part of their own, so that scrolling leaves them alone. */
+/** The keys of the table. A component of its own, which scrolling does not render again. */
 function TableKeys(props: {
   list: Rows;
   shared: Shared;

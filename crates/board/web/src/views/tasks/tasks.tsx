@@ -33,7 +33,7 @@ import { Toolbar } from "./toolbar";
 import { ViewTabs } from "./views";
 import "./tasks.css";
 
-/** So many lists are kept, so that going back shows them at once where they were left. */
+/** How many lists are kept, so that going back shows them at once. */
 const KEPT_MAX = 5;
 
 const kept = new Map<string, Rows>();

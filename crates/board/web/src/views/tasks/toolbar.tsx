@@ -75,7 +75,7 @@ function ProjectName({ id }: { id: string }) {
   return <>project {projects?.find((known) => known.id === id)?.title ?? id}</>;
 }
 
-/** Searches the titles and the ids while one types. */
+/** Searches the titles and the ids while the user types. */
 function Search({ text }: { text: string }) {
   const field = useRef<HTMLInputElement>(null);
   const [typed, setTyped] = useState(text);

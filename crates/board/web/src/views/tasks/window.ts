@@ -1,4 +1,4 @@
-/** Which rows of a long list are seen: only they are in the page. */
+/** Which rows of a long list are in sight. Only they are in the page. */
 
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import type { RefObject } from "preact";
@@ -6,9 +6,9 @@ import { useLayoutEffect } from "preact/hooks";
 
 import type { Seen } from "./list";
 
-/** So many rows beyond those that are seen are there as well, so that scrolling shows no gap. */
+/** How many rows beyond those in sight are in the page, so that scrolling shows no gap. */
 const MARGIN = 12;
-/** The height of a list that has none yet, in pixels. */
+/** The height that is assumed before the list is laid out, in pixels. */
 const HEIGHT = 640;
 
 /** Returns which rows of the height `rowHeight` are in the page. */
