@@ -44,14 +44,18 @@ test("a server that goes away and comes back is followed again, and nothing is m
   await page.getByText("Added meanwhile").waitFor();
 });
 
-test("a paused board stands still until it goes on", async () => {
+test("a paused board stands still until it goes on, while another tab moves", async () => {
   const page = await openLive();
   await page.getByText("The first task").waitFor();
   await page.locator(".live").click();
   await page.locator(".live.is-paused").waitFor();
+  const other = await openLive("/", page);
+  await other.getByText("The first task").waitFor();
   const requests: string[] = [];
   page.on("request", (request) => requests.push(request.url()));
   await board.api.createTask({ id: "unseen", title: "Not shown yet" });
+  await other.getByText("Not shown yet").waitFor();
+  await page.bringToFront();
   expect(await page.getByText("Not shown yet").count()).toBe(0);
   expect(requests).toEqual([]);
   await page.locator(".live").click();

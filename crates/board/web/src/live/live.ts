@@ -41,12 +41,14 @@ export function stopLive(): void {
 
 /** Pauses the live updates, or resumes them. When they resume, everything is read again. */
 export function pauseLive(isPaused: boolean): void {
-  if (!isPaused) {
-    startLive();
+  if (isPaused) {
+    stopLive();
+    liveStatus.value = "paused";
     return;
   }
-  stopLive();
-  liveStatus.value = "paused";
+  startLive();
+  // Another tab may read the stream, which has no gap for that tab.
+  void liveTried().then(() => listeners.forEach((listener) => listener.onGap?.()));
 }
 
 /** Resolves when the connection was tried, so that a view does not read twice. */
