@@ -47,7 +47,7 @@ test("who is told nothing but the address finds what needs a decision, and decid
 
   // 4. A rejection with a reason.
   await review.getByRole("button", { name: "Reject…" }).click();
-  await review.getByLabel(/Why is the work rejected/).fill("Greet her by name: Ada.");
+  await review.getByLabel(/Why is the work rejected/).fill("Greet the reader by name: her name is Ada.");
   await review.getByRole("button", { name: "Reject", exact: true }).click();
 
   // 5. The next attempt begins, and reads the reason.
@@ -58,5 +58,15 @@ test("who is told nothing but the address finds what needs a decision, and decid
   await page.goBack();
   await review.getByRole("button", { name: "Accept" }).click();
   await review.waitFor({ state: "detached" });
+
+  // 6. The answer to the question, after which its task goes on.
+  const question = needs.getByRole("listitem").filter({ hasText: "Which port" });
+  await question.getByRole("button", { name: "Answer…" }).click();
+  await question.getByLabel(/Your answer/).fill("9090");
+  await question.getByRole("button", { name: "Send the answer" }).click();
+  await question.waitFor({ state: "detached", timeout: 60_000 });
+  const port = needs.getByRole("listitem").filter({ hasText: "Choose the port" });
+  await port.getByRole("link", { name: "Diff" }).click({ timeout: 60_000 });
+  await page.getByText("9090").first().waitFor();
   expect(complaints.take()).toEqual([]);
 }, 240_000);

@@ -58,15 +58,43 @@ test("a one-time link signs in once, and its code leaves the address", async () 
 
 test("a key that may only read gives a board without buttons that change", async () => {
   const page = await board.open("/", { key: await board.api.issueKey("read") });
-  await page.getByText("Fix the flaky login test").first().waitFor();
+  const changes: string[] = [];
+  page.on("request", (request) => {
+    if (request.method() !== "GET") changes.push(`${request.method()} ${request.url()}`);
+  });
+  // The rows are there, and so would their buttons be.
+  const review = page.locator(`[data-row="${FLEET.review}"]`);
+  await review.getByRole("link", { name: "Diff" }).waitFor();
+  await page.getByText("Which port should the mock use").first().waitFor();
+  await page.getByText("Split “Translate the manual” by chapter").first().waitFor();
   for (const name of ["Accept", "Reject…", "Answer…", "Approve", "Deny", "New task"]) {
     expect(await page.getByRole("button", { name, exact: true }).count(), name).toBe(0);
   }
-  await page.locator(`[data-row="${FLEET.review}"] a.title`).hover();
-  await page.keyboard.press("a");
-  await page.keyboard.press("c");
-  expect(await page.getByRole("dialog").count()).toBe(0);
+  await review.locator("a.title").focus();
+  await page.locator(`.is-at[data-row="${FLEET.review}"]`).waitFor();
+  for (const key of ["a", "r", "c", "?"]) await page.keyboard.press(key);
+  const help = page.getByRole("dialog", { name: "Keys" });
+  await help.getByText("Next row").waitFor();
+  expect(await help.getByText(/Accept|Reject|New task/).count()).toBe(0);
+  expect(await page.getByRole("dialog").count()).toBe(1);
+  expect(changes).toEqual([]);
   expect((await board.api.task(FLEET.review)).queue).toBe("provisional");
+});
+
+test("with another key in the same tab, nothing of the last key stays", async () => {
+  const other = board.server.api("other-repo");
+  await other.createTask({ id: "0f0e0d0c", title: "A task of the other scope" });
+  const page = await board.open("/", { key: await board.api.issueKey("manage") });
+  await page.getByRole("button", { name: "Accept" }).first().waitFor();
+  await page.getByRole("button", { name: /Settings/ }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("API key").fill(await other.issueKey("read"));
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("A task of the other scope").waitFor();
+  await page.locator(".live.is-live").waitFor();
+  expect(await page.locator("#app").innerText()).not.toContain("Fix the flaky login test");
+  expect(await page.getByRole("button", { name: "Accept" }).count()).toBe(0);
+  expect(new URL(page.url()).searchParams.get("scope")).toBe("other-repo");
 });
 
 test("when the key is revoked, the board asks for another", async () => {
@@ -95,6 +123,17 @@ test("keys show every view, and ? says which", async () => {
   await picture(page, "keys");
   await page.keyboard.press("Escape");
   await help.waitFor({ state: "detached" });
+});
+
+test("a held key moves on through a list", async () => {
+  const page = await board.open("/", { key: await board.api.issueKey("read") });
+  await page.locator(`[data-row="${FLEET.review}"]`).first().waitFor();
+  const rows = await page.locator("[data-row]").evaluateAll((all) =>
+    all.map((row) => row.getAttribute("data-row")),
+  );
+  for (let repeat = 0; repeat < 4; repeat += 1) await page.keyboard.down("j");
+  await page.keyboard.up("j");
+  await page.locator(`.is-at[data-row="${rows[3]}"]`).waitFor();
 });
 
 test("times are local or in UTC, and colours dark or light, as the user chooses", async () => {

@@ -13,8 +13,9 @@ function Keys({ own }: { own: Binding[] }) {
   return null;
 }
 
-function press(key: string, target: EventTarget = document.body): void {
-  target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+function press(key: string, target: EventTarget = document.body, repeat = false): void {
+  const how = { key, repeat, bubbles: true, cancelable: true };
+  target.dispatchEvent(new KeyboardEvent("keydown", how));
 }
 
 const binding = (keys: string, run: () => void, label = keys): Binding => ({ keys, label, run });
@@ -59,6 +60,17 @@ test("two keys in a row are one, and what is typed is no key", () => {
   press("t", field);
   field.remove();
   expect(run).toHaveBeenCalledOnce();
+});
+
+test("while a key is held, only a binding that is repeated runs again", () => {
+  const next = vi.fn();
+  const open = vi.fn();
+  render(<Keys own={[{ ...binding("j", next), isRepeated: true }, binding("c", open)]} />);
+  for (const key of ["j", "c"]) {
+    press(key);
+    for (let repeat = 0; repeat < 3; repeat += 1) press(key, document.body, true);
+  }
+  expect([next.mock.calls.length, open.mock.calls.length]).toEqual([4, 1]);
 });
 
 test("showing the list of keys, which has a key itself, changes the list once", async () => {

@@ -7,6 +7,7 @@ import { signal } from "@preact/signals";
 import { addressedScope, navigate, path, takeSecret } from "../state/location";
 import { forgetQueries } from "../state/queries";
 import {
+  apiKey,
   chooseScope,
   keepKey,
   lastScope,
@@ -41,14 +42,19 @@ export async function start(): Promise<void> {
     const names = scopes.map((known) => known.scope);
     const last = lastScope() ?? "";
     const only = names.length === 1 ? names[0] : undefined;
-    const chosen = addressedScope.value ?? only ?? (names.includes(last) ? last : undefined);
+    // A key has one scope, which may not be the one that the address names.
+    const own = apiKey.value && told.permission !== "admin" ? only : undefined;
+    const known = only ?? (names.includes(last) ? last : undefined);
+    const chosen = own ?? addressedScope.value ?? known;
     if (chosen === undefined) return;
     // This key may not be allowed to see what another one has read.
     forgetQueries();
     chooseScope(chosen);
     if (path.value === "/login") navigate("/", "replace");
-    else if (addressedScope.value === null) {
-      navigate(path.value + window.location.search, "replace");
+    else if (addressedScope.value !== chosen) {
+      const query = new URLSearchParams(window.location.search);
+      query.set("scope", chosen);
+      navigate(`${path.value}?${query}`, "replace");
     }
     startLive();
   } catch (error) {
