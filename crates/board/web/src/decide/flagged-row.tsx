@@ -3,40 +3,36 @@
 import type { ListedTask } from "../api/types";
 import { editTask } from "../state/decisions";
 import { canDecide } from "../state/session";
-import { taskPath } from "../state/paths";
-import { Ago, Button, Link, Shape, State } from "../ui/basics";
-import { Row, type Cursor } from "../ui/rows";
+import { Ago, Button, State } from "../ui/basics";
+import type { Cursor } from "../ui/rows";
+import { DecisionRow } from "./decision-row";
 import { NoticeLine, decisionOn } from "./notice";
 
 /** Shows the row. */
 export function FlaggedRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
-  const page = taskPath(task.id);
   const { notice, isGone } = decisionOn(task);
-  return (
-    <Row cursor={cursor} id={task.id} class={isGone ? "is-gone" : ""}>
-      <div class="line">
-        <Shape kind="needs-you" />
-        <span class="word">flagged</span>
-        <Link class="title" to={page}>
-          {task.title || task.id}
-        </Link>
-        <State queue={task.queue} />
-        <span class="dim">
-          changed <Ago at={task.updated_at} />
-        </span>
-        {canDecide.value && (
-          <span class="buttons">
-            <Button
-              isBusy={isGone}
-              onClick={() => void editTask(task, { needs_intervention: false })}
-            >
-              Clear the flag
-            </Button>
-          </span>
-        )}
-      </div>
+  const more = (
+    <>
       {task.execution_notes && <p class="prose sub">{task.execution_notes}</p>}
       <NoticeLine id={task.id} notice={notice} />
-    </Row>
+    </>
+  );
+  return (
+    <DecisionRow cursor={cursor} task={task} word="flagged" isGone={isGone} more={more}>
+      <State queue={task.queue} />
+      <span class="dim">
+        changed <Ago at={task.updated_at} />
+      </span>
+      {canDecide.value && (
+        <span class="buttons">
+          <Button
+            isBusy={isGone}
+            onClick={() => void editTask(task, { needs_intervention: false })}
+          >
+            Clear the flag
+          </Button>
+        </span>
+      )}
+    </DecisionRow>
   );
 }

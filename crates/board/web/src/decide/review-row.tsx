@@ -4,46 +4,43 @@ import type { ListedTask } from "../api/types";
 import { accept } from "../state/decisions";
 import { canDecide } from "../state/session";
 import { taskPath } from "../state/paths";
-import { Ago, Button, Link, PlusMinus, Shape } from "../ui/basics";
-import { Row, type Cursor } from "../ui/rows";
+import { Ago, Button, Link, PlusMinus } from "../ui/basics";
+import type { Cursor } from "../ui/rows";
 import { counted, usageWords } from "../ui/words";
+import { DecisionRow } from "./decision-row";
 import { NoticeLine, decisionOn } from "./notice";
 import { RejectForm } from "./reject-form";
 import { rejecting } from "./review-keys";
 
 /** Shows the row. */
 export function ReviewRow({ cursor, task }: { cursor: Cursor; task: ListedTask }) {
-  const page = taskPath(task.id);
   const { notice, isGone } = decisionOn(task);
-  return (
-    <Row cursor={cursor} id={task.id} class={isGone ? "is-gone" : ""}>
-      <div class="line">
-        <Shape kind="needs-you" />
-        <span class="word">review</span>
-        <Link class="title" to={page}>
-          {task.title || task.id}
-        </Link>
-        <Digest task={task} />
-        <span class="dim">{task.submitted_at && <Ago at={task.submitted_at} suffix="" />}</span>
-        <span class="buttons">
-          <Link class="button is-plain" to={`${page}?tab=diff`}>
-            Diff
-          </Link>
-          {canDecide.value && (
-            <>
-              <Button isBusy={isGone} onClick={() => void accept(task)}>
-                Accept
-              </Button>
-              <Button isBusy={isGone} onClick={() => (rejecting.value = task.id)}>
-                Reject…
-              </Button>
-            </>
-          )}
-        </span>
-      </div>
+  const more = (
+    <>
       <NoticeLine id={task.id} notice={notice} />
       {rejecting.value === task.id && <RejectForm task={task} />}
-    </Row>
+    </>
+  );
+  return (
+    <DecisionRow cursor={cursor} task={task} word="review" isGone={isGone} more={more}>
+      <Digest task={task} />
+      <span class="dim">{task.submitted_at && <Ago at={task.submitted_at} suffix="" />}</span>
+      <span class="buttons">
+        <Link class="button is-plain" to={`${taskPath(task.id)}?tab=diff`}>
+          Diff
+        </Link>
+        {canDecide.value && (
+          <>
+            <Button isBusy={isGone} onClick={() => void accept(task)}>
+              Accept
+            </Button>
+            <Button isBusy={isGone} onClick={() => (rejecting.value = task.id)}>
+              Reject…
+            </Button>
+          </>
+        )}
+      </span>
+    </DecisionRow>
   );
 }
 

@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import type { Usage } from "../api/types";
 import type { PassingEvent } from "../live/events";
 import { listen } from "../live/live";
+import { remember } from "./recent";
 
 /** The latest report of a run. */
 interface Told {
@@ -34,12 +35,7 @@ export const beats = signal<ReadonlyMap<string, Beat>>(new Map());
 
 function kept<T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> {
   const changed = new Map(map);
-  changed.delete(id);
-  changed.set(id, value);
-  for (const oldest of changed.keys()) {
-    if (changed.size <= KEPT_MAX) break;
-    changed.delete(oldest);
-  }
+  remember(changed, id, value, KEPT_MAX);
   return changed;
 }
 

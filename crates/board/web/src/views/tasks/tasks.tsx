@@ -15,6 +15,7 @@ import { overlay } from "../../shell/overlay";
 import { knownFlows } from "../../state/flows";
 import { parameters } from "../../state/location";
 import { useQuery } from "../../state/queries";
+import { remember } from "../../state/recent";
 import { apiKey, scope } from "../../state/session";
 import { useTrail } from "../../state/trail";
 import { Button, Empty, Link } from "../../ui/basics";
@@ -42,12 +43,7 @@ const kept = new Map<string, Rows>();
 function rowsOf(filter: Filter): Rows {
   const key = [scope.value, apiKey.value, keyOf(filter)].join("\n");
   const rows = kept.get(key) ?? new Rows(filter);
-  kept.delete(key);
-  kept.set(key, rows);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= KEPT_MAX) break;
-    kept.delete(oldest);
-  }
+  remember(kept, key, rows, KEPT_MAX);
   return rows;
 }
 
