@@ -46,10 +46,10 @@ test("a project is created, edited, completed and taken up again", async () => {
 
   await page.getByRole("button", { name: "Complete…" }).click();
   await page.getByRole("button", { name: "Complete", exact: true }).click();
-  await page.getByRole("button", { name: "Take up again" }).waitFor();
+  await page.getByRole("button", { name: "Reopen" }).waitFor();
   expect(await project()).toMatchObject({ status: "completed", title: "Much faster imports" });
   expect((await project()).completed_at).not.toBeNull();
-  await page.getByRole("button", { name: "Take up again" }).click();
+  await page.getByRole("button", { name: "Reopen" }).click();
   await page.getByRole("button", { name: "Complete…" }).waitFor();
   expect(await project()).toMatchObject({ status: "active", completed_at: null });
 });

@@ -128,12 +128,12 @@ test("a task is taken back from its agent, cancelled, and tried again", async ()
   await board.api.start({ id, role, title: "Port the parser" }, { role });
   const page = await board.open(pageOf(id));
   await page.getByText(/slot-1 works on it on home-laptop/).waitFor();
-  await panel(page).getByRole("button", { name: "Take it back…" }).click();
+  await panel(page).getByRole("button", { name: "Requeue…" }).click();
   await panel(page)
     .getByText(/whose work is lost/)
     .waitFor();
   expect(await queueOf(id)).toBe("claimed");
-  await panel(page).getByRole("button", { name: "Take it back" }).click();
+  await panel(page).getByRole("button", { name: "Requeue the task" }).click();
   await page.getByText("The next free agent that fits gets it").waitFor();
   expect(await queueOf(id)).toBe("incoming");
 
@@ -150,8 +150,8 @@ test("a task is taken back from its agent, cancelled, and tried again", async ()
   await page.getByText(/Not worked on, unless you retry it/).waitFor();
   expect(await queueOf(id)).toBe("cancelled");
 
-  await panel(page).getByRole("button", { name: "Try it again" }).click();
-  await panel(page).getByRole("button", { name: "Try it again" }).click();
+  await panel(page).getByRole("button", { name: "Retry…" }).click();
+  await panel(page).getByRole("button", { name: "Retry the task" }).click();
   await page.getByText("The next free agent that fits gets it").waitFor();
   expect(await queueOf(id)).toBe("incoming");
   const told = page.getByRole("region", { name: "Story" }).getByText(/cancelled by board/);
@@ -167,7 +167,7 @@ test("a task is moved by hand, with a reason", async () => {
   await panel(page)
     .getByLabel(/Reason/)
     .fill("Superseded");
-  await panel(page).getByRole("button", { name: "Move it" }).click();
+  await panel(page).getByRole("button", { name: "Move the task" }).click();
   await page.getByText(/Not tried again, unless you retry it/).waitFor();
   await page.getByRole("region", { name: "Story" }).getByText("Superseded").waitFor();
 });

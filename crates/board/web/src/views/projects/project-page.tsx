@@ -94,7 +94,7 @@ function Choices({ project, open }: { project: Project; open: string }) {
         <Button onClick={() => setParameters({ edit: "1" })}>Edit…</Button>
         {isOver && (
           <Button isBusy={attempt.isBusy} onClick={() => move("active")}>
-            Take up again
+            Reopen
           </Button>
         )}
         {!isOver && (

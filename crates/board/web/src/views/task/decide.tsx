@@ -1,4 +1,4 @@
-/** What there is to decide about a task: the evidence, the verdict, and the other steps. */
+/** The panel of decisions about a task: the evidence, the verdict, and the other steps. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
@@ -24,7 +24,7 @@ import { StepForm } from "./step-form";
 import { stepsOf } from "./steps";
 import { Working } from "./working";
 
-/** How a task was just decided here: the word, and the version after it. */
+/** A verdict that was given on this page: its words, and the version of the task after it. */
 export interface Verdict {
   word: string;
   version: number;
@@ -33,18 +33,18 @@ export interface Verdict {
 const LABELS: Record<Step, string> = {
   accept: "Accept",
   reject: "Reject…",
-  requeue: "Take it back…",
+  requeue: "Requeue…",
   cancel: "Cancel…",
-  retry: "Try it again",
+  retry: "Retry…",
   "force-queue": "Move…",
 };
 
 /** Shows the panel. `onChanged` is called with the task after each step. */
 export function Decide(props: {
   task: Task;
-  /** The work to be judged, or the last attempt. */
+  /** The run whose work is to be judged, or the last attempt. */
   run: RunDetails | undefined;
-  /** The run that goes on now. */
+  /** The run in progress. */
   running: Run | undefined;
   /** Whether the evidence is one line: above a diff or a log. */
   isShort: boolean;
@@ -92,7 +92,7 @@ function Steps({ task, onChanged }: { task: Task; onChanged: (task: Task) => voi
   const chosen = useSignal<Step | undefined>(undefined);
   const notes = notesOf(task.id);
   const isBusy = noticeOf(task)?.kind === "pending";
-  // A form that is open stays when another client decides first: what was written is kept.
+  // An open form stays when another client decides first, so that its text is not lost.
   const isOpen = useRef(false);
   isOpen.current = rejecting.value === task.id && (isOpen.current || task.queue === "provisional");
   const isRejecting = isOpen.current;
@@ -150,7 +150,7 @@ function Steps({ task, onChanged }: { task: Task; onChanged: (task: Task) => voi
 
 const KEYS: Partial<Record<Step, string>> = { accept: "Key: a", reject: "Key: r" };
 
-/** After a verdict: the next work to review has the focus, so that Enter leads there. */
+/** Shows the verdict, and gives the focus to the link to the next review. */
 function NextReview({ task, verdict }: { task: Task; verdict: Verdict }) {
   const link = useRef<HTMLDivElement>(null);
   const reviews = queryNamed(reviewQuery).data.value?.tasks ?? [];

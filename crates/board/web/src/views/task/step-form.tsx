@@ -14,7 +14,7 @@ import { End } from "../../ui/form";
 import { stateWords } from "../../ui/words";
 import { queuesOf } from "./steps";
 
-/** What is asked, what is done, and whether a reason is needed. */
+/** The text of the form, its button, and whether a reason is required. */
 interface Asked {
   text: (task: Task) => string;
   button: string;
@@ -35,23 +35,23 @@ const ASKED: Partial<Record<Step, Asked>> = {
   requeue: {
     text: (task) =>
       `It is taken from ${task.claimed_by ?? "its agent"}, whose work is lost, and waits again.`,
-    button: "Take it back",
+    button: "Requeue the task",
     needsReason: false,
   },
   retry: {
     text: () => "It waits for an agent again. Its failures and delays are forgotten.",
-    button: "Try it again",
+    button: "Retry the task",
     needsReason: false,
   },
   "force-queue": {
     text: () =>
       "The task is moved, also where its flow has no such step, and taken from its holder.",
-    button: "Move it",
+    button: "Move the task",
     needsReason: true,
   },
 };
 
-/** Asks for what the step needs, and takes it. */
+/** Shows the form of a step, and takes the step. */
 export function StepForm(props: {
   step: Step;
   task: Task;
