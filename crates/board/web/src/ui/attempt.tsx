@@ -10,11 +10,11 @@ interface Attempt {
   isBusy: boolean;
   /** Why the server did not carry it out, in its words. */
   problem: string | undefined;
-  /** Asks for something. The result is false if it was refused. */
+  /** Sends a request. The result is false if it was refused. */
   run: (send: () => Promise<unknown>) => Promise<boolean>;
 }
 
-/** Keeps the state of requests that are made one after another. */
+/** Returns the state of requests that are made one after another. */
 export function useAttempt(): Attempt {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | undefined>(undefined);

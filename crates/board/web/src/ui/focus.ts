@@ -1,4 +1,4 @@
-/** Which element has the focus: a form's first field, and the element before a dialog opened. */
+/** The focus: given to a first field, returned after a dialog, and lost by a press outside. */
 
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
@@ -17,7 +17,7 @@ export function useFirstFocus<T extends HTMLElement>(): RefObject<T | null> {
  * Call this before any effect that moves the focus into `box`.
  */
 export function useReturnedFocus(box: RefObject<HTMLElement | null>): void {
-  // Its end must come before `box` leaves the page, when it is still known what has the focus.
+  // A layout effect ends before `box` leaves the page and loses the focus.
   useLayoutEffect(() => {
     const before = document.activeElement;
     const element = box.current;

@@ -7,7 +7,7 @@ import type { Draft, NewTask, Task } from "../../api/types";
 import { isUtc } from "../../state/clock";
 import { scope, userName } from "../../state/session";
 
-/** What the form has. */
+/** The values of the form. */
 export interface Fields {
   title: string;
   content: string;
@@ -111,7 +111,7 @@ export async function create(fields: Fields, usualFlow: string | undefined): Pro
   }
 }
 
-/** Keeps the title as an idea. */
+/** Saves the title as a draft. */
 export function saveDraft(fields: Fields): Promise<Draft> {
   return createDraft({ title: fields.title.trim(), author: userName.value, scope: scope.value });
 }

@@ -11,7 +11,7 @@ const WAITING_MAX = 20;
 /** The most rows of the other lists. */
 const ROWS_MAX = 50;
 
-/** What moves the counts. */
+/** The changes that concern the counts. */
 const counts = kinds("task", "action", "pause", "orchestrator", "flow");
 
 /** The summary of the scope. */

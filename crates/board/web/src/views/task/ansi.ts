@@ -1,4 +1,4 @@
-/** The colours of terminals: the sequences that set them are read, and all others taken out. */
+/** The colours of terminals: the sequences that set them are read, and all others are removed. */
 
 /** A part of a line with one look. */
 interface Span {

@@ -121,7 +121,7 @@ export function changesOf(
   return Object.fromEntries(changed.map((name) => [name, fields[name] || null]));
 }
 
-/** What this person has written, and of the rest what the server has now. */
+/** The fields that this person has changed, and the server's values of the others. */
 export function merged(fields: Fields, base: Task, now: Task): Fields {
   const before = fieldsOf(base);
   const theirs = fieldsOf(now);

@@ -117,7 +117,7 @@ function Marks({ task }: { task: Task }) {
   );
 }
 
-/** The tasks before and after it in the list that one came from; else among those in review. */
+/** The tasks before and after it in the list that was shown last, else among those in review. */
 function Neighbours({ id }: { id: string }) {
   const reviews = queryNamed(reviewQuery).data.value?.tasks ?? [];
   const toReview = reviews.filter((task) => !isBeingReviewed(task)).map((task) => task.id);

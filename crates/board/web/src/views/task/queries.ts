@@ -53,7 +53,7 @@ export const whyQuery = (id: string, blockers: readonly string[]): QueryOptions<
   concerns: (event) => ofTask(id)(event) || blockers.includes(event.subject.id),
 });
 
-/** What happened to it. */
+/** Its history. */
 export const historyQuery = (id: string): QueryOptions<KnownHistory> => ({
   name: `task ${id} history`,
   load: async (signal) => {
@@ -100,7 +100,7 @@ export const noRunQuery: QueryOptions<RunDetails> = {
   concerns: () => false,
 };
 
-/** What is said about it. */
+/** The messages about it. */
 export const threadQuery = (id: string): QueryOptions<MessageList> => ({
   name: `task ${id} thread`,
   load: (signal) => getThread(id, signal),

@@ -112,7 +112,7 @@ const VERDICTS: Record<string, string> = {
   incoming: "Rejected: the next attempt is given the reason",
 };
 
-/** Remembers how a review ended here, and shows the task that a step has returned. */
+/** Keeps the verdict that was given here, and shows the task that a step has returned. */
 function useVerdict(task: Task, query: ReadQuery<Task>) {
   useQuery(reviewQuery);
   const [verdict, setVerdict] = useState<Verdict | undefined>(undefined);
@@ -124,7 +124,7 @@ function useVerdict(task: Task, query: ReadQuery<Task>) {
     const word = VERDICTS[changed.queue] ?? `Moved on: ${stateWords(changed.queue)}`;
     setVerdict(isVerdict ? { word, version: changed.version } : undefined);
   };
-  // When it comes back for a review, the last one is over.
+  // The last verdict is not shown while the task is to be reviewed again.
   const isOpen = task.queue === "provisional";
   return { verdict: isOpen ? undefined : verdict, onChanged };
 }

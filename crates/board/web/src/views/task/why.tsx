@@ -116,7 +116,7 @@ function useRereadAt(id: string, why: Why): void {
     if (ends.length === 0) return undefined;
     const rest = Math.min(...ends) - now.peek();
     const wait = rest > 0 ? rest + ENDED_MS : AGAIN_MS;
-    // Longer times do not fit into a timer, and the page is read again until then.
+    // A longer time does not fit into a timer. The page is read again before it has passed.
     if (wait > 2 ** 31 - 1) return undefined;
     const timer = window.setTimeout(() => invalidateTask(id), wait);
     return () => window.clearTimeout(timer);

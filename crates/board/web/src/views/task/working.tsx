@@ -7,7 +7,7 @@ import { Ago, Link } from "../../ui/basics";
 import { Lease, Percent } from "../../ui/progress";
 import { usageWords } from "../../ui/words";
 
-/** What is known of a run. Reports of one that has ended are older than what the API returns. */
+/** What is known of a run. After its end, what the API returns is newer than its reports. */
 export function latestOfRun(run: Run): Latest {
   return latestOf(run.task_id, run.outcome === "running" ? run.run : undefined, run);
 }

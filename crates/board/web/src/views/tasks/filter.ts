@@ -100,7 +100,7 @@ export function chipsOf(filter: Filter): Chip[] {
   return chips.filter(([, text]) => text !== "").map(([name, text]) => ({ name, text }));
 }
 
-/** What the filters that are true or false are called. */
+/** The words for filters that are true or false. */
 export const YES_NO: Record<"claimable" | "needs_intervention", Record<string, string>> = {
   claimable: { true: "can be claimed now", false: "cannot be claimed now" },
   needs_intervention: { true: "flagged for you", false: "not flagged" },

@@ -182,7 +182,7 @@ function EscapeKey({ selection }: { selection: Selection }) {
   return null;
 }
 
-/** What is said where no task matches. */
+/** The text where no task matches. */
 function Nothing({ list, filter }: { list: Rows; filter: Filter }) {
   if (list.isWeary.value) {
     return (
