@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     events::{Feed, Places},
     host::Host,
+    rate_limit::RateLimits,
     refusals::Refusals,
     summaries::Summaries,
     touches::Touches,
@@ -78,6 +79,10 @@ pub struct Settings {
     pub prunes_max: Option<u32>,
     /// The maximum number of event streams.
     pub streams_max: usize,
+    /// How many requests a key may send in a minute; `None` is any number.
+    pub key_rate_max: Option<u32>,
+    /// How many requests an address may send in a minute without a valid key.
+    pub address_rate_max: Option<u32>,
 }
 
 /// Request bodies up to 4 MiB: the first server took 2.2 million characters.
@@ -118,6 +123,8 @@ impl Default for Settings {
             retain_events_ms: RETAIN_EVENTS_MS,
             prunes_max: None,
             streams_max: STREAMS_MAX,
+            key_rate_max: None,
+            address_rate_max: None,
         }
     }
 }
@@ -153,6 +160,7 @@ pub struct Shared {
     pub(crate) feed: Feed,
     pub(crate) places: Arc<Places>,
     pub(crate) summaries: Summaries,
+    pub(crate) rate_limits: RateLimits,
     host: Arc<dyn Host>,
     is_stopping: AtomicBool,
     has_run_jobs: AtomicBool,
@@ -171,6 +179,7 @@ impl App {
     pub fn new(store: Store, host: Arc<dyn Host>, settings: Settings) -> Self {
         let budgets = Budgets::new(settings.in_flight_bytes_max);
         let places = Places::new(settings.streams_max);
+        let rate_limits = RateLimits::new(settings.key_rate_max, settings.address_rate_max);
         Self(Arc::new(Shared {
             store,
             settings,
@@ -181,6 +190,7 @@ impl App {
             feed: Feed::default(),
             places,
             summaries: Summaries::default(),
+            rate_limits,
             host,
             is_stopping: AtomicBool::new(false),
             has_run_jobs: AtomicBool::new(false),

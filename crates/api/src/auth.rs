@@ -23,6 +23,7 @@ use crate::{
     body::peek,
     problem::Problem,
     query::Params,
+    rate_limit::Quota,
 };
 
 /// What every key begins with, so that scanners for leaked secrets find it.
@@ -150,21 +151,33 @@ pub(crate) fn presented(headers: &HeaderMap) -> Option<&HeaderValue> {
 /// Finds out who calls, before routing: an unknown path with a bad key is 401.
 pub(crate) async fn authenticate(app: &App, mut request: Request, next: Next) -> Response {
     if !is_guarded(request.uri().path()) {
-        return next.run(request).await;
+        // Signing in, which guesses could be made at, is a POST outside.
+        let is_counted = request.method() == Method::POST;
+        let counted = is_counted.then(|| app.rate_limits.admit_unknown(app, request.extensions()));
+        return match counted {
+            Some(Err(problem)) => problem.into_response(),
+            Some(Ok(_)) | None => next.run(request).await,
+        };
     }
     match admit(app, &mut request).await {
-        Ok(unnoted) => {
+        Ok((unnoted, quota)) => {
             let answer = next.run(request);
-            match unnoted.and_then(|key| note_use(app, key)) {
+            let mut answer = match unnoted.and_then(|key| note_use(app, key)) {
                 Some(noting) => join(answer, noting).await.0,
                 None => answer.await,
+            };
+            if let Some(quota) = quota {
+                quota.tell(answer.headers_mut());
             }
+            answer
         }
         Err(problem) => {
-            if problem.is_unauthorized() {
-                app.refusals.keys.note(app.now());
+            if !problem.is_unauthorized() {
+                return problem.into_response();
             }
-            problem.into_response()
+            app.refusals.keys.note(app.now());
+            let counted = app.rate_limits.admit_unknown(app, request.extensions());
+            counted.err().unwrap_or(problem).into_response()
         }
     }
 }
@@ -181,10 +194,15 @@ pub fn check_administrator(app: &App, headers: &HeaderMap) -> Result<(), Problem
     }
 }
 
-/// Adds the caller to a request, and returns the key whose use is to be noted.
-async fn admit(app: &App, request: &mut Request) -> Result<Option<String>, Problem> {
+/// Adds the caller to a request. Returns the key whose use is to be noted, and what is left of the
+/// caller's rate limit.
+async fn admit(
+    app: &App,
+    request: &mut Request,
+) -> Result<(Option<String>, Option<Quota>), Problem> {
     let header = presented(request.headers()).cloned();
     let (caller, unnoted) = identify(app, header.as_ref()).await?;
+    let quota = app.rate_limits.admit(app, &caller, request.extensions())?;
     if let Some(scope) = caller.within() {
         let query = Params::parse(request.uri().query().unwrap_or_default())?;
         check_scope(scope, query.get("scope"))?;
@@ -193,7 +211,7 @@ async fn admit(app: &App, request: &mut Request) -> Result<Option<String>, Probl
         }
     }
     request.extensions_mut().insert(caller);
-    Ok(unnoted)
+    Ok((unnoted, quota))
 }
 
 /// The caller, and the key whose use is to be noted.

@@ -37,6 +37,7 @@ mod prefer;
 pub mod problem;
 mod projects;
 mod query;
+pub mod rate_limit;
 pub mod refusals;
 mod roles;
 mod run_keys;

@@ -82,6 +82,11 @@ impl IntoResponses for Problems {
             ("415", "The body is compressed, or encoded otherwise."),
             ("422", "The idempotency key was used with another request."),
             (
+                "429",
+                "The key, or the address without a valid key, has sent too many requests; \
+                 `Retry-After` says when to continue.",
+            ),
+            (
                 "503",
                 "Temporarily unavailable; `code` has the cause and whether anything was changed.",
             ),

@@ -15,7 +15,7 @@ use octopoid_store::{EngineError, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::json::Json;
+use crate::{json::Json, rate_limit::Quota};
 
 /// Bytes of an error's text. Every limit on what it shows is below that; this is for the one that
 /// was forgotten.
@@ -55,6 +55,8 @@ pub struct Body {
 pub struct Problem {
     status: StatusCode,
     body: Box<Body>,
+    /// What is left of the limit that the request was counted under.
+    quota: Option<Quota>,
 }
 
 impl Problem {
@@ -74,7 +76,7 @@ impl Problem {
             hint: None,
             timestamp: None,
         };
-        Self { status, body: Box::new(body) }
+        Self { status, body: Box::new(body), quota: None }
     }
 
     /// A key is missing or wrong.
@@ -164,6 +166,13 @@ impl Problem {
         problem
     }
 
+    /// A key, or an address, has sent too many requests.
+    pub(crate) fn rate_limited(quota: Quota) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", quota.text());
+        problem.quota = Some(quota);
+        problem
+    }
+
     /// The host of the server cannot keep a stream open.
     pub(crate) fn no_streams() -> Self {
         let text = "This server does not stream events: accept application/json, and read on with \
@@ -212,6 +221,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(self.body)).into_response();
         if retry {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(quota) = self.quota {
+            quota.tell(response.headers_mut());
         }
         if names_encodings {
             let identity = HeaderValue::from_static("identity");

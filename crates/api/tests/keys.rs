@@ -67,6 +67,20 @@ async fn rotating_replaces_the_key_that_was_presented() {
 }
 
 #[tokio::test]
+async fn with_an_overlap_the_replaced_key_works_for_a_while() {
+    let app = TestApp::new().await;
+    let old = first_key(&app, "s").await;
+    let body = json!({ "overlap_seconds": 604_801 });
+    let refused = app.holding(&old).post(&rotation("s"), body).await;
+    assert_eq!(refused.error(400), "overlap_seconds must be from 0 to 604800, which is a week");
+    let body = json!({ "overlap_seconds": 60 });
+    let rotated = app.holding(&old).post(&rotation("s"), body).await.expect(200);
+    assert!(works(&app, text(&rotated)).await && works(&app, &old).await);
+    app.passes(60_000);
+    assert!(works(&app, text(&rotated)).await && !works(&app, &old).await);
+}
+
+#[tokio::test]
 async fn rotating_needs_no_body() {
     let app = TestApp::new().await;
     let key = first_key(&app, "a scope/ü").await;

@@ -2,7 +2,7 @@
 
 use octopoid_domain::{
     heartbeat::{Heartbeat, HeartbeatRequest},
-    key::Rotated,
+    key::{Rotate, Rotated},
     orchestrator::{OrchestratorView, Registered, Registration, Status},
     poll::Poll,
 };
@@ -37,8 +37,8 @@ impl Client {
     }
 
     /// Replaces the key presented, or, for the administrator, all keys of the scope.
-    pub async fn rotate_key(&self, scope: &str) -> Result<Rotated> {
-        self.post(&path(["orchestrators", "scopes", scope, "rotate-key"]), &json!({})).await
+    pub async fn rotate_key(&self, scope: &str, body: &Rotate) -> Result<Rotated> {
+        self.post(&path(["orchestrators", "scopes", scope, "rotate-key"]), body).await
     }
 
     /// Asks whether there is anything to do. The query may name `orchestrator_id`.

@@ -90,10 +90,11 @@ impl Client {
 }
 
 /// Whether the same request may still be answered: the connection broke, or took too long, or
-/// something before the server or the server itself says that it is not available now.
+/// something before the server or the server itself says that it is not available now, or not for
+/// this client.
 fn is_lost(answer: &Result<Answer>) -> bool {
     match answer {
-        Ok(answer) => matches!(answer.status, 502..=504),
+        Ok(answer) => matches!(answer.status, 429 | 502..=504),
         Err(Error::Transport(error)) => !error.is_builder(),
         Err(_) => false,
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Instant, Prose, Text},
+    input::{Count, Instant, Prose, Text},
     limits::{TITLE_BYTES_MAX, check_each, check_id},
     refusal::Refusal,
     text::shown,
@@ -163,6 +163,31 @@ pub struct SignedIn {
     pub permission: Permission,
     /// When it expires.
     pub expires_at: Option<Millis>,
+}
+
+/// The longest time for which replaced keys may go on working, in seconds: a week.
+pub const OVERLAP_SECONDS_MAX: i64 = 7 * 86_400;
+
+/// The body that rotates a key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Rotate {
+    /// How long the replaced keys go on working, at most 604,800 seconds. Default: 0, they are
+    /// revoked at once.
+    #[schema(value_type = i64)]
+    pub overlap_seconds: Count,
+}
+
+impl Rotate {
+    /// The overlap in milliseconds.
+    pub fn overlap_ms(&self) -> Result<i64, Refusal> {
+        match self.overlap_seconds.0 {
+            seconds @ 0..=OVERLAP_SECONDS_MAX => Ok(seconds * 1_000),
+            _ => Err(Refusal::invalid(format!(
+                "overlap_seconds must be from 0 to {OVERLAP_SECONDS_MAX}, which is a week"
+            ))),
+        }
+    }
 }
 
 /// The response to a rotation.

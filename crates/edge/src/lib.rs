@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use octopoid_api::{
     App,
     jobs::run_jobs,
+    rate_limit::Peer,
     unread::{Left, Unread, discard, lend},
 };
 use octopoid_store::Store;
@@ -66,7 +67,12 @@ fn variable(env: &Env, name: &str) -> Option<String> {
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Response> {
     let router = server(&env)?.router.clone();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // Cloudflare sets the header itself, and overwrites what a client sends.
+    let address = parts.headers.get("cf-connecting-ip").and_then(|text| text.to_str().ok());
+    if let Some(address) = address.and_then(|text| text.parse().ok()) {
+        parts.extensions.insert(Peer(address));
+    }
     let (body, unread) = lend(Body::new(body));
     let Ok(response) = router.oneshot(Request::from_parts(parts, body)).await;
     read_rest(unread).await;

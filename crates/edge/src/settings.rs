@@ -56,6 +56,9 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
     if let Some(period) = read("OCTOPOID_RETAIN_LOGS") {
         settings.retain_logs_ms = duration_ms("OCTOPOID_RETAIN_LOGS", &period)?;
     }
+    settings.key_rate_max = rate("OCTOPOID_RATE_LIMIT_KEY", read("OCTOPOID_RATE_LIMIT_KEY"))?;
+    settings.address_rate_max =
+        rate("OCTOPOID_RATE_LIMIT_ADDRESS", read("OCTOPOID_RATE_LIMIT_ADDRESS"))?;
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         settings.cors_origins = origins.map(cors_origin).collect::<Result<_, _>>()?;
@@ -79,6 +82,13 @@ fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
         Some("open") => Ok(AuthMode::Open),
         Some(other) => Err(format!("OCTOPOID_AUTH is \"{other}\", not open or required")),
     }
+}
+
+/// Parses a number of requests per minute; 0 and nothing are no limit.
+fn rate(name: &str, text: Option<String>) -> Result<Option<u32>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let rate = text.parse().map_err(|_| format!("{name} is \"{text}\", not a whole number"))?;
+    Ok(Some(rate).filter(|rate| *rate > 0))
 }
 
 fn cors_origin(text: &str) -> Result<Origin, String> {

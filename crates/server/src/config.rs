@@ -69,6 +69,16 @@ pub struct Options {
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
     auth: Option<Auth>,
 
+    /// How many requests a key may send in a minute, in each server process; 0 is any number.
+    /// Default: 12000, and 0 on a loopback address.
+    #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_KEY", value_name = "NUMBER")]
+    rate_limit_key: Option<u32>,
+
+    /// How many requests an address may send in a minute without a valid key; 0 is any number.
+    /// Loopback addresses are not limited. Default: 600, and 0 on a loopback address.
+    #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_ADDRESS", value_name = "NUMBER")]
+    rate_limit_address: Option<u32>,
+
     /// Grace period: how long after a lease has expired the server takes the task back.
     #[arg(
         long,
@@ -240,6 +250,8 @@ impl Options {
                 .context("the reap interval is too long")?,
             retain_events_ms: i64::try_from(self.retain_events.as_millis())
                 .context("the retention of events is too long")?,
+            key_rate_max: rate(self.rate_limit_key, listen, KEY_RATE),
+            address_rate_max: rate(self.rate_limit_address, listen, ADDRESS_RATE),
             ..Settings::default()
         };
         Ok(ServeConfig {
@@ -275,6 +287,18 @@ impl Options {
         let is_checked = auth == AuthMode::Open && (listen.ip().is_loopback() || !hosts.is_empty());
         Ok(is_checked.then_some(hosts))
     }
+}
+
+/// Requests per minute of a key, if nothing is configured: more than a fleet needs, and less than one
+/// client can send that has lost its pause.
+const KEY_RATE: u32 = 12_000;
+/// Requests per minute of an address without a valid key.
+const ADDRESS_RATE: u32 = 600;
+
+/// The rate that is configured, or the default; 0 is no limit.
+fn rate(configured: Option<u32>, listen: SocketAddr, default: u32) -> Option<u32> {
+    let default = if listen.ip().is_loopback() { 0 } else { default };
+    Some(configured.unwrap_or(default)).filter(|rate| *rate > 0)
 }
 
 /// The non-empty entries of a list. An empty variable has none.
@@ -328,6 +352,21 @@ mod tests {
             auth(&["serve", "--listen", "0.0.0.0:1", "--auth", "required"]),
             Ok(AuthMode::Required)
         );
+    }
+
+    #[test]
+    fn rates_are_limited_except_on_loopback_addresses() {
+        let rates = |arguments: &[&str]| {
+            let arguments = ["octopoid-server"].iter().chain(arguments);
+            let plan = Cli::try_parse_from(arguments).unwrap().options.plan().unwrap();
+            (plan.settings.key_rate_max, plan.settings.address_rate_max)
+        };
+        assert_eq!(rates(&[]), (None, None));
+        let public = ["--listen", "0.0.0.0:1", "--auth", "required"];
+        assert_eq!(rates(&public), (Some(12_000), Some(600)));
+        let off = ["--rate-limit-key", "0", "--rate-limit-address", "9"];
+        assert_eq!(rates(&[&public[..], &off].concat()), (None, Some(9)));
+        assert_eq!(rates(&["--rate-limit-key", "7"]), (Some(7), None));
     }
 
     #[test]

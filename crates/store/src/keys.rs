@@ -70,9 +70,12 @@ const REPLACE: &str = concatcp!(
     Key::NAMES
 );
 
-/// Nothing is revoked unless something was issued.
+/// Nothing is revoked unless something was issued. With an overlap, which ends at `?6`, keys expire
+/// then at the latest; codes are revoked at once.
 const REVOKE_REPLACED: &str = concat!(
-    "UPDATE api_keys SET revoked_at = ?3, write_id = ?5 WHERE ",
+    "UPDATE api_keys SET revoked_at = CASE WHEN ?6 IS NULL OR permission = 'login' THEN ?3 END, \
+     expires_at = CASE WHEN ?6 < COALESCE(expires_at, ?6 + 1) THEN ?6 ELSE expires_at END, \
+     write_id = ?5 WHERE ",
     replaced!(),
     " AND id <> ?4 AND EXISTS (SELECT 1 FROM api_keys AS issued WHERE issued.id = ?4)"
 );
@@ -157,21 +160,24 @@ impl Store {
     }
 
     /// Replaces keys of a scope by one new key, which keeps permission, label and expiry: the key
-    /// `presented`, or all that live if the caller did not come with a key of the scope.
+    /// `presented`, or all that live if the caller did not come with a key of the scope. Those go on
+    /// working for the overlap, in milliseconds.
     pub async fn rotate_key(
         &self,
         scope: &str,
         presented: Option<&str>,
         hash: &str,
+        overlap_ms: i64,
         stamp: Stamp,
     ) -> Result<Key> {
         let Stamp { write_id, now } = stamp;
         let id = stamp.text_id("key");
         let mut write = Write::new(stamp);
         write.hold(Lock::keys(scope));
+        let ends = (overlap_ms > 0).then(|| now.plus(overlap_ms));
         let issued = write.run(bind!(REPLACE, scope, presented, now, hash, &id, write_id));
         write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
-        write.run(bind!(REVOKE_REPLACED, scope, presented, now, &id, write_id));
+        write.run(bind!(REVOKE_REPLACED, scope, presented, now, &id, write_id, ends));
         write.record(Subject::RevokedKeys(scope), &NewEvent::new(Kind::Revoked, None));
         let rows = self.commit(write).await?.take(issued);
         first(rows, record::read)?

@@ -1,10 +1,15 @@
 use axum::extract::State;
-use octopoid_domain::{Refusal, key::Rotated, text::shown};
+use octopoid_domain::{
+    Refusal,
+    key::{Rotate, Rotated},
+    text::shown,
+};
 
 use crate::{
     app::App,
     audit,
     auth::Caller,
+    body::OptionalBody,
     json::Json,
     keys::FreshKey,
     openapi::{Answer, Problems},
@@ -14,17 +19,19 @@ use crate::{
 
 /// Replace a key.
 ///
-/// The key of the request is revoked immediately. The new key has its permission, label and expiry.
-/// The administrator's token replaces all keys of the scope with one, which has those of the newest
-/// key with the highest permission.
+/// The key of the request is revoked, at once or when `overlap_seconds` have passed. The new key has
+/// its permission, label and expiry. The administrator's token replaces all keys of the scope with
+/// one, which has those of the newest key with the highest permission.
 #[utoipa::path(post, path = "/api/v1/orchestrators/scopes/{scope}/rotate-key",
     tag = "orchestrators",
+    request_body = Rotate,
     params(("scope" = String, Path, description = "The tenant.")),
     responses((status = 200, body = Rotated), Problems))]
 pub(crate) async fn rotate_key(
     State(app): State<App>,
     caller: Caller,
     Segment(scope): Segment,
+    OptionalBody(body): OptionalBody<Rotate>,
 ) -> Answer<Rotated> {
     let presented = match &caller {
         Caller::Anyone => {
@@ -46,8 +53,9 @@ pub(crate) async fn rotate_key(
         Caller::Run { .. } => return Err(Problem::internal()),
         Caller::Administrator => None,
     };
+    let overlap_ms = body.overlap_ms()?;
     let fresh = FreshKey::new(&app);
-    let key = app.store.rotate_key(&scope, presented, &fresh.hash, app.stamp()).await?;
+    let key = app.store.rotate_key(&scope, presented, &fresh.hash, overlap_ms, app.stamp()).await?;
     audit::other("key.rotated", &caller, &key.id, Some(&scope));
     Ok(Json(Rotated { api_key: fresh.text, scope }))
 }

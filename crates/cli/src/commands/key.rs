@@ -1,11 +1,14 @@
 //! `octopoid key`: API keys.
 
+use std::time::Duration;
+
 use octopoid_client::Query;
 use octopoid_domain::{
     Millis,
-    input::{Instant, Prose, Text},
-    key::{Issued, Key, NewKey, Permission, Rotated},
+    input::{Count, Instant, Prose, Text},
+    key::{self, Issued, Key, NewKey, Permission, Rotated},
 };
+use octopoid_server::duration;
 
 use crate::{
     clock::instant,
@@ -131,7 +134,11 @@ struct Revoke {
 
 /// Rotate a key.
 #[derive(Debug, clap::Args)]
-struct Rotate {}
+struct Rotate {
+    /// How long the old key goes on working, at most a week: `1h`.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    overlap: Duration,
+}
 
 fn permissions() -> clap::builder::PossibleValuesParser {
     Permission::ALL.map(Permission::as_str).into()
@@ -173,8 +180,15 @@ impl Run for Rotate {
         let scope = session.settings.scope.as_ref().ok_or_else(|| {
             Failure::usage("the scope of the key is not known").remedy("name it: --scope NAME")
         })?;
-        let rotated = session.client.rotate_key(&scope.value).await?;
-        let key = &rotated.api_key;
-        printer.changed(&rotated, &format!("{key}\nit replaces the old one and is not shown again"))
+        let seconds = i64::try_from(self.overlap.as_secs()).unwrap_or(i64::MAX);
+        let body = key::Rotate { overlap_seconds: Count(seconds) };
+        let rotated = session.client.rotate_key(&scope.value, &body).await?;
+        let (key, overlap) = (&rotated.api_key, self.overlap);
+        let until = if overlap.is_zero() {
+            "it replaces the old one".to_owned()
+        } else {
+            format!("the old one works for another {overlap:?}")
+        };
+        printer.changed(&rotated, &format!("{key}\n{until}; it is not shown again"))
     }
 }

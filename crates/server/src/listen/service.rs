@@ -57,12 +57,13 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
     type Future = BoxFuture<'static, Result<Response<TrackedBody>, Infallible>>;
 
     /// Starts a request. The connection is busy from its head to the last byte of the response.
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let Some(busy) = self.connection.begin() else {
             // The connection is about to be dropped together with this future.
             return Box::pin(std::future::pending());
         };
         let Limits { discard, answer: timeout, .. } = self.limits;
+        request.extensions_mut().insert(self.connection.peer());
         let (start, method) = (Instant::now(), method_name(request.method()));
         let metrics = Arc::clone(&self.metrics);
         let answering = Answering::begin(&mut self.router.clone(), request, &self.limits);

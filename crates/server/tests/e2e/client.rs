@@ -7,7 +7,7 @@ use octopoid_domain::{
     flow::NewFlow,
     heartbeat::{HeartbeatRequest, LeaseEntry, LeaseState},
     input::Count,
-    key::{NewKey, Permission, SignIn},
+    key::{NewKey, Permission, Rotate, SignIn},
     lease::{LeaseToken, Token},
     log::{Append, LogText},
     message::NewMessage,
@@ -327,7 +327,7 @@ async fn keys_are_issued_used_rotated_and_revoked() {
     let holder = server.open_client().with_key(&*issued.api_key);
     // The key says for which scope.
     assert_eq!(holder.create_task(&new_task("a")).await.unwrap().scope, "s");
-    let rotated = holder.rotate_key("s").await.unwrap();
+    let rotated = holder.rotate_key("s", &Rotate::default()).await.unwrap();
     assert_eq!(holder.get_task("a").await.unwrap_err().status(), Some(401));
     let holder = server.open_client().with_key(rotated.api_key);
     holder.get_task("a").await.unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use octopoid_domain::{
+    key::Rotate,
     orchestrator::Registration,
     steps::{ForceQueue, Reject, Requeue},
 };
@@ -134,7 +135,7 @@ async fn no_secret_is_printed() {
     let key = registered.api_key.unwrap();
     let holder = server.client().with_key(&*key);
     holder.create_task(&new_task("a")).await.unwrap();
-    let rotated = holder.rotate_key("s").await.unwrap().api_key;
+    let rotated = holder.rotate_key("s", &Rotate::default()).await.unwrap().api_key;
     let admin = server.client().with_key(ADMIN);
     admin.run_jobs().await.unwrap();
     server.client().with_key("oct_wrong-but-secret").get_task("a").await.unwrap_err();

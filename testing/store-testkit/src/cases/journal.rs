@@ -109,7 +109,7 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
     nouns.puts_flow("s", "f", json!({}), 0).await;
     store.delete_flow("s", "f", nouns.stamp()).await?;
     let replaced = key.to_owned();
-    let issued = store.rotate_key("s", None, "hash", nouns.stamp()).await?.id;
+    let issued = store.rotate_key("s", None, "hash", 0, nouns.stamp()).await?.id;
     store.revoke_key(&issued, None, nouns.stamp()).await?;
     let (found, _) = events(world, position).await?;
     let expected = [
@@ -150,7 +150,7 @@ async fn what_is_refused_or_changes_nothing_is_not_recorded(world: &World) -> Ve
     nouns.creates_project("p", json!({})).await;
     nouns.creates_task("t", json!({"project_id": "p"})).await;
     nouns.registers("m", "s", 0).await;
-    let key = store.rotate_key("s", None, "hash", nouns.stamp()).await?.id;
+    let key = store.rotate_key("s", None, "hash", 0, nouns.stamp()).await?.id;
     store.revoke_key(&key, None, nouns.stamp()).await?;
     let (_, position) = events(world, 0).await?;
 

@@ -18,6 +18,7 @@ cases! {
     keys_are_listed_by_scope_in_pages,
     a_holder_replaces_the_key_it_came_with_and_no_other,
     a_rotation_keeps_the_expiry,
+    with_an_overlap_replaced_keys_work_until_it_ends,
     a_key_has_the_permission_it_was_issued_with,
     the_first_key_of_a_scope_manages_it,
     a_rotation_keeps_the_permission,
@@ -106,11 +107,32 @@ async fn a_holder_replaces_the_key_it_came_with_and_no_other(world: &World) -> V
     let world = world.nouns();
     let mine = world.issues("mine", "s", Some("laptop"), 0).await;
     let other = world.issues("other", "s", Some("ci"), 1).await;
-    let new = world.store.rotate_key("s", Some(&mine.id), "new", world.at(9)).await?;
+    let new = world.store.rotate_key("s", Some(&mine.id), "new", 0, world.at(9)).await?;
     ensure_eq!((new.label.as_deref(), new.expires_at), (Some("laptop"), None));
     ensure_eq!(world.key("new").await, new);
     ensure_eq!(world.key("mine").await.revoked_at, Some(Millis(START + 9)));
     ensure_eq!(world.key("other").await, other);
+    Ok(())
+}
+
+async fn with_an_overlap_replaced_keys_work_until_it_ends(world: &World) -> Verdict {
+    let world = world.nouns();
+    world.issues("mine", "s", None, 0).await;
+    let sooner = Grant {
+        scope: "s".into(),
+        label: None,
+        permission: Permission::Read,
+        expires_at: Some(Millis(START + MINUTE)),
+    };
+    world.store.issue_key("sooner", &sooner, world.at(1)).await?;
+    let code = Grant { permission: Permission::Login, ..sooner.clone() };
+    world.store.issue_key("code", &code, world.at(2)).await?;
+    world.store.rotate_key("s", None, "new", 2 * MINUTE, world.at(9)).await?;
+    let end = |key: Key| (key.revoked_at, key.expires_at);
+    ensure_eq!(end(world.key("mine").await), (None, Some(Millis(START + 9 + 2 * MINUTE))));
+    ensure_eq!(end(world.key("sooner").await), (None, Some(Millis(START + MINUTE))), "no later");
+    ensure_eq!(world.key("code").await.revoked_at, Some(Millis(START + 9)), "a code at once");
+    ensure_eq!(end(world.key("new").await), (None, None));
     Ok(())
 }
 
@@ -120,7 +142,7 @@ async fn a_rotation_keeps_the_expiry(world: &World) -> Verdict {
     let grant =
         Grant { scope: "s".into(), label: None, permission: Permission::Manage, expires_at: end };
     let old = world.store.issue_key("old", &grant, world.at(0)).await?;
-    let new = world.store.rotate_key("s", Some(&old.id), "new", world.at(1)).await?;
+    let new = world.store.rotate_key("s", Some(&old.id), "new", 0, world.at(1)).await?;
     ensure_eq!(new.expires_at, end);
     Ok(())
 }
@@ -162,7 +184,7 @@ async fn a_rotation_keeps_the_permission(world: &World) -> Verdict {
         let hash = permission.as_str();
         let old = issues(&world, hash, permission, 0).await;
         let new = format!("{hash} new");
-        let rotated = world.store.rotate_key("s", Some(&old.id), &new, world.at(1)).await?;
+        let rotated = world.store.rotate_key("s", Some(&old.id), &new, 0, world.at(1)).await?;
         ensure_eq!(rotated.permission, permission);
         ensure_eq!(world.key(&new).await, rotated);
     }
@@ -183,7 +205,7 @@ async fn the_key_that_replaces_all_is_like_the_newest_that_permits_the_most(
             issues(&world, hash, *permission, start + place).await;
         }
         let hash = format!("new {start}");
-        let new = world.store.rotate_key("s", None, &hash, world.at(start + 9)).await?;
+        let new = world.store.rotate_key("s", None, &hash, 0, world.at(start + 9)).await?;
         ensure_eq!((new.label.as_deref(), new.permission), (Some(expected.0), expected.1));
         // The next keys replace only each other.
         world.store.revoke_key(&new.id, None, world.at(start + 9)).await?;
@@ -209,7 +231,7 @@ async fn the_administrator_replaces_all_live_keys_of_the_scope(world: &World) ->
     world.issues("first", "s", Some("first"), 1).await;
     world.issues("last", "s", Some("last"), 2).await;
     let foreign = world.issues("foreign", "t", None, 3).await;
-    let new = world.store.rotate_key("s", None, "new", world.at(9)).await?;
+    let new = world.store.rotate_key("s", None, "new", 0, world.at(9)).await?;
     ensure_eq!(new.label.as_deref(), Some("last"));
     ensure_eq!(world.key("new").await.revoked_at, None);
     for (hash, at) in [("revoked", 0), ("first", 9), ("last", 9)] {
@@ -222,7 +244,7 @@ async fn the_administrator_replaces_all_live_keys_of_the_scope(world: &World) ->
 async fn there_must_be_a_live_key_to_rotate(world: &World) -> Verdict {
     let world = world.nouns();
     let text = "No API key found for this scope";
-    ensure_eq!(why(world.store.rotate_key("s", None, "new", world.at(0)).await), text);
+    ensure_eq!(why(world.store.rotate_key("s", None, "new", 0, world.at(0)).await), text);
     let grant = Grant {
         scope: "s".into(),
         label: None,
@@ -230,11 +252,11 @@ async fn there_must_be_a_live_key_to_rotate(world: &World) -> Verdict {
         expires_at: Some(Millis(START + 5)),
     };
     let expired = world.store.issue_key("h", &grant, world.at(0)).await?;
-    let late = world.store.rotate_key("s", Some(&expired.id), "new", world.at(5)).await;
+    let late = world.store.rotate_key("s", Some(&expired.id), "new", 0, world.at(5)).await;
     ensure_eq!(why(late), text);
     // A key of another scope is none of this scope's.
     let foreign = world.issues("f", "t", None, 0).await;
-    let foreign = world.store.rotate_key("s", Some(&foreign.id), "new", world.at(0)).await;
+    let foreign = world.store.rotate_key("s", Some(&foreign.id), "new", 0, world.at(0)).await;
     ensure_eq!(why(foreign), text);
     ensure_eq!(world.store.find_key("new").await?, None);
     Ok(())
@@ -243,8 +265,8 @@ async fn there_must_be_a_live_key_to_rotate(world: &World) -> Verdict {
 async fn of_two_rotations_with_one_key_the_second_finds_none(world: &World) -> Verdict {
     let world = world.nouns();
     let old = world.issues("old", "s", None, 0).await;
-    world.store.rotate_key("s", Some(&old.id), "new", world.at(1)).await?;
-    let again = world.store.rotate_key("s", Some(&old.id), "newer", world.at(2)).await;
+    world.store.rotate_key("s", Some(&old.id), "new", 0, world.at(1)).await?;
+    let again = world.store.rotate_key("s", Some(&old.id), "newer", 0, world.at(2)).await;
     ensure_eq!(why(again), "No API key found for this scope");
     ensure_eq!(world.key("new").await.revoked_at, None);
     Ok(())
@@ -310,10 +332,10 @@ async fn a_rotation_ends_codes_and_is_not_like_them(world: &World) -> Verdict {
     let world = world.nouns();
     let code = issues_code(&world, "code", 9).await;
     let text = "No API key found for this scope";
-    ensure_eq!(why(world.store.rotate_key("s", None, "new", world.at(10)).await), text);
+    ensure_eq!(why(world.store.rotate_key("s", None, "new", 0, world.at(10)).await), text);
     ensure_eq!(world.key("code").await, code);
     issues(&world, "read", Permission::Read, 0).await;
-    let new = world.store.rotate_key("s", None, "new", world.at(10)).await?;
+    let new = world.store.rotate_key("s", None, "new", 0, world.at(10)).await?;
     ensure_eq!(new.permission, Permission::Read);
     ensure_eq!(world.key("code").await.revoked_at, Some(Millis(START + 10)));
     Ok(())

@@ -72,7 +72,7 @@ async fn of_keys_that_are_replaced_by_many_at_once_one_lives_on() {
             async move {
                 let hash = format!("{scope} {number}");
                 let presented = is_holder.then_some(&*first);
-                won(world.store.rotate_key(&scope, presented, &hash, world.stamp()).await)
+                won(world.store.rotate_key(&scope, presented, &hash, 0, world.stamp()).await)
             }
         });
         let won = at_once(rotations.collect()).await.into_iter().filter(|won| *won).count();

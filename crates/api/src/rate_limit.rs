@@ -1,0 +1,269 @@
+//! Rate limits: how many requests a key, or an address without a valid key, may send in a minute.
+//!
+//! Each has a token bucket, which holds the requests of a minute and is refilled continuously. The
+//! buckets are in this process: with several servers, or several instances of a Worker, each counts
+//! for itself. The administrator is not limited.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, PoisonError},
+};
+
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::{app::App, auth::Caller, problem::Problem};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// What a bucket holds is refilled in this time.
+const WINDOW_MS: i64 = 60_000;
+
+/// The most buckets of a kind. Those beyond share one.
+const BUCKETS_MAX: usize = 10_000;
+
+/// The other end of a connection. The host adds it to the extensions of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// The network of one user: an IPv4 address, or the /64 prefix of an IPv6 address.
+    pub fn network(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+            }
+            address => address,
+        }
+    }
+}
+
+/// The rate limits of a server.
+#[derive(Debug)]
+pub(crate) struct RateLimits {
+    keys: Option<Buckets<String>>,
+    addresses: Option<Buckets<IpAddr>>,
+}
+
+/// What is left of a limit after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quota {
+    name: &'static str,
+    max: i64,
+    left: i64,
+    /// Seconds until the bucket is full again.
+    reset_s: i64,
+    /// Seconds until the next request is allowed; 0 if one is now.
+    wait_s: i64,
+}
+
+impl RateLimits {
+    /// Limits in requests per minute; `None` is no limit.
+    pub(crate) fn new(per_key: Option<u32>, per_address: Option<u32>) -> Self {
+        Self {
+            keys: per_key.map(|max| Buckets::new("key", max)),
+            addresses: per_address.map(|max| Buckets::new("address", max)),
+        }
+    }
+
+    /// Counts a request of a known caller, and refuses it if there were too many.
+    pub(crate) fn admit(
+        &self,
+        app: &App,
+        caller: &Caller,
+        extensions: &Extensions,
+    ) -> Result<Option<Quota>, Problem> {
+        let key = match caller {
+            Caller::Administrator => return Ok(None),
+            Caller::Anyone => return self.admit_unknown(app, extensions),
+            Caller::Holder { key_id, .. } => key_id.clone(),
+            Caller::Run { task_id, run, .. } => format!("{task_id}/{run}"),
+        };
+        let quota = self.keys.as_ref().map(|keys| keys.take(key, app.elapsed_ms()));
+        quota.map(Quota::check).transpose()
+    }
+
+    /// Counts a request without a valid key. Loopback addresses have no limit: they stand for every
+    /// program, and for every client of a proxy, on this machine.
+    pub(crate) fn admit_unknown(
+        &self,
+        app: &App,
+        extensions: &Extensions,
+    ) -> Result<Option<Quota>, Problem> {
+        let peer = extensions.get::<Peer>().map(|peer| peer.network());
+        let Some(peer) = peer.filter(|peer| !peer.is_loopback()) else { return Ok(None) };
+        let quota = self.addresses.as_ref().map(|of| of.take(peer, app.elapsed_ms()));
+        quota.map(Quota::check).transpose()
+    }
+}
+
+impl Quota {
+    fn check(self) -> Result<Self, Problem> {
+        if self.wait_s == 0 { Ok(self) } else { Err(Problem::rate_limited(self)) }
+    }
+
+    /// What the refusal says.
+    pub(crate) fn text(self) -> String {
+        let Self { name, max, wait_s, .. } = self;
+        let whose = match name {
+            "key" => "with this key",
+            _ => "without a valid key from this address",
+        };
+        format!("Too many requests {whose}: at most {max} a minute. Retry in {wait_s} seconds")
+    }
+
+    /// Adds the headers.
+    pub(crate) fn tell(self, headers: &mut HeaderMap) {
+        let Self { name, max, left, reset_s, wait_s } = self;
+        let window = WINDOW_MS / 1_000;
+        let mut add = |name, text: String| {
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(name, value);
+            }
+        };
+        add(POLICY, format!("\"{name}\";q={max};w={window}"));
+        add(LIMIT, format!("\"{name}\";r={left};t={reset_s}"));
+        if wait_s > 0 {
+            add(header::RETRY_AFTER, wait_s.to_string());
+        }
+    }
+}
+
+/// The buckets of one kind.
+#[derive(Debug)]
+struct Buckets<K> {
+    name: &'static str,
+    max: i64,
+    known: Mutex<Known<K>>,
+}
+
+#[derive(Debug)]
+struct Known<K> {
+    by_id: HashMap<K, Bucket>,
+    shared: Bucket,
+}
+
+/// A bucket that was full at an instant of the past, and has been emptied since. What it lacks is
+/// kept as the time that it takes to refill it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// When it is full again, in milliseconds of the monotonic clock, in units of one request's time
+    /// over the number of requests of a window.
+    full_at: i64,
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    fn new(name: &'static str, max: u32) -> Self {
+        let known = Known { by_id: HashMap::new(), shared: Bucket::default() };
+        Self { name, max: i64::from(max.max(1)), known: Mutex::new(known) }
+    }
+
+    /// Takes a request out of a bucket, if it has one.
+    fn take(&self, id: K, now_ms: i64) -> Quota {
+        // In units in which a request costs a whole number: a window's worth for each request.
+        let now = now_ms.saturating_mul(self.max);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known { by_id, shared } = &mut *known;
+        if by_id.len() >= BUCKETS_MAX && !by_id.contains_key(&id) {
+            by_id.retain(|_, bucket| bucket.full_at > now);
+        }
+        let has_room = by_id.len() < BUCKETS_MAX || by_id.contains_key(&id);
+        let bucket = if has_room { by_id.entry(id).or_default() } else { shared };
+        bucket.take(self, now)
+    }
+}
+
+impl Bucket {
+    fn take<K>(&mut self, of: &Buckets<K>, now: i64) -> Quota {
+        let capacity = WINDOW_MS.saturating_mul(of.max);
+        let lacking = (self.full_at - now).max(0);
+        let after = lacking + WINDOW_MS;
+        let seconds = |units: i64| units.div_euclid(of.max).div_euclid(1_000) + 1;
+        let is_admitted = after <= capacity;
+        if is_admitted {
+            self.full_at = now + after;
+        }
+        let lacks = if is_admitted { after } else { lacking };
+        Quota {
+            name: of.name,
+            max: of.max,
+            left: (capacity - lacks) / WINDOW_MS,
+            reset_s: seconds(lacks),
+            wait_s: if is_admitted { 0 } else { seconds(after - capacity) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use axum::http::HeaderMap;
+
+    use super::{BUCKETS_MAX, Buckets, Peer};
+
+    fn left(buckets: &Buckets<u32>, id: u32, now_ms: i64) -> Result<i64, i64> {
+        let quota = buckets.take(id, now_ms);
+        if quota.wait_s == 0 { Ok(quota.left) } else { Err(quota.wait_s) }
+    }
+
+    #[test]
+    fn a_bucket_is_emptied_by_requests_and_refilled_by_time() {
+        let buckets = Buckets::new("key", 3);
+        for expected in [Ok(2), Ok(1), Ok(0), Err(20), Err(20)] {
+            assert_eq!(left(&buckets, 1, 1_000), expected.map_err(|wait: i64| wait + 1));
+        }
+        assert_eq!(left(&buckets, 2, 1_000), Ok(2), "another one's is full");
+        assert_eq!(left(&buckets, 1, 20_999), Err(1));
+        assert_eq!(left(&buckets, 1, 21_000), Ok(0));
+        assert_eq!(left(&buckets, 1, 21_000), Err(21));
+        assert_eq!(left(&buckets, 1, 900_000), Ok(2), "it is never more than full");
+    }
+
+    #[test]
+    fn a_minute_of_requests_at_the_rate_is_admitted() {
+        let buckets = Buckets::new("key", 7);
+        let interval = 60_000 / 7 + 1;
+        assert!((0..100).all(|number| left(&buckets, 1, number * interval).is_ok()));
+    }
+
+    #[test]
+    fn too_many_buckets_share_one_until_others_are_full_again() {
+        let buckets = Buckets::new("address", 2);
+        for id in 0..u32::try_from(BUCKETS_MAX).unwrap() {
+            assert_eq!(left(&buckets, id, 0), Ok(1));
+        }
+        assert_eq!(
+            [1, 2, 3].map(|id| left(&buckets, 1_000_000 + id, 0).is_ok()),
+            [true, true, false]
+        );
+        assert_eq!(left(&buckets, 1_000_003, 60_000), Ok(1), "those that are full were forgotten");
+    }
+
+    #[test]
+    fn the_headers_say_what_is_left_and_when_to_retry() {
+        let buckets = Buckets::new("key", 2);
+        let told = |now_ms| {
+            let mut headers = HeaderMap::new();
+            buckets.take(1, now_ms).tell(&mut headers);
+            ["ratelimit-policy", "ratelimit", "retry-after"]
+                .map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let policy = text("\"key\";q=2;w=60");
+        assert_eq!(told(0), [policy.clone(), text("\"key\";r=1;t=31"), None]);
+        told(0);
+        assert_eq!(told(0), [policy, text("\"key\";r=0;t=61"), text("31")]);
+    }
+
+    #[test]
+    fn an_ipv6_user_has_a_network() {
+        let network = |text: &str| Peer(text.parse().unwrap()).network();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::9"));
+        assert_ne!(network("2001:db8:1:2::9"), network("2001:db8:1:3::9"));
+        assert_eq!(network("::ffff:192.0.2.1"), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+        assert!(network("::1").is_loopback());
+    }
+}
