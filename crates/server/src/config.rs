@@ -15,7 +15,7 @@ use octopoid_store_postgres::Options as Pool;
 use crate::{
     copy,
     database::Database,
-    import,
+    export, import,
     logging::{BUFFER_BYTES, BUFFER_BYTES_MIN, LogFormat},
     pool::DatabaseOptions,
 };
@@ -39,7 +39,9 @@ pub enum Command {
     Migrate,
     /// Copy all data from one database into another, empty one, and compare the two.
     Copy(copy::Args),
-    /// Import the database of the first (TypeScript) server into an empty database.
+    /// Write all data of a database as newline-delimited JSON, the same on every engine.
+    Export(export::Args),
+    /// Import an export, or the database of the first (TypeScript) server, into an empty database.
     Import(import::Args),
     /// Print the OpenAPI document.
     Openapi,

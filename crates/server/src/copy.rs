@@ -16,6 +16,9 @@ use octopoid_store_sqlite::Location as File;
 
 use crate::{connect, database::Database, hidden::Hidden, open, print};
 
+/// Why a copy is rejected.
+const DIFFERS: &str = "the copy differs, a server may have written to one of the databases";
+
 /// The arguments of `copy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,13 +40,13 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     source.copy_to(&target, progress("copying")).await.with_context(|| left_behind(to))?;
     let here = source.checksums(progress("checking the source")).await?;
     let there = target.checksums(progress("checking the target")).await?;
-    compare(&here, &there).with_context(|| left_behind(to))?;
+    compare(DIFFERS, &here, &there).with_context(|| left_behind(to))?;
     target.finish_filling().await?;
     print(&listed(&there))
 }
 
 /// Opens the source. It is not changed, so it must already have the latest schema.
-async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
+pub(crate) async fn existing(database: &Database, pool: Pool) -> anyhow::Result<Store> {
     if let Database::Sqlite { location: File::File(path), .. } = database {
         ensure!(path.exists(), "there is no such file");
     }
@@ -98,21 +101,18 @@ fn bar(what: &'static str) -> ProgressBar {
     bar.with_style(style.expect("the template is well-formed"))
 }
 
-/// Fails if two databases differ, and names the tables that do.
-fn compare(here: &[Checksum], there: &[Checksum]) -> anyhow::Result<()> {
+/// Fails with `what` unless two databases are equal, and names the tables that differ.
+pub(crate) fn compare(what: &str, here: &[Checksum], there: &[Checksum]) -> anyhow::Result<()> {
     let mut differing = String::new();
     for (here, there) in here.iter().zip(there).filter(|(here, there)| here != there) {
-        let (table, rows, sum) = (here.table, here.rows, &here.sha256);
+        let (table, rows, sum) = (there.table, there.rows, &there.sha256);
         let _ = write!(
             differing,
-            "\n  {table}: {rows} rows, {sum}; in the copy {} rows, {}",
-            there.rows, there.sha256
+            "\n  {table}: {rows} rows, {sum}; expected {} rows, {}",
+            here.rows, here.sha256
         );
     }
-    ensure!(
-        differing.is_empty(),
-        "the copy differs, a server may have written to one of the databases:{differing}"
-    );
+    ensure!(differing.is_empty(), "{what}:{differing}");
     Ok(())
 }
 

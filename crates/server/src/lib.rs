@@ -8,6 +8,7 @@ mod config;
 mod copy;
 mod database;
 mod embedded;
+mod export;
 mod hidden;
 mod host;
 mod import;
@@ -34,6 +35,7 @@ use crate::{
 pub use config::{Cli, Command, Options, duration};
 pub use copy::Args as CopyArgs;
 pub use embedded::{Embedded, EmbeddedOptions};
+pub use export::Args as ExportArgs;
 pub use hidden::{parse, without_urls};
 pub use import::Args as ImportArgs;
 pub use pool::{DatabaseOptions, PoolOptions};
@@ -61,6 +63,7 @@ impl Cli {
             Command::Serve => serve(&self.options),
             Command::Migrate => migrate(&self.options.database),
             Command::Copy(args) => copy(args, &self.options.database.pool),
+            Command::Export(args) => export(args, &self.options.database),
             Command::Import(args) => import(args, &self.options.database.pool),
             Command::Openapi => print_openapi(),
             Command::Version => print_version("octopoid-server"),
@@ -90,7 +93,13 @@ pub fn copy(args: &CopyArgs, pool: &PoolOptions) -> anyhow::Result<()> {
     runtime()?.block_on(copy::run(args, with_work_timeouts(&pool.pool())))
 }
 
-/// Imports the database of the first server, and prints a report.
+/// Exports all data of a database, and prints rows and checksum of each table.
+pub fn export(args: &ExportArgs, options: &DatabaseOptions) -> anyhow::Result<()> {
+    let pool = with_work_timeouts(&options.pool.pool());
+    runtime()?.block_on(export::run(args, &options.database, pool))
+}
+
+/// Imports an export or the database of the first server, and prints a report.
 pub fn import(args: &ImportArgs, pool: &PoolOptions) -> anyhow::Result<()> {
     runtime()?.block_on(import::run(args, with_work_timeouts(&pool.pool())))
 }

@@ -1,7 +1,7 @@
 //! The commands of the server: those of `octopoid-server`, each with its own options only.
 
 use clap::Subcommand;
-use octopoid_server::{CopyArgs, DatabaseOptions, ImportArgs, Options, PoolOptions};
+use octopoid_server::{CopyArgs, DatabaseOptions, ExportArgs, ImportArgs, Options, PoolOptions};
 
 /// The commands of the server.
 #[derive(Debug, Subcommand)]
@@ -17,7 +17,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         pool: PoolOptions,
     },
-    /// Import the database of the first (TypeScript) server into an empty database.
+    /// Write all data of a database as newline-delimited JSON, the same on every engine.
+    Export {
+        #[command(flatten)]
+        args: ExportArgs,
+        #[command(flatten)]
+        database: DatabaseOptions,
+    },
+    /// Import an export, or the database of the first (TypeScript) server, into an empty database.
     Import {
         #[command(flatten)]
         args: ImportArgs,
@@ -37,6 +44,7 @@ impl Command {
             Self::Serve(options) => octopoid_server::serve(options),
             Self::Migrate(options) => octopoid_server::migrate(options),
             Self::Copy { args, pool } => octopoid_server::copy(args, pool),
+            Self::Export { args, database } => octopoid_server::export(args, database),
             Self::Import { args, pool } => octopoid_server::import(args, pool),
             Self::Openapi => octopoid_server::print_openapi(),
             Self::Version => octopoid_server::print_version("octopoid"),

@@ -17,7 +17,7 @@ const SHARED: [&str; 8] = [
 ];
 
 /// Commands whose options are tested with the server itself.
-const SERVER: [&str; 6] = ["serve", "migrate", "copy", "import", "openapi", "version"];
+const SERVER: [&str; 7] = ["serve", "migrate", "copy", "export", "import", "openapi", "version"];
 
 fn page() -> String {
     World::alone().ok("man --markdown")

@@ -33,6 +33,18 @@ fn a_database_is_copied_and_none_imported_over_it() {
 }
 
 #[test]
+fn a_database_is_exported_and_imported_again() {
+    let world = World::alone();
+    assert_eq!(world.run("migrate").code, Some(0));
+    let exported = world.run("export");
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    assert_eq!(world.run("export --to out.ndjson").code, Some(0));
+    let ended = world.run("import --format ndjson out.ndjson --to sqlite:copy.db");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(world.run("export --database sqlite:copy.db").stdout, exported.stdout);
+}
+
+#[test]
 fn it_prints_the_version_and_the_document() {
     let world = World::alone();
     let version = world.run("version");

@@ -45,7 +45,7 @@ pub(crate) fn load(
 }
 
 /// The files of a directory, each with its table.
-fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>, ImportError> {
+pub(crate) fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>, ImportError> {
     let fails = |error: std::io::Error| ImportError::File {
         path: directory.to_owned(),
         why: error.to_string(),
@@ -66,14 +66,23 @@ fn files(directory: &Path) -> Result<Vec<(String, PathBuf)>, ImportError> {
     Ok(files)
 }
 
-fn load_file(connection: &Connection, table: &str, path: &Path) -> Result<(), ImportError> {
+/// Receives a row: its columns by name. An error stops the reading.
+type Add<'a> = dyn FnMut(Map<String, Value>) -> Result<(), String> + 'a;
+
+/// Reads all rows of a file.
+pub(crate) fn read(path: &Path, add: &mut Add<'_>) -> Result<(), ImportError> {
     let file = File::open(path)
         .map_err(|error| ImportError::File { path: path.to_owned(), why: error.to_string() })?;
-    let mut rows = Rows { connection, table, columns: Vec::new(), sql: String::new() };
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(file));
-    let read = Results(&mut rows).deserialize(&mut json).and_then(|()| json.end());
+    let read = Results(add).deserialize(&mut json).and_then(|()| json.end());
     let fails = |why: String| ImportError::Json { file: path.to_owned(), why: short(&why) };
-    read.map_err(|error| fails(error.to_string()))?;
+    read.map_err(|error| fails(error.to_string()))
+}
+
+fn load_file(connection: &Connection, table: &str, path: &Path) -> Result<(), ImportError> {
+    let mut rows = Rows { connection, table, columns: Vec::new(), sql: String::new() };
+    read(path, &mut |row| rows.add(row))?;
+    let fails = |why: String| ImportError::Json { file: path.to_owned(), why: short(&why) };
     if rows.columns.is_empty() {
         // An empty file does not contain the columns, so the known ones are used.
         let names = source_table(table).map(|known| known.columns.iter().map(|(name, _)| *name));
@@ -153,11 +162,11 @@ fn cell(name: &str, value: Value) -> Result<Cell, String> {
 }
 
 /// The array of results.
-struct Results<'a, 'r>(&'a mut Rows<'r>);
+struct Results<'a, 'r>(&'a mut Add<'r>);
 /// One of them.
-struct OneResult<'a, 'r>(&'a mut Rows<'r>);
+struct OneResult<'a, 'r>(&'a mut Add<'r>);
 /// Its array of rows.
-struct ItsRows<'a, 'r>(&'a mut Rows<'r>);
+struct ItsRows<'a, 'r>(&'a mut Add<'r>);
 
 impl<'de> DeserializeSeed<'de> for Results<'_, '_> {
     type Value = ();
@@ -231,7 +240,7 @@ impl<'de> Visitor<'de> for ItsRows<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
         while let Some(row) = rows.next_element::<Map<String, Value>>()? {
-            self.0.add(row).map_err(A::Error::custom)?;
+            (self.0)(row).map_err(A::Error::custom)?;
         }
         Ok(())
     }

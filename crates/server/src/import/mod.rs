@@ -7,11 +7,14 @@
 //! skipped or changed is reported.
 //!
 //! Rows are read one at a time and passed on immediately, so memory does not grow with the texts.
+//!
+//! `ndjson` reads exports of this server, whose rows need no conversion.
 
 mod command;
 mod history;
-mod json;
+pub(crate) mod json;
 mod load;
+mod ndjson;
 mod notes;
 mod nouns;
 mod queues;
@@ -21,6 +24,7 @@ mod scopes;
 mod source;
 mod sql;
 mod statements;
+pub(crate) mod target;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -107,6 +111,9 @@ pub(crate) enum ImportError {
     /// The source is a database of this server.
     #[error("this is a database of this server, not of the first: use `octopoid-server copy`")]
     Ours,
+    /// The source is an export of this server.
+    #[error("this is an export of this server: import it with `--format ndjson FILE`")]
+    Export,
     /// The schema has no scopes yet.
     #[error(
         "the schema is older than the first server's migration 0009_add_scope, which added scopes: \

@@ -8,6 +8,7 @@ mod copy;
 mod crash;
 mod embedded;
 mod events;
+mod export;
 mod import;
 mod lease;
 mod load;

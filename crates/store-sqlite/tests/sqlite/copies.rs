@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use octopoid_domain::Millis;
 use octopoid_store::{
     Engine, EngineError, Store,
-    copy::{CopyError, table},
-    engine::{Rows, Statement, Value, text_bytes},
+    copy::{CopyError, ndjson::ExportError, table},
+    engine::{Row, Rows, Statement, Value, text_bytes},
 };
 use octopoid_store_sqlite::{Location, Sqlite};
 
@@ -56,23 +56,47 @@ async fn source(
     store.migrate(Millis(0)).await.unwrap();
     let messages = table("messages").unwrap();
     for (number, length) in (1_i64..).zip(lengths) {
-        let text = |text: &str| Value::from(text);
-        let row = vec![
-            Value::Int(number),
-            Value::Text(format!("m{number}")),
-            text("t"),
-            text("me"),
-            Value::Null,
-            text("info"),
-            Value::Text("x".repeat(length)),
-            Value::Int(0),
-            text("s"),
-            Value::Null,
-            Value::Int(0),
-        ];
-        store.insert_rows(messages, vec![row]).await.unwrap();
+        store.insert_rows(messages, vec![message(number, length)]).await.unwrap();
     }
     (store, narrow)
+}
+
+fn message(number: i64, length: usize) -> Row {
+    let text = |text: &str| Value::from(text);
+    vec![
+        Value::Int(number),
+        Value::Text(format!("m{number}")),
+        text("t"),
+        text("me"),
+        Value::Null,
+        text("info"),
+        Value::Text("x".repeat(length)),
+        Value::Int(0),
+        text("s"),
+        Value::Null,
+        Value::Int(0),
+    ]
+}
+
+/// Adds a message to a database as soon as something is written here.
+struct Meddling(Option<Store>);
+
+impl std::io::Write for Meddling {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(store) = self.0.take() {
+            let adding = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let row = message(1_000, 10);
+                runtime.block_on(store.insert_rows(table("messages").unwrap(), vec![row])).unwrap();
+            };
+            std::thread::spawn(adding).join().unwrap();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 async fn target() -> Store {
@@ -104,4 +128,11 @@ async fn a_row_that_no_read_may_return_ends_the_copy() {
     let CopyError::Table { table: "messages", why: EngineError::TooLarge } = error else {
         panic!("{error}");
     };
+}
+
+#[tokio::test]
+async fn an_export_during_which_rows_are_added_fails() {
+    let store = target().await;
+    let error = store.export(Meddling(Some(store.clone())), |_| ()).await.unwrap_err();
+    assert!(matches!(error, ExportError::Changed("messages")), "{error}");
 }

@@ -2,11 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{CopyError, Pages, Progress, Table, count, tables};
-use crate::{
-    Store,
-    engine::{Row, Value},
-};
+use super::{CopyError, Pages, Progress, Table, tables};
+use crate::{Store, engine::Value};
 
 /// What a table holds, in short. Two tables with the same rows have the same, on every engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +15,36 @@ pub struct Checksum {
     /// SHA-256, in hexadecimal digits, of all rows in the order of their keys, each a line with its
     /// columns as a JSON array.
     pub sha256: String,
+}
+
+/// A checksum in the making.
+#[derive(Clone, Debug)]
+pub(super) struct Sum {
+    table: &'static str,
+    rows: i64,
+    hash: Sha256,
+}
+
+impl Sum {
+    pub(super) fn of(table: &Table) -> Self {
+        Self { table: table.name, rows: 0, hash: Sha256::new() }
+    }
+
+    /// Adds the next row.
+    pub(super) fn add(&mut self, row: &[Value]) {
+        self.rows += 1;
+        self.hash.update(line(row));
+    }
+
+    /// How many rows were added.
+    pub(super) fn rows(&self) -> i64 {
+        self.rows
+    }
+
+    pub(super) fn finish(self) -> Checksum {
+        let Self { table, rows, hash } = self;
+        Checksum { table, rows, sha256: hex::encode(hash.finalize()) }
+    }
 }
 
 impl Store {
@@ -39,30 +66,26 @@ impl Store {
         report: &mut impl FnMut(Progress),
     ) -> Result<Checksum, CopyError> {
         let of = self.count_rows(table).await?;
-        let mut progress = Progress { table: table.name, rows: 0, of };
-        let mut hash = Sha256::new();
+        let mut sum = Sum::of(table);
         let mut pages = Pages::of(self, table);
         loop {
             let page = pages.next().await?;
             if page.is_empty() {
-                break;
+                return Ok(sum.finish());
             }
-            progress.rows += count(&page);
-            for row in page {
-                hash.update(line(row));
+            for row in &page {
+                sum.add(row);
             }
-            report(progress);
+            report(Progress { table: table.name, rows: sum.rows(), of });
         }
-        let sha256 = hex::encode(hash.finalize());
-        Ok(Checksum { table: table.name, rows: progress.rows, sha256 })
     }
 }
 
-fn line(row: Row) -> String {
-    let columns = row.into_iter().map(|value| match value {
+fn line(row: &[Value]) -> String {
+    let columns = row.iter().map(|value| match value {
         Value::Null => serde_json::Value::Null,
-        Value::Int(number) => number.into(),
-        Value::Text(text) => text.into(),
+        Value::Int(number) => (*number).into(),
+        Value::Text(text) => text.as_str().into(),
     });
     let mut line = serde_json::Value::Array(columns.collect()).to_string();
     line.push('\n');
@@ -77,6 +100,6 @@ mod tests {
     #[test]
     fn a_row_is_a_line_of_json() {
         let row = vec![Value::Int(-1), Value::Null, Value::from("a\n\"ü\""), Value::from("")];
-        assert_eq!(line(row), "[-1,null,\"a\\n\\\"ü\\\"\",\"\"]\n");
+        assert_eq!(line(&row), "[-1,null,\"a\\n\\\"ü\\\"\",\"\"]\n");
     }
 }

@@ -79,6 +79,13 @@ impl Store {
         Ok(tables.zip(answers.chunks(2).map(highest)).collect())
     }
 
+    /// Those of [`Store::counters`] that every engine keeps.
+    pub(super) async fn lasting_counters(&self) -> Result<Vec<(&'static str, i64)>, CopyError> {
+        let mut numbers = self.counters().await?;
+        numbers.retain(|(table, _)| lasting_counters().any(|name| name == *table));
+        Ok(numbers)
+    }
+
     /// Lets the tables go on counting after these numbers, and the database look them over.
     pub async fn set_counters(&self, numbers: &[(&'static str, i64)]) -> Result<(), CopyError> {
         let mut batch = Vec::new();
@@ -91,6 +98,12 @@ impl Store {
         self.engine.write(vec![analyzing()]).await?;
         Ok(())
     }
+}
+
+/// The tables whose counters every engine keeps.
+pub(super) fn lasting_counters() -> impl Iterator<Item = &'static str> {
+    let lasting = COUNTERS.iter().filter(|counter| counter.read.sqlite().is_some());
+    lasting.map(|counter| counter.table)
 }
 
 fn highest(answers: &[Rows]) -> i64 {

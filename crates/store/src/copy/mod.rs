@@ -2,11 +2,13 @@
 //!
 //! Rows go as they are, internal columns too, in pages in the order of their keys. No
 //! transaction stays open meanwhile, so the servers must be stopped first; the checksums at the end
-//! show whether the source was written all the same. [`Store::begin_filling`] marks the target meanwhile, so that no
-//! server works with half a database; a copy that fails leaves the mark.
+//! show whether the source was written all the same. [`Store::begin_filling`] marks the target
+//! meanwhile, so that no server works with half a database; a copy that fails leaves the mark.
+//! Between two copies, the rows can be text: [`ndjson`].
 
 mod checksum;
 mod counters;
+pub mod ndjson;
 mod tables;
 pub mod text;
 
@@ -95,17 +97,11 @@ impl Store {
     /// other columns, and a newer one has some that this server would leave behind.
     pub async fn check_newest(&self) -> Result<(), CopyError> {
         let [rows] = self.read([bind!(HAS_SCHEMA)]).await?;
-        let newest = crate::migrate::newest();
         let found = match rows.first().and_then(|row| row.first()) {
             Some(Value::Int(1)) => self.version().await?,
             _ => 0,
         };
-        let advice = match found.cmp(&newest) {
-            std::cmp::Ordering::Equal => return Ok(()),
-            std::cmp::Ordering::Less => "run `octopoid migrate` on it",
-            std::cmp::Ordering::Greater => "use a newer server",
-        };
-        Err(CopyError::Version { found, newest, advice })
+        check_found(found)
     }
 
     /// Refuses a database that has any row.
@@ -191,6 +187,22 @@ impl<'a> Pages<'a> {
             }
         }
     }
+}
+
+/// Refuses a schema version other than the newest that this server knows.
+pub fn check_found(found: i64) -> Result<(), CopyError> {
+    let newest = crate::migrate::newest();
+    let advice = match found.cmp(&newest) {
+        std::cmp::Ordering::Equal => return Ok(()),
+        std::cmp::Ordering::Less => {
+            "run `octopoid migrate` on it, or `npm run db:migrations:apply` if it is on D1"
+        }
+        std::cmp::Ordering::Greater if found == crate::migrate::UNFINISHED => {
+            return Err(StoreError::Unfinished.into());
+        }
+        std::cmp::Ordering::Greater => "use a newer server",
+    };
+    Err(CopyError::Version { found, newest, advice })
 }
 
 fn count(rows: &[Row]) -> i64 {

@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     output::heading("running the Workers");
     let state = scratch.join("edge");
     import(&state, &scratch.join("import.sql"))?;
+    export()?;
     let conformance = Server::start(CONFORMANCE, &scratch.join("conformance"), &[])?;
     let edge = start_edge(&state)?;
     output::heading("tests");
@@ -83,6 +84,15 @@ fn import(state: &Path, statements: &Path) -> anyhow::Result<()> {
     process::run(&mut import)?;
     wrangler::execute(state, &["--file".as_ref(), statements.as_os_str()])?;
     wrangler::migrate(Some(state))
+}
+
+/// Puts an export into a database of wrangler's and gets it out again, in a test of the server.
+fn export() -> anyhow::Result<()> {
+    output::heading("exporting from D1");
+    let mut tests = process::cargo();
+    tests.args(["test", "--workspace", "--test", "e2e", "--", "export::d1"]);
+    tests.env("OCTOPOID_TEST_WRANGLER", TOOLS.program("wrangler").get_program());
+    process::run(&mut tests)
 }
 
 fn start_edge(state: &Path) -> anyhow::Result<Server> {

@@ -1,6 +1,6 @@
 //! `octopoid-server copy` between the two engines.
 
-mod rows;
+pub(crate) mod rows;
 
 use octopoid_client::Client;
 use octopoid_domain::draft::NewDraft;
@@ -34,7 +34,7 @@ async fn refuses(from: &str, to: &str, why: &str) {
     assert_eq!(ended.stdout, "");
 }
 
-async fn migrate(url: &str) {
+pub(crate) async fn migrate(url: &str) {
     assert!(run(command().args(["migrate", "--database", url])).await.status.success());
 }
 
@@ -42,12 +42,12 @@ fn engine(disk: &Disk) -> Sqlite {
     Sqlite::open(&Location::File(disk.file())).unwrap()
 }
 
-fn store(disk: &Disk) -> Store {
+pub(crate) fn store(disk: &Disk) -> Store {
     Store::new(std::sync::Arc::new(engine(disk)))
 }
 
 /// Every row of every table.
-async fn all_rows(disk: &Disk) -> Vec<(&'static str, Vec<Vec<Value>>)> {
+pub(crate) async fn all_rows(disk: &Disk) -> Vec<(&'static str, Vec<Vec<Value>>)> {
     let engine = engine(disk);
     let mut found = Vec::new();
     for table in tables() {
@@ -62,7 +62,7 @@ async fn all_rows(disk: &Disk) -> Vec<(&'static str, Vec<Vec<Value>>)> {
 }
 
 /// A database with rows of every kind, more of them than are copied at once.
-async fn filled() -> Disk {
+pub(crate) async fn filled() -> Disk {
     let disk = Disk::of_file();
     migrate(&disk.url()).await;
     let store = store(&disk);

@@ -93,7 +93,7 @@ const REQUIRED: [&str; 69] = [
 ];
 
 /// This many rows, no two of which have a key or an id in common.
-pub(super) fn of(table: &Table, count: usize) -> Vec<Row> {
+pub(crate) fn of(table: &Table, count: usize) -> Vec<Row> {
     (0..count).map(|number| row(table, number)).collect()
 }
 
