@@ -63,6 +63,8 @@ pub struct Settings {
     pub log_bytes_max: usize,
     /// How long the logs of a task are kept after it is over, in milliseconds.
     pub retain_logs_ms: i64,
+    /// How long tasks are kept after they are over, in milliseconds; `None` is forever.
+    pub retain_done_ms: Option<i64>,
     /// How long after its end a lease is left to the client's own reaper, in milliseconds.
     pub lease_grace_ms: i64,
     /// How often the jobs run, in milliseconds. If they run later, the server was not available.
@@ -116,6 +118,7 @@ impl Default for Settings {
             patch_bytes_max: PATCH_BYTES_MAX,
             log_bytes_max: LOG_BYTES_MAX,
             retain_logs_ms: RETAIN_MS,
+            retain_done_ms: None,
             lease_grace_ms: LEASE_GRACE_MS,
             jobs_period_ms: JOBS_PERIOD_MS,
             shares_database: false,
@@ -132,7 +135,8 @@ impl Default for Settings {
 impl Settings {
     /// Bounds the jobs such that a run has at most fifty statements: all that an invocation may run on
     /// the free plan of a Worker. Taking a lease back has up to six, if its task is to be cancelled
-    /// and its run has a cost; everything else, twenty.
+    /// and its run has a cost; everything else, twenty. Old tasks, with up to twelve, are deleted in
+    /// runs that take no lease back.
     #[must_use]
     pub fn with_short_jobs(self) -> Self {
         Self { releases_max: Some(5), prunes_max: Some(1), ..self }

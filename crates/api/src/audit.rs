@@ -1,6 +1,7 @@
 //! One structured line in the log for every change of state.
 
 use octopoid_domain::{Task, TaskView, limits::KEY_BYTES_MAX, text::cut};
+use octopoid_store::retention::Expired;
 
 use crate::auth::Caller;
 
@@ -21,6 +22,13 @@ pub(crate) fn released(task: &Task) {
     let Task { id, scope, queue, version, .. } = task;
     let (task_id, scope, queue) = (field(id), field(scope), field(queue));
     tracing::info!(target: TARGET, event = "task.reclaimed", task_id, scope, queue, version);
+}
+
+/// Says that a finished task was deleted because of its age.
+pub(crate) fn expired(task: &Expired) {
+    let Expired { id, scope, queue, version } = task;
+    let (task_id, scope, queue) = (field(id), field(scope), field(queue));
+    tracing::info!(target: TARGET, event = "task.deleted", task_id, scope, queue, version);
 }
 
 /// Says what became of anything else, and through whom.

@@ -23,6 +23,15 @@ const REQUESTS: i64 = 500;
 /// Logs looked at in one batch, each of which may have as many rows as texts were appended.
 const LOGS: i64 = 20;
 
+/// Old tasks deleted in one batch, each of which may have many rows of logs.
+const EXPIRED: usize = 50;
+
+/// After so many batches of them the run ends; the next one continues.
+const EXPIRED_PAGES_MAX: u32 = 100;
+
+/// Old tasks deleted in a run where runs are bounded: on D1, each row that is deleted is paid for.
+const EXPIRED_SHORT: usize = 3;
+
 /// A run that is late by less than half of this is not late: machines are busy at times.
 const PERIOD_MS_MIN: i64 = 1_000;
 
@@ -33,12 +42,14 @@ pub struct Done {
     pub tasks_released: usize,
     /// The number of silent orchestrators that were marked offline.
     pub orchestrators_offline: usize,
+    /// The number of finished tasks that were deleted because of their age.
+    pub tasks_deleted: usize,
 }
 
 /// After so many steps of the retention the run ends; the next one continues.
 const PRUNES_MAX: u32 = 500;
 
-/// Takes back what dead agents hold, marks silent orchestrators offline, and deletes old events. What
+/// Takes back what dead agents hold, marks silent orchestrators offline, and deletes what is old. What
 /// counts of agents and orchestrators is the time in which they could reach the server.
 pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     app.check_clock().await?;
@@ -56,8 +67,9 @@ pub async fn run_jobs(app: &App) -> Result<Done, StoreError> {
     }
     prune_events(app).await?;
     forget_logs(app).await?;
+    let tasks_deleted = delete_expired(app, tasks_released).await?;
     app.refusals.log(app.now());
-    Ok(Done { tasks_released, orchestrators_offline: offline.len() })
+    Ok(Done { tasks_released, orchestrators_offline: offline.len(), tasks_deleted })
 }
 
 /// Records the run of the jobs, and returns the resulting availability.
@@ -120,6 +132,30 @@ async fn forget_logs(app: &App) -> Result<(), StoreError> {
     let mut pages = Pages::of(app);
     while pages.go_on(app, app.store.forget_logs(ended_before, LOGS, app.stamp()).await?.1) {}
     Ok(())
+}
+
+/// Deletes tasks that are over for longer than they are kept.
+async fn delete_expired(app: &App, tasks_released: usize) -> Result<usize, StoreError> {
+    let Some(kept_ms) = app.settings.retain_done_ms else { return Ok(0) };
+    let is_short = app.settings.releases_max.is_some();
+    // A short run may not have enough statements for both.
+    if is_short && tasks_released > 0 {
+        return Ok(0);
+    }
+    let before = app.now().plus(-kept_ms);
+    let (limit, left) = if is_short { (EXPIRED_SHORT, 1) } else { (EXPIRED, EXPIRED_PAGES_MAX) };
+    let mut pages = Pages { left };
+    let mut deleted = 0;
+    loop {
+        let expired = app.store.delete_expired(before, limit, app.stamp()).await?;
+        for task in &expired {
+            audit::expired(task);
+        }
+        deleted += expired.len();
+        if !pages.go_on(app, !expired.is_empty()) {
+            return Ok(deleted);
+        }
+    }
 }
 
 /// Takes back the claims whose lease ended before an instant.

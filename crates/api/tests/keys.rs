@@ -231,13 +231,13 @@ async fn running_the_jobs_releases_leases_and_marks_the_silent_offline() {
     first_key(&app, "s").await;
     app.task("t", json!({})).await;
     app.claim(json!({"lease_duration_seconds": 1})).await.expect(200);
-    let idle = json!({"tasks_released": 0, "orchestrators_offline": 0});
+    let idle = json!({"tasks_released": 0, "orchestrators_offline": 0, "tasks_deleted": 0});
     // A run that comes late would say that the server was not there to be reached.
     for _ in 0..=LEASE_GRACE_MS / JOBS_PERIOD_MS {
         assert_eq!(admin.post(JOBS, json!({})).await.expect(200), idle);
         app.passes(JOBS_PERIOD_MS);
     }
-    let done = json!({"tasks_released": 1, "orchestrators_offline": 1});
+    let done = json!({"tasks_released": 1, "orchestrators_offline": 1, "tasks_deleted": 0});
     assert_eq!(admin.raw("POST", JOBS, "").await.expect(200), done);
     assert_eq!(admin.post(JOBS, json!({})).await.expect(200), idle);
     assert_eq!(app.get("/api/v1/tasks/t").await.expect(200)["queue"], "incoming");

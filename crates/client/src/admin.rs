@@ -13,6 +13,9 @@ pub struct JobsDone {
     pub tasks_released: usize,
     /// Orchestrators marked offline because they had gone silent.
     pub orchestrators_offline: usize,
+    /// Finished tasks deleted because of their age. An older server does not say.
+    #[serde(default)]
+    pub tasks_deleted: usize,
 }
 
 impl Client {

@@ -59,6 +59,12 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
     settings.key_rate_max = rate("OCTOPOID_RATE_LIMIT_KEY", read("OCTOPOID_RATE_LIMIT_KEY"))?;
     settings.address_rate_max =
         rate("OCTOPOID_RATE_LIMIT_ADDRESS", read("OCTOPOID_RATE_LIMIT_ADDRESS"))?;
+    if let Some(kept) = read("OCTOPOID_RETAIN_DONE") {
+        settings.retain_done_ms = match duration_ms("OCTOPOID_RETAIN_DONE", &kept)? {
+            0 => return Err("OCTOPOID_RETAIN_DONE must not be zero".to_owned()),
+            kept => Some(kept),
+        };
+    }
     if let Some(origins) = read("OCTOPOID_CORS_ORIGIN") {
         let origins = origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         settings.cors_origins = origins.map(cors_origin).collect::<Result<_, _>>()?;
@@ -136,6 +142,7 @@ mod tests {
             ("OCTOPOID_LEASE_GRACE", "1m 30s"),
             ("OCTOPOID_RETAIN_EVENTS", "2d"),
             ("OCTOPOID_RETAIN_LOGS", "24h"),
+            ("OCTOPOID_RETAIN_DONE", "90d"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, https://b.example,"),
         ])
         .unwrap();
@@ -144,6 +151,7 @@ mod tests {
         assert_eq!(settings.lease_grace_ms, 90_000);
         assert_eq!(settings.retain_events_ms, 172_800_000);
         assert_eq!(settings.retain_logs_ms, 86_400_000);
+        assert_eq!(settings.retain_done_ms, Some(7_776_000_000));
         let expected = ["https://a.example", "https://b.example"].map(|text| text.parse().unwrap());
         assert_eq!(settings.cors_origins, expected);
     }
@@ -165,6 +173,7 @@ mod tests {
             ("OCTOPOID_RETAIN_EVENTS", "0s"),
             ("OCTOPOID_RETAIN_EVENTS", "-1h"),
             ("OCTOPOID_RETAIN_LOGS", "-1s"),
+            ("OCTOPOID_RETAIN_DONE", "0s"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");

@@ -126,6 +126,17 @@ pub struct Options {
     )]
     retain_logs: Duration,
 
+    /// How long tasks are kept after they are over: done, failed or cancelled. Older ones are
+    /// deleted. Default: forever.
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_RETAIN_DONE",
+        value_name = "DURATION",
+        value_parser = period
+    )]
+    retain_done: Option<Duration>,
+
     /// Allowed CORS origin, such as `https://board.example`; may be repeated. If none is given,
     /// pages of other origins may send requests only with a key.
     #[arg(
@@ -247,6 +258,11 @@ impl Options {
                 .context("the lease grace is too long")?,
             retain_logs_ms: i64::try_from(self.retain_logs.as_millis())
                 .context("logs are retained for too long")?,
+            retain_done_ms: self
+                .retain_done
+                .map(|kept| i64::try_from(kept.as_millis()))
+                .transpose()
+                .context("finished tasks are retained for too long")?,
             shares_database: matches!(self.database.database, Database::Postgres(_)),
             jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
                 .context("the reap interval is too long")?,
@@ -419,6 +435,17 @@ mod tests {
             assert!(error.contains(&format!("--cors-origin {text:?}")), "{error}");
             assert!(error.contains("such as https://board.example"), "{error}");
         }
+    }
+
+    #[test]
+    fn finished_tasks_are_kept_unless_a_time_is_given() {
+        let kept = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["octopoid-server"], arguments].concat()).ok()?;
+            Some(cli.options.plan().unwrap().settings.retain_done_ms)
+        };
+        assert_eq!(kept(&[]), Some(None));
+        assert_eq!(kept(&["--retain-done", "90d"]), Some(Some(7_776_000_000)));
+        assert_eq!(kept(&["--retain-done", "0s"]), None);
     }
 
     #[test]

@@ -45,6 +45,14 @@ const SUBTRACT: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks)
      ON CONFLICT (scope, queue, shard) \
      DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
 
+/// Counts tasks out of the queues that they are in.
+const SUBTRACT_ALL: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
+     SELECT scope, queue, seq % 16, -COUNT(*) FROM tasks \
+     WHERE id IN (SELECT value FROM json_each(?1)) AND write_id = ?2 \
+     GROUP BY scope, queue, seq % 16 ORDER BY scope, queue, seq % 16 \
+     ON CONFLICT (scope, queue, shard) \
+     DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
+
 const ADD_HOURLY: &str = "INSERT INTO hourly_counts (hour, scope, shard, done, failed, cost_micros) \
      SELECT ?3, scope, seq % 16, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2 \
      ON CONFLICT (hour, scope, shard) DO UPDATE SET done = hourly_counts.done + excluded.done, \
@@ -72,6 +80,11 @@ pub(crate) fn add(id: &str, queue: &str, tasks: i64, stamp: Stamp) -> Statement 
 /// Counts a task out of a finished queue if it is in it.
 pub(crate) fn subtract(id: &str, queue: &str, stamp: Stamp) -> Statement {
     bind!(SUBTRACT, id, stamp.write_id, queue)
+}
+
+/// Counts finished tasks, a JSON array of ids, out of their queues.
+pub(crate) fn subtract_all(ids: &str, stamp: Stamp) -> Statement {
+    bind!(SUBTRACT_ALL, ids, stamp.write_id)
 }
 
 impl Store {

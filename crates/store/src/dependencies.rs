@@ -85,6 +85,10 @@ const FORGET_BLOCKER: &str = "DELETE FROM task_blockers WHERE blocker_id = ?1 \
 const FORGET_WAITING: &str = "DELETE FROM task_blockers WHERE task_id = ?1 \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
 
+const ALL_FORGET_WAITING: &str = "DELETE FROM task_blockers \
+     WHERE task_id IN (SELECT value FROM json_each(?1)) \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = task_blockers.task_id AND write_id = ?2)";
+
 macro_rules! awaiting {
     ($condition:literal) => {
         concat!(
@@ -201,6 +205,11 @@ pub(crate) fn wait_for(id: &str, blockers: &[&str], stamp: Stamp) -> [Statement;
 /// Makes a task wait for nothing.
 pub(crate) fn wait_no_more(id: &str, stamp: Stamp) -> Statement {
     bind!(FORGET_WAITING, id, stamp.write_id)
+}
+
+/// Makes tasks, a JSON array of ids, wait for nothing.
+pub(crate) fn all_wait_no_more(ids: &str, stamp: Stamp) -> Statement {
+    bind!(ALL_FORGET_WAITING, ids, stamp.write_id)
 }
 
 #[cfg(test)]

@@ -104,6 +104,12 @@ const TASK_DELETED: &str = concat!(
      FROM tasks WHERE id = ?1 AND write_id = ?2"
 );
 
+const TASKS_EXPIRED: &str = concat!(
+    into_events!(),
+    "SELECT scope, 'task', id, events, 'deleted', NULL, 'was ' || queue || ', retention expired', \
+     ?3, version, queue FROM tasks WHERE id IN (SELECT value FROM json_each(?1)) AND write_id = ?2"
+);
+
 /// Records an event of each row that matches a condition and has the write id.
 macro_rules! recording {
     ($kind:literal, $table:literal, $subject:literal, $condition:literal) => {
@@ -219,6 +225,11 @@ pub(crate) fn of_task(id: &str, event: &NewEvent, later: i64, stamp: Stamp) -> S
 /// Records that a task is about to be deleted.
 pub(crate) fn task_deleted(id: &str, stamp: Stamp) -> Statement {
     bind!(TASK_DELETED, id, stamp.write_id, stamp.now)
+}
+
+/// Records that tasks, a JSON array of ids, are about to be deleted because of their age.
+pub(crate) fn tasks_expired(ids: &str, stamp: Stamp) -> Statement {
+    bind!(TASKS_EXPIRED, ids, stamp.write_id, stamp.now)
 }
 
 impl Store {

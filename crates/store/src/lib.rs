@@ -43,6 +43,7 @@ mod pauses;
 mod poll;
 pub mod projects;
 mod record;
+pub mod retention;
 mod roles;
 mod row;
 pub mod runs;

@@ -85,22 +85,59 @@ const KEEP_OUTPUT: &str = "INSERT INTO run_outputs (task_id, kind, run, body) \
      SELECT id, ?4, ?2, ?5 FROM tasks WHERE id = ?1 AND write_id = ?3 \
      ON CONFLICT (task_id, kind, run) DO UPDATE SET body = excluded.body";
 
+/// Deleted tasks: one, or a JSON array of ids.
+macro_rules! deleted {
+    (one) => {
+        "task_id = ?1"
+    };
+    (all) => {
+        "task_id IN (SELECT value FROM json_each(?1))"
+    };
+}
+
+/// Whether this write deletes the task of a row.
+macro_rules! is_deleted {
+    ($table:literal) => {
+        concat!(
+            " AND EXISTS (SELECT 1 FROM tasks WHERE id = ",
+            $table,
+            ".task_id AND write_id = ?2)"
+        )
+    };
+}
+
 /// A deleted task leaves its last run, because the numbers go on, but not what its runs wrote.
-const END_DELETED: &str = "UPDATE runs SET outcome = 'released', ended_by = 'delete', \
-     ended_at = ?3 WHERE task_id = ?1 AND outcome = 'running' \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+macro_rules! end_deleted {
+    ($which:ident) => {
+        concat!(
+            "UPDATE runs SET outcome = 'released', ended_by = 'delete', ended_at = ?3 WHERE ",
+            deleted!($which),
+            " AND outcome = 'running'",
+            is_deleted!("runs")
+        )
+    };
+}
 
 /// Only the rows stay whose numbers the runs of the next task of this id go on from.
-const FORGET_RUNS: &str = "DELETE FROM runs WHERE task_id = ?1 \
-     AND run < (SELECT MAX(run) FROM runs WHERE task_id = ?1) AND (attempt IS NULL \
-     OR attempt < (SELECT MAX(attempt) FROM runs WHERE task_id = ?1)) \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+macro_rules! forget_runs {
+    ($which:ident) => {
+        concat!(
+            "DELETE FROM runs WHERE ",
+            deleted!($which),
+            " AND run < (SELECT MAX(run) FROM runs AS last WHERE last.task_id = runs.task_id) \
+             AND (attempt IS NULL OR attempt < \
+             (SELECT MAX(attempt) FROM runs AS last WHERE last.task_id = runs.task_id))",
+            is_deleted!("runs")
+        )
+    };
+}
 
-const FORGET_OUTPUTS: &str = "DELETE FROM run_outputs WHERE task_id = ?1 \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
-
-const FORGET_LOGS: &str = "DELETE FROM run_logs WHERE task_id = ?1 \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2)";
+/// Forgets what the runs of deleted tasks have in another table.
+macro_rules! forget_rows {
+    ($table:literal, $which:ident) => {
+        concat!("DELETE FROM ", $table, " WHERE ", deleted!($which), is_deleted!($table))
+    };
+}
 
 /// The last run for work before this one.
 const PREVIOUS: &str = concatcp!(
@@ -233,10 +270,20 @@ pub(crate) fn reject(id: &str, stamp: Stamp) -> Statement {
 /// Ends the run of a task that is deleted, and forgets the others and what they wrote.
 pub(crate) fn forget(id: &str, stamp: Stamp) -> [Statement; 4] {
     [
-        bind!(END_DELETED, id, stamp.write_id, stamp.now),
-        bind!(FORGET_RUNS, id, stamp.write_id),
-        bind!(FORGET_OUTPUTS, id, stamp.write_id),
-        bind!(FORGET_LOGS, id, stamp.write_id),
+        bind!(end_deleted!(one), id, stamp.write_id, stamp.now),
+        bind!(forget_runs!(one), id, stamp.write_id),
+        bind!(forget_rows!("run_outputs", one), id, stamp.write_id),
+        bind!(forget_rows!("run_logs", one), id, stamp.write_id),
+    ]
+}
+
+/// The same for tasks that are deleted together, a JSON array of ids.
+pub(crate) fn forget_all(ids: &str, stamp: Stamp) -> [Statement; 4] {
+    [
+        bind!(end_deleted!(all), ids, stamp.write_id, stamp.now),
+        bind!(forget_runs!(all), ids, stamp.write_id),
+        bind!(forget_rows!("run_outputs", all), ids, stamp.write_id),
+        bind!(forget_rows!("run_logs", all), ids, stamp.write_id),
     ]
 }
 

@@ -1,3 +1,4 @@
+use octopoid_api::{Settings, app::JOBS_PERIOD_MS, jobs::run_jobs};
 use serde_json::{Value, json};
 
 use crate::{
@@ -60,4 +61,46 @@ async fn the_id_and_the_path_of_a_deleted_task_are_free_again() {
     app.task("a", json!({"title": "first"})).await;
     app.delete(&format!("{TASKS}/a")).await.expect(200);
     assert_eq!(app.task("a", json!({})).await["version"], 2);
+}
+
+/// Runs the jobs, and returns how many tasks they have deleted.
+async fn expired(app: &TestApp) -> usize {
+    run_jobs(&app.app).await.unwrap().tasks_deleted
+}
+
+#[tokio::test]
+async fn finished_tasks_are_kept_for_ever_or_as_long_as_is_set() {
+    for (retain_done_ms, deleted) in [(None, 0), (Some(86_400_000), 60)] {
+        let settings = Settings { retain_done_ms, ..Settings::default() };
+        let app = TestApp::with(settings).await;
+        app.task("open", json!({})).await;
+        for number in 0..60 {
+            app.task(&format!("t{number}"), json!({"queue": "done"})).await;
+        }
+        app.passes(86_400_001);
+        assert_eq!(expired(&app).await, deleted, "more than one step");
+        assert_eq!(expired(&app).await, 0);
+        let total = app.get(&format!("{TASKS}?scope=s")).await.expect(200)["total"].clone();
+        assert_eq!(total, 61 - deleted);
+    }
+}
+
+#[tokio::test]
+async fn a_short_run_deletes_few_tasks_and_none_if_it_takes_leases_back() {
+    let settings =
+        Settings { retain_done_ms: Some(1_000), lease_grace_ms: 0, ..Settings::default() };
+    let app = TestApp::with(settings.with_short_jobs()).await;
+    expired(&app).await;
+    app.task("a", json!({})).await;
+    app.claim(json!({"lease_duration_seconds": 15})).await.expect(200);
+    for number in 0..4 {
+        app.task(&format!("t{number}"), json!({"queue": "failed"})).await;
+    }
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        app.passes(JOBS_PERIOD_MS);
+        let done = run_jobs(&app.app).await.unwrap();
+        runs.push((done.tasks_released, done.tasks_deleted));
+    }
+    assert_eq!(runs, [(0, 3), (1, 0), (0, 1)]);
 }

@@ -167,6 +167,31 @@ async fn an_idempotency_key_writes_two_rows() {
     }
 }
 
+/// What is due is deleted together, so that tasks share the rows that count them.
+#[tokio::test]
+async fn a_deletion_by_age_writes_no_more_than_it_did() {
+    let mut metered = Metered::new().await;
+    for (name, tasks, most) in [("one", 1, 8), ("ten", 10, 80)] {
+        let world = &metered.world;
+        for number in 0..tasks {
+            let id = format!("{name}{number}");
+            world.hands_in(&id).await.unwrap();
+            world.accepts(&id).await.unwrap();
+        }
+        let before = world.now().plus(1);
+        metered.note("preparation");
+        let world = &metered.world;
+        let expired = world.store.delete_expired(before, 100, world.stamp()).await.unwrap();
+        assert_eq!(expired.len(), tasks);
+        metered.expect(name, most);
+        let world = &metered.world;
+        world.store.delete_expired(before, 100, world.stamp()).await.unwrap();
+        assert_eq!(metered.note("nothing is due"), 0);
+    }
+    println!("{}", metered.lines());
+    assert_eq!(metered.excesses, [""; 0]);
+}
+
 /// A machine keeps its leases by one small write.
 #[tokio::test]
 async fn a_heartbeat_writes_three_rows_for_each_lease() {

@@ -51,6 +51,7 @@ const MAY_BE_SCANNED: [(&str, &str); 31] = [
     ("walk", "the finished tasks of one queue that a page can need"),
     ("due", "the logs that the jobs look at, a few at a time"),
     ("recent", "the last messages about a task, a thousand at most"),
+    ("examined", "the tasks that a step of the retention looks at"),
     ("looked", "the finished tasks that a list may look at"),
 ];
 

@@ -33,6 +33,7 @@ mod pauses;
 mod poll;
 mod projects;
 mod registering_flows;
+mod retention;
 mod reviewing;
 mod roles;
 mod runs;
@@ -92,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         paging::CASES,
         runs::CASES,
         logs::CASES,
+        retention::CASES,
         heartbeats::CASES,
         pauses::CASES,
         why::CASES,

@@ -75,6 +75,32 @@ async fn machines_that_fall_silent_are_reported_once_however_many_servers_look()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn old_tasks_are_deleted_once_however_many_servers_look() {
+    let arena = Arena::new().await;
+    let (world, servers) = (&arena.world, arena.servers(SERVERS));
+    for round in 0..ROUNDS {
+        let ids: Vec<_> = (0..LAPSED).map(|number| format!("t{round}-{number:02}")).collect();
+        for id in &ids {
+            world.creates_with(id, json!({ "queue": "done" })).await.unwrap();
+        }
+        world.passes(1);
+        let jobs = servers.iter().map(|server| {
+            let (server, stamp) = (server.clone(), world.stamp());
+            async move { server.delete_expired(stamp.now, 100, stamp).await }
+        });
+        let deleted = at_once(jobs.collect()).await;
+        let deleted = deleted.into_iter().flat_map(|tasks| tasks.expect("no job fails"));
+        let mut deleted: Vec<_> = deleted.map(|task| task.id).collect();
+        deleted.sort();
+        assert_eq!(deleted, ids, "each is deleted once");
+        for id in ids {
+            assert_eq!(world.events(&id).await.unwrap(), ["created", "deleted"], "history of {id}");
+        }
+    }
+    audit::check(world).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_servers_that_start_on_an_empty_database_migrate_it_once() {
     const APPLIED: &str = "SELECT version, COUNT(*) FROM schema_versions GROUP BY version \
          ORDER BY version";
