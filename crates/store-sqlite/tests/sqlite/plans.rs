@@ -20,7 +20,7 @@ use octopoid_store_testkit::{
 use serde_json::json;
 
 /// What may be read from end to end, and why. Subqueries may too: what they read has its own lines.
-const MAY_BE_SCANNED: [(&str, &str); 31] = [
+const MAY_BE_SCANNED: [(&str, &str); 32] = [
     ("json_each", "a parameter of the statement, no table"),
     ("CONSTANT", "no table at all"),
     ("lanes", "the lanes of one queue: as many as it has pairs of role and type"),
