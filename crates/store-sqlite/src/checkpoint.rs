@@ -20,7 +20,7 @@ use std::{
 use octopoid_store::engine::READ_TIME_MAX;
 use rusqlite::Connection;
 
-use crate::{BUSY_TIMEOUT, files::beside, reader::now};
+use crate::{BUSY_TIMEOUT, files::beside, reader::now, snapshot};
 
 /// The thread is signalled each time the WAL has grown by this number of bytes.
 const STEP: u64 = 16 << 20;
@@ -34,7 +34,7 @@ pub(crate) const AT_REST_MAX: u64 = 4 << 20;
 
 /// How long the writer waits for short reads.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long the writer waits for all reads. Only another program can read longer.
+/// How long the writer waits for all reads. Only another program, or a backup, can read longer.
 const LONG_PAUSE: Duration = READ_TIME_MAX.saturating_add(Duration::from_secs(1));
 
 /// The size of the header of a WAL frame.
@@ -108,7 +108,8 @@ impl Checkpointer {
 
     /// Completes the checkpoint so that the WAL is reset.
     fn restart(&mut self, writer: &Connection, end: u64) {
-        let is_pressing = end >= TOO_LONG && !self.wal.is_held;
+        // A copy may take long, and writes do not wait for it.
+        let is_pressing = end >= TOO_LONG && !self.wal.is_held && !snapshot::is_running();
         let (lock, pause) = if is_pressing {
             (Some(self.lock.lock().unwrap_or_else(PoisonError::into_inner)), LONG_PAUSE)
         } else {
@@ -135,6 +136,12 @@ impl Checkpointer {
                 tracing::warn!(%error, "could not reset the WAL, will retry");
             }
         }
+    }
+
+    /// Whether a write has waited in vain for the snapshot of another program.
+    #[cfg(test)]
+    pub(crate) fn has_waited(&self) -> bool {
+        self.wal.is_held
     }
 
     /// Whether the WAL should be truncated while nothing is written.

@@ -14,9 +14,11 @@ use octopoid_store::{Engine, engine::Statement};
 
 use crate::{
     Location, Sqlite,
-    checkpoint::{AT_REST_MAX, TOO_LONG},
+    checkpoint::{AT_REST_MAX, Checkpointer, TOO_LONG},
+    connect,
     reader::Times,
     reader_tests::endless,
+    snapshot,
 };
 
 /// A task's content, as large as one can be or nearly.
@@ -113,4 +115,21 @@ async fn a_long_log_that_a_killed_server_left_is_cut() {
     assert!(log(copy.path()) > AT_REST_MAX);
     let _engine = Sqlite::open(&Location::File(copy.path().join("a.db"))).unwrap();
     becomes_short(copy.path()).await;
+}
+
+#[test]
+fn a_write_does_not_wait_for_the_end_of_a_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    let mut writer = connect(&path, 0).unwrap();
+    writer.execute_batch("CREATE TABLE texts (text TEXT)").unwrap();
+    let mut checkpointer =
+        Checkpointer::start(connect(&path, 0).unwrap(), &mut writer, &path).unwrap();
+    let _copy = snapshot::Counted::new();
+    let _snapshot = snapshot::begin_reading(&path).unwrap();
+    while log(directory.path()) <= TOO_LONG + ADDED {
+        writer.execute("INSERT INTO texts (text) VALUES (?1)", ["x".repeat(8 * TEXT)]).unwrap();
+        checkpointer.wrote(&writer);
+    }
+    assert!(!checkpointer.has_waited());
 }

@@ -14,6 +14,7 @@ mod reader;
 #[cfg(test)]
 mod reader_tests;
 mod readers;
+pub mod snapshot;
 mod writer;
 
 use std::{

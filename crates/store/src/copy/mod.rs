@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use crate::{
     EngineError, Sql, Store, StoreError,
-    engine::{Parameter, Row, Value, bind},
+    engine::{Parameter, Row, Value},
 };
 
 pub use crate::columns::{Column, Kind};
@@ -27,7 +27,7 @@ pub use tables::{Table, table, tables};
 const PAGE: i64 = 500;
 
 /// Whether the database has a schema at all.
-const HAS_SCHEMA: Sql = Sql::Differs {
+pub(crate) const HAS_SCHEMA: Sql = Sql::Differs {
     sqlite: "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'schema_versions')",
     postgres: "SELECT EXISTS (SELECT 1 FROM information_schema.tables \
          WHERE table_schema = current_schema() AND table_name = 'schema_versions')",
@@ -96,12 +96,7 @@ impl Store {
     /// Refuses a database whose schema is not the newest that this server knows: an older one has
     /// other columns, and a newer one has some that this server would leave behind.
     pub async fn check_newest(&self) -> Result<(), CopyError> {
-        let [rows] = self.read([bind!(HAS_SCHEMA)]).await?;
-        let found = match rows.first().and_then(|row| row.first()) {
-            Some(Value::Int(1)) => self.version().await?,
-            _ => 0,
-        };
-        check_found(found)
+        check_found(self.schema_version().await?)
     }
 
     /// Refuses a database that has any row.

@@ -1,8 +1,11 @@
 //! The schema, and what every engine promises about batches.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use futures_util::future::BoxFuture;
@@ -20,6 +23,7 @@ cases! {
     a_database_from_a_newer_server_is_refused_untouched,
     a_database_of_a_build_before_the_first_release_is_refused,
     a_database_that_is_being_filled_is_refused,
+    the_contents_are_counted,
     a_failed_batch_leaves_nothing_behind,
     a_broken_statement_is_a_bug_and_not_a_refusal,
     a_batch_answers_in_its_order,
@@ -107,6 +111,24 @@ async fn a_database_that_is_being_filled_is_refused(world: &World) -> Verdict {
     store.finish_filling().await?;
     store.check_ready().await?;
     ensure_eq!(world.runs(VERSIONS, vec![]).await?, before, "the versions");
+    Ok(())
+}
+
+async fn the_contents_are_counted(world: &World) -> Verdict {
+    let store = &world.store;
+    ensure_eq!(store.contents().await?.tasks, BTreeMap::new(), "the tasks of a new database");
+    ensure_eq!(store.version_to_migrate().await?, None, "it is migrated");
+    for id in ["a", "b", "c"] {
+        world.creates(id).await?;
+    }
+    world.claims().await?;
+    store.number_events().await?;
+    let contents = store.contents().await?;
+    let expected = [("claimed".to_owned(), 1), ("incoming".to_owned(), 2)];
+    ensure_eq!(contents.tasks, BTreeMap::from(expected), "the tasks");
+    ensure_eq!(contents.last_event, 4, "the last event");
+    let (version, _) = store.migrate(Millis(5)).await?;
+    ensure_eq!(contents.schema_version, version, "the version of the schema");
     Ok(())
 }
 
