@@ -4,8 +4,8 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, agent, board, config, draft, events, flow, key, manual, message, orch, pause,
-        project, server, status, task, up,
+        action, add, agent, backup, board, config, draft, events, flow, key, manual, message, orch,
+        pause, project, server, status, task, up,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -28,6 +28,8 @@ enum Command {
     Up(Box<up::Args>),
     #[command(flatten)]
     Server(Box<server::Command>),
+    /// Back up an SQLite database, look at backups, verify and restore them.
+    Backup(Box<backup::Args>),
     #[command(flatten)]
     Manual(manual::Manual),
 }
@@ -110,6 +112,7 @@ impl Cli {
             Some(Command::Manual(manual)) => manual.run::<Self>(),
             Some(Command::Up(args)) => args.run(),
             Some(Command::Server(command)) => Ok(command.run()?),
+            Some(Command::Backup(args)) => args.run(),
             Some(Command::Call(call)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map_err(|error| Failure::other(error.to_string()))?.block_on(call.run())

@@ -13,6 +13,7 @@ use octopoid_api::{
 use octopoid_store_postgres::Options as Pool;
 
 use crate::{
+    backup::{Schedule, ScheduleOptions},
     copy,
     database::Database,
     export, import,
@@ -66,6 +67,9 @@ pub struct Options {
     /// they are also at `/metrics` of the main address, for the holder of that token.
     #[arg(long, global = true, env = "OCTOPOID_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) backups: ScheduleOptions,
 
     /// Whether requests need an API key. Default on a loopback address: `open`. Required on others.
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
@@ -227,6 +231,7 @@ pub(crate) struct ServeConfig {
     pub(crate) database: Database,
     pub(crate) pool: Pool,
     pub(crate) reap_interval: Duration,
+    pub(crate) backups: Option<Schedule>,
     /// Whether the administrator's token is so short that it can be guessed.
     pub(crate) has_short_admin_key: bool,
     pub(crate) settings: Settings,
@@ -278,6 +283,7 @@ impl Options {
             database: self.database.database.clone(),
             pool: self.database.pool.pool(),
             reap_interval: self.reap_interval,
+            backups: self.backups.schedule(&self.database.database)?,
             has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
         })

@@ -15,17 +15,17 @@ pub(crate) enum Database {
     Postgres(Box<Server>),
 }
 
-/// The engine of an opened database.
-pub(crate) enum Opened {
+/// The open engine of a database.
+pub(crate) enum Backend {
     /// On a file, or in memory.
     Sqlite(Arc<Sqlite>),
     /// On a PostgreSQL server.
     Postgres(Arc<Postgres>),
 }
 
-impl Opened {
+impl Backend {
     /// The engine as the store takes it.
-    pub(crate) fn shared(&self) -> SharedEngine {
+    pub(crate) fn engine(&self) -> SharedEngine {
         match self {
             Self::Sqlite(engine) => engine.clone(),
             Self::Postgres(engine) => engine.clone(),

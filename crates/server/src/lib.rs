@@ -4,6 +4,7 @@
 //! This library has the commands of the server, with the options of each. The program
 //! `octopoid-server` offers them by themselves, and the program `octopoid` beside those of a client.
 
+pub mod backup;
 mod config;
 mod copy;
 mod database;
@@ -19,7 +20,12 @@ mod metrics;
 mod pool;
 mod serve;
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use octopoid_api::{Host, SERVER_VERSION, WIRE_VERSION};
@@ -28,7 +34,8 @@ use octopoid_store_postgres::{Options as Pool, Postgres};
 use octopoid_store_sqlite::{Location as File, Peek, Sqlite};
 
 use crate::{
-    database::{Database, Opened},
+    backup::FolderOption,
+    database::{Backend, Database},
     host::System,
 };
 
@@ -61,7 +68,7 @@ impl Cli {
     pub fn run(&self) -> anyhow::Result<()> {
         match self.command.as_ref().unwrap_or(&Command::Serve) {
             Command::Serve => serve(&self.options),
-            Command::Migrate => migrate(&self.options.database),
+            Command::Migrate => migrate(&self.options.database, &self.options.backups.folder),
             Command::Copy(args) => copy(args, &self.options.database.pool),
             Command::Export(args) => export(args, &self.options.database),
             Command::Import(args) => import(args, &self.options.database.pool),
@@ -78,14 +85,20 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
     runtime()?.block_on(serve::serve(plan))
 }
 
-/// Migrates the database to the latest schema version, and prints both versions.
-pub fn migrate(options: &DatabaseOptions) -> anyhow::Result<()> {
+/// Migrates the database to the latest schema version, and prints both versions, and the file of
+/// the snapshot before, if there is one.
+pub fn migrate(options: &DatabaseOptions, backups: &FolderOption) -> anyhow::Result<()> {
     let database = &options.database;
-    let (_, (from, to)) = runtime()?.block_on(open(database, options.pool.pool()))?;
+    let opening = open_with_snapshot(database, options.pool.pool(), backups.of(database)?, plain);
+    let Opened { versions: (from, to), snapshot, .. } = runtime()?.block_on(opening)?;
     print(&match to - from {
         0 => format!("{database} is up to date at schema version {to}\n"),
         _ => format!("{database} migrated from {from} to {to}\n"),
-    })
+    })?;
+    match snapshot {
+        Some(file) => print(&format!("the database before is in {}\n", file.display())),
+        None => Ok(()),
+    }
 }
 
 /// Copies all data from one database into another, and prints rows and checksum of each table.
@@ -128,11 +141,11 @@ fn with_work_timeouts(pool: &Pool) -> Pool {
 
 /// Opens the database without migrating it.
 async fn connect(database: &Database, pool: Pool) -> anyhow::Result<Store> {
-    Ok(Store::new(engine(database, pool).await?.shared()))
+    Ok(plain(&backend(database, pool).await?))
 }
 
 /// Opens the engine of a database. A file of another program is rejected unchanged.
-async fn engine(database: &Database, pool: Pool) -> anyhow::Result<Opened> {
+async fn backend(database: &Database, pool: Pool) -> anyhow::Result<Backend> {
     Ok(match database {
         Database::Sqlite { location, .. } => {
             if let File::File(path) = location
@@ -145,32 +158,56 @@ async fn engine(database: &Database, pool: Pool) -> anyhow::Result<Opened> {
                     checked => checked?,
                 }
             }
-            Opened::Sqlite(Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?))
+            Backend::Sqlite(Arc::new(Sqlite::open_with_limit(location, pool.read_time_max)?))
         }
-        Database::Postgres(server) => Opened::Postgres(Arc::new(Postgres::open(server, pool)?)),
+        Database::Postgres(server) => Backend::Postgres(Arc::new(Postgres::open(server, pool)?)),
     })
 }
 
 /// Opens the database and migrates it to the latest schema version.
 async fn open(database: &Database, pool: Pool) -> anyhow::Result<(Store, (i64, i64))> {
-    open_as(database, pool, |opened| Store::new(opened.shared())).await
+    let Opened { store, versions, .. } = open_with_snapshot(database, pool, None, plain).await?;
+    Ok((store, versions))
 }
 
-/// The same, with a store that is made over the engine in another way.
-async fn open_as(
+/// A store that nothing measures.
+fn plain(backend: &Backend) -> Store {
+    Store::new(backend.engine())
+}
+
+/// A database that was opened and migrated.
+struct Opened {
+    store: Store,
+    /// The schema versions before and after.
+    versions: (i64, i64),
+    /// The backup of the database before, if it is an SQLite file with data that was migrated.
+    snapshot: Option<PathBuf>,
+}
+
+/// The same, with a store that is made over the engine in this way. The snapshot before a migration
+/// is written to this folder, or beside the database.
+async fn open_with_snapshot(
     database: &Database,
     pool: Pool,
-    store: impl FnOnce(&Opened) -> Store,
-) -> anyhow::Result<(Store, (i64, i64))> {
-    let store = store(&engine(database, pool.clone()).await?);
-    let versions = match database {
-        Database::Sqlite { .. } => store.migrate(System.now()).await?,
+    folder: Option<&Path>,
+    store: impl FnOnce(&Backend) -> Store,
+) -> anyhow::Result<Opened> {
+    let store = store(&backend(database, pool.clone()).await?);
+    match database {
+        Database::Sqlite { location, .. } => {
+            let snapshot = match location {
+                File::File(path) => backup::before_migration(&store, path, folder).await?,
+                File::Memory => None,
+            };
+            let versions = store.migrate(System.now()).await?;
+            Ok(Opened { store, versions, snapshot })
+        }
         Database::Postgres(_) => {
             let pool = Pool { connections: 1, lock_wait: WORK_MAX, ..with_work_timeouts(&pool) };
-            connect(database, pool).await?.migrate(System.now()).await?
+            let versions = connect(database, pool).await?.migrate(System.now()).await?;
+            Ok(Opened { store, versions, snapshot: None })
         }
-    };
-    Ok((store, versions))
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

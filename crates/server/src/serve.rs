@@ -1,6 +1,6 @@
 //! The `serve` command: from the configuration to a clean shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use octopoid_api::{App, AuthMode, Host, Settings, auth::SHORT_ADMIN_KEY};
@@ -14,6 +14,8 @@ use tokio::{
 };
 
 use crate::{
+    Opened,
+    backup::BackupStatus,
     config::ServeConfig,
     database::Database,
     host::System,
@@ -32,10 +34,15 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }
     let metrics = Metrics::new();
-    let measured = |opened: &_| metrics.store(opened);
-    let (store, (from, to)) = crate::open_as(&plan.database, plan.pool, measured)
-        .await
-        .with_context(|| format!("cannot use the database {}", plan.database))?;
+    let measured = |backend: &_| metrics.store(backend);
+    let folder = plan.backups.as_ref().map(|schedule| schedule.folder.as_path());
+    let Opened { store, versions: (from, to), snapshot } =
+        crate::open_with_snapshot(&plan.database, plan.pool, folder, measured)
+            .await
+            .with_context(|| format!("cannot use the database {}", plan.database))?;
+    if let Some(file) = snapshot {
+        tracing::info!(file = %file.display(), "wrote a snapshot before the migration");
+    }
     if from != to {
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
@@ -44,21 +51,10 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
-    let metrics_listener = match plan.metrics_listen {
-        Some(address) => Some(
-            TcpListener::bind(address)
-                .await
-                .with_context(|| format!("cannot listen on {address} for metrics"))?,
-        ),
-        None => None,
-    };
     let parts = Parts { store, settings: plan.settings, metrics: Arc::clone(&metrics) };
     let serving = Serving::start(listener, parts, limits, plan.reap_interval);
-    if let Some(listener) = metrics_listener {
-        let address = listener.local_addr().context("cannot determine the metrics address")?;
-        tracing::info!(%address, "metrics on http://{address}/metrics");
-        let stopping = serving.stop.subscribe();
-        tokio::spawn(metrics::serve(listener, serving.app.clone(), metrics, stopping));
+    if let Some(address) = plan.metrics_listen {
+        serving.show_metrics(address, Arc::clone(&metrics)).await?;
     }
     if let Database::Postgres(server) = &plan.database {
         relay(server, &serving.app)?;
@@ -66,7 +62,16 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
     // Before the address is logged, so that a signal sent after that line is always handled.
     let signals = stop_on_signal(serving.stopper()).context("cannot listen for signals")?;
     announce(&serving.app, address, &plan.database.to_string());
+    let backups = plan.backups.map(|schedule| {
+        let status = Arc::new(BackupStatus::default());
+        metrics.backups.watch(Arc::clone(&status));
+        schedule.start(status, serving.stop.subscribe())
+    });
     serving.ended().await?;
+    if let Some(backups) = backups {
+        // Its thread ends with the process if it does not end in time.
+        let _ = tokio::time::timeout(JOBS_DRAIN, backups).await;
+    }
     signals.abort();
     tracing::info!("stopped");
     Ok(())
@@ -126,6 +131,18 @@ impl Serving {
         Self { app, stop, connections, jobs }
     }
 
+    /// Serves metrics on a listener of their own.
+    async fn show_metrics(&self, address: SocketAddr, metrics: Arc<Metrics>) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address} for metrics"))?;
+        let address = listener.local_addr().context("cannot determine the metrics address")?;
+        tracing::info!(%address, "metrics on http://{address}/metrics");
+        let (app, stopping) = (self.app.clone(), self.stop.subscribe());
+        tokio::spawn(metrics::serve(listener, app, metrics, stopping));
+        Ok(())
+    }
+
     /// What makes it stop.
     pub(crate) fn stopper(&self) -> Stopper {
         Stopper { app: self.app.clone(), stop: self.stop.clone() }
@@ -172,7 +189,7 @@ fn relay(server: &Server, app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(app: &App, address: std::net::SocketAddr, database: &str) {
+fn announce(app: &App, address: SocketAddr, database: &str) {
     let keys = match app.settings.auth {
         AuthMode::Open => "open: keys are optional",
         AuthMode::Required => "required: every request under /api/v1 needs a key",

@@ -1,8 +1,8 @@
 //! Copies a database file, as it is at one moment, while others read and write it.
 //!
 //! The copy is made with SQLite's backup API within one read transaction. It therefore never starts
-//! again because of a write, and copies pages as they are, which takes a fraction of the time of
-//! `VACUUM INTO`. That matters because the WAL cannot be reset while the transaction is open.
+//! again because of a write, and copies pages as they are, which takes less time than `VACUUM INTO`.
+//! That matters because the WAL cannot be reset while the transaction is open.
 
 use std::{
     fs::File,

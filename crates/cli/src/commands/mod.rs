@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub(crate) mod add;
 pub(crate) mod agent;
+pub(crate) mod backup;
 pub(crate) mod board;
 pub(crate) mod config;
 pub(crate) mod draft;

@@ -1,7 +1,9 @@
 //! The commands of the server: those of `octopoid-server`, each with its own options only.
 
 use clap::Subcommand;
-use octopoid_server::{CopyArgs, DatabaseOptions, ExportArgs, ImportArgs, Options, PoolOptions};
+use octopoid_server::{
+    CopyArgs, DatabaseOptions, ExportArgs, ImportArgs, Options, PoolOptions, backup::FolderOption,
+};
 
 /// The commands of the server.
 #[derive(Debug, Subcommand)]
@@ -9,7 +11,12 @@ pub(crate) enum Command {
     /// Serve the API.
     Serve(Box<Options>),
     /// Migrate the database to the latest schema version and exit.
-    Migrate(DatabaseOptions),
+    Migrate {
+        #[command(flatten)]
+        database: DatabaseOptions,
+        #[command(flatten)]
+        backups: FolderOption,
+    },
     /// Copy all data from one database into another, empty one, and compare the two.
     Copy {
         #[command(flatten)]
@@ -42,7 +49,7 @@ impl Command {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         match self {
             Self::Serve(options) => octopoid_server::serve(options),
-            Self::Migrate(options) => octopoid_server::migrate(options),
+            Self::Migrate { database, backups } => octopoid_server::migrate(database, backups),
             Self::Copy { args, pool } => octopoid_server::copy(args, pool),
             Self::Export { args, database } => octopoid_server::export(args, database),
             Self::Import { args, pool } => octopoid_server::import(args, pool),

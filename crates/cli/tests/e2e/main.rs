@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod add;
+mod backup;
 mod board;
 mod follow;
 mod groups;

@@ -19,7 +19,7 @@ use prometheus_client::{
 use tokio::time::Instant;
 
 use super::labels::{Operation, Status};
-use crate::database::Opened;
+use crate::database::Backend;
 
 /// From a tenth of a millisecond to ten seconds.
 const TIMES: [f64; 11] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0];
@@ -94,14 +94,14 @@ impl DatabaseMetrics {
     }
 
     /// The engine, with a timer around each batch.
-    pub(super) fn measured(&self, opened: &Opened) -> SharedEngine {
-        let watched = match opened {
-            Opened::Sqlite(engine) => Watched::Sqlite(Arc::downgrade(engine)),
-            Opened::Postgres(engine) => Watched::Postgres(Arc::downgrade(engine)),
+    pub(super) fn measured(&self, backend: &Backend) -> SharedEngine {
+        let watched = match backend {
+            Backend::Sqlite(engine) => Watched::Sqlite(Arc::downgrade(engine)),
+            Backend::Postgres(engine) => Watched::Postgres(Arc::downgrade(engine)),
         };
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = watched;
         Arc::new(Measured {
-            engine: opened.shared(),
+            engine: backend.engine(),
             read: self.read.clone(),
             read_by_key: self.read_by_key.clone(),
             write: self.write.clone(),

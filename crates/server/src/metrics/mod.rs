@@ -4,6 +4,7 @@
 //! which are read from the database and are the same on all servers that share it. Labels have
 //! bounded sets of values, and never ids. [docs/metrics.md](../../../../docs/metrics.md) lists all.
 
+mod backups;
 mod database;
 mod gauges;
 mod http;
@@ -18,8 +19,11 @@ use octopoid_api::{App, SERVER_VERSION};
 use octopoid_store::Store;
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
 
-use self::{database::DatabaseMetrics, gauges::Gauges, jobs::JobMetrics, tasks::TaskMetrics};
-use crate::database::Opened;
+use self::{
+    backups::BackupMetrics, database::DatabaseMetrics, gauges::Gauges, jobs::JobMetrics,
+    tasks::TaskMetrics,
+};
+use crate::database::Backend;
 
 pub(crate) use self::{
     http::{HttpMetrics, method_name},
@@ -37,6 +41,7 @@ pub(crate) struct Metrics {
     gauges: Gauges,
     pub(crate) http: Arc<HttpMetrics>,
     pub(crate) jobs: JobMetrics,
+    pub(crate) backups: BackupMetrics,
     /// Held during a scrape, because the gauges are set and then read.
     scrape: tokio::sync::Mutex<()>,
 }
@@ -53,14 +58,15 @@ impl Metrics {
             gauges: Gauges::register(&mut registry),
             http: Arc::new(HttpMetrics::register(&mut registry)),
             jobs: JobMetrics::register(&mut registry),
+            backups: BackupMetrics::register(&mut registry),
             registry,
             scrape: tokio::sync::Mutex::default(),
         })
     }
 
     /// A store over an engine, both of which are counted.
-    pub(crate) fn store(&self, opened: &Opened) -> Store {
-        Store::new(self.database.measured(opened)).with_meter(self.tasks.clone())
+    pub(crate) fn store(&self, backend: &Backend) -> Store {
+        Store::new(self.database.measured(backend)).with_meter(self.tasks.clone())
     }
 
     /// All metrics as text. If the database cannot be read, those that are read from it are absent.
@@ -68,6 +74,7 @@ impl Metrics {
         let _scrape = self.scrape.lock().await;
         self.gauges.read(app).await;
         self.database.read();
+        self.backups.read();
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a String takes all text");
         text

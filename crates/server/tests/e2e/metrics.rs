@@ -27,8 +27,15 @@ const TOKEN: &str = "the-token-of-the-administrator";
 /// What `octopoid_testbed::skip` says where there is no promtool.
 const NO_PROMTOOL: &str = "promtool is not installed: install Debian's package prometheus";
 
-/// The metrics that only a database of the other kind has, as far as they are shown without a value.
-const OF_THE_OTHER_KIND: [&str; 1] = ["octopoid_db_pool_connections"];
+/// The metrics that only PostgreSQL has, and those that only SQLite has and are not shown without a
+/// value.
+const OF_POSTGRES: [&str; 1] = ["octopoid_db_pool_connections"];
+const OF_SQLITE: [&str; 4] = [
+    "octopoid_backup_last_success_timestamp_seconds",
+    "octopoid_backup_last_failure_timestamp_seconds",
+    "octopoid_backup_duration_seconds",
+    "octopoid_backup_bytes",
+];
 
 /// Where the rules and the dashboard are.
 fn monitoring() -> PathBuf {
@@ -99,16 +106,24 @@ async fn work(server: &Server) {
 
 /// A server whose jobs take leases back at once, after some work.
 async fn worked(disk: &Disk) -> (Server, String) {
-    let arguments =
-        ["--metrics-listen", "127.0.0.1:0", "--lease-grace", "0s", "--reap-interval", "1s"];
+    let mut arguments =
+        vec!["--metrics-listen", "127.0.0.1:0", "--lease-grace", "0s", "--reap-interval", "1s"];
+    let folder = disk.path().join("backups");
+    if !is_postgres() {
+        arguments.extend(["--backup-dir", folder.to_str().unwrap()]);
+    }
     let server = disk.serve_with(&arguments, &[("API_SECRET_KEY", TOKEN)]).await;
     work(&server).await;
     let address = metrics_address(&server);
-    let scraped = eventually("the lease lapses", Duration::from_secs(20), async || {
-        let scraped = get(&address, "/metrics", "").await;
-        (value(&scraped, "octopoid_lease_lapsed_total") == Some(1.0)).then_some(scraped)
-    })
-    .await;
+    let scraped =
+        eventually("the lease lapses and a backup is made", Duration::from_secs(20), async || {
+            let scraped = get(&address, "/metrics", "").await;
+            let is_lapsed = value(&scraped, "octopoid_lease_lapsed_total") == Some(1.0);
+            let has_backup =
+                is_postgres() || value(&scraped, "octopoid_backup_duration_seconds").is_some();
+            (is_lapsed && has_backup).then_some(scraped)
+        })
+        .await;
     (server, scraped)
 }
 
@@ -198,9 +213,8 @@ async fn the_rules_the_dashboard_and_the_document_name_what_the_server_exposes()
     let document = include_str!("../../../../docs/metrics.md");
     let rows: String = document.lines().filter(|line| line.starts_with("| `")).collect();
     let described = families(&rows);
-    if !is_postgres() {
-        exposed.extend(OF_THE_OTHER_KIND.map(str::to_owned));
-    }
+    let others = if is_postgres() { &OF_SQLITE[..] } else { &OF_POSTGRES };
+    exposed.extend(others.iter().map(|name| (*name).to_owned()));
     assert_eq!(missing(&described, &exposed), [""; 0], "described, and not exposed");
     assert_eq!(missing(&exposed, &described), [""; 0], "exposed, and not described");
     for file in ["rules.yaml", "rules.test.yaml", "dashboard.json"] {

@@ -1,5 +1,7 @@
 //! Copies of a database that is being written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
