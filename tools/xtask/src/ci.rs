@@ -1,10 +1,10 @@
 //! `cargo xtask ci`.
 
 use crate::steps::{AfterFailure, Step};
-use crate::{bench, edge, fuzz, lint, steps, test};
+use crate::{bench, deny, edge, fuzz, lint, steps, test};
 
-/// Runs what has to pass before a change is taken: lint, the Worker, a short fuzz, a measurement, all
-/// tests.
+/// Runs what has to pass before a change is taken: lint, the dependencies, the Worker, a short fuzz, a
+/// measurement, all tests.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -14,6 +14,7 @@ const REQUESTS: usize = 1_500;
 /// The steps, in order. `edge` builds the Worker, so `lint` leaves the WebAssembly check out.
 const STEPS: &[Step] = &[
     ("lint", || lint::run(&lint::Args { without_wasm: true })),
+    ("deny", || deny::run(&deny::Args {})),
     ("edge", edge::test),
     ("fuzz", || fuzz::run(&fuzz::Args::everywhere(REQUESTS))),
     ("bench", bench::check),

@@ -11,6 +11,7 @@ mod cli;
 mod cluster;
 mod copy;
 mod coverage;
+mod deny;
 mod edge;
 mod fuzz;
 mod generated;
@@ -67,6 +68,7 @@ commands! {
     Cluster => cluster,
     Copy => copy,
     Coverage => coverage,
+    Deny => deny,
     Ci => ci,
 }
 
