@@ -38,6 +38,17 @@ pub(crate) fn other(event: &'static str, caller: &Caller, id: &str, scope: Optio
     tracing::info!(target: TARGET, event, id, scope, key);
 }
 
+/// Whether the lines are written, with the filter that the log has now.
+pub fn is_shown() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::INFO)
+}
+
+/// Says that the administrator has changed which lines are written.
+pub fn log_filter(from: &str, to: &str) {
+    let (from, to) = (field(from), field(to));
+    tracing::info!(target: TARGET, event = "log_filter.changed", from, to, key = "administrator");
+}
+
 /// The part of a text that a line shows: as many bytes as an id may have. Older databases and
 /// requests may hold longer ones. A text log quotes it, so that a line break forges no line.
 fn field(text: &str) -> &str {

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::{app::App, budget::Overloaded, problem::Problem};
 
 /// A JSON body, whatever its content type says.
-pub(crate) struct Body<T>(pub(crate) T);
+pub struct Body<T>(pub T);
 
 /// A JSON body that may be missing, or not be JSON at all: then it says nothing.
 pub(crate) struct OptionalBody<T>(pub(crate) T);

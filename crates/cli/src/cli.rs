@@ -4,8 +4,8 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, agent, backup, board, config, draft, events, flow, key, manual, message, orch,
-        pause, project, server, status, task, up,
+        action, add, agent, backup, board, config, draft, events, flow, key, log_level, manual,
+        message, orch, pause, project, server, status, task, up,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -90,6 +90,8 @@ calls! {
     Events => events::Args,
     /// List, issue, revoke and rotate API keys.
     Key => key::Args,
+    /// Show which lines the server logs, or change it until the server restarts.
+    LogLevel => log_level::Args,
     /// Show the settings of this program.
     Config => config::Args,
 }

@@ -188,7 +188,8 @@ fn remedy(code: &str, error: &str) -> Option<&'static str> {
         "events_gone" => Some("start with the oldest event that is kept: --since 0"),
         "endpoint_not_found" => Some(
             "the server does not offer this: perhaps it is older than this program. Managing keys \
-             needs one in OCTOPOID_KEY: a key that may manage, or the API_SECRET_KEY of the server",
+             and the log needs one in OCTOPOID_KEY: a key that may manage, or the API_SECRET_KEY of \
+             the server",
         ),
         "already_exists" => Some("choose another id, or leave it out to have one made"),
         _ if is_scope_missing(code, error) => {

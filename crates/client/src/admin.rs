@@ -1,7 +1,7 @@
 //! Keys, and what the holder of the administrator's token may do.
 
 use octopoid_domain::key::{Issued, Key, NewKey, SignIn, SignedIn};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{Client, Listed, Query, Result, path};
@@ -16,6 +16,15 @@ pub struct JobsDone {
     /// Finished tasks deleted because of their age. An older server does not say.
     #[serde(default)]
     pub tasks_deleted: usize,
+}
+
+/// Which lines a server logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFilter {
+    /// The filter, such as `info` or `warn,octopoid::audit=info`.
+    pub filter: String,
+    /// The filter before, in the answer to a change.
+    pub previous: Option<String>,
 }
 
 impl Client {
@@ -37,6 +46,16 @@ impl Client {
     /// Exchanges a code for signing in for a key.
     pub async fn sign_in(&self, body: &SignIn) -> Result<SignedIn> {
         self.post("/login", body).await
+    }
+
+    /// Reads which lines the server logs. The Worker has no such filter.
+    pub async fn get_log_filter(&self) -> Result<LogFilter> {
+        self.get(&path(["admin", "log-filter"]), &[]).await
+    }
+
+    /// Changes which lines the server logs, until it restarts.
+    pub async fn put_log_filter(&self, filter: &str) -> Result<LogFilter> {
+        self.put(&path(["admin", "log-filter"]), &json!({ "filter": filter })).await
     }
 
     /// Runs the scheduled jobs now.

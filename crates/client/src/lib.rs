@@ -33,7 +33,7 @@ use reqwest::{Method, RequestBuilder, Response, Url, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use admin::JobsDone;
+pub use admin::{JobsDone, LogFilter};
 pub use error::{Error, Result};
 pub use events::{EventPage, EventStream};
 pub use retry::Retries;

@@ -15,6 +15,7 @@ mod host;
 mod import;
 mod jobs;
 mod listen;
+mod log_filter;
 mod logging;
 mod metrics;
 mod pool;
@@ -81,8 +82,8 @@ impl Cli {
 /// Serves the API until the process receives a stop signal.
 pub fn serve(options: &Options) -> anyhow::Result<()> {
     let plan = options.plan()?;
-    let _logging = logging::start(options.log_format, options.log_buffer);
-    runtime()?.block_on(serve::serve(plan))
+    let (_guard, log_filter) = logging::start(options.log_format, options.log_buffer);
+    runtime()?.block_on(serve::serve(plan, log_filter))
 }
 
 /// Migrates the database to the latest schema version, and prints both versions, and the file of

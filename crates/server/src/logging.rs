@@ -11,7 +11,11 @@ use std::{
 };
 
 use clap::ValueEnum;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+use crate::log_filter::LogFilter;
 
 /// How long lines are buffered. Short enough to be unnoticeable when following the log.
 const GATHER: Duration = Duration::from_millis(20);
@@ -32,17 +36,18 @@ pub(crate) enum LogFormat {
 }
 
 /// Starts logging to standard output. Dropping the guard writes the buffered lines, unless the
-/// reader is blocked. `RUST_LOG` sets the filter; the default is `info`.
-pub(crate) fn start(format: LogFormat, bytes_max: usize) -> Guard {
+/// reader is blocked. `RUST_LOG` sets the filter at first; the default is `info`.
+pub(crate) fn start(format: LogFormat, bytes_max: usize) -> (Guard, LogFilter) {
     let lines = Lines::new(bytes_max);
     let guard = Guard::start(lines.clone(), io::stdout(), FLUSH, report_dropped);
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    let (layer, filter) = LogFilter::from_environment();
+    let filtered = tracing_subscriber::registry().with(layer);
+    let written = tracing_subscriber::fmt::layer().with_writer(lines);
     match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+        LogFormat::Text => filtered.with(written).init(),
+        LogFormat::Json => filtered.with(written.json().flatten_event(true)).init(),
     }
-    guard
+    (guard, filter)
 }
 
 fn report_dropped(lines: u64) {

@@ -20,6 +20,7 @@ use crate::{
     database::Database,
     host::System,
     jobs, listen,
+    log_filter::{self, LogFilter},
     metrics::{self, Metrics},
 };
 
@@ -29,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process receives a stop signal.
-pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
+pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::Result<()> {
     if plan.has_short_admin_key {
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }
@@ -51,7 +52,12 @@ pub(crate) async fn serve(plan: ServeConfig) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", plan.listen))?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
-    let parts = Parts { store, settings: plan.settings, metrics: Arc::clone(&metrics) };
+    let parts = Parts {
+        store,
+        settings: plan.settings,
+        metrics: Arc::clone(&metrics),
+        log_filter: Some(log_filter),
+    };
     let serving = Serving::start(listener, parts, limits, plan.reap_interval);
     if let Some(address) = plan.metrics_listen {
         serving.show_metrics(address, Arc::clone(&metrics)).await?;
@@ -98,6 +104,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    /// The filter of the log, if it is this server that logs.
+    pub(crate) log_filter: Option<LogFilter>,
 }
 
 /// A server that takes connections, and runs the scheduled jobs.
@@ -116,13 +124,17 @@ impl Serving {
         limits: Limits,
         reap_interval: Duration,
     ) -> Self {
-        let Parts { store, settings, metrics } = parts;
+        let Parts { store, settings, metrics, log_filter } = parts;
         let settings = Settings { streams_max: limits.streams, ..settings };
         let app = App::new(store, Arc::new(System), settings);
         let (stop, stopping) = watch::channel(false);
         let jobs = jobs::start(app.clone(), reap_interval, Arc::clone(&metrics), stopping.clone());
         let router = octopoid_api::router_with(app.clone(), |routes| {
-            metrics::mount(octopoid_api::with_assets(routes), &app, &metrics)
+            let routes = metrics::mount(octopoid_api::with_assets(routes), &app, &metrics);
+            match &log_filter {
+                Some(filter) => log_filter::mount(routes, filter),
+                None => routes,
+            }
         });
         let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
         let connections = tokio::spawn(async move {

@@ -10,6 +10,7 @@ pub(crate) mod draft;
 pub(crate) mod events;
 pub(crate) mod flow;
 pub(crate) mod key;
+pub(crate) mod log_level;
 pub(crate) mod manual;
 pub(crate) mod message;
 pub(crate) mod orch;

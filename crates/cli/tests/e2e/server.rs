@@ -2,7 +2,7 @@
 
 use octopoid_testbed::Server;
 
-use crate::program::World;
+use crate::program::{World, finish};
 
 #[test]
 fn it_serves_and_migrates_a_database_in_the_working_directory() {
@@ -64,4 +64,24 @@ fn flags_of_the_server_belong_to_its_commands() {
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.contains("--database"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_administrator_shows_and_changes_what_the_server_logs() {
+    let world = World::serving(|serve| {
+        serve.env("API_SECRET_KEY", "an-administrators-token");
+    });
+    let by_administrator =
+        |line: &str| finish(world.command(line).env("OCTOPOID_KEY", "an-administrators-token"));
+    assert_eq!(by_administrator("log-level").ok("log-level"), "info\n");
+    let told = by_administrator("log-level warn,octopoid::audit=info").ok("log-level");
+    let expected = "the server logs octopoid::audit=info,warn until it restarts (before: info)\n";
+    assert_eq!(told, expected);
+    let shown = by_administrator("log-level -o json").json("log-level");
+    assert_eq!(shown["filter"], "octopoid::audit=info,warn");
+    let refused = by_administrator("log-level loud");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("\"loud\", which is not a level"), "{}", refused.stderr);
+    let error = world.fails(6, "log-level debug");
+    assert!(error.contains("API_SECRET_KEY"), "{error}");
 }

@@ -356,6 +356,9 @@ async fn keys_are_issued_used_rotated_and_revoked() {
     assert_eq!(board.list_scopes(&[]).await.unwrap().permission, "manage");
     let again = server.open_client().sign_in(&exchange).await.unwrap_err();
     assert_eq!(again.status(), Some(403));
+    assert_eq!(admin.get_log_filter().await.unwrap().filter, "info");
+    let changed = admin.put_log_filter("warn").await.unwrap();
+    assert_eq!((&*changed.filter, changed.previous.as_deref()), ("warn", Some("info")));
     let done = admin.run_jobs().await.unwrap();
     let counts = (done.tasks_released, done.orchestrators_offline, done.tasks_deleted);
     assert_eq!(counts, (0, 0, 0));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use octopoid_domain::{
-    key::Rotate,
+    key::{NewKey, Rotate},
     orchestrator::Registration,
     steps::{ForceQueue, Reject, Requeue},
 };
@@ -105,6 +105,61 @@ fn audit_lines(printed: &[String]) -> Vec<Value> {
         serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"))
     });
     lines.filter(|line| line["target"] == "octopoid::audit").collect()
+}
+
+#[tokio::test]
+async fn the_administrator_changes_what_is_logged_until_the_restart() {
+    let disk = Disk::new().await;
+    let variables = [("API_SECRET_KEY", ADMIN), ("RUST_LOG", "info")];
+    let server = disk.serve_with(&["--log-format", "json"], &variables).await;
+    let administrator = server.open_client().with_key(ADMIN).with_scope("s");
+    let create = async |id: &str| administrator.create_task(&new_task(id)).await.unwrap();
+    for wrong in ["inof", "", "a=b", "info,octopoid::audit"] {
+        let error = administrator.put_log_filter(wrong).await.unwrap_err();
+        assert_eq!(error.status(), Some(400), "{wrong}");
+    }
+    assert_eq!(administrator.get_log_filter().await.unwrap().filter, "info");
+    create("shown").await;
+    let quiet = administrator.put_log_filter("warn").await.unwrap();
+    assert_eq!(quiet.previous.as_deref(), Some("info"));
+    create("hidden").await;
+    administrator.put_log_filter("info").await.unwrap();
+    create("last").await;
+    let audit = eventually("the last line", Duration::from_secs(5), async || {
+        let audit = audit_lines(&server.printed());
+        audit.iter().any(|line| line["task_id"] == "last").then_some(audit)
+    });
+    let told: Vec<_> =
+        audit.await.iter().map(|line| (line["task_id"].clone(), line["to"].clone())).collect();
+    let (none, word) = (Value::Null, |text: &str| json!(text));
+    let expected = [
+        (word("shown"), none.clone()),
+        (none.clone(), word("warn")),
+        (none.clone(), word("info")),
+        (word("last"), none),
+    ];
+    assert_eq!(told, expected);
+    server.kill().await;
+    let server = disk.serve_with(&[], &variables).await;
+    let administrator = server.open_client().with_key(ADMIN);
+    assert_eq!(administrator.get_log_filter().await.unwrap().filter, "info");
+}
+
+#[tokio::test]
+async fn only_the_administrator_reaches_the_log_filter() {
+    let disk = Disk::new().await;
+    let server = disk.serve_with(&[], &[("API_SECRET_KEY", ADMIN)]).await;
+    let administrator = server.open_client().with_key(ADMIN);
+    let new = NewKey { scope: "s".into(), ..NewKey::default() };
+    let issued = administrator.issue_key(&new).await.unwrap();
+    for client in [server.open_client().with_key(&issued.api_key), server.open_client()] {
+        assert_eq!(client.get_log_filter().await.unwrap_err().status(), Some(403));
+        assert_eq!(client.put_log_filter("off").await.unwrap_err().status(), Some(403));
+    }
+    assert_eq!(administrator.get_log_filter().await.unwrap().filter, "info");
+    let disk = Disk::new().await;
+    let server = disk.serve().await;
+    assert_eq!(server.client().get_log_filter().await.unwrap_err().status(), Some(404));
 }
 
 #[tokio::test]
