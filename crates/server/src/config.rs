@@ -1,5 +1,7 @@
 //! The command line and the environment. A flag wins over its variable.
 
+mod checked;
+
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
@@ -21,6 +23,8 @@ use crate::{
     pool::DatabaseOptions,
 };
 
+pub use checked::{Configuration, Report, Setting};
+
 /// The coordination server for fleets of coding agents.
 #[derive(Debug, Parser)]
 #[command(name = "octopoid-server", version, about)]
@@ -38,6 +42,8 @@ pub enum Command {
     Serve,
     /// Migrate the database to the latest schema version and exit.
     Migrate,
+    /// Print the settings of `serve` with their origins, and check them. Nothing is opened.
+    CheckConfig(Box<Configuration>),
     /// Copy all data from one database into another, empty one, and compare the two.
     Copy(copy::Args),
     /// Write all data of a database as newline-delimited JSON, the same on every engine.

@@ -40,7 +40,7 @@ use crate::{
     host::System,
 };
 
-pub use config::{Cli, Command, Options, duration};
+pub use config::{Cli, Command, Configuration, Options, Report, Setting, duration};
 pub use copy::Args as CopyArgs;
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use export::Args as ExportArgs;
@@ -70,6 +70,7 @@ impl Cli {
         match self.command.as_ref().unwrap_or(&Command::Serve) {
             Command::Serve => serve(&self.options),
             Command::Migrate => migrate(&self.options.database, &self.options.backups.folder),
+            Command::CheckConfig(configuration) => check_config(configuration),
             Command::Copy(args) => copy(args, &self.options.database.pool),
             Command::Export(args) => export(args, &self.options.database),
             Command::Import(args) => import(args, &self.options.database.pool),
@@ -84,6 +85,12 @@ pub fn serve(options: &Options) -> anyhow::Result<()> {
     let plan = options.plan()?;
     let (_guard, log_filter) = logging::start(options.log_format, options.log_buffer);
     runtime()?.block_on(serve::serve(plan, log_filter))
+}
+
+/// Prints the settings with their origins and what is suspicious in them. Fails if `serve` would
+/// reject them. Nothing is opened.
+pub fn check_config(configuration: &Configuration) -> anyhow::Result<()> {
+    configuration.report().print()
 }
 
 /// Migrates the database to the latest schema version, and prints both versions, and the file of

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use octopoid_server::{
-    CopyArgs, DatabaseOptions, ExportArgs, ImportArgs, Options, PoolOptions, backup::FolderOption,
+    Configuration, CopyArgs, DatabaseOptions, ExportArgs, ImportArgs, Options, PoolOptions,
+    backup::FolderOption,
 };
 
 /// The commands of the server.
@@ -17,6 +18,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         backups: FolderOption,
     },
+    /// Print the settings of `serve` with their origins, and check them. Nothing is opened.
+    CheckConfig(Box<Configuration>),
     /// Copy all data from one database into another, empty one, and compare the two.
     Copy {
         #[command(flatten)]
@@ -50,6 +53,7 @@ impl Command {
         match self {
             Self::Serve(options) => octopoid_server::serve(options),
             Self::Migrate { database, backups } => octopoid_server::migrate(database, backups),
+            Self::CheckConfig(configuration) => octopoid_server::check_config(configuration),
             Self::Copy { args, pool } => octopoid_server::copy(args, pool),
             Self::Export { args, database } => octopoid_server::export(args, database),
             Self::Import { args, pool } => octopoid_server::import(args, pool),

@@ -17,7 +17,8 @@ const SHARED: [&str; 8] = [
 ];
 
 /// Commands whose options are tested with the server itself.
-const SERVER: [&str; 7] = ["serve", "migrate", "copy", "export", "import", "openapi", "version"];
+const SERVER: [&str; 8] =
+    ["serve", "migrate", "check-config", "copy", "export", "import", "openapi", "version"];
 
 fn page() -> String {
     World::alone().ok("man --markdown")

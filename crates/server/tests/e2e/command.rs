@@ -187,6 +187,42 @@ fn free_port() -> String {
 }
 
 #[tokio::test]
+async fn the_configuration_is_checked_without_using_it() {
+    let disk = Disk::of_file();
+    let mut check = command();
+    check.current_dir(disk.path()).arg("check-config").args(["--lease-grace", "7s"]);
+    check.env("PORT", "9").env("API_SECRET_KEY", "hidden-from-others").env("RUST_LOG", "inof");
+    check.env("OCTOPOID_REAP_INTERVALL", "1s");
+    let ended = run(&mut check).await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let rows: Vec<Vec<_>> =
+        ended.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [
+        vec!["SETTING", "VALUE", "ORIGIN"],
+        vec!["--listen", "127.0.0.1:9", "variable", "PORT"],
+        vec!["--database", "sqlite:octopoid.db", "default"],
+        vec!["--lease-grace", "7s", "flag", "--lease-grace"],
+        vec!["--auth", "open", "default"],
+        vec!["API_SECRET_KEY", "set", "variable", "API_SECRET_KEY"],
+    ] {
+        assert!(rows.contains(&row), "{row:?} in {}", ended.stdout);
+    }
+    assert!(ended.stdout.contains("did you mean OCTOPOID_REAP_INTERVAL?"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("warning: RUST_LOG: "), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("hidden-from-others"), "{}", ended.stdout);
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 0, "nothing is created");
+
+    let ended = run(command().args(["check-config", "--listen", "0.0.0.0:1"])).await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stdout);
+    assert!(ended.stdout.contains("0.0.0.0:1"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("set --auth required"), "{}", ended.stderr);
+    let before = ["--listen", "127.0.0.1:7", "check-config"];
+    let ended = run(command().args(before)).await;
+    assert!(ended.stdout.contains("127.0.0.1:7"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("flag --listen"), "{}", ended.stdout);
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let (disk, other) = (Disk::new().await, Disk::new().await);
     let first = disk.serve().await;
