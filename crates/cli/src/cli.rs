@@ -4,8 +4,8 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, agent, backup, board, config, draft, events, flow, key, log_level, manual,
-        message, orch, pause, project, server, status, task, up,
+        action, add, agent, backup, board, config, doctor, draft, events, flow, key, log_level,
+        manual, message, orch, pause, project, server, status, task, up,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -92,6 +92,8 @@ calls! {
     Key => key::Args,
     /// Show which lines the server logs, or change it until the server restarts.
     LogLevel => log_level::Args,
+    /// Check whether the server works here: configuration, database, disk, and the running server.
+    Doctor => doctor::Args,
     /// Show the settings of this program.
     Config => config::Args,
 }

@@ -11,6 +11,9 @@ pub struct Health {
     pub status: String,
     /// The version of the wire contract.
     pub version: String,
+    /// The version of the server; empty if it is too old to say so.
+    #[serde(default)]
+    pub server_version: String,
     /// The server's time.
     pub timestamp: String,
     /// `connected` or `disconnected`.

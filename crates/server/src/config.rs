@@ -58,6 +58,8 @@ pub enum Command {
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]
+// Without it, clap would make a group of this name, which another one beside it may have.
+#[group(skip)]
 pub struct Options {
     /// Address to listen on. Default: 127.0.0.1 with the port in PORT, or 8787.
     #[arg(long, global = true, env = "OCTOPOID_LISTEN", value_name = "ADDRESS:PORT")]

@@ -8,6 +8,7 @@ pub mod backup;
 mod config;
 mod copy;
 mod database;
+pub mod doctor;
 mod embedded;
 mod export;
 mod hidden;

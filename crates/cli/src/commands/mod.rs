@@ -6,6 +6,7 @@ pub(crate) mod agent;
 pub(crate) mod backup;
 pub(crate) mod board;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod draft;
 pub(crate) mod events;
 pub(crate) mod flow;

@@ -5,6 +5,7 @@
 mod add;
 mod backup;
 mod board;
+mod doctor;
 mod follow;
 mod groups;
 mod lease;

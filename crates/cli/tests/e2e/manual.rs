@@ -79,6 +79,8 @@ fn every_command_and_option_of_the_page_is_used_by_a_test() {
     let documented = documented();
     let of_runs = documented.iter().find(|(command, _)| command == "agent run");
     let of_runs = of_runs.map(|(_, options)| options.clone()).unwrap_or_default();
+    let of_server = documented.iter().find(|(command, _)| command == "serve");
+    let of_server = of_server.map(|(_, options)| options.clone()).unwrap_or_default();
     for (command, options) in documented {
         if SERVER.contains(&&*command) {
             continue;
@@ -95,8 +97,10 @@ fn every_command_and_option_of_the_page_is_used_by_a_test() {
         }
         for option in options {
             let has = |line: &&&&str| line.split_whitespace().any(|word| word == option);
-            // `add` and `task create` are the same, and so are options of several commands for runs.
+            // `add` and `task create` are the same, and so are options of several commands for runs
+            // and for the server.
             let is_shared = command == "task create"
+                || (command == "doctor" && of_server.contains(&option))
                 || (matches!(&*command, "up" | "agent doctor")
                     && of_runs.iter().any(|of_runs| *of_runs == option));
             if !is_shared && used.iter().filter(has).count() == 0 {

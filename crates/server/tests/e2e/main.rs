@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod copy;
 mod crash;
+mod doctor;
 mod embedded;
 mod events;
 mod export;
