@@ -2,7 +2,7 @@
 
 mod checked;
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -18,9 +18,10 @@ use crate::{
     backup::{Schedule, ScheduleOptions},
     copy,
     database::Database,
-    export, import,
+    error_text, export, import,
     logging::{BUFFER_BYTES, BUFFER_BYTES_MIN, LogFormat},
     pool::DatabaseOptions,
+    secret::{self, Secret},
 };
 
 pub use checked::{Configuration, Report, Setting};
@@ -208,19 +209,10 @@ pub struct Options {
     )]
     pub(crate) log_buffer: usize,
 
-    /// The administrator's bearer token. Read from the environment only: a command line is visible
-    /// to every user of the machine.
-    #[arg(skip = std::env::var("API_SECRET_KEY").ok().map(Secret))]
-    admin_key: Option<Secret>,
-}
-
-/// A text that is not shown.
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret")
-    }
+    /// The administrator's bearer token, or why it cannot be read. It comes from the environment
+    /// only: a command line is visible to every user of the machine.
+    #[arg(skip = secret::read("API_SECRET_KEY").map_err(|error| error_text(&error)))]
+    admin_key: Result<Option<Secret>, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -259,7 +251,9 @@ impl Options {
                  requests without a key"
             ),
         };
-        let admin_key = self.admin_key.as_ref().and_then(|key| AdminKey::read(&key.0));
+        let admin_key = self.admin_key.clone().map_err(anyhow::Error::msg)?;
+        let admin_key = admin_key.and_then(|key| AdminKey::read(&key.0));
+        let database = self.database.database()?;
         let settings = Settings {
             auth,
             admin_key_hash: admin_key.map(|key| key.hash),
@@ -276,7 +270,7 @@ impl Options {
                 .map(|kept| i64::try_from(kept.as_millis()))
                 .transpose()
                 .context("finished tasks are retained for too long")?,
-            shares_database: matches!(self.database.database, Database::Postgres(_)),
+            shares_database: matches!(database, Database::Postgres(_)),
             jobs_period_ms: i64::try_from(self.reap_interval.as_millis())
                 .context("the reap interval is too long")?,
             retain_events_ms: i64::try_from(self.retain_events.as_millis())
@@ -288,10 +282,10 @@ impl Options {
         Ok(ServeConfig {
             listen,
             metrics_listen: self.metrics_listen,
-            database: self.database.database.clone(),
             pool: self.database.pool.pool(),
             reap_interval: self.reap_interval,
-            backups: self.backups.schedule(&self.database.database)?,
+            backups: self.backups.schedule(&database)?,
+            database,
             has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
         })

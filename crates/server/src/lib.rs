@@ -20,6 +20,7 @@ mod log_filter;
 mod logging;
 mod metrics;
 mod pool;
+mod secret;
 mod serve;
 
 use std::{
@@ -97,7 +98,7 @@ pub fn check_config(configuration: &Configuration) -> anyhow::Result<()> {
 /// Migrates the database to the latest schema version, and prints both versions, and the file of
 /// the snapshot before, if there is one.
 pub fn migrate(options: &DatabaseOptions, backups: &FolderOption) -> anyhow::Result<()> {
-    let database = &options.database;
+    let database = &options.database()?;
     let opening = open_with_snapshot(database, options.pool.pool(), backups.of(database)?, plain);
     let Opened { versions: (from, to), snapshot, .. } = runtime()?.block_on(opening)?;
     print(&match to - from {
@@ -118,7 +119,7 @@ pub fn copy(args: &CopyArgs, pool: &PoolOptions) -> anyhow::Result<()> {
 /// Exports all data of a database, and prints rows and checksum of each table.
 pub fn export(args: &ExportArgs, options: &DatabaseOptions) -> anyhow::Result<()> {
     let pool = with_work_timeouts(&options.pool.pool());
-    runtime()?.block_on(export::run(args, &options.database, pool))
+    runtime()?.block_on(export::run(args, &options.database()?, pool))
 }
 
 /// Imports an export or the database of the first server, and prints a report.

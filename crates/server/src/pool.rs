@@ -2,28 +2,44 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use octopoid_store_postgres::Options as Pool;
 
-use crate::{config::period, database::Database, hidden::Hidden};
+use crate::{config::period, database::Database, hidden::Hidden, secret};
+
+/// The database, if none is configured.
+const DEFAULT: &str = "sqlite:octopoid.db";
 
 /// The options of a command that works on one database.
 #[derive(Debug, clap::Args)]
 pub struct DatabaseOptions {
     /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
-    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers).
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers). Default: that
+    /// in the file that DATABASE_URL_FILE names, or `sqlite:octopoid.db`.
     #[arg(
         long,
         global = true,
         env = "DATABASE_URL",
         hide_env_values = true,
-        default_value = "sqlite:octopoid.db",
         value_name = "URL",
         value_parser = Hidden::<Database>::new()
     )]
-    pub(crate) database: Database,
+    database: Option<Database>,
 
     #[command(flatten)]
     pub(crate) pool: PoolOptions,
+}
+
+impl DatabaseOptions {
+    /// The database that is configured.
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        let url = secret::read("DATABASE_URL")?;
+        let url = url.as_ref().map_or(DEFAULT, |url| &url.0);
+        url.parse().map_err(|error: String| anyhow!("DATABASE_URL: {error}"))
+    }
 }
 
 /// The options of connections to PostgreSQL.

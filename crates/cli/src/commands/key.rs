@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use octopoid_client::Query;
 use octopoid_domain::{
     Millis,
@@ -183,11 +184,12 @@ impl Run for Rotate {
         let seconds = i64::try_from(self.overlap.as_secs()).unwrap_or(i64::MAX);
         let body = key::Rotate { overlap_seconds: Count(seconds) };
         let rotated = session.client.rotate_key(&scope.value, &body).await?;
-        let (key, overlap) = (&rotated.api_key, self.overlap);
-        let until = if overlap.is_zero() {
-            "it replaces the old one".to_owned()
-        } else {
-            format!("the old one works for another {overlap:?}")
+        let key = &rotated.api_key;
+        let until = match SignedDuration::try_from(self.overlap) {
+            Ok(overlap) if !overlap.is_zero() => {
+                format!("the old one works for another {overlap:#}")
+            }
+            _ => "it replaces the old one".to_owned(),
         };
         printer.changed(&rotated, &format!("{key}\n{until}; it is not shown again"))
     }

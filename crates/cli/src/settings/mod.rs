@@ -82,8 +82,8 @@ pub(crate) struct ServerFlags {
         global = true,
         value_name = "FILE",
         help_heading = "Server",
-        help = "File that holds the API key. The key itself is read from OCTOPOID_KEY, because \
-                every user of the machine sees command lines"
+        help = "File that holds the API key [env: OCTOPOID_KEY_FILE]. The key itself is read from \
+                OCTOPOID_KEY, because every user of the machine sees command lines"
     )]
     pub(crate) key_file: Option<PathBuf>,
     #[arg(
@@ -257,6 +257,12 @@ impl Sources<'_> {
         // Where a variable is filled from a file, it may end like one.
         if let Some(key) = &mut key {
             key.value = key.value.trim().to_owned();
+        }
+        let is_of_variable = |key: &Setting| matches!(key.origin, Origin::Variable(_));
+        if !key.as_ref().is_some_and(is_of_variable)
+            && let Some(path) = (self.variable)("OCTOPOID_KEY_FILE")
+        {
+            return read_key(Path::new(&path), Origin::Variable("OCTOPOID_KEY_FILE")).map(Some);
         }
         match &self.profile.key_file {
             Some(path) if key.is_none() && may_use_profile => {

@@ -116,6 +116,15 @@ fn a_key_may_be_in_a_file() {
     let settings = resolve(&flags, &[("OCTOPOID_KEY", "oct_variable")], FILE).unwrap();
     assert_eq!(settings.key, Some(setting("oct_file", Origin::Flag("--key-file"))));
 
+    let named = path.display().to_string();
+    let variables = [("OCTOPOID_KEY_FILE", &*named)];
+    let settings = resolve(&ServerFlags::default(), &variables, FILE).unwrap();
+    let of_file = setting("oct_file", Origin::Variable("OCTOPOID_KEY_FILE"));
+    assert_eq!(settings.key, Some(of_file));
+    let variables = [variables[0], ("OCTOPOID_KEY", "oct_variable")];
+    let settings = resolve(&ServerFlags::default(), &variables, FILE).unwrap();
+    assert_eq!(settings.key, Some(setting("oct_variable", Origin::Variable("OCTOPOID_KEY"))));
+
     let file = format!("profile = \"a\"\n[profiles.a]\nkey_file = {path:?}");
     let settings = resolve(&ServerFlags::default(), &[], &file).unwrap();
     assert_eq!(settings.key, Some(setting("oct_file", Origin::Profile("a".to_owned()))));

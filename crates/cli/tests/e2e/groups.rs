@@ -166,6 +166,12 @@ fn keys_are_issued_used_rotated_and_revoked() {
     assert_eq!(ended.code, Some(6));
     assert!(ended.stderr.contains("leave --scope out"), "{ended:?}");
 
+    let rotated = with(key, "key rotate --overlap 1h").stdout;
+    assert!(
+        rotated.contains("the old one works for another 1h; it is not shown again"),
+        "{rotated}"
+    );
+    assert_eq!(with(key, "task list").code, Some(0));
     let rotated = with(key, "key rotate --json api_key").stdout;
     let rotated: serde_json::Value = serde_json::from_str(&rotated).unwrap();
     assert_eq!(with(key, "task list").code, Some(6));

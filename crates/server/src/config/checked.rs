@@ -12,8 +12,9 @@ use super::{Options, ServeConfig};
 use crate::log_filter;
 
 /// The variables that the client commands of `octopoid` read.
-const CLIENT_VARIABLES: [&str; 6] = [
+const CLIENT_VARIABLES: [&str; 7] = [
     "OCTOPOID_KEY",
+    "OCTOPOID_KEY_FILE",
     "OCTOPOID_LEASE_TOKEN",
     "OCTOPOID_PROFILE",
     "OCTOPOID_SCOPE",
@@ -153,8 +154,11 @@ impl Configuration {
         let mut settings = self.settings.clone();
         for setting in &mut settings {
             match (&*setting.name, plan) {
-                ("--database", _) => {
-                    setting.value = Some(self.options.database.database.to_string());
+                ("--database", Some(plan)) => {
+                    setting.value = Some(plan.database.to_string());
+                    if setting.origin == DEFAULT {
+                        setting.origin = origin_of_file("DATABASE_URL");
+                    }
                 }
                 ("--listen", Some(plan)) if setting.value.is_none() => {
                     setting.value = Some(plan.listen.to_string());
@@ -172,8 +176,12 @@ impl Configuration {
             origin: value.as_ref().map_or(DEFAULT.to_owned(), |_| format!("variable {name}")),
             value: value.or(default.map(str::to_owned)),
         };
-        let key = self.options.admin_key.as_ref().filter(|key| !key.0.trim().is_empty());
-        settings.push(of_variable("API_SECRET_KEY", key.map(|_| "set".to_owned()), None));
+        let key = self.options.admin_key.as_ref().ok().and_then(Option::as_ref);
+        let mut key = of_variable("API_SECRET_KEY", key.map(|_| "set".to_owned()), None);
+        if key.value.is_some() && std::env::var_os("API_SECRET_KEY_FILE").is_some() {
+            key.origin = origin_of_file("API_SECRET_KEY");
+        }
+        settings.push(key);
         settings.push(of_variable("RUST_LOG", rust_log(), Some("info")));
         settings
     }
@@ -201,6 +209,13 @@ impl Report {
             None => crate::print("the configuration is valid\n"),
         }
     }
+}
+
+/// The origin of a secret that no variable has: the file that a variable names, or the default.
+fn origin_of_file(name: &str) -> String {
+    let variable = format!("{name}_FILE");
+    let is_set = std::env::var_os(&variable).is_some_and(|path| !path.is_empty());
+    if is_set { format!("variable {variable}") } else { DEFAULT.to_owned() }
 }
 
 fn rust_log() -> Option<String> {

@@ -39,7 +39,7 @@ fn rates_are_limited_except_on_loopback_addresses() {
 #[test]
 fn the_administrators_token_is_not_shown() {
     let mut cli = Cli::try_parse_from(["octopoid-server"]).unwrap();
-    cli.options.admin_key = Some(Secret("hidden-token".to_owned()));
+    cli.options.admin_key = Ok(Some(Secret("hidden-token".to_owned())));
     assert!(!format!("{cli:?}").contains("hidden-token"));
     assert!(cli.options.plan().unwrap().settings.admin_key_hash.is_some());
 }
@@ -101,7 +101,7 @@ fn finished_tasks_are_kept_unless_a_time_is_given() {
 fn a_short_token_of_the_administrator_is_noticed() {
     for (text, is_short) in [("fifteen-letters", true), (" 0123456789abcdef\n", false)] {
         let mut cli = Cli::try_parse_from(["octopoid-server"]).unwrap();
-        cli.options.admin_key = Some(Secret(text.to_owned()));
+        cli.options.admin_key = Ok(Some(Secret(text.to_owned())));
         let plan = cli.options.plan().unwrap();
         assert_eq!(plan.has_short_admin_key, is_short, "{text}");
         let hash = octopoid_api::auth::hash(text.trim());

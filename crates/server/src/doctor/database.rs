@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use octopoid_api::Host as _;
 use octopoid_domain::Millis;
 use octopoid_store::{Inspected, Store, StoreError};
-use octopoid_store_postgres::Postgres;
+use octopoid_store_postgres::{Location as Server, Postgres};
 use octopoid_store_sqlite::Peek;
 use rustix::fs::{Access, access};
 
@@ -24,10 +24,14 @@ const OTHER_USER: &str = "run this command as the user of the server, or change 
 
 /// Checks the database.
 pub(super) async fn check(subject: &Subject<'_>) -> Vec<Finding> {
-    match (subject.database(), subject.file()) {
-        (Database::Postgres(_), _) => check_postgres(subject).await,
-        (Database::Sqlite { .. }, Some(path)) => check_file(subject, path).await,
-        (Database::Sqlite { url, .. }, None) => vec![Finding::warning(
+    match (&subject.database, subject.file()) {
+        // The check of the configuration says why.
+        (None, _) => Vec::new(),
+        (Some(database @ Database::Postgres(server)), _) => {
+            check_postgres(subject, server, &database.to_string()).await
+        }
+        (Some(Database::Sqlite { .. }), Some(path)) => check_file(subject, path).await,
+        (Some(Database::Sqlite { url, .. }), None) => vec![Finding::warning(
             NAME,
             format!("{url} is lost when the server stops"),
             "name a file: --database sqlite:octopoid.db",
@@ -121,9 +125,7 @@ fn judge_pages(shown: &str, found: Result<Vec<String>, String>) -> Finding {
     Finding::problem(NAME, text, "stop the server and restore a backup")
 }
 
-async fn check_postgres(subject: &Subject<'_>) -> Vec<Finding> {
-    let Database::Postgres(server) = subject.database() else { return Vec::new() };
-    let shown = subject.database().to_string();
+async fn check_postgres(subject: &Subject<'_>, server: &Server, shown: &str) -> Vec<Finding> {
     let pool = Pool { connections: 1, ..subject.configuration.options.database.pool.pool() };
     let store = match Postgres::open(server, pool) {
         Ok(engine) => Store::new(Arc::new(engine)),

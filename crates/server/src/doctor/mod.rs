@@ -68,19 +68,17 @@ impl Finding {
 /// What is checked.
 struct Subject<'a> {
     configuration: &'a Configuration,
+    /// The database; `None` if the configuration does not say which.
+    database: Option<Database>,
     /// Whether the whole database may be read.
     is_deep: bool,
 }
 
 impl Subject<'_> {
-    fn database(&self) -> &Database {
-        &self.configuration.options.database.database
-    }
-
     /// The database's file, if it is on SQLite.
     fn file(&self) -> Option<&std::path::Path> {
-        match self.database() {
-            Database::Sqlite { location: Location::File(path), .. } => Some(path),
+        match &self.database {
+            Some(Database::Sqlite { location: Location::File(path), .. }) => Some(path),
             _ => None,
         }
     }
@@ -100,7 +98,8 @@ const CHECKS: [Check; 5] = [
 
 /// Runs all checks of the server's side. A deep one reads the whole SQLite file.
 pub async fn examine(configuration: &Configuration, is_deep: bool) -> Vec<Finding> {
-    let subject = Subject { configuration, is_deep };
+    let database = configuration.options.database.database().ok();
+    let subject = Subject { configuration, database, is_deep };
     let mut findings = Vec::new();
     for check in CHECKS {
         findings.extend(check(&subject).await);

@@ -187,6 +187,31 @@ fn free_port() -> String {
 }
 
 #[tokio::test]
+async fn secrets_may_be_in_files() {
+    let disk = Disk::of_file();
+    let (token, url) = (disk.path().join("token"), disk.path().join("url"));
+    std::fs::write(&token, "the-token-of-the-administrator\n").unwrap();
+    std::fs::write(&url, disk.url()).unwrap();
+    let mut serve = command();
+    serve.env("API_SECRET_KEY_FILE", &token).env("DATABASE_URL_FILE", &url);
+    let server = Server::start(serve.args(["--listen", "127.0.0.1:0"])).await;
+    let administrator = server.open_client().with_key("the-token-of-the-administrator");
+    administrator.run_jobs().await.unwrap();
+    assert!(disk.file().exists());
+
+    let mut check = command();
+    check.arg("check-config").env("API_SECRET_KEY_FILE", &token).env("DATABASE_URL_FILE", &url);
+    let ended = run(&mut check).await;
+    for origin in ["variable API_SECRET_KEY_FILE", "variable DATABASE_URL_FILE"] {
+        assert!(ended.stdout.contains(origin), "{}", ended.stdout);
+    }
+    std::fs::remove_file(&url).unwrap();
+    let ended = run(command().env("DATABASE_URL_FILE", &url)).await;
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("which DATABASE_URL_FILE names"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn the_configuration_is_checked_without_using_it() {
     let disk = Disk::of_file();
     let mut check = command();
