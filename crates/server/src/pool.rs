@@ -15,7 +15,7 @@ const DEFAULT: &str = "sqlite:octopoid.db";
 pub struct DatabaseOptions {
     /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
     /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers). Default: that
-    /// in the file that DATABASE_URL_FILE names, or `sqlite:octopoid.db`.
+    /// in the file that `DATABASE_URL_FILE` names, or `sqlite:octopoid.db`.
     #[arg(
         long,
         global = true,

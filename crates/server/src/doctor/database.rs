@@ -135,7 +135,7 @@ async fn check_postgres(subject: &Subject<'_>, server: &Server, shown: &str) -> 
         }
     };
     let inspected = store.inspect().await;
-    let mut findings = vec![judge(&shown, &inspected)];
+    let mut findings = vec![judge(shown, &inspected)];
     if let Ok(Inspected { server_version: Some(version), .. }) = inspected {
         findings.push(judge_version(version));
         let before = System.now();
