@@ -83,6 +83,13 @@ async fn a_request_is_sent_again_with_its_key_until_it_is_answered() {
 }
 
 #[tokio::test]
+async fn a_request_beyond_the_rate_is_sent_again() {
+    let (client, server) = playing(vec![Some((429, REFUSAL)), Some((404, NOTHING))]).await;
+    assert_eq!(client.claim_task(&ClaimRequest::default()).await.unwrap(), None);
+    one_key(server.await.unwrap());
+}
+
+#[tokio::test]
 async fn it_is_not_sent_more_often_than_it_may_be() {
     let (client, server) = playing(vec![None, None, None, Some((504, REFUSAL))]).await;
     let error = client.create_task(&NewTask::default()).await.unwrap_err();
@@ -97,7 +104,7 @@ async fn it_is_not_sent_more_often_than_it_may_be() {
 
 #[tokio::test]
 async fn a_refusal_is_an_answer() {
-    for status in [400, 409, 422, 429, 500] {
+    for status in [400, 409, 422, 500] {
         let (client, server) = playing(vec![Some((status, REFUSAL))]).await;
         let error = client.create_task(&NewTask::default()).await.unwrap_err();
         assert_eq!(error.status(), Some(status));
