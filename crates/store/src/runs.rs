@@ -106,13 +106,14 @@ macro_rules! is_deleted {
     };
 }
 
-/// A deleted task leaves its last run, because the numbers go on, but not what its runs wrote.
+/// A deleted task leaves its last run, because the numbers go on, but not what its runs wrote. The
+/// runs are found by their tasks: PostgreSQL must not pass over all that are running.
 macro_rules! end_deleted {
     ($which:ident) => {
         concat!(
             "UPDATE runs SET outcome = 'released', ended_by = 'delete', ended_at = ?3 WHERE ",
             deleted!($which),
-            " AND outcome = 'running'",
+            " AND (outcome || '') = 'running'",
             is_deleted!("runs")
         )
     };
