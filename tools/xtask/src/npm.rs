@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use octopoid_testbed::is_ci;
 
 use crate::{output, paths, process};
@@ -38,10 +38,7 @@ impl Package {
             self.install()?;
             return Ok(true);
         }
-        if is_ci() {
-            bail!("{purpose} needs npm. {HOW_TO_INSTALL}");
-        }
-        output::skipped(format_args!("{purpose}. {HOW_TO_INSTALL}"));
+        output::missing(is_ci(), format_args!("{purpose} needs npm. {HOW_TO_INSTALL}"))?;
         Ok(false)
     }
 

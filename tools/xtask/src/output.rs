@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use anyhow::ensure;
+
 /// Prints a line.
 pub(crate) fn line(text: impl Display) {
     println!("{text}");
@@ -16,6 +18,14 @@ pub(crate) fn heading(text: impl Display) {
 /// Prints a visible warning that something was skipped.
 pub(crate) fn skipped(text: impl Display) {
     println!("\n!!! SKIPPED: {text} !!!\n");
+}
+
+/// Says that something is skipped, because what the text names is not installed. In continuous
+/// integration that is an error.
+pub(crate) fn missing(is_ci: bool, text: impl Display) -> anyhow::Result<()> {
+    ensure!(!is_ci, "{text}");
+    skipped(text);
+    Ok(())
 }
 
 /// Prints why a command failed, with its causes.

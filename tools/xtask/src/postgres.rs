@@ -3,7 +3,6 @@
 use std::env;
 use std::process::Command;
 
-use anyhow::bail;
 use octopoid_testbed::postgres::{self, Binaries, Durability, HOW_TO_INSTALL, Options};
 use octopoid_testbed::{POSTGRES_VARIABLE as URL, is_ci};
 
@@ -23,10 +22,8 @@ impl Scratch {
     /// is none; in continuous integration that is an error.
     pub(crate) fn provide(purpose: &str) -> anyhow::Result<Option<Self>> {
         if Binaries::find().is_none() {
-            if is_ci() {
-                bail!("{purpose} needs a PostgreSQL: {HOW_TO_INSTALL}");
-            }
-            output::skipped(format_args!("{purpose}. {HOW_TO_INSTALL}"));
+            let text = format_args!("{purpose} needs a PostgreSQL: {HOW_TO_INSTALL}");
+            output::missing(is_ci(), text)?;
             return Ok(None);
         }
         let server = postgres::Scratch::start(&Options::new(Durability::None))?;

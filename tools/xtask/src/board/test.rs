@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::bail;
 use octopoid_testbed::is_ci;
 
 use super::WEB;
@@ -77,10 +76,7 @@ fn vitest(arguments: &[OsString]) -> Command {
 fn provide_chromium(purpose: &str) -> anyhow::Result<Option<PathBuf>> {
     let found = find_chromium();
     if found.is_none() {
-        if is_ci() {
-            bail!("{purpose} need Chromium. {HOW_TO_INSTALL}");
-        }
-        output::skipped(format_args!("{purpose}, without Chromium. {HOW_TO_INSTALL}"));
+        output::missing(is_ci(), format_args!("{purpose} need Chromium. {HOW_TO_INSTALL}"))?;
     }
     Ok(found)
 }
