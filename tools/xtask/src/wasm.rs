@@ -42,20 +42,16 @@ pub(crate) struct Toolchain {
 
 /// Finds a toolchain for the target, installing one if need be, and checks the crates with it.
 pub(crate) fn run(_args: &Args) -> anyhow::Result<()> {
-    match Toolchain::find(&Workspace::load()?)? {
-        Some(toolchain) => {
-            let mut cargo = toolchain.cargo();
-            cargo.args(["check", "--lib", "--target", TARGET]);
-            for name in PORTABLE {
-                cargo.args(["--package", name]);
-            }
-            process::run(&mut cargo)
-        }
-        None => {
-            let text = format_args!("no toolchain here has the {TARGET} target");
-            output::missing(is_ci(), text)
-        }
+    let Some(toolchain) = Toolchain::find(&Workspace::load()?)? else {
+        let text = format_args!("no toolchain here has the {TARGET} target");
+        return output::missing(is_ci(), text);
+    };
+    let mut cargo = toolchain.cargo();
+    cargo.args(["check", "--lib", "--target", TARGET]);
+    for name in PORTABLE {
+        cargo.args(["--package", name]);
     }
+    process::run(&mut cargo)
 }
 
 impl Toolchain {
