@@ -138,7 +138,7 @@ impl Checkpointer {
         }
     }
 
-    /// Whether a write has waited in vain for the snapshot of another program.
+    /// Whether a write has waited for the snapshot of another program until the timeout.
     #[cfg(test)]
     pub(crate) fn has_waited(&self) -> bool {
         self.wal.is_held

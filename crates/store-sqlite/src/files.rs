@@ -41,8 +41,14 @@ pub(crate) fn lock(path: &Path, real: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The file of this database with the given suffix.
-pub(crate) fn beside(real: &Path, ending: &str) -> PathBuf {
+/// The folder of a file, which is the current one if the path names none.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// The file of this database with the given suffix, such as `-wal`.
+pub fn beside(real: &Path, ending: &str) -> PathBuf {
     let mut name = real.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -41,7 +41,10 @@ use crate::{
     writer::{Job, OnDisk, Write, Writer},
 };
 
-pub use crate::peek::Peek;
+pub use crate::{
+    files::{beside, folder_of},
+    peek::Peek,
+};
 
 /// Page cache of the writing connection, in KiB.
 const WRITER_CACHE_KIB: i64 = 32 * 1024;

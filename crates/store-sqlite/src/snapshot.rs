@@ -150,8 +150,7 @@ pub fn check(path: &Path, stop: &StopFlag) -> Result<(), SnapshotError> {
 /// Prevents servers from opening the database at this path, which need not exist, until the file is
 /// dropped.
 pub fn lock(path: &Path) -> Result<File, OpenError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    let folder = files::folder_of(path).canonicalize();
     let folder = folder.map_err(|error| crate::failed(path, &error))?;
     let Some(name) = path.file_name() else {
         return Err(crate::failed(path, &std::io::Error::from(std::io::ErrorKind::InvalidInput)));

@@ -2,13 +2,6 @@
 
 use crate::{Result, Store, engine::bind, first, migrate::newest, row::RowReader, sql::Sql};
 
-/// Whether the table of versions exists.
-const HAS_SCHEMA: Sql = Sql::Differs {
-    sqlite: "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_versions'",
-    postgres: "SELECT CAST(COUNT(*) AS BIGINT) FROM pg_class \
-         WHERE oid = to_regclass('schema_versions')",
-};
-
 /// The version of PostgreSQL as a number: 13.4 is 130004.
 const SERVER_VERSION: Sql =
     Sql::OnlyPostgres("SELECT CAST(current_setting('server_version_num') AS BIGINT)");
@@ -29,10 +22,9 @@ impl Store {
     /// the database. Nothing is written.
     pub async fn inspect(&self) -> Result<Inspected> {
         self.check_ours().await?;
-        let [has_schema, server] = self.read([bind!(HAS_SCHEMA), bind!(SERVER_VERSION)]).await?;
-        let has_schema = first(has_schema, |row| RowReader::new(row).next::<i64>())?;
+        let [server] = self.read([bind!(SERVER_VERSION)]).await?;
         let server_version = first(server, |row| RowReader::new(row).next())?;
-        let schema = if has_schema.unwrap_or(0) > 0 { self.version().await? } else { 0 };
+        let schema = self.schema_version().await?;
         Ok(Inspected { schema, newest: newest(), server_version })
     }
 }

@@ -29,7 +29,7 @@ use crate::program::{World, finish, wait};
 /// Longer than anything takes on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a server prints, for whoever waits for it.
+/// Collects what a server prints.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

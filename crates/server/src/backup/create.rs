@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use octopoid_api::{Host as _, SERVER_VERSION};
 use octopoid_store::Store;
-use octopoid_store_sqlite::snapshot::{self, StopFlag};
+use octopoid_store_sqlite::{
+    beside, folder_of,
+    snapshot::{self, StopFlag},
+};
 
 use super::{
     Backup, Manifest, contents, file,
@@ -33,7 +36,7 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
             folder::create(folder)?;
             folder
         }
-        Place::File(path) | Place::Snapshot(path) => folder::of(path),
+        Place::File(path) | Place::Snapshot(path) => folder_of(path),
     };
     let lock = folder::lock(folder)?;
     if lock.is_some() {
@@ -48,7 +51,7 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
         ensure!(!folder::exists(&path), "{} exists: choose another name", path.display());
     }
     folder::check_room(folder, room(&real))?;
-    let mut copy = Partial::create(folder::with_ending(&path, COPY))?;
+    let mut copy = Partial::create(beside(&path, COPY))?;
     snapshot::copy(&real, &copy.path, stop)?;
     snapshot::check(&copy.path, stop)?;
     let contents = contents(&copy.path)?;
@@ -63,7 +66,7 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
         compressed_bytes: 0,
         sha256: String::new(),
     };
-    let mut partial = Partial::create(folder::with_ending(&path, PARTIAL))?;
+    let mut partial = Partial::create(beside(&path, PARTIAL))?;
     let manifest = file::write(&mut copy.file, &mut partial.file, known, stop)
         .with_context(|| format!("cannot write {}", partial.path.display()))?;
     let bytes = partial.file.metadata()?.len();
@@ -74,7 +77,7 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
 /// The disk space for the copy, and for the compressed copy beside it. The tasks' texts become much
 /// shorter than half of their length.
 fn room(database: &Path) -> u64 {
-    let bytes = |ending| folder::with_ending(database, ending).metadata().map_or(0, |at| at.len());
+    let bytes = |ending| beside(database, ending).metadata().map_or(0, |at| at.len());
     let copy = bytes("") + bytes("-wal");
     copy + copy / 2
 }
@@ -88,7 +91,7 @@ pub(crate) async fn before_migration(
 ) -> anyhow::Result<Option<PathBuf>> {
     let Some(found) = store.version_to_migrate().await? else { return Ok(None) };
     let next = found + 1;
-    let folder = folder.unwrap_or_else(|| folder::of(database)).to_owned();
+    let folder = folder.unwrap_or_else(|| folder_of(database)).to_owned();
     let path = folder.join(folder::snapshot_name(database, next));
     let database = database.to_owned();
     let writing = tokio::task::spawn_blocking(move || {

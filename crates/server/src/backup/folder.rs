@@ -14,6 +14,7 @@ use jiff::{
     tz::{Offset, TimeZone},
 };
 use octopoid_domain::Millis;
+use octopoid_store_sqlite::{beside, folder_of};
 
 /// How the names of scheduled backups end, and of those whose names are not given.
 const ENDING: &str = ".db.zst";
@@ -193,27 +194,14 @@ fn names(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The folder of a file.
-pub(super) fn of(file: &Path) -> &Path {
-    let parent = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
-/// Whether there is anything at this path, even a link that leads nowhere.
+/// Whether there is anything at this path, even a link whose target does not exist.
 pub(super) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The path with an ending.
-pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
 /// The first of a database's files that exists.
 pub(super) fn first_of_database(path: &Path) -> Option<PathBuf> {
-    let files = [""].iter().chain(&BESIDE).map(|ending| with_ending(path, ending));
+    let files = [""].iter().chain(&BESIDE).map(|ending| beside(path, ending));
     files.into_iter().find(|file| exists(file))
 }
 
@@ -257,7 +245,7 @@ impl Partial {
             self.file.sync_all()?;
             fs::rename(&self.path, path)?;
             self.is_kept = true;
-            File::open(of(path))?.sync_all()
+            File::open(folder_of(path))?.sync_all()
         };
         let mut kept = kept;
         kept().with_context(|| format!("cannot write {}", path.display()))
@@ -271,7 +259,7 @@ impl Drop for Partial {
         }
         for ending in [""].iter().chain(&BESIDE) {
             // What cannot be deleted is deleted by the next backup.
-            let _ = fs::remove_file(with_ending(&self.path, ending));
+            let _ = fs::remove_file(beside(&self.path, ending));
         }
     }
 }

@@ -4,7 +4,10 @@ use std::{fs::File, path::Path};
 
 use anyhow::{Context as _, bail, ensure};
 use octopoid_store::Contents;
-use octopoid_store_sqlite::snapshot::{self, StopFlag};
+use octopoid_store_sqlite::{
+    beside, folder_of,
+    snapshot::{self, StopFlag},
+};
 
 use super::{
     Manifest, contents, file,
@@ -25,8 +28,8 @@ pub(super) fn verify(file: &mut File, manifest: &Manifest) -> anyhow::Result<()>
 pub(super) fn restore(file: &mut File, manifest: &Manifest, database: &Path) -> anyhow::Result<()> {
     check_absent(database)?;
     // No other restore writes the same file meanwhile.
-    let _lock = folder::lock(folder::of(database))?;
-    let mut partial = Partial::create(folder::with_ending(database, RESTORING))?;
+    let _lock = folder::lock(folder_of(database))?;
+    let mut partial = Partial::create(beside(database, RESTORING))?;
     unpack(file, manifest, &mut partial)?;
     let _reserved = snapshot::lock(database)?;
     check_absent(database)?;
@@ -46,7 +49,7 @@ fn check_absent(database: &Path) -> anyhow::Result<()> {
 }
 
 fn unpack(file: &mut File, manifest: &Manifest, to: &mut Partial) -> anyhow::Result<()> {
-    folder::check_room(folder::of(&to.path), manifest.database_bytes)?;
+    folder::check_room(folder_of(&to.path), manifest.database_bytes)?;
     file::unpack(file, manifest, &mut to.file)?;
     snapshot::check(&to.path, &StopFlag::default())?;
     let found = contents(&to.path)?;

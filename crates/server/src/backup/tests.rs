@@ -11,7 +11,7 @@ use std::{
 
 use octopoid_domain::Millis;
 use octopoid_store::Store;
-use octopoid_store_sqlite::{Location, Sqlite, snapshot::StopFlag};
+use octopoid_store_sqlite::{Location, Sqlite, beside, snapshot::StopFlag};
 use tempfile::TempDir;
 
 use super::{
@@ -207,7 +207,7 @@ fn a_path_that_a_server_has_open_is_not_restored_to() {
     let path = site.path("deleted.db");
     let engine = Sqlite::open(&Location::File(path.clone())).unwrap();
     for ending in ["", "-wal", "-shm"] {
-        fs::remove_file(folder::with_ending(&path, ending)).unwrap();
+        fs::remove_file(beside(&path, ending)).unwrap();
     }
     let why = error(restore(&site.backup.file, &option(&path)));
     assert!(why.contains("is in use by another server"), "{why}");

@@ -6,7 +6,7 @@ use octopoid_api::Host as _;
 use octopoid_domain::Millis;
 use octopoid_store::{Inspected, Store, StoreError};
 use octopoid_store_postgres::{Location as Server, Postgres};
-use octopoid_store_sqlite::Peek;
+use octopoid_store_sqlite::{Peek, folder_of};
 use rustix::fs::{Access, access};
 
 use super::{Finding, Subject};
@@ -63,8 +63,7 @@ async fn check_file(subject: &Subject<'_>, path: &Path) -> Vec<Finding> {
 /// Judges a file that does not exist, which the server creates.
 fn check_missing(path: &Path) -> Finding {
     let shown = path.display();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if !folder.is_dir() {
         let text = format!("the directory {} does not exist", folder.display());
         return Finding::problem(NAME, text, "create it, or name another file with --database");

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use octopoid_store_sqlite::{beside, folder_of};
+
 use super::{Finding, Subject};
 
 const MIB: u64 = 1024 * 1024;
@@ -21,8 +23,7 @@ const FOR_OTHERS: u32 = 0o006;
 fn place(subject: &Subject<'_>) -> Option<(PathBuf, PathBuf)> {
     let path = subject.file()?;
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    let folder = folder_of(&path).to_owned();
     folder.is_dir().then_some((path, folder))
 }
 
@@ -60,11 +61,7 @@ pub(super) fn check_modes(subject: &Subject<'_>) -> Vec<Finding> {
     let Some((path, _)) = place(subject).filter(|(path, _)| path.exists()) else {
         return Vec::new();
     };
-    let files = ["", "-wal", "-shm"].map(|ending| {
-        let mut name = path.clone().into_os_string();
-        name.push(ending);
-        PathBuf::from(name)
-    });
+    let files = ["", "-wal", "-shm"].map(|ending| beside(&path, ending));
     let open: Vec<_> = files
         .iter()
         .filter(|file| file.metadata().is_ok_and(|file| file.mode() & FOR_OTHERS != 0))
