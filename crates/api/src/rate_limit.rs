@@ -145,12 +145,12 @@ struct Known<K> {
     shared: Bucket,
 }
 
-/// A bucket that was full at an instant of the past, and has been emptied since. What it lacks is
-/// kept as the time that it takes to refill it.
+/// A token bucket. It stores when it is full again instead of a number of tokens, so that refilling
+/// takes no work.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// When it is full again, in milliseconds of the monotonic clock, in units of one request's time
-    /// over the number of requests of a window.
+    /// When it is full again, in milliseconds times the number of requests of a window. In this unit
+    /// a request takes [`WINDOW_MS`] to refill, a whole number.
     full_at: i64,
 }
 
@@ -162,15 +162,16 @@ impl<K: Eq + Hash> Buckets<K> {
 
     /// Takes a request out of a bucket, if it has one.
     fn take(&self, id: K, now_ms: i64) -> Quota {
-        // In units in which a request costs a whole number: a window's worth for each request.
         let now = now_ms.saturating_mul(self.max);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Known { by_id, shared } = &mut *known;
-        if by_id.len() >= BUCKETS_MAX && !by_id.contains_key(&id) {
+        let is_known = by_id.contains_key(&id);
+        if !is_known && by_id.len() >= BUCKETS_MAX {
+            // A bucket that is full is as good as none.
             by_id.retain(|_, bucket| bucket.full_at > now);
         }
-        let has_room = by_id.len() < BUCKETS_MAX || by_id.contains_key(&id);
-        let bucket = if has_room { by_id.entry(id).or_default() } else { shared };
+        let has_own = is_known || by_id.len() < BUCKETS_MAX;
+        let bucket = if has_own { by_id.entry(id).or_default() } else { shared };
         bucket.take(self, now)
     }
 }

@@ -16,6 +16,8 @@ use tokio::{
     sync::{Notify, watch},
 };
 
+use crate::metrics::HttpMetrics;
+
 use super::{
     BUFFER_BYTES, LIMITS, Limits,
     refusal::{REFUSAL, REFUSALS_MAX, Refusals},
@@ -68,8 +70,8 @@ async fn start(limits: Limits) -> (SocketAddr, Arc<Shared>) {
     tokio::spawn(async move {
         // Never told to stop.
         let (_stop, stopping) = watch::channel(false);
-        let metrics = crate::metrics::Metrics::new();
-        serve(listener, router, stopping, &limits, PATIENCE, &metrics.http).await;
+        let metrics = Arc::new(HttpMetrics::new());
+        serve(listener, router, stopping, &limits, PATIENCE, &metrics).await;
     });
     (address, shared)
 }

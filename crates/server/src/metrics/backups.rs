@@ -8,6 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::seconds;
 use crate::backup::BackupStatus;
 
 /// No labels. A family of them has no value until it is set.
@@ -50,9 +51,10 @@ impl BackupMetrics {
     pub(super) fn read(&self) {
         let Some(status) = self.status.get() else { return };
         let state = status.get();
+        let time = |at: Option<Millis>| seconds(at.map_or(0, |at| at.0));
         let set = |value: &Value, to: f64| value.get_or_create(&NoLabels::new()).set(to);
-        set(&self.last_success, seconds(state.last_success_at));
-        set(&self.last_failure, seconds(state.last_failure_at));
+        set(&self.last_success, time(state.last_success_at));
+        set(&self.last_failure, time(state.last_failure_at));
         if let Some(duration) = state.duration_seconds {
             set(&self.duration, duration);
         }
@@ -60,9 +62,4 @@ impl BackupMetrics {
             self.bytes.get_or_create(&NoLabels::new()).set(bytes);
         }
     }
-}
-
-fn seconds(at: Option<Millis>) -> f64 {
-    let ms = at.map_or(0, |at| at.0.unsigned_abs());
-    std::time::Duration::from_millis(ms).as_secs_f64()
 }

@@ -3,14 +3,17 @@
 use std::sync::atomic::AtomicU64;
 
 use octopoid_api::App;
-use octopoid_domain::orchestrator;
+use octopoid_domain::{Millis, orchestrator};
 use octopoid_store::Totals;
 use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use super::labels::{Kind, OTHER, Queue, Status};
+use super::{
+    labels::{Kind, OTHER, Queue, Status},
+    seconds,
+};
 
 /// The most queues with a label of their own. Flows can have any number of queues.
 const QUEUES_MAX: usize = 50;
@@ -80,7 +83,7 @@ impl Gauges {
         self.clear();
         let now = app.now();
         match app.store.totals(now).await {
-            Ok(totals) => self.set(&totals, |since| (now.0 - since.0).max(0)),
+            Ok(totals) => self.set(&totals, now),
             Err(error) => {
                 tracing::warn!(%error, "could not read the metrics of the database");
             }
@@ -99,9 +102,8 @@ impl Gauges {
         self.heartbeat.set(0.0);
     }
 
-    fn set(&self, totals: &Totals, age_ms: impl Fn(octopoid_domain::Millis) -> i64) {
-        let age =
-            |since| std::time::Duration::from_millis(age_ms(since).unsigned_abs()).as_secs_f64();
+    fn set(&self, totals: &Totals, now: Millis) {
+        let age = |since: Millis| seconds(now.0 - since.0);
         self.is_up.set(1);
         for (place, of) in totals.queues.iter().enumerate() {
             let name = if place < QUEUES_MAX { &of.queue } else { OTHER };

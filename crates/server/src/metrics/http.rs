@@ -38,12 +38,17 @@ impl Drop for OpenConnection {
 }
 
 impl HttpMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
+    /// Counters that no scrape shows.
+    pub(crate) fn new() -> Self {
+        Self {
             requests: Family::default(),
             times: Family::new_with_constructor(|| Histogram::new(TIMES)),
             connections: Gauge::default(),
-        };
+        }
+    }
+
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::new();
         registry.register("http_requests", "Answered requests", metrics.requests.clone());
         let help = "Time from the head of a request to the head of its response, without event \
                     streams and requests that wait as their client asks";

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
+use octopoid_api::Host as _;
 use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use super::labels::Outcome;
+use super::{labels::Outcome, seconds};
+use crate::host::System;
 
 /// The metrics of the scheduled jobs.
 pub(crate) struct JobMetrics {
@@ -34,7 +35,7 @@ impl JobMetrics {
         let outcome = if is_complete { "completed" } else { "failed" };
         self.runs.get_or_create(&Outcome { outcome }).inc();
         if is_complete {
-            self.last_success.set(Timestamp::now().as_duration().as_secs_f64());
+            self.last_success.set(seconds(System.now().0));
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::{
 use octopoid_api::{App, auth::check_administrator};
 use tokio::{net::TcpListener, sync::watch};
 
-use super::{CONTENT_TYPE, Metrics};
+use super::{CONTENT_TYPE, HttpMetrics, Metrics};
 use crate::listen;
 
 const PATH: &str = "/metrics";
@@ -43,11 +43,12 @@ pub(crate) async fn serve(
     metrics: Arc<Metrics>,
     stopping: watch::Receiver<bool>,
 ) {
-    let own = Metrics::new();
+    // Scrapes are not counted among the requests.
+    let own = Arc::new(HttpMetrics::new());
     let answer = async move || answer(&metrics, &app).await;
     let router = Router::new().route(PATH, get(answer));
     let limits = listen::Limits { connections: CONNECTIONS_MAX, ..listen::LIMITS };
-    listen::serve(listener, router, stopping, &limits, Duration::ZERO, &own.http).await;
+    listen::serve(listener, router, stopping, &limits, Duration::ZERO, &own).await;
 }
 
 async fn answer(metrics: &Metrics, app: &App) -> Response {

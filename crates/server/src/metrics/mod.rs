@@ -13,7 +13,7 @@ mod labels;
 mod listen;
 mod tasks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use octopoid_api::{App, SERVER_VERSION};
 use octopoid_store::Store;
@@ -32,6 +32,11 @@ pub(crate) use self::{
 
 /// What a scraper is told that the text is.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Milliseconds as seconds, the unit of all times. Less than none is none.
+fn seconds(ms: i64) -> f64 {
+    Duration::from_millis(ms.max(0).unsigned_abs()).as_secs_f64()
+}
 
 /// Everything that a process counts of itself.
 pub(crate) struct Metrics {

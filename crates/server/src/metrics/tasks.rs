@@ -1,7 +1,9 @@
 //! What the operations on tasks report.
 
+use std::sync::atomic::AtomicU64;
+
 use octopoid_domain::{
-    Task,
+    Millis, Task,
     failure::{Class, Reason},
     queue, run,
     usage::Usage,
@@ -12,7 +14,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::labels::{Failure, Kind, OTHER, Outcome, Transition};
+use super::{
+    labels::{Failure, Kind, OTHER, Outcome, Transition},
+    seconds,
+};
 
 /// From a second to a week.
 const WAITS: [f64; 11] =
@@ -40,7 +45,7 @@ pub(super) struct TaskMetrics {
     lapses: Counter,
     refusals: Counter,
     tokens: Family<Kind, Counter>,
-    cost: Counter<f64, std::sync::atomic::AtomicU64>,
+    cost: Counter<f64, AtomicU64>,
 }
 
 impl TaskMetrics {
@@ -82,8 +87,10 @@ impl TaskMetrics {
         metrics
     }
 
-    fn run_ended(&self, run: &EndedRun<'_>, at: octopoid_domain::Millis) {
-        self.run_time.get_or_create(&kind(run.kind.as_str())).observe(seconds(at, run.started_at));
+    fn run_ended(&self, run: &EndedRun<'_>, at: Millis) {
+        self.run_time
+            .get_or_create(&kind(run.kind.as_str()))
+            .observe(seconds(at.0 - run.started_at.0));
         if run.kind == run::Kind::Work {
             match run.outcome {
                 run::Outcome::Failed => self.failed(run.reason.unwrap_or(OTHER)),
@@ -136,7 +143,7 @@ impl Meter for TaskMetrics {
         }
         self.transitions.get_or_create(&transition(source, &task.queue)).inc();
         if let (1, Some(at)) = (task.attempt, task.claim.at) {
-            self.queue_wait.observe(seconds(at, task.created_at));
+            self.queue_wait.observe(seconds(at.0 - task.created_at.0));
         }
     }
 
@@ -145,7 +152,7 @@ impl Meter for TaskMetrics {
         if was.queue != is.queue {
             self.transitions.get_or_create(&transition(&was.queue, &is.queue)).inc();
             if let (queue::PROVISIONAL, Some(since)) = (&*was.queue, was.submitted_at) {
-                self.review_wait.observe(seconds(*at, since));
+                self.review_wait.observe(seconds(at.0 - since.0));
             }
         }
         if let Some(ended) = ended {
@@ -195,10 +202,4 @@ fn blame(reason: Reason) -> &'static str {
         Class::Attempt | Class::Final => "task",
         Class::Returned | Class::Ask => "operator",
     }
-}
-
-/// Seconds from one instant to a later one.
-fn seconds(at: octopoid_domain::Millis, since: octopoid_domain::Millis) -> f64 {
-    let ms = (at.0 - since.0).clamp(0, i64::from(u32::MAX) * 1_000);
-    std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64()
 }
