@@ -84,12 +84,12 @@ pub struct Options {
     #[arg(long, global = true, env = "OCTOPOID_AUTH")]
     auth: Option<Auth>,
 
-    /// How many requests a key may send in a minute, in each server process; 0 is any number.
+    /// How many requests a key may send in a minute, in each server process; 0 turns the limit off.
     /// Default: 12000, and 0 on a loopback address.
     #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_KEY", value_name = "NUMBER")]
     rate_limit_key: Option<u32>,
 
-    /// How many requests an address may send in a minute without a valid key; 0 is any number.
+    /// How many requests an address may send in a minute without a valid key; 0 turns the limit off.
     /// Loopback addresses are not limited. Default: 600, and 0 on a loopback address.
     #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_ADDRESS", value_name = "NUMBER")]
     rate_limit_address: Option<u32>,

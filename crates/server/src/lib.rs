@@ -48,7 +48,7 @@ pub use embedded::{Embedded, EmbeddedOptions};
 pub use export::Args as ExportArgs;
 pub use hidden::{parse, without_urls};
 pub use import::Args as ImportArgs;
-pub use pool::{DatabaseOptions, PoolOptions};
+pub use pool::{DatabaseOptions, PoolOptions, UrlOption};
 
 /// Timeout for one batch of a migration, a copy or an import, and for waiting for another server's
 /// migration. Building an index on a large table, or counting its rows, takes longer than the

@@ -13,6 +13,22 @@ const DEFAULT: &str = "sqlite:octopoid.db";
 /// The options of a command that works on one database.
 #[derive(Debug, clap::Args)]
 pub struct DatabaseOptions {
+    #[command(flatten)]
+    url: UrlOption,
+    #[command(flatten)]
+    pub(crate) pool: PoolOptions,
+}
+
+impl DatabaseOptions {
+    /// The database that is configured.
+    pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        self.url.database()
+    }
+}
+
+/// The option that says which database is used.
+#[derive(Debug, clap::Args)]
+pub struct UrlOption {
     /// Database URL: `sqlite:FILE`, `sqlite::memory:` (lost when the server stops), or
     /// `postgres://USER:PASSWORD@HOST:PORT/NAME` (can be shared by several servers). Default: that
     /// in the file that `DATABASE_URL_FILE` names, or `sqlite:octopoid.db`.
@@ -25,12 +41,15 @@ pub struct DatabaseOptions {
         value_parser = Hidden::<Database>::new()
     )]
     database: Option<Database>,
-
-    #[command(flatten)]
-    pub(crate) pool: PoolOptions,
 }
 
-impl DatabaseOptions {
+impl UrlOption {
+    /// The option with this URL.
+    #[cfg(test)]
+    pub(crate) fn of(url: &str) -> Self {
+        Self { database: Some(url.parse().expect("a test has a valid URL")) }
+    }
+
     /// The database that is configured.
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
         if let Some(database) = &self.database {

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use octopoid_client::Listed;
 use octopoid_domain::Millis;
-use octopoid_server::backup::{self, Backup, FileOption, Manifest};
+use octopoid_server::{
+    UrlOption,
+    backup::{self, Backup, Manifest},
+};
 
 use crate::{
     failure::{Failure, Outcome},
@@ -36,7 +39,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Create {
     #[command(flatten)]
-    database: FileOption,
+    database: UrlOption,
     /// Directory of the backup, which gets a name with the time; or the file, if the path ends in
     /// `.zst`.
     #[arg(long, value_name = "PATH")]
@@ -58,7 +61,7 @@ struct Restore {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    database: FileOption,
+    database: UrlOption,
 }
 
 impl Args {

@@ -26,7 +26,7 @@ use octopoid_store::{Contents, Store};
 use octopoid_store_sqlite::{Location, Peek, snapshot::StopFlag};
 use serde::Serialize;
 
-use crate::{config::period, database::Database, hidden::Hidden};
+use crate::{UrlOption, config::period, database::Database};
 
 pub use file::Manifest;
 pub use status::{BackupState, BackupStatus};
@@ -102,21 +102,6 @@ impl ScheduleOptions {
     }
 }
 
-/// The option that names the SQLite database of a backup.
-#[derive(Debug, clap::Args)]
-pub struct FileOption {
-    /// Database URL: `sqlite:FILE`.
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        default_value = "sqlite:octopoid.db",
-        value_name = "URL",
-        value_parser = Hidden::<Database>::new()
-    )]
-    database: Database,
-}
-
 /// A backup file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Backup {
@@ -139,8 +124,8 @@ fn shown<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::E
 
 /// Writes a backup of a database, which others may use meanwhile. A path that ends in `.zst` is the
 /// file, which must not exist; any other is a directory, where the file gets a name with the time.
-pub fn create(database: &FileOption, to: &Path) -> anyhow::Result<Backup> {
-    let database = &database.database;
+pub fn create(database: &UrlOption, to: &Path) -> anyhow::Result<Backup> {
+    let database = &database.database()?;
     let made = file_of(database).and_then(|path| {
         let is_file = to.to_string_lossy().ends_with(folder::COMPRESSED) && !to.is_dir();
         let place = if is_file {
@@ -167,8 +152,8 @@ pub fn verify(path: &Path) -> anyhow::Result<Vec<Backup>> {
 }
 
 /// Makes a database of a backup, at a path where there is none.
-pub fn restore(file: &Path, database: &FileOption) -> anyhow::Result<Backup> {
-    let database = &database.database;
+pub fn restore(file: &Path, database: &UrlOption) -> anyhow::Result<Backup> {
+    let database = &database.database()?;
     let restored = file_of(database).and_then(|path| {
         let mut opened = open(file)?;
         let (bytes, manifest) = (opened.metadata()?.len(), file::read_manifest(&mut opened)?);

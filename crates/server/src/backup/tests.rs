@@ -14,8 +14,10 @@ use octopoid_store::Store;
 use octopoid_store_sqlite::{Location, Sqlite, beside, snapshot::StopFlag};
 use tempfile::TempDir;
 
+use crate::UrlOption;
+
 use super::{
-    Backup, BackupStatus, FileOption, Schedule,
+    Backup, BackupStatus, Schedule,
     create::{Place, create},
     file::{self, check_sum, read_manifest, unpack},
     folder, list, restore, verify,
@@ -58,9 +60,8 @@ fn migrate(database: &Path) {
     runtime.block_on(Store::new(Arc::new(engine)).migrate(Millis(0))).unwrap();
 }
 
-fn option(path: &Path) -> FileOption {
-    let url = format!("sqlite:{}", path.display());
-    FileOption { database: url.parse().unwrap() }
+fn option(path: &Path) -> UrlOption {
+    UrlOption::of(&format!("sqlite:{}", path.display()))
 }
 
 fn mode(path: &Path) -> u32 {
@@ -219,7 +220,7 @@ fn a_path_that_a_server_has_open_is_not_restored_to() {
 fn what_is_no_file_of_this_program_is_not_backed_up() {
     let site = Site::new();
     let refuses = |url: &str, why: &str| {
-        let database = FileOption { database: url.parse().unwrap() };
+        let database = UrlOption::of(url);
         let refused = error(super::create(&database, &site.path("out")));
         assert!(refused.contains(why), "{url}: {refused}");
     };
@@ -228,7 +229,7 @@ fn what_is_no_file_of_this_program_is_not_backed_up() {
         ("sqlite::memory:", "a database in memory has no backups"),
     ] {
         refuses(url, why);
-        let database = FileOption { database: url.parse().unwrap() };
+        let database = UrlOption::of(url);
         let why_not = error(restore(&site.backup.file, &database));
         assert!(why_not.contains(why), "{url}: {why_not}");
     }

@@ -178,7 +178,7 @@ impl Configuration {
         };
         let key = self.options.admin_key.as_ref().ok().and_then(Option::as_ref);
         let mut key = of_variable("API_SECRET_KEY", key.map(|_| "set".to_owned()), None);
-        if key.value.is_some() && std::env::var_os("API_SECRET_KEY_FILE").is_some() {
+        if key.value.is_some() && !is_set("API_SECRET_KEY") {
             key.origin = origin_of_file("API_SECRET_KEY");
         }
         settings.push(key);
@@ -214,8 +214,12 @@ impl Report {
 /// The origin of a secret that no variable has: the file that a variable names, or the default.
 fn origin_of_file(name: &str) -> String {
     let variable = format!("{name}_FILE");
-    let is_set = std::env::var_os(&variable).is_some_and(|path| !path.is_empty());
-    if is_set { format!("variable {variable}") } else { DEFAULT.to_owned() }
+    if is_set(&variable) { format!("variable {variable}") } else { DEFAULT.to_owned() }
+}
+
+/// Whether a variable has a value.
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 fn rust_log() -> Option<String> {
