@@ -4,7 +4,7 @@ use std::error::Error;
 
 use axum::{
     body::to_bytes,
-    extract::{FromRequest, Request},
+    extract::{FromRequest, OptionalFromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
@@ -40,6 +40,17 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let bytes = read(request, app).await?;
         Ok(Self(parse_body(&bytes).map_err(Refusal::from)?))
+    }
+}
+
+/// `None` is a request without a body. What is no JSON is refused.
+impl<T: DeserializeOwned> OptionalFromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Option<Self>, Problem> {
+        let bytes = read(request, app).await?;
+        let body = (!bytes.is_empty()).then(|| parse_body(&bytes));
+        Ok(body.transpose().map_err(Refusal::from)?.map(Self))
     }
 }
 

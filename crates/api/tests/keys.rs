@@ -81,6 +81,15 @@ async fn with_an_overlap_the_replaced_key_works_for_a_while() {
 }
 
 #[tokio::test]
+async fn a_rotation_refuses_a_body_that_is_not_json() {
+    let app = TestApp::new().await;
+    let key = first_key(&app, "s").await;
+    let refused = app.holding(&key).raw("POST", &rotation("s"), "overlap_seconds=60").await;
+    assert_eq!(refused.error(400), "Invalid JSON body");
+    assert!(works(&app, &key).await, "nothing has changed");
+}
+
+#[tokio::test]
 async fn rotating_needs_no_body() {
     let app = TestApp::new().await;
     let key = first_key(&app, "a scope/ü").await;
@@ -151,7 +160,7 @@ async fn an_issued_key_is_shown_once_and_opens_its_scope() {
     assert!(works(&app, text(&issued)).await);
     let expected = json!({"api_key": issued["api_key"], "id": issued["id"], "scope": "s",
         "label": "ci", "permission": "manage", "created_at": "2026-11-21T20:58:58.605Z", "last_used_at": null,
-        "expires_at": "2026-11-22T00:00:00.000Z", "revoked_at": null});
+        "expires_at": "2026-11-22T00:00:00.000Z", "revoked_at": null, "overlap_ends_at": null});
     assert_eq!(issued, expected);
     let listed = admin.get(KEYS).await.expect(200);
     assert_eq!(listed["keys"][0]["id"], issued["id"]);

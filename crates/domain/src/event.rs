@@ -62,6 +62,8 @@ pub enum Kind {
     Failed,
     /// A key was issued.
     Issued,
+    /// A key was replaced by another, and goes on working for a while.
+    Rotated,
     /// A key was revoked.
     Revoked,
 }
@@ -97,6 +99,7 @@ impl Kind {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Issued => "issued",
+            Self::Rotated => "rotated",
             Self::Revoked => "revoked",
         }
     }

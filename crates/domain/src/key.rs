@@ -62,6 +62,15 @@ pub struct Key {
     pub expires_at: Option<Millis>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Millis>,
+    /// When it ends because it was rotated, if it goes on working for a while.
+    pub overlap_ends_at: Option<Millis>,
+}
+
+impl Key {
+    /// When it ends, unless it is revoked before; `None` means never.
+    pub fn ends_at(&self) -> Option<Millis> {
+        [self.expires_at, self.overlap_ends_at].into_iter().flatten().min()
+    }
 }
 
 /// The body that issues a key.
@@ -197,6 +206,8 @@ pub struct Rotated {
     pub api_key: String,
     /// The scope of the key.
     pub scope: String,
+    /// When the new key expires; null means never.
+    pub expires_at: Option<Millis>,
 }
 
 #[cfg(test)]

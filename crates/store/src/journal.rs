@@ -76,6 +76,8 @@ pub(crate) enum Subject<'a> {
     EndedPauses(Millis),
     /// All keys of a scope that the write has revoked.
     RevokedKeys(&'a str),
+    /// All keys of a scope that the write has replaced, and that go on working for a while.
+    ReplacedKeys(&'a str),
 }
 
 /// The head of a statement that records events of tasks. The values follow in the order of these
@@ -156,6 +158,13 @@ const ENDED_PAUSES: &str = recording!("pause", "pauses", "target", "until <= ?1"
 const REVOKED_KEYS: &str =
     recording!("key", "api_keys", "id", "scope = ?1 AND revoked_at IS NOT NULL");
 
+const REPLACED_KEYS: &str = recording!(
+    "key",
+    "api_keys",
+    "id",
+    "scope = ?1 AND revoked_at IS NULL AND overlap_ends_at IS NOT NULL"
+);
+
 /// A task's events, the oldest first.
 const OLDEST_FIRST: Order = Order {
     name: "history",
@@ -190,6 +199,7 @@ pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) ->
         }
         Subject::EndedPauses(now) => about(ENDED_PAUSES, now, event, stamp),
         Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope, event, stamp),
+        Subject::ReplacedKeys(scope) => about(REPLACED_KEYS, scope, event, stamp),
     }
 }
 

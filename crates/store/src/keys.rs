@@ -23,7 +23,17 @@ use crate::{
     write::{Answer, Write},
 };
 
-record!(Key { id, scope, label, permission, created_at, last_used_at, expires_at, revoked_at });
+record!(Key {
+    id,
+    scope,
+    label,
+    permission,
+    created_at,
+    last_used_at,
+    expires_at,
+    revoked_at,
+    overlap_ends_at,
+});
 
 pub(crate) const TABLE: Layout = Layout::of::<Key>("api_keys", &["key_hash"])
     .with(&[Column::text("key_hash"), Column::int("write_id")]);
@@ -32,7 +42,8 @@ pub(crate) const TABLE: Layout = Layout::of::<Key>("api_keys", &["key_hash"])
 macro_rules! replaced {
     () => {
         "scope = ?1 AND (?2 IS NULL OR id = ?2) AND revoked_at IS NULL \
-         AND (expires_at IS NULL OR expires_at > ?3)"
+         AND (expires_at IS NULL OR expires_at > ?3) \
+         AND (overlap_ends_at IS NULL OR overlap_ends_at > ?3)"
     };
 }
 
@@ -70,12 +81,12 @@ const REPLACE: &str = concatcp!(
     Key::NAMES
 );
 
-/// Nothing is revoked unless something was issued. With an overlap, which ends at `?6`, keys expire
+/// Nothing is revoked unless something was issued. With an overlap, which ends at `?6`, keys end
 /// then at the latest; codes are revoked at once.
 const REVOKE_REPLACED: &str = concat!(
     "UPDATE api_keys SET revoked_at = CASE WHEN ?6 IS NULL OR permission = 'login' THEN ?3 END, \
-     expires_at = CASE WHEN ?6 < COALESCE(expires_at, ?6 + 1) THEN ?6 ELSE expires_at END, \
-     write_id = ?5 WHERE ",
+     overlap_ends_at = CASE WHEN ?6 < COALESCE(overlap_ends_at, ?6 + 1) THEN ?6 \
+     ELSE overlap_ends_at END, write_id = ?5 WHERE ",
     replaced!(),
     " AND id <> ?4 AND EXISTS (SELECT 1 FROM api_keys AS issued WHERE issued.id = ?4)"
 );
@@ -179,6 +190,7 @@ impl Store {
         write.record(Subject::Key(&id), &NewEvent::new(Kind::Issued, None));
         write.run(bind!(REVOKE_REPLACED, scope, presented, now, &id, write_id, ends));
         write.record(Subject::RevokedKeys(scope), &NewEvent::new(Kind::Revoked, None));
+        write.record(Subject::ReplacedKeys(scope), &NewEvent::new(Kind::Rotated, None));
         let rows = self.commit(write).await?.take(issued);
         first(rows, record::read)?
             .ok_or_else(|| Refusal::NotFound("No API key found for this scope".to_owned()).into())

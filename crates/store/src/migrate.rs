@@ -30,7 +30,7 @@ struct Migration {
 }
 
 /// From version [`UNRELEASED`] + 1 on.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         sqlite: include_str!("migrations/0001_tasks.sql"),
         postgres: include_str!("migrations/0001_tasks.postgres.sql"),
@@ -44,6 +44,11 @@ const MIGRATIONS: [Migration; 3] = [
     Migration {
         sqlite: include_str!("migrations/0003_run_digests.sql"),
         postgres: include_str!("migrations/0003_run_digests.postgres.sql"),
+        readable_from: 4,
+    },
+    Migration {
+        sqlite: include_str!("migrations/0004_key_overlap.sql"),
+        postgres: include_str!("migrations/0004_key_overlap.postgres.sql"),
         readable_from: 4,
     },
 ];

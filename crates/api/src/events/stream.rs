@@ -40,7 +40,7 @@ pub struct IsStream;
 struct HeldKey {
     id: String,
     hash: String,
-    expires_at: Option<Millis>,
+    ends_at: Option<Millis>,
 }
 
 /// A stream, from its opening to its end.
@@ -156,7 +156,7 @@ impl Stream {
 
     /// Waits for new events, or until a comment is due.
     async fn receive(&mut self) -> Option<Bytes> {
-        let expires = self.key.as_ref().and_then(|key| key.expires_at);
+        let expires = self.key.as_ref().and_then(|key| key.ends_at);
         let left = expires.map(|at| at.0.saturating_sub(self.app.now().0));
         let expiry_ms = left.map(|left| self.app.elapsed_ms().saturating_add(left));
         let until_ms = self.comment_due_ms.min(expiry_ms.unwrap_or(i64::MAX));
@@ -224,7 +224,7 @@ impl Stream {
     }
 
     fn is_key_expired(&self) -> bool {
-        let expires = self.key.as_ref().and_then(|key| key.expires_at);
+        let expires = self.key.as_ref().and_then(|key| key.ends_at);
         expires.is_some_and(|at| at <= self.app.now())
     }
 }
@@ -232,7 +232,7 @@ impl Stream {
 /// The key, unless it was revoked.
 async fn find_key(app: &App, id: String, hash: String) -> Result<Option<HeldKey>, Problem> {
     let key = app.store.find_key(&hash).await?.filter(|key| key.revoked_at.is_none());
-    Ok(key.map(|key| HeldKey { id, hash, expires_at: key.expires_at }))
+    Ok(key.map(|key| HeldKey { ends_at: key.ends_at(), id, hash }))
 }
 
 fn ended_key() -> Problem {

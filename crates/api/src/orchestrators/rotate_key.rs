@@ -9,7 +9,7 @@ use crate::{
     app::App,
     audit,
     auth::Caller,
-    body::OptionalBody,
+    body::Body,
     json::Json,
     keys::FreshKey,
     openapi::{Answer, Problems},
@@ -31,7 +31,7 @@ pub(crate) async fn rotate_key(
     State(app): State<App>,
     caller: Caller,
     Segment(scope): Segment,
-    OptionalBody(body): OptionalBody<Rotate>,
+    body: Option<Body<Rotate>>,
 ) -> Answer<Rotated> {
     let presented = match &caller {
         Caller::Anyone => {
@@ -53,9 +53,9 @@ pub(crate) async fn rotate_key(
         Caller::Run { .. } => return Err(Problem::internal()),
         Caller::Administrator => None,
     };
-    let overlap_ms = body.overlap_ms()?;
+    let overlap_ms = body.map_or(Ok(0), |Body(body)| body.overlap_ms())?;
     let fresh = FreshKey::new(&app);
     let key = app.store.rotate_key(&scope, presented, &fresh.hash, overlap_ms, app.stamp()).await?;
     audit::other("key.rotated", &caller, &key.id, Some(&scope));
-    Ok(Json(Rotated { api_key: fresh.text, scope }))
+    Ok(Json(Rotated { api_key: fresh.text, scope, expires_at: key.expires_at }))
 }

@@ -46,6 +46,7 @@ impl Noun for Key {
             last_used_at: None,
             expires_at: None,
             revoked_at: None,
+            overlap_ends_at: None,
         }
     }
 
@@ -54,9 +55,10 @@ impl Noun for Key {
     }
 
     fn cells(&self, times: &Times) -> Vec<Cell> {
-        let state = match self.revoked_at {
-            Some(_) => Cell::new("revoked").tone(Tone::Failed),
-            None => Cell::new("valid").tone(Tone::Done),
+        let state = match (self.revoked_at, self.overlap_ends_at) {
+            (Some(_), _) => Cell::new("revoked").tone(Tone::Failed),
+            (None, Some(_)) => Cell::new("rotated").tone(Tone::Failed),
+            (None, None) => Cell::new("valid").tone(Tone::Done),
         };
         vec![
             Cell::new(&self.id),
@@ -64,7 +66,7 @@ impl Noun for Key {
             Cell::new(self.permission.as_str()),
             Cell::maybe(self.label.as_ref()),
             times.maybe(self.last_used_at),
-            times.maybe(self.expires_at),
+            times.maybe(self.ends_at()),
             state,
         ]
     }
@@ -92,7 +94,7 @@ impl Noun for Rotated {
     const COLUMNS: &'static [&'static str] = &["SCOPE", "KEY"];
 
     fn example() -> Self {
-        Self { api_key: String::new(), scope: String::new() }
+        Self { api_key: String::new(), scope: String::new(), expires_at: None }
     }
 
     fn id(&self) -> String {
@@ -181,7 +183,9 @@ impl Run for Rotate {
         let scope = session.settings.scope.as_ref().ok_or_else(|| {
             Failure::usage("the scope of the key is not known").remedy("name it: --scope NAME")
         })?;
-        let seconds = i64::try_from(self.overlap.as_secs()).unwrap_or(i64::MAX);
+        // A part of a second is not cut off, so that the old key works for at least this long.
+        let seconds = self.overlap.as_millis().div_ceil(1_000);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         let body = key::Rotate { overlap_seconds: Count(seconds) };
         let rotated = session.client.rotate_key(&scope.value, &body).await?;
         let key = &rotated.api_key;

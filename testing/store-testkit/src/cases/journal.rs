@@ -109,7 +109,8 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
     nouns.puts_flow("s", "f", json!({}), 0).await;
     store.delete_flow("s", "f", nouns.stamp()).await?;
     let replaced = key.to_owned();
-    let issued = store.rotate_key("s", None, "hash", 0, nouns.stamp()).await?.id;
+    let first = store.rotate_key("s", None, "hash", 60_000, nouns.stamp()).await?.id;
+    let issued = store.rotate_key("s", Some(&first), "new", 0, nouns.stamp()).await?.id;
     store.revoke_key(&issued, None, nouns.stamp()).await?;
     let (found, _) = events(world, position).await?;
     let expected = [
@@ -117,8 +118,10 @@ async fn every_change_of_the_fleet_is_recorded(world: &World) -> Verdict {
         "role review registered c-m s".to_owned(),
         "flow f registered s".to_owned(),
         "flow f deleted s".to_owned(),
+        format!("key {first} issued s"),
+        format!("key {replaced} rotated s"),
         format!("key {issued} issued s"),
-        format!("key {replaced} revoked s"),
+        format!("key {first} revoked s"),
         format!("key {issued} revoked s"),
     ];
     ensure_eq!(found, expected);

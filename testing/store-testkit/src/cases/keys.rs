@@ -18,6 +18,7 @@ cases! {
     keys_are_listed_by_scope_in_pages,
     a_holder_replaces_the_key_it_came_with_and_no_other,
     a_rotation_keeps_the_expiry,
+    a_key_that_was_rotated_can_be_rotated_again_until_its_overlap_ends,
     with_an_overlap_replaced_keys_work_until_it_ends,
     a_key_has_the_permission_it_was_issued_with,
     the_first_key_of_a_scope_manages_it,
@@ -128,11 +129,38 @@ async fn with_an_overlap_replaced_keys_work_until_it_ends(world: &World) -> Verd
     let code = Grant { permission: Permission::Login, ..sooner.clone() };
     world.store.issue_key("code", &code, world.at(2)).await?;
     world.store.rotate_key("s", None, "new", 2 * MINUTE, world.at(9)).await?;
-    let end = |key: Key| (key.revoked_at, key.expires_at);
+    let end = |key: Key| (key.revoked_at, key.ends_at());
     ensure_eq!(end(world.key("mine").await), (None, Some(Millis(START + 9 + 2 * MINUTE))));
     ensure_eq!(end(world.key("sooner").await), (None, Some(Millis(START + MINUTE))), "no later");
     ensure_eq!(world.key("code").await.revoked_at, Some(Millis(START + 9)), "a code at once");
     ensure_eq!(end(world.key("new").await), (None, None));
+    Ok(())
+}
+
+/// The answer to the first rotation may be lost: the old key is then used again.
+async fn a_key_that_was_rotated_can_be_rotated_again_until_its_overlap_ends(
+    world: &World,
+) -> Verdict {
+    let world = world.nouns();
+    let grant = Grant {
+        scope: "s".into(),
+        label: None,
+        permission: Permission::Work,
+        expires_at: Some(Millis(START + 9 * MINUTE)),
+    };
+    let old = world.store.issue_key("old", &grant, world.at(0)).await?;
+    let rotate = async |hash: &str, overlap_ms, ms| {
+        world.store.rotate_key("s", Some(&old.id), hash, overlap_ms, world.at(ms)).await
+    };
+    for (hash, overlap_ms, ms) in [("first", MINUTE, 1), ("second", 2 * MINUTE, 2)] {
+        ensure_eq!(rotate(hash, overlap_ms, ms).await?.expires_at, grant.expires_at, "{hash}");
+        let ends = Some(Millis(START + 1 + MINUTE));
+        ensure_eq!(world.key("old").await.overlap_ends_at, ends, "the first overlap ends it");
+    }
+    let late = rotate("third", 0, MINUTE + 1).await;
+    ensure_eq!(why(late), "No API key found for this scope");
+    ensure_eq!(rotate("third", 0, MINUTE).await?.expires_at, grant.expires_at);
+    ensure_eq!(world.key("old").await.revoked_at, Some(Millis(START + MINUTE)));
     Ok(())
 }
 

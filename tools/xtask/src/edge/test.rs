@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::wrangler::{self, Server};
 use super::{CONFORMANCE, EDGE, PROJECT, TOOLS, build, migrations};
+use crate::postgres::Postgres;
 use crate::workspace::Workspace;
 use crate::{board, output, process, programs};
 
@@ -36,7 +37,7 @@ const NOT_READY: [(&str, &str); 3] = [
         "INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (1000, 0, 1000)",
     ),
     ("older", "DELETE FROM schema_versions WHERE version <> 3"),
-    ("unreleased", "UPDATE schema_versions SET version = 2, readable_from = 2 WHERE version = 4"),
+    ("unreleased", "UPDATE schema_versions SET version = 2, readable_from = 2 WHERE version = 3"),
 ];
 
 /// Builds both Workers, runs them, and lets the tests loose on them.
@@ -89,9 +90,13 @@ fn import(state: &Path, statements: &Path) -> anyhow::Result<()> {
 /// Puts an export into a database of wrangler's and gets it out again, in a test of the server.
 fn export() -> anyhow::Result<()> {
     output::heading("exporting from D1");
+    let postgres = Postgres::provide()?;
     let mut tests = process::cargo();
     tests.args(["test", "--workspace", "--test", "e2e", "--", "export::d1"]);
     tests.env("OCTOPOID_TEST_WRANGLER", TOOLS.program("wrangler").get_program());
+    if let Some(postgres) = &postgres {
+        postgres.tell(&mut tests);
+    }
     process::run(&mut tests)
 }
 
