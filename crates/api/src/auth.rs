@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{FromRequestParts, Request},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -175,23 +175,31 @@ pub(crate) async fn authenticate(app: &App, mut request: Request, next: Next) ->
             if !problem.is_unauthorized() {
                 return problem.into_response();
             }
-            app.refusals.keys.note(app.now());
-            let counted = app.rate_limits.admit_unknown(app, request.extensions());
-            counted.err().unwrap_or(problem).into_response()
+            count_refusal(app, request.extensions(), problem).into_response()
         }
     }
 }
 
 /// Refuses a request that does not have the administrator's token, on a path of the host's own.
-pub fn check_administrator(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
-    let header = presented(headers).ok_or(Problem::unauthorized(MISSING))?;
-    match bearer_of(header)? {
-        token if is_administrator(app, &hash(token)) => Ok(()),
-        _ => {
-            app.refusals.keys.note(app.now());
-            Err(Problem::unauthorized("Only the holder of API_SECRET_KEY may do this"))
+pub fn check_administrator(app: &App, request: &Request) -> Result<(), Problem> {
+    let token = presented(request.headers())
+        .ok_or(Problem::unauthorized(MISSING))
+        .and_then(bearer_of)
+        .map(hash);
+    let refused = match token {
+        Ok(token) if is_administrator(app, &token) => {
+            return app.rate_limits.admit_administrator(app, request.extensions());
         }
-    }
+        Ok(_) => Problem::unauthorized("Only the holder of API_SECRET_KEY may do this"),
+        Err(problem) => problem,
+    };
+    Err(count_refusal(app, request.extensions(), refused))
+}
+
+/// Counts a request without a valid key. Returns the refusal, or the one that there were too many.
+fn count_refusal(app: &App, extensions: &Extensions, refused: Problem) -> Problem {
+    app.refusals.keys.note(app.now());
+    app.rate_limits.admit_unknown(app, extensions).err().unwrap_or(refused)
 }
 
 /// Adds the caller to a request. Returns the key whose use is to be noted, and what is left of the
@@ -202,6 +210,9 @@ async fn admit(
 ) -> Result<(Option<String>, Option<Quota>), Problem> {
     let header = presented(request.headers()).cloned();
     let (caller, unnoted) = identify(app, header.as_ref()).await?;
+    if caller == Caller::Administrator {
+        app.rate_limits.admit_administrator(app, request.extensions())?;
+    }
     let quota = app.rate_limits.admit(app, &caller, request.extensions())?;
     if let Some(scope) = caller.within() {
         let query = Params::parse(request.uri().query().unwrap_or_default())?;
@@ -265,7 +276,7 @@ async fn find_holder(app: &App, digest: &[u8; 32]) -> Result<(Caller, Option<Str
     if key.revoked_at.is_some() {
         return Err(invalid());
     }
-    if key.expires_at.is_some_and(|expires| expires <= now) {
+    if key.ends_at().is_some_and(|end| end <= now) {
         return Err(Problem::unauthorized("API key has expired"));
     }
     let used = key.last_used_at.unwrap_or(Millis(0));

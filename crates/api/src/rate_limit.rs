@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
@@ -21,8 +21,14 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// What a bucket holds is refilled in this time.
 const WINDOW_MS: i64 = 60_000;
 
+/// The highest limit, in requests per minute. It keeps the arithmetic below from overflowing.
+pub const RATE_MAX: u32 = 1_000_000;
+
 /// The most buckets of a kind. Those beyond share one.
 const BUCKETS_MAX: usize = 10_000;
+
+/// The minimum time between two searches for buckets that are full again.
+const SWEEP_MS: i64 = 1_000;
 
 /// The other end of a connection. The host adds it to the extensions of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ pub(crate) struct Quota {
 }
 
 impl RateLimits {
-    /// Limits in requests per minute; `None` is no limit.
+    /// Limits in requests per minute, from 1 to [`RATE_MAX`]; `None` is no limit.
     pub(crate) fn new(per_key: Option<u32>, per_address: Option<u32>) -> Self {
         Self {
             keys: per_key.map(|max| Buckets::new("key", max)),
@@ -92,10 +98,26 @@ impl RateLimits {
         app: &App,
         extensions: &Extensions,
     ) -> Result<Option<Quota>, Problem> {
-        let peer = extensions.get::<Peer>().map(|peer| peer.network());
-        let Some(peer) = peer.filter(|peer| !peer.is_loopback()) else { return Ok(None) };
-        let quota = self.addresses.as_ref().map(|of| of.take(peer, app.elapsed_ms()));
-        quota.map(Quota::check).transpose()
+        let Some((addresses, network)) = self.limited(extensions) else { return Ok(None) };
+        addresses.take(network, app.elapsed_ms()).check().map(Some)
+    }
+
+    /// Refuses the administrator's token from an address that has sent too many requests without a
+    /// valid key. People choose the token, so that it can be guessed; the answer to a right guess
+    /// must not differ then. Keys are random, and are taken all the same.
+    pub(crate) fn admit_administrator(
+        &self,
+        app: &App,
+        extensions: &Extensions,
+    ) -> Result<(), Problem> {
+        let Some((addresses, network)) = self.limited(extensions) else { return Ok(()) };
+        addresses.look(&network, app.elapsed_ms()).check().map(drop)
+    }
+
+    /// The buckets of addresses and the network of this request, if it is limited.
+    fn limited(&self, extensions: &Extensions) -> Option<(&Buckets<IpAddr>, IpAddr)> {
+        let network = extensions.get::<Peer>()?.network();
+        (!network.is_loopback()).then_some((self.addresses.as_ref()?, network))
     }
 }
 
@@ -143,6 +165,8 @@ struct Buckets<K> {
 struct Known<K> {
     by_id: HashMap<K, Bucket>,
     shared: Bucket,
+    /// Before this time, buckets that are full again are not searched for.
+    sweep_due_ms: i64,
 }
 
 /// A token bucket. It stores when it is full again instead of a number of tokens, so that refilling
@@ -156,44 +180,63 @@ struct Bucket {
 
 impl<K: Eq + Hash> Buckets<K> {
     fn new(name: &'static str, max: u32) -> Self {
-        let known = Known { by_id: HashMap::new(), shared: Bucket::default() };
-        Self { name, max: i64::from(max.max(1)), known: Mutex::new(known) }
+        let known =
+            Known { by_id: HashMap::new(), shared: Bucket::default(), sweep_due_ms: i64::MIN };
+        Self { name, max: max.clamp(1, RATE_MAX).into(), known: Mutex::new(known) }
     }
 
     /// Takes a request out of a bucket, if it has one.
     fn take(&self, id: K, now_ms: i64) -> Quota {
-        let now = now_ms.saturating_mul(self.max);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { by_id, shared } = &mut *known;
+        let now = self.units(now_ms);
+        let mut known = self.lock();
+        let Known { by_id, shared, sweep_due_ms } = &mut *known;
         let is_known = by_id.contains_key(&id);
-        if !is_known && by_id.len() >= BUCKETS_MAX {
+        if !is_known && by_id.len() >= BUCKETS_MAX && now_ms >= *sweep_due_ms {
             // A bucket that is full is as good as none.
             by_id.retain(|_, bucket| bucket.full_at > now);
+            *sweep_due_ms = now_ms.saturating_add(SWEEP_MS);
         }
         let has_own = is_known || by_id.len() < BUCKETS_MAX;
         let bucket = if has_own { by_id.entry(id).or_default() } else { shared };
-        bucket.take(self, now)
+        let quota = self.quota(*bucket, now);
+        if quota.wait_s > 0 {
+            return quota;
+        }
+        bucket.full_at = bucket.full_at.max(now) + WINDOW_MS;
+        Quota { wait_s: 0, ..self.quota(*bucket, now) }
     }
-}
 
-impl Bucket {
-    fn take<K>(&mut self, of: &Buckets<K>, now: i64) -> Quota {
-        let capacity = WINDOW_MS.saturating_mul(of.max);
-        let lacking = (self.full_at - now).max(0);
-        let after = lacking + WINDOW_MS;
-        let seconds = |units: i64| units.div_euclid(of.max).div_euclid(1_000) + 1;
-        let is_admitted = after <= capacity;
-        if is_admitted {
-            self.full_at = now + after;
-        }
-        let lacks = if is_admitted { after } else { lacking };
+    /// What a request would find, which is not counted.
+    fn look(&self, id: &K, now_ms: i64) -> Quota {
+        let known = self.lock();
+        let bucket = known.by_id.get(id).copied().unwrap_or_else(|| {
+            if known.by_id.len() < BUCKETS_MAX { Bucket::default() } else { known.shared }
+        });
+        self.quota(bucket, self.units(now_ms))
+    }
+
+    /// What is left in a bucket.
+    fn quota(&self, bucket: Bucket, now: i64) -> Quota {
+        let capacity = WINDOW_MS * self.max;
+        let lacking = (bucket.full_at - now).max(0);
+        let seconds = |units: i64| units.div_euclid(self.max).div_euclid(1_000) + 1;
+        let missing = lacking + WINDOW_MS - capacity;
         Quota {
-            name: of.name,
-            max: of.max,
-            left: (capacity - lacks) / WINDOW_MS,
-            reset_s: seconds(lacks),
-            wait_s: if is_admitted { 0 } else { seconds(after - capacity) },
+            name: self.name,
+            max: self.max,
+            left: (capacity - lacking) / WINDOW_MS,
+            reset_s: seconds(lacking),
+            wait_s: if missing > 0 { seconds(missing) } else { 0 },
         }
+    }
+
+    /// A time in the unit of buckets.
+    fn units(&self, ms: i64) -> i64 {
+        ms.saturating_mul(self.max)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known<K>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,7 +246,7 @@ mod tests {
 
     use axum::http::HeaderMap;
 
-    use super::{BUCKETS_MAX, Buckets, Peer};
+    use super::{BUCKETS_MAX, Buckets, Peer, RATE_MAX};
 
     fn left(buckets: &Buckets<u32>, id: u32, now_ms: i64) -> Result<i64, i64> {
         let quota = buckets.take(id, now_ms);
@@ -241,6 +284,23 @@ mod tests {
             [true, true, false]
         );
         assert_eq!(left(&buckets, 1_000_003, 60_000), Ok(1), "those that are full were forgotten");
+    }
+
+    #[test]
+    fn the_highest_rate_does_not_overflow_in_centuries() {
+        let buckets = Buckets::new("key", u32::MAX);
+        let century = 100 * 365 * 24 * 60 * 60 * 1_000;
+        assert_eq!(left(&buckets, 1, century), Ok(i64::from(RATE_MAX) - 1));
+        assert_eq!(left(&buckets, 1, century), Ok(i64::from(RATE_MAX) - 2));
+    }
+
+    #[test]
+    fn looking_at_a_bucket_takes_nothing_out_of_it() {
+        let buckets = Buckets::new("address", 1);
+        assert!([0, 0].map(|now_ms| buckets.look(&1, now_ms).wait_s) == [0, 0]);
+        assert_eq!(left(&buckets, 1, 0), Ok(0));
+        assert_eq!(buckets.look(&1, 0).wait_s, 61);
+        assert_eq!(buckets.look(&2, 0).wait_s, 0);
     }
 
     #[test]

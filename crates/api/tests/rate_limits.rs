@@ -66,6 +66,22 @@ async fn the_administrator_is_not_limited() {
     }
 }
 
+/// The answer to a right guess of the administrator's token is that to a wrong one.
+#[tokio::test]
+async fn an_address_with_too_many_guesses_is_no_administrator_for_a_while() {
+    let app = TestApp::with(settings(None, Some(2))).await;
+    for _ in 0..2 {
+        assert_eq!(from(&app, "192.0.2.1", "GET", TASKS, "oct_guess").await.status, 401);
+    }
+    for key in ["guess", ADMIN] {
+        let refused = from(&app, "192.0.2.1", "GET", "/api/v1/scopes", key).await;
+        assert!(refused.error(429).contains("without a valid key from this address"));
+    }
+    assert_eq!(from(&app, "192.0.2.2", "GET", "/api/v1/scopes", ADMIN).await.status, 200);
+    app.passes(60_000);
+    assert_eq!(from(&app, "192.0.2.1", "GET", "/api/v1/scopes", ADMIN).await.status, 200);
+}
+
 #[tokio::test]
 async fn an_address_may_guess_so_many_keys_and_codes_in_a_minute() {
     let app = TestApp::with(settings(None, Some(3))).await;

@@ -5,6 +5,7 @@ use jiff::{Span, SpanRelativeTo};
 use octopoid_api::{
     AuthMode, Origin, Settings,
     auth::{AdminKey, SHORT_ADMIN_KEY},
+    rate_limit::RATE_MAX,
 };
 use tracing::Level;
 
@@ -93,8 +94,10 @@ fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
 /// Parses a number of requests per minute; 0 and nothing are no limit.
 fn rate(name: &str, text: Option<String>) -> Result<Option<u32>, String> {
     let Some(text) = text else { return Ok(None) };
-    let rate = text.parse().map_err(|_| format!("{name} is \"{text}\", not a whole number"))?;
-    Ok(Some(rate).filter(|rate| *rate > 0))
+    match text.parse() {
+        Ok(rate @ 0..=RATE_MAX) => Ok(Some(rate).filter(|rate| *rate > 0)),
+        _ => Err(format!("{name} is \"{text}\", not a whole number from 0 to {RATE_MAX}")),
+    }
 }
 
 fn cors_origin(text: &str) -> Result<Origin, String> {

@@ -11,6 +11,7 @@ use octopoid_api::{
     AuthMode, Authority, Origin, Settings,
     app::{BODY_BYTES_MAX, IN_FLIGHT_BYTES_MAX},
     auth::AdminKey,
+    rate_limit::RATE_MAX,
 };
 use octopoid_store_postgres::Options as Pool;
 
@@ -86,12 +87,24 @@ pub struct Options {
 
     /// How many requests a key may send in a minute, in each server process; 0 turns the limit off.
     /// Default: 12000, and 0 on a loopback address.
-    #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_KEY", value_name = "NUMBER")]
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_RATE_LIMIT_KEY",
+        value_name = "NUMBER",
+        value_parser = rates()
+    )]
     rate_limit_key: Option<u32>,
 
     /// How many requests an address may send in a minute without a valid key; 0 turns the limit off.
     /// Loopback addresses are not limited. Default: 600, and 0 on a loopback address.
-    #[arg(long, global = true, env = "OCTOPOID_RATE_LIMIT_ADDRESS", value_name = "NUMBER")]
+    #[arg(
+        long,
+        global = true,
+        env = "OCTOPOID_RATE_LIMIT_ADDRESS",
+        value_name = "NUMBER",
+        value_parser = rates()
+    )]
     rate_limit_address: Option<u32>,
 
     /// Grace period: how long after a lease has expired the server takes the task back.
@@ -320,6 +333,11 @@ impl Options {
 const KEY_RATE: u32 = 12_000;
 /// Requests per minute of an address without a valid key.
 const ADDRESS_RATE: u32 = 600;
+
+/// The rates that can be configured.
+fn rates() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(0..=i64::from(RATE_MAX))
+}
 
 /// The rate that is configured, or the default; 0 is no limit.
 fn rate(configured: Option<u32>, listen: SocketAddr, default: u32) -> Option<u32> {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
-    http::{HeaderMap, header},
+    extract::{Request, State},
+    http::header,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -27,8 +27,8 @@ pub(crate) fn mount(routes: Router<App>, app: &App, metrics: &Arc<Metrics>) -> R
         return routes;
     }
     let metrics = Arc::clone(metrics);
-    let answer = async move |State(app): State<App>, headers: HeaderMap| match check_administrator(
-        &app, &headers,
+    let answer = async move |State(app): State<App>, request: Request| match check_administrator(
+        &app, &request,
     ) {
         Ok(()) => answer(&metrics, &app).await,
         Err(problem) => problem.into_response(),
