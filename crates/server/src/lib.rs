@@ -19,6 +19,7 @@ mod listen;
 mod log_filter;
 mod logging;
 mod metrics;
+mod new_file;
 mod pool;
 mod secret;
 mod serve;

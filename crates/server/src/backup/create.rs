@@ -70,7 +70,10 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
     let manifest = file::write(&mut copy.file, &mut partial.file, known, stop)
         .with_context(|| format!("cannot write {}", partial.path.display()))?;
     let bytes = partial.file.metadata()?.len();
-    partial.keep(&path)?;
+    match place {
+        Place::Folder(_) | Place::File(_) => partial.keep(&path)?,
+        Place::Snapshot(_) => partial.replace(&path)?,
+    }
     Ok(Backup { file: path, bytes, manifest: Some(manifest), problem: None })
 }
 

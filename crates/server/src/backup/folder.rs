@@ -15,6 +15,10 @@ use jiff::{
 };
 use octopoid_domain::Millis;
 use octopoid_store_sqlite::{beside, folder_of};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 
 /// How the names of scheduled backups end, and of those whose names are not given.
 const ENDING: &str = ".db.zst";
@@ -170,10 +174,21 @@ pub(super) fn backups_of(folder: &Path, database: &Path) -> anyhow::Result<Vec<N
     Ok(found)
 }
 
-/// Deletes all but the newest backups of a database, and returns those it has deleted.
-pub(super) fn prune(folder: &Path, database: &Path, keep: usize) -> anyhow::Result<Vec<PathBuf>> {
+/// Deletes all but the newest backups of a database, and returns those it has deleted. The one just
+/// written is kept, as one of them. Names later than its own, which a clock that ran ahead has
+/// given, count as the oldest.
+pub(super) fn prune(
+    folder: &Path,
+    database: &Path,
+    keep: usize,
+    written: &Path,
+) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = backups_of(folder, database)?;
-    found.truncate(found.len().saturating_sub(keep));
+    let position = found.iter().position(|name| folder.join(name.text()) == written);
+    let written = position.map(|position| found.remove(position));
+    found.sort_by_key(|name| written.as_ref().is_none_or(|written| name.at <= written.at));
+    let others = keep.saturating_sub(usize::from(written.is_some()));
+    found.truncate(found.len().saturating_sub(others));
     let mut deleted = Vec::new();
     for name in found {
         let path = folder.join(name.text());
@@ -239,16 +254,37 @@ impl Partial {
         Ok(Self { path, file, is_kept: false })
     }
 
-    /// Syncs the file, gives it its name, and syncs the folder.
-    pub(super) fn keep(mut self, path: &Path) -> anyhow::Result<()> {
-        let kept = || -> io::Result<()> {
+    /// Syncs the file, gives it a name that no file has, and syncs the folder.
+    pub(super) fn keep(self, path: &Path) -> anyhow::Result<()> {
+        self.name(path, rename_new)
+    }
+
+    /// The same with the name of a file that it replaces, if there is one.
+    pub(super) fn replace(self, path: &Path) -> anyhow::Result<()> {
+        self.name(path, |from, to| fs::rename(from, to))
+    }
+
+    fn name(
+        mut self,
+        path: &Path,
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut complete = || -> io::Result<()> {
             self.file.sync_all()?;
-            fs::rename(&self.path, path)?;
+            rename(&self.path, path)?;
             self.is_kept = true;
             File::open(folder_of(path))?.sync_all()
         };
-        let mut kept = kept;
-        kept().with_context(|| format!("cannot write {}", path.display()))
+        complete().with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// Renames a file unless there is one of the new name.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems cannot do it in one step.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !exists(to) => fs::rename(from, to),
+        renamed => Ok(renamed?),
     }
 }
 
@@ -316,14 +352,31 @@ mod tests {
         for name in own.iter().chain(&others).chain([&last]) {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        let deleted = prune(folder.path(), Path::new("a.db"), 2).unwrap();
+        let prune = || prune(folder.path(), Path::new("a.db"), 2, &folder.path().join(&last));
+        let deleted = prune().unwrap();
         let expected: Vec<_> = own[..3].iter().map(|name| folder.path().join(name)).collect();
         assert_eq!(deleted, expected);
         for name in others.iter().chain([&own[3], &last]) {
             assert!(folder.path().join(name).exists(), "{name}");
         }
-        assert_eq!(prune(folder.path(), Path::new("a.db"), 2).unwrap().len(), 0);
+        assert_eq!(prune().unwrap().len(), 0);
         assert_eq!(backups(folder.path()).unwrap().len(), 5);
+    }
+
+    #[test]
+    fn backups_from_the_future_are_deleted_before_the_one_just_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |second: i64| {
+            let name = Name::new(Path::new("a.db"), Millis(AT.0 + second * 1000));
+            folder.path().join(name.text())
+        };
+        for second in [0, 1, 500, 600] {
+            fs::write(path(second), "").unwrap();
+        }
+        let prune = |keep| prune(folder.path(), Path::new("a.db"), keep, &path(1)).unwrap();
+        assert_eq!(prune(3), [path(500)]);
+        assert_eq!(prune(1), [path(600), path(0)]);
+        assert!(path(1).exists());
     }
 
     #[test]

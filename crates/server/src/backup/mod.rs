@@ -176,23 +176,27 @@ fn examine(
     path: &Path,
     check: impl Fn(&mut File, &Manifest) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Backup>> {
-    let look = |path: PathBuf| {
-        let mut file = open(&path)?;
-        let bytes = file.metadata()?.len();
-        let (manifest, problem) = match file::read_manifest(&mut file) {
-            Ok(manifest) => {
-                let problem = check(&mut file, &manifest).err();
-                (Some(manifest), problem)
-            }
-            Err(problem) => (None, Some(problem)),
-        };
-        let problem = problem.map(|problem| format!("{problem:#}"));
-        Ok(Backup { file: path, bytes, manifest, problem })
+    let look = |file: PathBuf| {
+        let mut found = Backup { file, bytes: 0, manifest: None, problem: None };
+        found.problem = found.examine(&check).err().map(|problem| format!("{problem:#}"));
+        found
     };
-    let found: anyhow::Result<Vec<_>> = folder::backups(path)?.into_iter().map(look).collect();
-    let mut found = found?;
+    let mut found: Vec<_> = folder::backups(path)?.into_iter().map(look).collect();
     found.sort_by_key(|backup| backup.manifest.as_ref().map(|manifest| manifest.created_at));
     Ok(found)
+}
+
+impl Backup {
+    /// Reads what the file says about itself, and checks it.
+    fn examine(
+        &mut self,
+        check: impl Fn(&mut File, &Manifest) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut file = open(&self.file)?;
+        self.bytes = file.metadata()?.len();
+        let manifest = self.manifest.insert(file::read_manifest(&mut file)?);
+        check(&mut file, manifest)
+    }
 }
 
 fn open(path: &Path) -> anyhow::Result<File> {

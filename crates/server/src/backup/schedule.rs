@@ -8,7 +8,7 @@ use octopoid_domain::Millis;
 use octopoid_store_sqlite::snapshot::StopFlag;
 use tokio::{
     sync::{oneshot, watch},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
 };
 
 use super::{
@@ -47,7 +47,9 @@ impl Schedule {
     }
 
     async fn run(self, status: Arc<BackupStatus>, mut stopping: watch::Receiver<bool>) {
-        if let Err(error) = self.find_newest(&status) {
+        let (own, found) = (self.clone(), Arc::clone(&status));
+        let look = spawn_blocking(move || own.find_newest(&found));
+        if let Err(error) = ended(look).await {
             tracing::error!("cannot look for backups: {error:#}");
         }
         // By the clock that cannot be set.
@@ -112,7 +114,9 @@ impl Schedule {
         status.succeeded(at, made.bytes, seconds);
         let (file, bytes) = (made.file.display(), made.bytes);
         tracing::info!(%file, bytes, seconds, "wrote a backup");
-        match folder::prune(&self.folder, &self.database, self.keep) {
+        let (own, file) = (self.clone(), made.file);
+        let prune = move || folder::prune(&own.folder, &own.database, own.keep, &file);
+        match ended(spawn_blocking(prune)).await {
             Ok(deleted) => {
                 for file in deleted {
                     tracing::info!(file = %file.display(), "deleted an old backup");
@@ -147,6 +151,11 @@ impl Schedule {
         };
         made.context("the thread that writes it has failed")?
     }
+}
+
+/// Waits for work on the file system, which is not for the threads of the runtime.
+async fn ended<T>(work: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
+    work.await.context("the thread that does it has failed")?
 }
 
 async fn pause(ms: i64) {

@@ -3,19 +3,18 @@
 mod d1;
 
 use std::{
-    fs::{self, File, OpenOptions},
     io::{self, BufWriter},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
+use anyhow::Context as _;
 use octopoid_store::{Store, copy::Checksum};
 use octopoid_store_postgres::Options as Pool;
 
 use crate::{
     copy::{compare, existing, listed, progress},
     database::Database,
+    new_file::NewFile,
     print,
 };
 
@@ -29,12 +28,6 @@ pub struct Args {
     /// by `wrangler d1 execute --json`.
     #[arg(long = "from-d1-json", value_name = "DIRECTORY")]
     d1_json: Option<PathBuf>,
-}
-
-/// A new file, which is deleted unless it is kept.
-struct NewFile<'a> {
-    path: &'a Path,
-    is_kept: bool,
 }
 
 /// Exports. What was written to a file is summed up on standard output.
@@ -53,17 +46,15 @@ pub(crate) async fn run(args: &Args, database: &Database, pool: Pool) -> anyhow:
 
 /// Writes the rows of a database. One that others can write to is read again and compared.
 async fn write(store: &Store, to: &Path, is_shared: bool) -> anyhow::Result<()> {
+    let check = async |sums: &[Checksum]| check(store, sums, is_shared).await;
     if to == Path::new("-") {
         let out = BufWriter::new(io::stdout().lock());
-        let sums = store.export(out, progress("exporting")).await?;
-        return check(store, &sums, is_shared).await;
+        store.export(out, progress("exporting"), check).await?;
+        return Ok(());
     }
-    let (file, mut new) =
-        NewFile::create(to).with_context(|| format!("cannot create the file {}", to.display()))?;
-    let sums = store.export(BufWriter::new(&file), progress("exporting")).await?;
-    check(store, &sums, is_shared).await?;
-    file.sync_all().with_context(|| format!("cannot write the file {}", to.display()))?;
-    new.is_kept = true;
+    let file = NewFile::create(to)?;
+    let sums = store.export(BufWriter::new(&file.file), progress("exporting"), check).await?;
+    file.keep()?;
     print(&listed(&sums))
 }
 
@@ -74,20 +65,4 @@ async fn check(store: &Store, sums: &[Checksum], is_shared: bool) -> anyhow::Res
     let again = store.checksums(progress("checking")).await?;
     let what = "the database changed during the export: stop the servers, then export again";
     compare(what, sums, &again)
-}
-
-impl<'a> NewFile<'a> {
-    fn create(path: &'a Path) -> io::Result<(File, Self)> {
-        // An export has the texts of all tasks and the hashes of keys.
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok((file, Self { path, is_kept: false }))
-    }
-}
-
-impl Drop for NewFile<'_> {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            let _ = fs::remove_file(self.path);
-        }
-    }
 }

@@ -17,6 +17,7 @@ use crate::{
         ImportError, ImportedTable, Notes, RowScope, Scopes, Source, Summary, convert, ndjson,
         target::{Batches, Destination, Pass, insert, set_counters, write_statements},
     },
+    new_file::create_private,
     print,
 };
 
@@ -88,7 +89,7 @@ pub(crate) async fn run(args: &Args, pool: Pool) -> anyhow::Result<()> {
     let scopes = Scopes::new(&args.scope_of, args.scope_for_unscoped.clone());
     let notes = || match &args.report {
         None => Ok(Notes::default()),
-        Some(path) => File::create_new(path)
+        Some(path) => create_private(path)
             .map(|file| Notes::writing_to(Box::new(BufWriter::new(file))))
             .with_context(|| format!("cannot write {}", path.display())),
     };

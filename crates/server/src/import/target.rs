@@ -1,7 +1,6 @@
 //! Where imported rows go: a database, or a file of SQL statements for D1.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write as _},
     path::{Path, PathBuf},
     str::FromStr,
@@ -14,7 +13,7 @@ use octopoid_store::{
 };
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use crate::{copy::progress, database::Database, import::SinkError};
+use crate::{copy::progress, database::Database, import::SinkError, new_file::NewFile};
 
 /// The most rows that are written at once, and the most bytes of text they have.
 const ROWS_MAX: usize = 500;
@@ -135,7 +134,8 @@ pub(crate) fn write_statements<T>(
     emit: impl FnOnce(&mut Pass<'_>) -> anyhow::Result<T>,
     counters: impl FnOnce(&T) -> Vec<(&'static str, i64)>,
 ) -> anyhow::Result<T> {
-    let mut file = BufWriter::new(File::create_new(path)?);
+    let new = NewFile::create(path)?;
+    let mut file = BufWriter::new(&new.file);
     writeln!(file, "{}", text::beginning())?;
     let emitted = emit(&mut |Batch { table, rows, .. }| {
         let statements = rows.iter().flat_map(|row| text::inserting(table, row));
@@ -148,7 +148,9 @@ pub(crate) fn write_statements<T>(
         writeln!(file, "{statement}")?;
     }
     writeln!(file, "{}", text::finishing())?;
-    file.into_inner()?.sync_all()?;
+    file.flush()?;
+    drop(file);
+    new.keep()?;
     Ok(emitted)
 }
 

@@ -133,6 +133,7 @@ async fn a_row_that_no_read_may_return_ends_the_copy() {
 #[tokio::test]
 async fn an_export_during_which_rows_are_added_fails() {
     let store = target().await;
-    let error = store.export(Meddling(Some(store.clone())), |_| ()).await.unwrap_err();
+    let out = Meddling(Some(store.clone()));
+    let error = store.export(out, |_| (), async |_| Ok(())).await.unwrap_err();
     assert!(matches!(error, ExportError::Changed("messages")), "{error}");
 }

@@ -34,13 +34,26 @@ struct Lines<W> {
 
 impl Store {
     /// Writes all rows of all tables, page by page, and returns the checksum of each table. The
-    /// servers must be stopped: no transaction stays open. A comparison with [`Store::checksums`]
-    /// shows whether a row was changed meanwhile.
-    pub async fn export(
+    /// servers must be stopped: no transaction stays open. `check` gets the checksums before the
+    /// last line is written, without which an export is incomplete: a comparison with
+    /// [`Store::checksums`] shows whether a row was changed meanwhile.
+    pub async fn export<E: From<ExportError>>(
         &self,
         out: impl Write,
+        report: impl FnMut(Progress),
+        check: impl AsyncFnOnce(&[Checksum]) -> Result<(), E>,
+    ) -> Result<Vec<Checksum>, E> {
+        let (lines, sums) = self.export_tables(out, report).await?;
+        check(&sums).await?;
+        lines.finish().map_err(ExportError::Write)?;
+        Ok(sums)
+    }
+
+    async fn export_tables<W: Write>(
+        &self,
+        out: W,
         mut report: impl FnMut(Progress),
-    ) -> Result<Vec<Checksum>, ExportError> {
+    ) -> Result<(Lines<W>, Vec<Checksum>), ExportError> {
         // Rows are in the order of their keys, and the key of an event is its position.
         self.number_events().await.map_err(CopyError::from)?;
         let header = self.header().await?;
@@ -54,8 +67,7 @@ impl Store {
             }
             sums.push(sum);
         }
-        lines.finish()?;
-        Ok(sums)
+        Ok((lines, sums))
     }
 
     async fn header(&self) -> Result<Header, CopyError> {
