@@ -14,26 +14,39 @@ pub struct Retries {
     /// The pause before the second attempt, which doubles with each further one. A pause is shortened
     /// by up to half of it, at random, so that clients do not come back at the same moment.
     pub pause: Duration,
-    /// The longest pause, also if the server asks for a longer one.
+    /// The longest pause that this client chooses itself.
     pub pause_max: Duration,
+    /// The longest pause that the server may ask for: after a longer one, the answer is returned.
+    pub asked_max: Duration,
 }
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { attempts: 5, pause: Duration::from_millis(100), pause_max: Duration::from_secs(5) }
+        Self {
+            attempts: 5,
+            pause: Duration::from_millis(100),
+            pause_max: Duration::from_secs(5),
+            // A rate limit asks for a little more than a minute at most.
+            asked_max: Duration::from_secs(65),
+        }
     }
 }
 
 impl Retries {
     /// Sends each request once.
-    pub const NONE: Self = Self { attempts: 1, pause: Duration::ZERO, pause_max: Duration::ZERO };
+    pub const NONE: Self = Self {
+        attempts: 1,
+        pause: Duration::ZERO,
+        pause_max: Duration::ZERO,
+        asked_max: Duration::ZERO,
+    };
 
     /// The pause after so many attempts.
     fn after(&self, attempts: u32, asked: Option<Duration>) -> Duration {
         let doubled = self.pause.saturating_mul(1 << (attempts - 1).min(16));
         let pause = doubled.min(self.pause_max);
         let shortened = pause.mul_f64(1.0 - f64::from(random::<1>()[0]) / 512.0);
-        shortened.max(asked.unwrap_or_default().min(self.pause_max))
+        shortened.max(asked.unwrap_or_default())
     }
 }
 
@@ -66,11 +79,12 @@ impl Client {
             // A body that can be sent only once is none that this client makes.
             let again = request.try_clone().filter(|_| attempts < self.retries.attempts);
             let answer = self.exchange(request).await;
-            match again.filter(|_| is_lost(&answer)) {
+            let asked = answer.as_ref().ok().and_then(|answer| answer.retry_after);
+            let is_soon = asked.is_none_or(|asked| asked <= self.retries.asked_max);
+            match again.filter(|_| is_lost(&answer) && is_soon) {
                 None => return answer,
                 Some(again) => request = again,
             }
-            let asked = answer.ok().and_then(|answer| answer.retry_after);
             let pause = self.retries.after(attempts, asked);
             #[expect(clippy::disallowed_methods, reason = "a server that is busy needs a pause")]
             tokio::time::sleep(pause).await;
@@ -119,14 +133,15 @@ mod tests {
     #[test]
     fn pauses_grow_up_to_the_longest_and_heed_the_server() {
         let ms = Duration::from_millis;
-        let retries = Retries { attempts: 9, pause: ms(100), pause_max: ms(1_000) };
+        let retries =
+            Retries { attempts: 9, pause: ms(100), pause_max: ms(1_000), ..Retries::default() };
         for (attempts, asked, least, most) in [
             (1, None, 50, 100),
             (2, None, 100, 200),
             (5, None, 500, 1_000),
             (40, None, 500, 1_000),
             (1, Some(ms(700)), 700, 700),
-            (1, Some(ms(60_000)), 1_000, 1_000),
+            (1, Some(ms(60_000)), 60_000, 60_000),
         ] {
             let pause = retries.after(attempts, asked);
             assert!((ms(least)..=ms(most)).contains(&pause), "{attempts} {asked:?}: {pause:?}");

@@ -21,6 +21,8 @@ use tokio::{
 type Move = Option<(u16, &'static str)>;
 
 const REFUSAL: &str = r#"{"error":"no","code":"c"}"#;
+/// A refusal that asks for a pause of 100 seconds. All others ask for none.
+const BUSY: &str = r#"{"error":"busy","code":"c"}"#;
 const NOTHING: &str = r#"{"message":"No tasks available"}"#;
 
 /// A client of a server that makes these moves, one for each request. The server returns the
@@ -49,8 +51,9 @@ async fn playing(moves: Vec<Move>) -> (Client, JoinHandle<Vec<Option<String>>>) 
             keys.push(key);
             let Some((status, body)) = next else { continue };
             let location = if (300..400).contains(&status) { body } else { "/" };
+            let pause = if body == BUSY { 100 } else { 0 };
             let answer = format!(
-                "HTTP/1.1 {status} x\r\nconnection: close\r\nretry-after: 0\r\n\
+                "HTTP/1.1 {status} x\r\nconnection: close\r\nretry-after: {pause}\r\n\
                  location: {location}\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
@@ -62,6 +65,7 @@ async fn playing(moves: Vec<Move>) -> (Client, JoinHandle<Vec<Option<String>>>) 
         attempts: 4,
         pause: Duration::from_millis(1),
         pause_max: Duration::from_millis(2),
+        ..Retries::default()
     };
     (Client::new(&base).unwrap().with_retries(retries), server)
 }
@@ -86,6 +90,14 @@ async fn a_request_is_sent_again_with_its_key_until_it_is_answered() {
 async fn a_request_beyond_the_rate_is_sent_again() {
     let (client, server) = playing(vec![Some((429, REFUSAL)), Some((404, NOTHING))]).await;
     assert_eq!(client.claim_task(&ClaimRequest::default()).await.unwrap(), None);
+    one_key(server.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_request_is_not_sent_again_if_the_server_asks_for_a_pause_that_is_too_long() {
+    let (client, server) = playing(vec![Some((503, REFUSAL)), Some((429, BUSY))]).await;
+    let error = client.create_task(&NewTask::default()).await.unwrap_err();
+    assert_eq!(error.status(), Some(429));
     one_key(server.await.unwrap());
 }
 

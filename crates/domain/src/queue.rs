@@ -15,6 +15,10 @@ pub const FAILED: &str = "failed";
 /// Not wanted any more.
 pub const CANCELLED: &str = "cancelled";
 
+/// All of these.
+pub const KNOWN: [&str; 7] =
+    [INCOMING, CLAIMED, PROVISIONAL, NEEDS_CONTINUATION, DONE, FAILED, CANCELLED];
+
 /// The queues that are valid names whatever a flow says, in the order a flow must list them.
 pub const BUILT_IN: [&str; 4] = [INCOMING, CLAIMED, DONE, FAILED];
 

@@ -22,7 +22,7 @@ const PATH: &str = "/api/v1/admin/log-filter";
 const FILTER_BYTES_MAX: usize = 1_024;
 
 /// How a filter is written.
-const FORM: &str = "send a level (off, error, warn, info, debug, trace) or TARGET=LEVEL, or several \
+const FORM: &str = "use a level (off, error, warn, info, debug, trace) or TARGET=LEVEL, or several \
      of them separated by commas, such as \"warn,octopoid::audit=info\"";
 
 /// The filter of the log of this process.

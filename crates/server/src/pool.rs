@@ -26,6 +26,9 @@ impl DatabaseOptions {
     }
 }
 
+/// The variable with the database's URL.
+const VARIABLE: &str = "DATABASE_URL";
+
 /// The option that says which database is used.
 #[derive(Debug, clap::Args)]
 pub struct UrlOption {
@@ -35,7 +38,7 @@ pub struct UrlOption {
     #[arg(
         long,
         global = true,
-        env = "DATABASE_URL",
+        env = VARIABLE,
         hide_env_values = true,
         value_name = "URL",
         value_parser = Hidden::<Database>::new()
@@ -52,12 +55,13 @@ impl UrlOption {
 
     /// The database that is configured.
     pub(crate) fn database(&self) -> anyhow::Result<Database> {
+        secret::check(VARIABLE)?;
         if let Some(database) = &self.database {
             return Ok(database.clone());
         }
-        let url = secret::read("DATABASE_URL")?;
+        let url = secret::read(VARIABLE)?;
         let url = url.as_ref().map_or(DEFAULT, |url| &url.0);
-        url.parse().map_err(|error: String| anyhow!("DATABASE_URL: {error}"))
+        url.parse().map_err(|error: String| anyhow!("{}: {error}", secret::origin(VARIABLE)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{env, fmt, fs};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 
 /// A text that is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,6 +11,19 @@ pub(crate) struct Secret(pub(crate) String);
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret")
+    }
+}
+
+/// Refuses a variable that is set beside the one that names a file.
+pub(crate) fn check(name: &str) -> anyhow::Result<()> {
+    set_of(name, |name| env::var(name).ok()).map(drop)
+}
+
+/// Where the text is: the variable, or the file that another names.
+pub(crate) fn origin(name: &str) -> String {
+    match set_of(name, |name| env::var(name).ok()) {
+        Ok((_, Some(path))) => format!("{path}, which {name}_FILE names"),
+        _ => name.to_owned(),
     }
 }
 
@@ -24,23 +37,28 @@ fn read_from(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<Secret>> {
+    let (text, path) = set_of(name, variable)?;
+    let Some(path) = path else { return Ok(text.map(Secret)) };
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {path}, which {name}_FILE names"))?;
+    let text = text.trim();
+    ensure!(!text.is_empty(), "{path}, which {name}_FILE names, is empty");
+    Ok(Some(Secret(text.to_owned())))
+}
+
+/// The variable's text, and the path of the other one. At most one of them is set.
+fn set_of(
+    name: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<(Option<String>, Option<String>)> {
     let set = |name: &str| variable(name).map(|text| text.trim().to_owned());
     let set = |name: &str| set(name).filter(|text| !text.is_empty());
-    let file_name = format!("{name}_FILE");
-    match (set(name), set(&file_name)) {
-        (Some(_), Some(_)) => bail!("{name} and {file_name} are both set: unset one of them"),
-        (Some(text), None) => Ok(Some(Secret(text))),
-        (None, Some(path)) => {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {path}, which {file_name} names"))?;
-            let text = text.trim();
-            if text.is_empty() {
-                bail!("{path}, which {file_name} names, is empty");
-            }
-            Ok(Some(Secret(text.to_owned())))
-        }
-        (None, None) => Ok(None),
-    }
+    let (text, path) = (set(name), set(&format!("{name}_FILE")));
+    ensure!(
+        text.is_none() || path.is_none(),
+        "{name} and {name}_FILE are both set: unset one of them"
+    );
+    Ok((text, path))
 }
 
 #[cfg(test)]

@@ -48,9 +48,11 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
     let limits = Limits::of(&plan.settings);
-    let listener = TcpListener::bind(plan.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", plan.listen))?;
+    let listener = bind(plan.listen, "").await?;
+    let metrics_listener = match plan.metrics_listen {
+        Some(address) => Some(bind(address, " for metrics").await?),
+        None => None,
+    };
     let address = listener.local_addr().context("cannot determine the listening address")?;
     let parts = Parts {
         store,
@@ -59,8 +61,8 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
         log_filter: Some(log_filter),
     };
     let serving = Serving::start(listener, parts, limits, plan.reap_interval);
-    if let Some(address) = plan.metrics_listen {
-        serving.show_metrics(address, Arc::clone(&metrics)).await?;
+    if let Some(listener) = metrics_listener {
+        serving.show_metrics(listener, Arc::clone(&metrics))?;
     }
     if let Database::Postgres(server) = &plan.database {
         relay(server, &serving.app)?;
@@ -70,7 +72,7 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
     announce(&serving.app, address, &plan.database.to_string());
     let backups = plan.backups.map(|schedule| {
         let status = Arc::new(BackupStatus::default());
-        metrics.backups.watch(Arc::clone(&status));
+        metrics.backups.watch(Arc::clone(&status), schedule.every);
         schedule.start(status, serving.stop.subscribe())
     });
     serving.ended().await?;
@@ -81,6 +83,12 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
     signals.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Listens on an address. `purpose` is part of the error.
+async fn bind(address: SocketAddr, purpose: &str) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.with_context(|| format!("cannot listen on {address}{purpose}"))
 }
 
 /// How many connections and event streams the limit of open files allows.
@@ -144,12 +152,15 @@ impl Serving {
     }
 
     /// Serves metrics on a listener of their own.
-    async fn show_metrics(&self, address: SocketAddr, metrics: Arc<Metrics>) -> anyhow::Result<()> {
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address} for metrics"))?;
+    fn show_metrics(&self, listener: TcpListener, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         let address = listener.local_addr().context("cannot determine the metrics address")?;
         tracing::info!(%address, "metrics on http://{address}/metrics");
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "everyone who can connect to {address} can read the metrics: let a firewall allow \
+                 only the scraper"
+            );
+        }
         let (app, stopping) = (self.app.clone(), self.stop.subscribe());
         tokio::spawn(metrics::serve(listener, app, metrics, stopping));
         Ok(())

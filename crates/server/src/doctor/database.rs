@@ -92,7 +92,7 @@ fn judge(shown: &str, found: &Result<Inspected, StoreError>) -> Finding {
         return Finding::warning(
             NAME,
             text,
-            "back it up, then start the server or octopoid migrate",
+            "start the server or octopoid migrate: SQLite's file is backed up before, PostgreSQL is not",
         );
     }
     if schema > newest {

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 
 use octopoid_api::App;
-use octopoid_domain::{Millis, orchestrator};
+use octopoid_domain::{Millis, orchestrator, queue};
 use octopoid_store::Totals;
 use prometheus_client::{
     metrics::{family::Family, gauge::Gauge},
@@ -11,12 +11,12 @@ use prometheus_client::{
 };
 
 use super::{
-    labels::{Kind, OTHER, Queue, Status},
+    labels::{Kind, NoLabels, OTHER, Optional, Queue, Status},
     seconds,
 };
 
-/// The most queues with a label of their own. Flows can have any number of queues.
-const QUEUES_MAX: usize = 50;
+/// The most queues of flows with a label of their own. Flows can have any number of queues.
+const CUSTOM_QUEUES_MAX: usize = 50;
 
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -28,7 +28,7 @@ pub(super) struct Gauges {
     oldest: Family<Queue, Seconds>,
     leases: Family<Status, Gauge>,
     machines: Family<Status, Gauge>,
-    heartbeat: Seconds,
+    heartbeat: Optional,
     needs_person: Family<Kind, Gauge>,
     longpolls: Gauge,
     streams: Gauge,
@@ -44,7 +44,7 @@ impl Gauges {
             oldest: Family::default(),
             leases: Family::default(),
             machines: Family::default(),
-            heartbeat: Seconds::default(),
+            heartbeat: Optional::default(),
             needs_person: Family::default(),
             longpolls: Gauge::default(),
             streams: Gauge::default(),
@@ -99,15 +99,18 @@ impl Gauges {
         self.leases.clear();
         self.machines.clear();
         self.needs_person.clear();
-        self.heartbeat.set(0.0);
+        self.heartbeat.clear();
     }
 
     fn set(&self, totals: &Totals, now: Millis) {
         let age = |since: Millis| seconds(now.0 - since.0);
         self.is_up.set(1);
-        for (place, of) in totals.queues.iter().enumerate() {
-            let name = if place < QUEUES_MAX { &of.queue } else { OTHER };
-            let label = Queue { queue: name.to_owned() };
+        let mut custom = 0;
+        for of in &totals.queues {
+            let is_custom = !queue::KNOWN.contains(&&*of.queue);
+            custom += usize::from(is_custom);
+            let is_named = !is_custom || custom <= CUSTOM_QUEUES_MAX;
+            let label = Queue { queue: if is_named { &of.queue } else { OTHER }.to_owned() };
             self.tasks.get_or_create(&label).inc_by(of.tasks);
             self.claimable.get_or_create(&label).inc_by(of.claimable);
             if let Some(since) = of.oldest {
@@ -124,7 +127,7 @@ impl Gauges {
             self.machines.get_or_create(&status(known.as_str())).set(count);
         }
         if let Some(since) = totals.oldest_heartbeat {
-            self.heartbeat.set(age(since));
+            self.heartbeat.get_or_create(&NoLabels::new()).set(age(since));
         }
         let counts = [
             ("question", totals.questions),

@@ -1,6 +1,17 @@
 //! Label sets. Each is a struct, so that a family has the same labels everywhere.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, gauge::Gauge},
+};
+
+/// No labels. A family of them has no value until it is set.
+pub(super) type NoLabels = Vec<(&'static str, &'static str)>;
+
+/// A gauge without labels that may have no value.
+pub(super) type Optional = Family<NoLabels, Gauge<f64, AtomicU64>>;
 
 /// The value of a label for everything that has no value of its own, so that values are bounded.
 pub(super) const OTHER: &str = "other";

@@ -23,17 +23,6 @@ use super::{
 const WAITS: [f64; 11] =
     [1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 14_400.0, 43_200.0, 86_400.0, 604_800.0];
 
-/// The queues that labels name.
-const KNOWN: [&str; 7] = [
-    queue::INCOMING,
-    queue::CLAIMED,
-    queue::PROVISIONAL,
-    queue::NEEDS_CONTINUATION,
-    queue::DONE,
-    queue::FAILED,
-    queue::CANCELLED,
-];
-
 /// The metrics of tasks.
 pub(super) struct TaskMetrics {
     claims: Family<Outcome, Counter>,
@@ -188,7 +177,7 @@ fn failure(reason: &str, blame: &'static str) -> Failure {
 
 fn transition(from: &str, to: &str) -> Transition {
     let known = |name: &str| {
-        let is_known = name.is_empty() || KNOWN.contains(&name);
+        let is_known = name.is_empty() || queue::KNOWN.contains(&name);
         if is_known { name } else { OTHER }.to_owned()
     };
     Transition { from: known(from), to: known(to) }

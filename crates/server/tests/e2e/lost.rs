@@ -60,6 +60,7 @@ impl Lossy {
             attempts: 3,
             pause: Duration::from_millis(1),
             pause_max: Duration::from_millis(100),
+            ..Retries::default()
         };
         let client = Client::new(&format!("http://{}", self.address)).unwrap();
         client.with_scope("s").with_retries(retries)
