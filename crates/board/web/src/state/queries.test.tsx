@@ -146,6 +146,23 @@ test("an answer that a later read has overtaken is dropped", async () => {
   expect(container.textContent).toBe("new ");
 });
 
+test("a read that a later one replaces ends with the answer of the later one", async () => {
+  const waiting: ((text: string) => void)[] = [];
+  answer = () => new Promise((resolve) => waiting.push(resolve));
+  const query = queryNamed(options);
+  let seen: string | undefined;
+  const first = query.read().then(() => (seen = query.data.value));
+  await until(() => waiting.length === 1);
+  void query.read();
+  await until(() => waiting.length === 2);
+  waiting[0]!("old");
+  await pass(0);
+  expect(seen).toBeUndefined();
+  waiting[1]!("new");
+  await first;
+  expect(seen).toBe("new");
+});
+
 test("what a query returns now is read once, and again after an event", async () => {
   const query = queryNamed(options);
   expect(await query.current()).toBe("read 1");

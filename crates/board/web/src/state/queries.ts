@@ -44,6 +44,8 @@ export class ReadQuery<T> {
   private readAt = 0;
   private ticks = 0;
   private running: AbortController | undefined;
+  /** The read that was begun last. */
+  private latest: Promise<void> | undefined;
 
   constructor(private options: QueryOptions<T>) {}
 
@@ -81,7 +83,7 @@ export class ReadQuery<T> {
 
   /** What the query returns now, read again if what is known may be old. Throws if that fails. */
   async current(): Promise<T> {
-    // A read that another one replaces ends without an answer.
+    // An event that arrives meanwhile makes the answer old.
     while (this.isStale || this.data.value === undefined) {
       await this.read();
       if (this.error.value) throw this.error.value;
@@ -89,8 +91,17 @@ export class ReadQuery<T> {
     return this.data.value;
   }
 
-  /** Reads it now. */
+  /** Reads it now. If a later read replaces this one, this one ends with it. */
   async read(): Promise<void> {
+    let waited: Promise<void> | undefined;
+    this.latest = this.readOnce();
+    while (waited !== this.latest) {
+      waited = this.latest;
+      await waited;
+    }
+  }
+
+  private async readOnce(): Promise<void> {
     window.clearTimeout(this.timer);
     this.timer = 0;
     this.running?.abort();
