@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { path } from "../state/location";
 import { chooseScope } from "../state/session";
+import { draw } from "../test/draw";
 import { serve } from "../test/server";
 import { Palette } from "./palette";
 
@@ -58,4 +59,10 @@ test("only the last text is searched for, and Escape closes", async () => {
   await screen.findByText("Nothing found.");
   fireEvent.keyDown(field, { key: "Escape" });
   expect(onClose).toHaveBeenCalledOnce();
+});
+
+test("keys that are typed as soon as the palette is seen reach its field", () => {
+  serve({});
+  draw(<Palette onClose={vi.fn()} />);
+  expect(document.activeElement).toBe(screen.getByRole("combobox"));
 });

@@ -1,7 +1,7 @@
 /** Search and commands: one field that finds views, commands, scopes and tasks. */
 
 import { useComputed, useSignal, type Signal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import type { ListedTask, Scopes } from "../api/types";
 import { currentBindings } from "../keys/keys";
@@ -38,7 +38,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
   ]).value;
   const box = useRef<HTMLDivElement>(null);
   useReturnedFocus(box);
-  useEffect(() => box.current?.querySelector("input")?.focus(), []);
+  // Before the next event, so that keys typed at once reach the field.
+  useLayoutEffect(() => box.current?.querySelector("input")?.focus(), []);
   usePressOutside(() => box.current, onClose);
   const run = (item: Item) => {
     onClose();

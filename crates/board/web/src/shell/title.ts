@@ -1,13 +1,14 @@
 /** The title of the window. */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { scope } from "../state/session";
 
 /** Names the view in the window's title. */
 export function useTitle(view: string): void {
   const title = [view, scope.value, "Octopoid"].filter(Boolean).join(" · ");
-  useEffect(() => {
+  // With the view, so that what reads the title of a view never reads that of the last one.
+  useLayoutEffect(() => {
     document.title = title;
   }, [title]);
 }

@@ -1,7 +1,7 @@
 /** A panel at the side of a view. It closes by Escape, and gives the focus back. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 import { useKeys } from "../keys/keys";
 import { Button } from "./basics";
@@ -13,7 +13,8 @@ export function Panel(props: { title: string; onClose: () => void; children: Com
   const panel = useRef<HTMLDivElement>(null);
   useKeys([{ keys: "Escape", label: "Close the panel", run: props.onClose, group: "Panels" }]);
   useReturnedFocus(panel);
-  useEffect(() => {
+  // Before the next event, so that keys typed at once reach the field.
+  useLayoutEffect(() => {
     const first = panel.current?.querySelector<HTMLElement>(
       "[autofocus], input, textarea, select, button:not(.panel-close)",
     );

@@ -7,6 +7,7 @@ import { liveStatus } from "../../live/live";
 import { dismissNotice } from "../../state/decisions";
 import { forgetQueries } from "../../state/queries";
 import { permission, scope } from "../../state/session";
+import { draw } from "../../test/draw";
 import { Decide } from "./decide";
 import { clearNotes, writeNote } from "./notes";
 
@@ -86,4 +87,11 @@ test("a key that may only read sees no buttons", () => {
   permission.value = "read";
   show(TASK);
   expect(screen.queryAllByRole("button")).toEqual([]);
+});
+
+test("after a verdict, the link to the next review has the focus as soon as it is seen", () => {
+  const props = { run: undefined, running: undefined, isShort: false, onChanged: vi.fn() };
+  const verdict = { word: "Accepted", version: 8 };
+  draw(<Decide task={{ ...TASK, queue: "done", version: 8 }} {...props} verdict={verdict} />);
+  expect(document.activeElement).toBe(screen.getByRole("link", { name: "Go to Now" }));
 });

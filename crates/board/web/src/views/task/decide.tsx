@@ -1,7 +1,7 @@
 /** The panel of decisions about a task: the evidence, the verdict, and the other steps. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import type { Action, Run, RunDetails, Task } from "../../api/types";
 import type { Step } from "../../api/endpoints";
@@ -159,7 +159,8 @@ function NextReview({ task, verdict }: { task: Task; verdict: Verdict }) {
   const place = placeIn(order, task.id);
   const behind = place ? order.slice(place.number) : [];
   const next = open.find(({ id }) => behind.includes(id)) ?? open[0];
-  useEffect(() => link.current?.querySelector("a")?.focus(), [verdict.version]);
+  // Before the next event, so that Enter opens the link as soon as it is seen.
+  useLayoutEffect(() => link.current?.querySelector("a")?.focus(), [verdict.version]);
   return (
     <div class="next-review" ref={link} role="status">
       <p class="is-done">✓ {verdict.word}</p>
