@@ -34,7 +34,10 @@ export default defineConfig({
           environment: "node",
           include: ["e2e/**/*.test.ts"],
           testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // To fill a database takes a minute, and several where other programs need the processor.
+          hookTimeout: 600_000,
+          // As long as Playwright waits for an element: a slow machine is no failure.
+          expect: { poll: { timeout: 30_000 } },
         },
       },
       {

@@ -19,7 +19,7 @@ test("machines are shown with their state, their slots and what they run", async
   expect(await page.locator('[data-row="home-box-4"]').innerText()).toContain("offline");
   expect(await page.locator('[data-row="home-box-5"]').innerText()).toContain("draining");
   const pauses = page.getByRole("region", { name: "Pauses" });
-  expect(await pauses.innerText()).toContain("The test data is being replaced");
+  await pauses.getByText("The test data is being replaced").waitFor();
   await expectAccessible(page);
   await picture(page, "fleet");
   const small = await board.open("/fleet", { ...TELEPHONE, colorScheme: "dark" });

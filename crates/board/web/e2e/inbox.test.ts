@@ -61,7 +61,6 @@ test("a proposal that arrives is denied by a key, and another approved by a butt
   const made = await board.api.propose({ ...about, label: "Rename it to tentacle" });
   const row = page.locator(`[data-row="${made.id}"]`);
   await row.waitFor();
-  await page.locator("body").click();
   while (!(await row.getAttribute("class"))?.includes("is-at")) await page.keyboard.press("j");
   await page.keyboard.press("d");
   await row.waitFor({ state: "detached" });

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { expectAccessible } from "./support/axe";
 import { Board, picture } from "./support/board";
 import { TELEPHONE } from "./support/browser";
-import { FLEET, seedFleet } from "./support/fleet";
+import { FLEET, nowIsRead, seedFleet } from "./support/fleet";
 
 const board = new Board({ seed: seedFleet });
 
@@ -50,7 +50,7 @@ test("it is as clear in the dark, and on a telephone", async () => {
 
 test("work is accepted by keys alone, and the next thing to decide is under the cursor", async () => {
   const page = await board.open("/");
-  await page.getByText("Fix the flaky login test").first().waitFor();
+  await nowIsRead(page);
   const at = page.locator(".row.is-at");
   do await page.keyboard.press("j");
   while ((await at.getAttribute("data-row")) !== FLEET.review);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { expectAccessible } from "./support/axe";
 import { Board, picture } from "./support/board";
-import { FLEET, seedFleet } from "./support/fleet";
+import { FLEET, nowIsRead, seedFleet } from "./support/fleet";
 
 const board = new Board({ auth: "required", seed: seedFleet });
 
@@ -127,7 +127,7 @@ test("keys show every view, and ? says which", async () => {
 
 test("a held key moves on through a list", async () => {
   const page = await board.open("/", { key: await board.api.issueKey("read") });
-  await page.locator(`[data-row="${FLEET.review}"]`).first().waitFor();
+  await nowIsRead(page);
   const rows = await page.locator("[data-row]").evaluateAll((all) =>
     all.map((row) => row.getAttribute("data-row")),
   );

@@ -134,14 +134,13 @@ test("a megabyte stays usable: lines are made when they are near", async () => {
   await large.getByRole("button", { name: "Show it" }).click();
   await large.getByText("value_0 ").waitFor();
   expect(await large.locator("tr").count()).toBeLessThan(LARGE / 10);
-  const start = Date.now();
   await page
     .getByRole("navigation")
     .getByRole("button", { name: /^lib\.rs/ })
     .click();
   const far = page.getByRole("region", { name: "crates/parser/src/lib.rs" });
   await far.getByText("pub fn parse(").waitFor();
-  expect(Date.now() - start).toBeLessThan(5_000);
+  expect(await page.locator("tr").count()).toBeLessThan(LARGE / 10);
 });
 
 test("a patch that is cut says so, and so does work without changes", async () => {

@@ -58,8 +58,7 @@ test("the page tells the story, and what happens next", async () => {
   await page.getByText(/Waits for your review, for/).waitFor();
   const story = page.getByRole("region", { name: "Story" });
   await story.getByText("With tests.").waitFor();
-  const words = await story.locator(".chapter strong").allInnerTexts();
-  expect(words).toEqual([
+  await expect.poll(() => story.locator(".chapter strong").allInnerTexts()).toEqual([
     "created",
     "claimed",
     "submitted",
@@ -220,10 +219,12 @@ test("a change of the text keeps what another has changed meanwhile", async () =
   await board.api.patch(id, { title: "Their title", content: "Their text" });
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText(/Changed meanwhile: edited/).waitFor();
-  expect(await page.getByLabel("Title").inputValue()).toBe("Their title");
+  await expect.poll(() => page.getByLabel("Title").inputValue()).toBe("Their title");
   expect(await page.getByLabel(/^Text/).inputValue()).toBe("My text");
   await page.getByText("The server has: Their text").waitFor();
   await page.getByRole("button", { name: "Save" }).click();
+  // The form closes once the server has both.
+  await page.getByLabel(/^Text/).waitFor({ state: "detached" });
   await page.getByRole("heading", { name: "Their title" }).waitFor();
   expect(await board.api.task(id)).toMatchObject({ title: "Their title", content: "My text" });
 });

@@ -10,6 +10,8 @@ import { manyId, seedMany } from "./support/many";
 const MANY = 10_000;
 /** How many of them are cancelled by filter: those of two priorities. */
 const CANCELLED = 5_000;
+/** How long that may take, in milliseconds, where other programs need the processor. */
+const BULK_MAX_MS = 300_000;
 
 const board = new Board({ seed: (api) => seedMany(api, MANY) });
 
@@ -30,6 +32,30 @@ async function scroll(page: Page, share: number): Promise<void> {
 function rowsOf(page: Page): Promise<string[]> {
   const ids = (rows: Element[]) => rows.map((row) => row.getAttribute("data-row") ?? "");
   return page.locator("[data-row]").evaluateAll(ids);
+}
+
+/**
+ * Counts the requests of a page that wait for their answers, from now on. The returned function
+ * tells how many did so at once. The page itself counts: the browser may tell of a request before
+ * it tells of the answer that came first.
+ */
+async function countRequests(page: Page, path: string): Promise<() => Promise<number>> {
+  const most = await page.evaluateHandle((wanted) => {
+    const counted = { underWay: 0, most: 0 };
+    const send = window.fetch;
+    window.fetch = async (...request) => {
+      if (!String(request[0]).includes(wanted)) return send(...request);
+      counted.underWay += 1;
+      counted.most = Math.max(counted.most, counted.underWay);
+      try {
+        return await send(...request);
+      } finally {
+        counted.underWay -= 1;
+      }
+    };
+    return counted;
+  }, path);
+  return () => most.evaluate((counted) => counted.most);
 }
 
 function foot(page: Page) {
@@ -183,23 +209,13 @@ test("5,000 tasks are cancelled by filter, eight at a time; refusals are listed"
   await expectAccessible(page);
   await picture(page, "tasks-bulk");
 
-  let underWay = 0;
-  let most = 0;
-  page.on("request", (request) => {
-    if (request.url().includes("/cancel")) most = Math.max(most, (underWay += 1));
-  });
-  const answered = (request: { url(): string }) => {
-    if (request.url().includes("/cancel")) underWay -= 1;
-  };
-  page.on("requestfinished", answered);
-  page.on("requestfailed", answered);
+  const mostAtOnce = await countRequests(page, "/cancel");
   await panel.getByRole("button", { name: "Cancel 4,999 tasks" }).click();
-  await page.getByText("4,999 tasks cancelled").waitFor({ timeout: 240_000 });
-  expect(most).toBeGreaterThan(1);
-  expect(most).toBeLessThanOrEqual(8);
+  await page.getByText("4,999 tasks cancelled").waitFor({ timeout: BULK_MAX_MS });
+  expect(await mostAtOnce()).toBe(8);
   await page.getByRole("heading", { name: /Not changed 1/ }).waitFor();
   await page.getByRole("button", { name: "Close", exact: true }).last().click();
   const summary = await board.api.get<{ queues: Record<string, number> }>("/summary");
   expect(summary.queues.cancelled).toBe(CANCELLED - 1);
   expect(summary.queues.incoming).toBe(MANY - CANCELLED);
-}, 300_000);
+}, 2 * BULK_MAX_MS);

@@ -1,5 +1,7 @@
 /** A fleet at work, in which every state that a board shows has something to show. */
 
+import type { Page } from "playwright-core";
+
 import type { Api, Result, Usage } from "./api";
 import { CHANGELOG_PATCH, LOGIN_PATCH, RENAME_PATCH } from "./texts";
 import { ONE_FAILED, PASSED, RUNNING_LOG } from "./texts";
@@ -33,6 +35,15 @@ export const FLEET = {
   /** Done, the newest last. */
   done: ["d04e0001", "d04e0002", "d04e0003"],
 } as const;
+
+/** Waits until the view Now shows all of its lists: each is read by a request of its own. */
+export async function nowIsRead(page: Page): Promise<void> {
+  const rows = page.locator("[data-row]");
+  await rows.filter({ hasText: "Which port should the mock use" }).first().waitFor();
+  for (const list of ["Needs you", "Running", "Waiting"]) {
+    await page.getByRole("region", { name: list }).getByRole("listitem").first().waitFor();
+  }
+}
 
 /** A minute, in milliseconds. */
 const MINUTE_MS = 60_000;
