@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 
 /** The server that the development server passes requests on to. */
 const target = process.env.OCTOPOID_SERVER ?? "http://127.0.0.1:8787";
+/** Where a report of the tests is written, if the environment names a folder. */
+const report = process.env.OCTOPOID_BOARD_REPORT;
 // The server takes requests of its own pages only.
 const proxied = { target, changeOrigin: true, headers: { origin: target } };
 
@@ -22,6 +24,7 @@ export default defineConfig({
     proxy: { "/api": proxied, "/login": proxied },
   },
   test: {
+    reporters: report ? ["default", ["json", { outputFile: `${report}/report.json` }]] : ["default"],
     projects: [
       {
         extends: true,

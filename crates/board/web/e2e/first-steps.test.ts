@@ -1,19 +1,23 @@
 /** The first steps of a new user, as docs/board.md describes them, with the data of the demo. */
 
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Browser } from "playwright-core";
 
 import { Complaints, launch, openPage } from "./support/browser";
+import { keepEvidence } from "./support/evidence";
 import { Program } from "./support/process";
 
 let demo: Program;
 let browser: Browser;
+const complaints = new Complaints();
 
 beforeAll(async () => {
   const binary = process.env.OCTOPOID_BIN ?? "octopoid";
   demo = new Program(binary, ["up", "--demo", "--by-hand"], process.env);
   browser = await launch();
 });
+
+afterEach((test) => keepEvidence(test, browser, complaints));
 
 afterAll(async () => {
   await browser?.close();
@@ -22,7 +26,6 @@ afterAll(async () => {
 
 test("who is told nothing but the address finds what needs a decision, and decides", async () => {
   const [link = ""] = await demo.prints(/http:\/\/127\.0\.0\.1:\d+\/\?scope=\S+#k=\S+/, 60_000);
-  const complaints = new Complaints();
   const page = await openPage(browser, link, complaints);
   const needs = page.getByRole("region", { name: "Needs you" });
   const waiting = page.getByRole("region", { name: "Waiting" });

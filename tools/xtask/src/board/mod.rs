@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod failures;
 mod test;
 
 use crate::npm::Package;

@@ -2,12 +2,16 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::{Context as _, anyhow};
 use octopoid_testbed::is_ci;
 
-use super::WEB;
+use super::{WEB, failures};
+use crate::workspace::Workspace;
 use crate::{output, process, programs};
 
 /// What is tested.
@@ -21,6 +25,9 @@ pub(crate) struct Args {
 
 /// Where another Chromium than the installed one is.
 const CHROMIUM: &str = "CHROMIUM";
+
+/// The folder into which Vitest writes its report, and what is to be seen of a failure.
+const REPORT: &str = "OCTOPOID_BOARD_REPORT";
 
 /// What the installed browser may be called.
 const BROWSERS: [&str; 4] =
@@ -37,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if args.extra.is_empty() {
         output::heading("the board's components");
-        process::run(&mut WEB.script("test"))?;
+        start(WEB.script("test"))?;
     }
     let Some(chromium) = provide_chromium("the tests of the board in a browser")? else {
         return Ok(());
@@ -48,7 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut tests = if args.extra.is_empty() { WEB.script("e2e") } else { vitest(&args.extra) };
     tests.env(CHROMIUM, chromium);
     tests.env("OCTOPOID_BIN", binary);
-    process::run(&mut tests)
+    start(tests)
 }
 
 /// Runs the tests in a browser that are about a Worker. It runs at this address, and its
@@ -62,7 +69,25 @@ pub(super) fn on_worker(url: &str, token: &str) -> anyhow::Result<()> {
     output::heading("the board on the Worker");
     let mut tests = vitest(&["--project".into(), "e2e".into(), "e2e/worker".into()]);
     tests.env(CHROMIUM, chromium).env("OCTOPOID_EDGE_URL", url).env("API_SECRET_KEY", token);
-    process::run(&mut tests)
+    start(tests)
+}
+
+/// Runs Vitest. If that fails, the error names the tests that have failed. Pictures of their pages
+/// and what these have logged are kept beside the report, until the next run.
+fn start(mut vitest: Command) -> anyhow::Result<()> {
+    let folder = Workspace::load()?.target.join("board");
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("could not empty {}", folder.display()));
+        }
+        _ => {}
+    }
+    process::run(vitest.env(REPORT, &folder)).map_err(|error| {
+        match failures::read(&folder.join("report.json")) {
+            Some(failures) => anyhow!("{error:#}\n{failures}"),
+            None => error,
+        }
+    })
 }
 
 fn vitest(arguments: &[OsString]) -> Command {

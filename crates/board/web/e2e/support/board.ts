@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, expect } from "vitest";
 
 import type { Api } from "./api";
 import { Complaints, launch, openPage, type PageOptions } from "./browser";
+import { keepEvidence } from "./evidence";
 import { SCOPE, Server, type ServerOptions } from "./server";
 
 /** How the tests of a file begin. */
@@ -33,7 +34,8 @@ export class Board {
       this.started = { server, browser: await launch() };
       await options.seed?.(server.api());
     });
-    afterEach(async () => {
+    afterEach(async (test) => {
+      await keepEvidence(test, this.browser, this.complaints);
       await Promise.all(this.browser.contexts().map((context) => context.close()));
       expect(this.complaints.take()).toEqual([]);
     });

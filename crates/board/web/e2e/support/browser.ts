@@ -44,12 +44,19 @@ export function launch(): Promise<Browser> {
 
 /** What went wrong in pages: errors of scripts, and what a Content-Security-Policy forbade. */
 export class Complaints {
+  /** All that pages have logged since the last call of `take`. */
+  readonly logged: string[] = [];
   private found: string[] = [];
 
   /** Listens to a page from now on. */
   watch(page: Page): void {
-    page.on("pageerror", (error) => this.found.push(`error: ${error.stack ?? error.message}`));
+    page.on("pageerror", (error) => {
+      const told = `error: ${error.stack ?? error.message}`;
+      this.logged.push(told);
+      this.found.push(told);
+    });
     page.on("console", (message) => {
+      this.logged.push(`${message.type()}: ${message.text()} (${message.location().url})`);
       if (message.type() !== "error" && message.type() !== "warning") return;
       const { url } = message.location();
       if (REFUSED_REQUEST.test(message.text()) && isApi(url)) return;
@@ -59,6 +66,7 @@ export class Complaints {
 
   /** Returns what was found since the last call. A test that provokes an error looks at it here. */
   take(): string[] {
+    this.logged.length = 0;
     return this.found.splice(0);
   }
 }
