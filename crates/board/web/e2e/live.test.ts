@@ -6,6 +6,9 @@ import { seedMany } from "./support/many";
 
 const board = new Board({ seed: (api) => api.createTask({ id: "first", title: "The first task" }) });
 
+/** Leases outlast the tests, so that none ends while an idle board is watched. */
+const LEASE_SECONDS = 3_600;
+
 /** What a scope with tasks and without a machine is told. */
 const FIRST_MACHINE = /^No machine works for/;
 
@@ -31,10 +34,10 @@ test("a task that another client adds appears by itself", async () => {
 test("progress that nothing keeps is shown while it is reported", async () => {
   const page = await openLive();
   await page.getByText("The first task").waitFor();
-  const held = await board.api.claimTask("first");
+  const held = await board.api.claimTask("first", { seconds: LEASE_SECONDS });
   const row = page.locator('[data-row="first"]');
   await row.getByText("slot-1").waitFor();
-  await board.api.progress(held, "compiling", { percent: 40 });
+  await board.api.progress(held, "compiling", { percent: 40, seconds: LEASE_SECONDS });
   await row.getByText("compiling").waitFor();
   await row.getByText("40 %").waitFor();
 });
