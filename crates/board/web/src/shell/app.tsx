@@ -1,6 +1,6 @@
 /** The frame of the board: the menu, the view, and the overlay. */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { useKeys, type Binding } from "../keys/keys";
 import { navigate, path } from "../state/location";
@@ -82,8 +82,9 @@ function Board() {
 
 function Current() {
   const found = viewOf(path.value);
-  // An overlay closes when another view is shown.
-  useEffect(() => {
+  // An overlay closes when another view is shown: before the next event, so that one that is
+  // opened over the new view stays.
+  useLayoutEffect(() => {
     overlay.value = undefined;
   }, [path.value]);
   if (!found) return <Missing />;
