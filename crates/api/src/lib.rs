@@ -49,6 +49,7 @@ mod summaries;
 mod summary;
 mod tasks;
 mod touches;
+pub mod trace;
 pub mod unread;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state};

@@ -28,6 +28,7 @@ mod tls;
 
 use std::{fmt, time::Duration};
 
+use octopoid_domain::Traceparent;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Method, RequestBuilder, Response, Url, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
@@ -83,6 +84,7 @@ pub struct Client {
     base: String,
     key: Option<String>,
     scope: Option<String>,
+    trace: Option<Traceparent>,
     retries: Retries,
 }
 
@@ -105,7 +107,7 @@ impl Client {
         let http = http.redirect(Policy::none());
         let base = base.trim_end_matches('/').to_owned();
         let retries = Retries::default();
-        Ok(Self { http: http.build()?, base, key: None, scope: None, retries })
+        Ok(Self { http: http.build()?, base, key: None, scope: None, trace: None, retries })
     }
 
     /// The same server, with a key.
@@ -118,6 +120,12 @@ impl Client {
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
         Self { scope: Some(scope.into()), ..self }
+    }
+
+    /// The same server, with a trace that all requests belong to.
+    #[must_use]
+    pub fn with_trace(self, trace: Traceparent) -> Self {
+        Self { trace: Some(trace), ..self }
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
@@ -201,6 +209,10 @@ impl Client {
     async fn send_request(&self, request: RequestBuilder) -> Result<Response> {
         let request = match &self.key {
             Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        let request = match self.trace {
+            Some(trace) => request.header("traceparent", trace.to_string()),
             None => request,
         };
         let response = request.send().await?;

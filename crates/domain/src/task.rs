@@ -106,6 +106,7 @@ pub struct Task {
     pub lapse_count: i64,
     /// Failures of the environment in a row.
     pub setback_count: i64,
+    pub traceparent: Option<String>,
     /// The claim on it, if it has one.
     pub claim: Claim,
 }

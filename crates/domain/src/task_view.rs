@@ -134,6 +134,8 @@ pub struct TaskView {
     pub run: i64,
     /// What its runs have used.
     pub usage: Option<Usage>,
+    /// The `traceparent` of the request that created it, for linking the traces of its runs.
+    pub traceparent: Option<String>,
 }
 
 impl From<Task> for TaskView {
@@ -190,6 +192,7 @@ impl From<Task> for TaskView {
             cancel_requested_at: task.cancel_requested_at,
             run: task.run,
             usage: task.usage.as_deref().map(Usage::stored),
+            traceparent: task.traceparent,
         }
     }
 }

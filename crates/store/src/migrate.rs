@@ -30,7 +30,7 @@ struct Migration {
 }
 
 /// From version [`UNRELEASED`] + 1 on.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         sqlite: include_str!("migrations/0001_tasks.sql"),
         postgres: include_str!("migrations/0001_tasks.postgres.sql"),
@@ -49,6 +49,11 @@ const MIGRATIONS: [Migration; 4] = [
     Migration {
         sqlite: include_str!("migrations/0004_key_overlap.sql"),
         postgres: include_str!("migrations/0004_key_overlap.postgres.sql"),
+        readable_from: 4,
+    },
+    Migration {
+        sqlite: include_str!("migrations/0005_task_traceparent.sql"),
+        postgres: include_str!("migrations/0005_task_traceparent.postgres.sql"),
         readable_from: 4,
     },
 ];

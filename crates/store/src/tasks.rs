@@ -56,6 +56,7 @@ record!(Task {
         created_at,
         needs_breakdown,
         review_round,
+        traceparent,
     }
     /// What the state machine changes.
     State {

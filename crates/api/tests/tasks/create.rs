@@ -25,7 +25,8 @@ const FRESH: &str = r#"{
     "version": 1, "needs_breakdown": 0, "review_round": 0, "execution_notes": null,
     "title": "t-1", "type": null, "hooks": null, "flow": "default", "flow_overrides": null,
     "scope": "s", "content": null, "needs_intervention": 0, "max_attempts": null,
-    "failure_count": 0, "not_before": null, "cancel_requested_at": null, "run": 0, "usage": null
+    "failure_count": 0, "not_before": null, "cancel_requested_at": null, "run": 0, "usage": null,
+    "traceparent": null
 }"#;
 
 fn fresh() -> Value {

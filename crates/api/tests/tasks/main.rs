@@ -26,6 +26,7 @@ mod renew;
 mod requeue;
 mod runs;
 mod submit;
+mod trace;
 mod update;
 mod update_fields;
 mod waiting;

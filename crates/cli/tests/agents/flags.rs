@@ -97,6 +97,26 @@ fn agents_get_the_variables_that_are_permitted() {
     }
 }
 
+#[test]
+fn an_agent_works_in_the_trace_of_its_task() {
+    let mut site = Site::new();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traces = |site: &Site| {
+        site.start("--once", &noting()).ends_well();
+        let text = site.file("environment");
+        let traces = text.lines().filter_map(|line| line.strip_prefix("TRACEPARENT="));
+        traces.map(str::to_owned).collect::<Vec<_>>()
+    };
+    site.variables = vec![("TRACEPARENT".to_owned(), trace.to_owned())];
+    site.add("Traced");
+    site.variables = vec![("TRACEPARENT".to_owned(), trace.replace("-b7", "-c8"))];
+    assert_eq!(traces(&site), [trace], "not the runner's own");
+    site.variables.clear();
+    site.add("Untraced");
+    site.variables = vec![("TRACEPARENT".to_owned(), trace.to_owned())];
+    assert!(traces(&site).is_empty());
+}
+
 /// An agent named `claude` that has cost 0.75 US dollars.
 fn claude(site: &Site) {
     let result = json!({

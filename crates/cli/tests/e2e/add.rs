@@ -129,3 +129,15 @@ fn a_blank_title_and_an_empty_page_are_refused() {
     world.fails(2, "task list --limit 0");
     assert_eq!(world.ok("task list --limit 1 -q").lines().count(), 1);
 }
+
+#[test]
+fn the_trace_of_the_caller_is_kept_with_its_tasks() {
+    let world = World::new();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    for (value, kept) in [(trace, json!(trace)), ("nonsense", json!(null))] {
+        let output =
+            world.command("add Traced -o json").env("TRACEPARENT", value).output().unwrap();
+        let task: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(task["traceparent"], kept);
+    }
+}

@@ -282,7 +282,7 @@ fn a_backup_that_fails_is_logged_and_the_server_goes_on() {
 /// What undoes the last migration.
 const UNDO: [&str; 2] = [
     "DELETE FROM schema_versions WHERE version = (SELECT MAX(version) FROM schema_versions)",
-    "ALTER TABLE api_keys DROP COLUMN overlap_ends_at",
+    "ALTER TABLE tasks DROP COLUMN traceparent",
 ];
 
 #[test]

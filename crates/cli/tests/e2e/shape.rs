@@ -11,7 +11,8 @@ const TASK: &str = "id, file_path, queue, priority, complexity, role, branch, bl
     needs_rebase, last_rebase_attempt_at, staging_url, submitted_at, completed_at, created_at, \
     updated_at, orchestrator_id, lease_expires_at, version, needs_breakdown, review_round, \
     execution_notes, title, type, hooks, flow, flow_overrides, scope, content, \
-    needs_intervention, max_attempts, failure_count, not_before, cancel_requested_at, run, usage";
+    needs_intervention, max_attempts, failure_count, not_before, cancel_requested_at, run, usage, \
+    traceparent";
 const CLAIM: &str = "lease_token, attempt, feedback, checkpoint, previous, run_key";
 const RUN: &str = "task_id, run, attempt, kind, agent, orchestrator_id, started_at, ended_at, \
     outcome, reason, message, usage, summary, verdict, progress";

@@ -15,6 +15,9 @@ use crate::{environment::Variables, mailbox::Mailbox, process::MARK, workspace::
 /// agents start for tests do not meet.
 const PORTS: (usize, usize) = (4_000, 20);
 
+/// The trace that a program works in, by the convention of OpenTelemetry.
+const TRACEPARENT: &str = "TRACEPARENT";
+
 impl Run {
     /// The environment of commands in a work tree. The agent's own has the key of its run as well.
     pub(super) fn variables(&self, tree: &Tree, mailbox: &Mailbox) -> io::Result<Variables> {
@@ -63,6 +66,10 @@ impl Run {
         let own = own.map(|(name, value)| (OsString::from(name), value));
         variables.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
         variables.extend(own);
+        // The runner's own trace says nothing about the task's.
+        variables.retain(|(name, _)| name != TRACEPARENT);
+        let trace = self.task.traceparent.as_deref().map(text);
+        variables.extend(trace.map(|trace| (OsString::from(TRACEPARENT), trace)));
         Ok(variables)
     }
 

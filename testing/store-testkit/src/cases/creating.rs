@@ -1,6 +1,6 @@
 //! Creating tasks.
 
-use octopoid_domain::{Millis, Task};
+use octopoid_domain::{Millis, Task, task::NewTask};
 use serde_json::json;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
 cases! {
     a_task_that_says_no_more_than_it_must_has_the_defaults,
     a_task_keeps_every_field_it_was_given,
+    a_task_keeps_the_trace_in_which_it_was_created,
     a_task_may_be_created_in_any_queue,
     a_task_must_name_itself_its_branch_and_its_scope,
     an_id_is_unique_across_scopes_and_a_duplicate_leaves_no_trace,
@@ -77,6 +78,22 @@ async fn a_task_keeps_every_field_it_was_given(world: &World) -> Verdict {
     ensure_eq!(task.flow, text("other"), "flow");
     ensure_eq!(task.blocked_by, text("x"), "blocked_by");
     ensure_eq!(task.created_at, Millis(START.0 + 1), "created_at");
+    Ok(())
+}
+
+async fn a_task_keeps_the_trace_in_which_it_was_created(world: &World) -> Verdict {
+    let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    let body = json!({ "id": "a", "file_path": "a", "branch": "main", "scope": SCOPE });
+    let new = read::<NewTask>(&body)?.into_task(None, world.now())?;
+    let new = Task { traceparent: trace.clone(), ..new };
+    let created = world.store.create_task(new, None, world.stamp()).await?;
+    ensure_eq!(created.traceparent, trace, "in the answer");
+    let claimed = world.claims().await?.map(|task| task.traceparent);
+    ensure_eq!(claimed, Some(trace.clone()), "in the claim");
+    world.submits("a").await?;
+    world.accepts("a").await?;
+    let done = world.store.get_task("a", None).await?;
+    ensure_eq!(done.traceparent, trace, "when it is done");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use octopoid_client::{Error, Listed};
 use octopoid_domain::{
-    Millis, TaskView,
+    Millis, TaskView, Traceparent,
     input::{Flag, Id, Instant, Prose, Text},
     task::{Attempts, NewTask},
 };
@@ -169,6 +169,10 @@ impl Args {
     /// Creates a task. If a random id is taken, another one is tried.
     async fn create(&self, session: &Session, mut new: NewTask) -> Outcome<TaskView> {
         let mut tries = 0;
+        let client = match caller_trace() {
+            Some(trace) => &session.client.clone().with_trace(trace),
+            None => &session.client,
+        };
         loop {
             tries += 1;
             if self.id.is_none() {
@@ -178,13 +182,18 @@ impl Args {
                 let id = new.id.0.as_deref().unwrap_or_default();
                 new.file_path = Text(Some(format!("tasks/{id}.md")));
             }
-            match session.client.create_task(&new).await {
+            match client.create_task(&new).await {
                 Err(Error::Refused { code, .. })
                     if code == "already_exists" && self.id.is_none() && tries < IDS_TRIED => {}
                 answer => return Ok(answer?),
             }
         }
     }
+}
+
+/// The trace that the caller of this program works in, as OpenTelemetry passes it to programs.
+fn caller_trace() -> Option<Traceparent> {
+    std::env::var("TRACEPARENT").ok()?.parse().ok()
 }
 
 /// Short enough to be typed. With a million tasks, one random id in four thousand is taken.
