@@ -18,6 +18,11 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The place in a trace that the caller names; none without the header.
 pub(crate) struct Caused(pub(crate) Option<Traceparent>);
 
+/// In the response to a claim, for the traces of the host: the place in a trace from which the task
+/// was created.
+#[derive(Clone, Copy, Debug)]
+pub struct CreatedIn(pub Traceparent);
+
 /// The place that the headers name. One that cannot be read is passed over, as the standard asks,
 /// and so are several.
 pub fn caller(headers: &HeaderMap) -> Option<Traceparent> {

@@ -23,6 +23,7 @@ use crate::{
     logging::{BUFFER_BYTES, BUFFER_BYTES_MIN, LogFormat},
     pool::DatabaseOptions,
     secret::{self, Secret},
+    traces::TracesConfig,
 };
 
 pub use checked::{Configuration, Report, Setting};
@@ -248,6 +249,7 @@ pub(crate) struct ServeConfig {
     /// Whether the administrator's token is so short that it can be guessed.
     pub(crate) has_short_admin_key: bool,
     pub(crate) settings: Settings,
+    pub(crate) traces: Option<TracesConfig>,
 }
 
 impl Options {
@@ -301,6 +303,7 @@ impl Options {
             database,
             has_short_admin_key: admin_key.is_some_and(|key| key.is_short),
             settings,
+            traces: TracesConfig::from_environment()?,
         })
     }
 

@@ -53,7 +53,8 @@ impl Embedded {
             ..Settings::default()
         };
         let limits = Limits::of(&settings);
-        let parts = Parts { store, settings, metrics: Metrics::new(), log_filter: None };
+        let metrics = Metrics::new();
+        let parts = Parts { store, settings, metrics, traces: None, log_filter: None };
         let period = Duration::from_millis(JOBS_PERIOD_MS.unsigned_abs());
         let serving = Serving::start(listener, parts, limits, period);
         Ok(Self { serving, address })

@@ -23,6 +23,7 @@ mod new_file;
 mod pool;
 mod secret;
 mod serve;
+mod traces;
 
 use std::{
     io::Write,

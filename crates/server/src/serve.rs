@@ -22,6 +22,7 @@ use crate::{
     jobs, listen,
     log_filter::{self, LogFilter},
     metrics::{self, Metrics},
+    traces::Traces,
 };
 
 /// Time for requests in flight to complete after the stop signal.
@@ -35,7 +36,8 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }
     let metrics = Metrics::new();
-    let measured = |backend: &_| metrics.store(backend);
+    let traces = plan.traces.as_ref().map(Traces::start).transpose()?;
+    let measured = |backend: &_| metrics.store(backend, traces.as_ref());
     let folder = plan.backups.as_ref().map(|schedule| schedule.folder.as_path());
     let Opened { store, versions: (from, to), snapshot } =
         crate::open_with_snapshot(&plan.database, plan.pool, folder, measured)
@@ -58,6 +60,7 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
         store,
         settings: plan.settings,
         metrics: Arc::clone(&metrics),
+        traces: traces.clone(),
         log_filter: Some(log_filter),
     };
     let serving = Serving::start(listener, parts, limits, plan.reap_interval);
@@ -79,6 +82,9 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
     if let Some(backups) = backups {
         // Its thread ends with the process if it does not end in time.
         let _ = tokio::time::timeout(JOBS_DRAIN, backups).await;
+    }
+    if let Some(traces) = traces {
+        traces.stop().await;
     }
     signals.abort();
     tracing::info!("stopped");
@@ -112,6 +118,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) traces: Option<Traces>,
     /// The filter of the log, if it is this server that logs.
     pub(crate) log_filter: Option<LogFilter>,
 }
@@ -132,7 +139,7 @@ impl Serving {
         limits: Limits,
         reap_interval: Duration,
     ) -> Self {
-        let Parts { store, settings, metrics, log_filter } = parts;
+        let Parts { store, settings, metrics, traces, log_filter } = parts;
         let settings = Settings { streams_max: limits.streams, ..settings };
         let app = App::new(store, Arc::new(System), settings);
         let (stop, stopping) = watch::channel(false);
@@ -146,7 +153,8 @@ impl Serving {
         });
         let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
         let connections = tokio::spawn(async move {
-            listen::serve(listener, router, stopping, &limits, DRAIN, &metrics.http).await;
+            let http = (&metrics.http, traces.as_ref());
+            listen::serve(listener, router, stopping, &limits, DRAIN, http).await;
         });
         Self { app, stop, connections, jobs }
     }

@@ -23,6 +23,7 @@ use crate::{
     prefer::Wait,
     problem::Problem,
     query::missing,
+    trace::CreatedIn,
 };
 
 /// There is nothing to claim. The clients know it by the missing `error`.
@@ -126,7 +127,12 @@ fn outcome(is_granted: bool, barrier: &Barrier) -> ClaimOutcome {
 /// The answer to a claim. There may have been nothing to claim.
 fn answer(claimed: Option<ClaimedTask>, barrier: &Barrier) -> Response {
     if let Some(claimed) = claimed {
-        return Tagged(claimed).into_response();
+        let trace = claimed.traceparent.as_deref().and_then(|text| text.parse().ok());
+        let mut response = Tagged(claimed).into_response();
+        if let Some(trace) = trace {
+            response.extensions_mut().insert(CreatedIn(trace));
+        }
+        return response;
     }
     let nothing =
         Nothing { message: "No tasks available", retry_after_seconds: barrier.retry_after_seconds };

@@ -183,6 +183,13 @@ impl Configuration {
         }
         settings.push(key);
         settings.push(of_variable("RUST_LOG", rust_log(), Some("info")));
+        let traces = plan.and_then(|plan| plan.traces.as_ref());
+        settings.push(Setting {
+            name: "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
+            value: traces.map(ToString::to_string),
+            origin: traces
+                .map_or(DEFAULT.to_owned(), |traces| format!("variable {}", traces.variable)),
+        });
         settings
     }
 }

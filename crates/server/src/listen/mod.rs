@@ -31,7 +31,7 @@ use self::{
     stream::{LingeringClose, Timeouts},
 };
 
-use crate::metrics::HttpMetrics;
+use crate::{metrics::HttpMetrics, traces::Traces};
 
 pub(crate) use files::connections_max;
 
@@ -80,14 +80,14 @@ pub(crate) const LIMITS: Limits = Limits {
 };
 
 /// Serves connections until `stopping` is true, then waits for requests in flight, at most
-/// `drain`.
+/// `drain`. Requests are counted, and traced if they are to be.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     mut stopping: watch::Receiver<bool>,
     limits: &Limits,
     drain: Duration,
-    metrics: &Arc<HttpMetrics>,
+    (metrics, traces): (&Arc<HttpMetrics>, Option<&Traces>),
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER_BYTES);
@@ -109,6 +109,7 @@ pub(crate) async fn serve(
             connection: Arc::clone(&place),
             limits: *limits,
             metrics: Arc::clone(metrics),
+            traces: traces.cloned(),
         };
         let open_connection = metrics.connected();
         let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));

@@ -29,7 +29,10 @@ use octopoid_api::{
 use tokio::{sync::oneshot, time::Instant};
 use tower::Service;
 
-use crate::metrics::{HttpMetrics, method_name};
+use crate::{
+    metrics::{HttpMetrics, method_name},
+    traces::Traces,
+};
 
 use super::{
     Limits,
@@ -49,6 +52,7 @@ pub(super) struct Serving {
     pub(super) connection: Arc<Connection>,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<HttpMetrics>,
+    pub(super) traces: Option<Traces>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Serving {
@@ -66,9 +70,14 @@ impl hyper::service::Service<Request<Incoming>> for Serving {
         request.extensions_mut().insert(self.connection.peer());
         let (start, method) = (Instant::now(), method_name(request.method()));
         let metrics = Arc::clone(&self.metrics);
+        let span = self.traces.as_ref().map(|traces| traces.request(&request));
         let answering = Answering::begin(&mut self.router.clone(), request, &self.limits);
         Box::pin(async move {
-            let answer = answering.end(discard).await?;
+            let answer = match span {
+                None => answering.end(discard).await?,
+                // Apart, so that the future of a request without a span is not larger.
+                Some(span) => Box::pin(span.around(answering.end(discard))).await?,
+            };
             metrics.answered(method, &answer, start.elapsed());
             let is_stream = answer.extensions().get::<IsStream>().is_some();
             if is_stream {

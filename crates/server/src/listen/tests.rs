@@ -71,7 +71,7 @@ async fn start(limits: Limits) -> (SocketAddr, Arc<Shared>) {
         // Never told to stop.
         let (_stop, stopping) = watch::channel(false);
         let metrics = Arc::new(HttpMetrics::new());
-        serve(listener, router, stopping, &limits, PATIENCE, &metrics).await;
+        serve(listener, router, stopping, &limits, PATIENCE, (&metrics, None)).await;
     });
     (address, shared)
 }

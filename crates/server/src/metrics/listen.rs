@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     let answer = async move || answer(&metrics, &app).await;
     let router = Router::new().route(PATH, get(answer));
     let limits = listen::Limits { connections: CONNECTIONS_MAX, ..listen::LIMITS };
-    listen::serve(listener, router, stopping, &limits, Duration::ZERO, &own).await;
+    listen::serve(listener, router, stopping, &limits, Duration::ZERO, (&own, None)).await;
 }
 
 async fn answer(metrics: &Metrics, app: &App) -> Response {

@@ -23,7 +23,7 @@ use self::{
     backups::BackupMetrics, database::DatabaseMetrics, gauges::Gauges, jobs::JobMetrics,
     tasks::TaskMetrics,
 };
-use crate::database::Backend;
+use crate::{database::Backend, traces::Traces};
 
 pub(crate) use self::{
     http::{HttpMetrics, method_name},
@@ -69,9 +69,14 @@ impl Metrics {
         })
     }
 
-    /// A store over an engine, both of which are counted.
-    pub(crate) fn store(&self, backend: &Backend) -> Store {
-        Store::new(self.database.measured(backend)).with_meter(self.tasks.clone())
+    /// A store over an engine, both of which are counted, and traced if they are to be.
+    pub(crate) fn store(&self, backend: &Backend, traces: Option<&Traces>) -> Store {
+        let measured = self.database.measured(backend);
+        let engine = match traces {
+            Some(traces) => traces.traced(measured, backend),
+            None => measured,
+        };
+        Store::new(engine).with_meter(self.tasks.clone())
     }
 
     /// All metrics as text. If the database cannot be read, those that are read from it are absent.

@@ -22,6 +22,7 @@ mod reads;
 mod server;
 mod stop;
 mod storm;
+mod traces;
 mod trouble;
 mod waiting;
 mod wire;
