@@ -151,9 +151,7 @@ mod tests {
     #[test]
     fn a_filter_that_would_log_nothing_by_mistake_is_refused() {
         let text = |filter: &str| parse(filter).map(|_| ()).unwrap_err();
-        assert!(
-            text("inof").starts_with("filter has \"inof\", which is not a level: send a level")
-        );
+        assert!(text("inof").starts_with("filter has \"inof\", which is not a level: use a level"));
         assert!(text("info,octopoid::audit").contains("\"octopoid::audit\""));
         assert!(text(" ").starts_with("filter is empty: "));
         assert!(text("a=loud").starts_with("filter is invalid: "));

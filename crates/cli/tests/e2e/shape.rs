@@ -16,7 +16,8 @@ const TASK: &str = "id, file_path, queue, priority, complexity, role, branch, bl
 const CLAIM: &str = "lease_token, attempt, feedback, checkpoint, previous, run_key";
 const RUN: &str = "task_id, run, attempt, kind, agent, orchestrator_id, started_at, ended_at, \
     outcome, reason, message, usage, summary, verdict, progress";
-const KEY: &str = "id, scope, label, permission, created_at, last_used_at, expires_at, revoked_at";
+const KEY: &str = "id, scope, label, permission, created_at, last_used_at, expires_at, revoked_at, \
+     overlap_ends_at";
 
 /// What a command prints, and its fields.
 fn shapes() -> Vec<(&'static str, String)> {
@@ -70,7 +71,7 @@ fn shapes() -> Vec<(&'static str, String)> {
         ("board", "url, expires_at".to_owned()),
         ("key list", KEY.to_owned()),
         ("key issue", format!("api_key, {KEY}")),
-        ("key rotate", "api_key, scope".to_owned()),
+        ("key rotate", "api_key, scope, expires_at".to_owned()),
         ("events tail", "id, type, at, scope, subject, actor, version, queue, details".to_owned()),
         (
             "status",

@@ -30,7 +30,8 @@ const NO_PROMTOOL: &str = "promtool is not installed: install Debian's package p
 /// The metrics that only PostgreSQL has, and those that only SQLite has and are not shown without a
 /// value.
 const OF_POSTGRES: [&str; 1] = ["octopoid_db_pool_connections"];
-const OF_SQLITE: [&str; 4] = [
+const OF_SQLITE: [&str; 5] = [
+    "octopoid_backup_period_seconds",
     "octopoid_backup_last_success_timestamp_seconds",
     "octopoid_backup_last_failure_timestamp_seconds",
     "octopoid_backup_duration_seconds",
@@ -68,9 +69,11 @@ fn body<T: serde::de::DeserializeOwned>(json: Value) -> T {
     serde_json::from_value(json).unwrap()
 }
 
-/// One task is done, one fails, and the lease of a third lapses.
+/// A machine registers, one task is done, one fails, and the lease of a third lapses.
 async fn work(server: &Server) {
     let client = server.client();
+    let machine = body(json!({ "cluster": "c", "machine_id": "m", "scope": "s" }));
+    client.register_orchestrator(&machine).await.unwrap();
     let usage = json!({ "input_tokens": 7, "cost_usd": "0.25" });
     for id in ["done", "failed", "lapsed", "waits"] {
         client.create_task(&new_task(id)).await.unwrap();
