@@ -2,6 +2,7 @@
 //! figures say as much about the machine as about the server, ratios do not.
 
 mod agents;
+mod backups;
 mod boards;
 mod events;
 mod http;
@@ -48,7 +49,8 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine, only event streams, only boards, or only agents.
+    /// Measure only one engine, only backups, only event streams, only boards, or
+    /// only agents.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -67,6 +69,7 @@ pub(crate) struct Args {
 enum Part {
     Sqlite,
     Postgres,
+    Backups,
     Events,
     Boards,
     Agents,
@@ -99,6 +102,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         bench.storm(&mut report)?;
         bench.waiting(&mut report)?;
         bench.finished(&mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Backups)) {
+        backups::measure(&bench, &mut report)?;
     }
     if matches!(args.only, None | Some(Part::Events)) {
         events::measure(&bench, &mut report)?;
