@@ -14,6 +14,7 @@ use octopoid_domain::{
     lease::LeaseSecret,
     log::{LOG_BYTES_MAX, RETAIN_MS},
     report::{PATCH_BYTES_MAX, RESULT_BYTES_MAX},
+    webhook,
 };
 use octopoid_store::{Stamp, Store, StoreError};
 
@@ -85,6 +86,8 @@ pub struct Settings {
     pub key_rate_max: Option<u32>,
     /// How many requests an address may send in a minute without a valid key.
     pub address_rate_max: Option<u32>,
+    /// Which addresses webhooks may have.
+    pub webhooks: webhook::Rules,
 }
 
 /// Request bodies up to 4 MiB: the first server took 2.2 million characters.
@@ -128,6 +131,7 @@ impl Default for Settings {
             streams_max: STREAMS_MAX,
             key_rate_max: None,
             address_rate_max: None,
+            webhooks: webhook::Rules { allows_private: false, allows_http: true },
         }
     }
 }

@@ -51,6 +51,7 @@ mod tasks;
 mod touches;
 pub mod trace;
 pub mod unread;
+pub mod webhooks;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state};
 use utoipa::OpenApi;
@@ -98,6 +99,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))
         .routes(routes!(pauses::put_pause, pauses::delete_pause))
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))

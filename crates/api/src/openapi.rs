@@ -40,6 +40,7 @@ use crate::{access, etag::Tagged, json::Json, problem};
         (name = "flows", description = "The states of tasks and the transitions between them."),
         (name = "roles", description = "The agent roles and the queues they claim from."),
         (name = "pauses", description = "Work that is not handed out for a while."),
+        (name = "webhooks", description = "Addresses to which events are sent."),
         (name = "scheduler", description = "Polling for schedulers."),
         (name = "scopes", description = "The tenants."),
         (name = "admin", description = "Keys and jobs."),

@@ -66,6 +66,12 @@ pub enum Kind {
     Rotated,
     /// A key was revoked.
     Revoked,
+    /// The secret of a webhook was replaced.
+    Rotated,
+    /// A webhook is to be tested.
+    Tested,
+    /// The server has disabled a webhook that failed for too long.
+    Disabled,
 }
 
 impl Kind {
@@ -101,6 +107,9 @@ impl Kind {
             Self::Issued => "issued",
             Self::Rotated => "rotated",
             Self::Revoked => "revoked",
+            Self::Rotated => "rotated",
+            Self::Tested => "tested",
+            Self::Disabled => "disabled",
         }
     }
 }

@@ -83,8 +83,8 @@ pub struct Passing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = EventSubject)]
 pub struct Subject {
-    /// `task`, `project`, `draft`, `orchestrator`, `role`, `flow`, `message`, `action`, `key`
-    /// or `pause`.
+    /// `task`, `project`, `draft`, `orchestrator`, `role`, `flow`, `message`, `action`, `key`,
+    /// `pause` or `webhook`.
     pub kind: String,
     /// Its id; the name of a flow or a role; the target of a pause.
     pub id: String,

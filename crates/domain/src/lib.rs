@@ -43,6 +43,7 @@ pub mod time;
 pub mod trace;
 pub mod transition;
 pub mod usage;
+pub mod webhook;
 pub mod why;
 mod words;
 

@@ -29,6 +29,8 @@ pub const LANES_MAX: usize = 1000;
 pub const FLOWS_MAX: usize = 100;
 /// Pauses of a scope.
 pub const PAUSES_MAX: usize = 1000;
+/// Webhooks of a scope: each event is sent to each that wants it.
+pub const WEBHOOKS_MAX: usize = 50;
 /// States of a flow.
 pub const FLOW_STATES_MAX: usize = 100;
 /// Transitions of a flow.

@@ -23,6 +23,7 @@ pub struct Hints {
     waiting: Mutex<Waiting>,
     outgoing: Outgoing,
     journal: Notify,
+    webhooks: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -118,14 +119,21 @@ impl Hints {
         self.outgoing.add(|| Hint::Events);
     }
 
-    /// Wakes the one who follows the journal in this process.
+    /// Wakes those who follow the journal in this process: the tail of the streams, and the sender
+    /// of webhooks.
     pub fn tell_events_here(&self) {
         self.journal.notify_one();
+        self.webhooks.notify_one();
     }
 
     /// Waits until the journal may have new events. A hint that nobody has waited for is kept.
     pub async fn has_events(&self) {
         self.journal.notified().await;
+    }
+
+    /// The same for the sender of webhooks.
+    pub async fn has_events_to_send(&self) {
+        self.webhooks.notified().await;
     }
 
     /// Wakes the waiting claims of this process, and the one who follows the journal.

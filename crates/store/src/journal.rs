@@ -78,6 +78,7 @@ pub(crate) enum Subject<'a> {
     RevokedKeys(&'a str),
     /// All keys of a scope that the write has replaced, and that go on working for a while.
     ReplacedKeys(&'a str),
+    Webhook(&'a str),
 }
 
 /// The head of a statement that records events of tasks. The values follow in the order of these
@@ -157,6 +158,7 @@ const CHANGED_PAUSE: &str =
 const ENDED_PAUSES: &str = recording!("pause", "pauses", "target", "until <= ?1");
 const REVOKED_KEYS: &str =
     recording!("key", "api_keys", "id", "scope = ?1 AND revoked_at IS NOT NULL");
+const WEBHOOK: &str = recording!("webhook", "webhooks", "id", "id = ?1");
 
 const REPLACED_KEYS: &str = recording!(
     "key",
@@ -200,6 +202,7 @@ pub(crate) fn recording(subject: Subject<'_>, event: &NewEvent, stamp: Stamp) ->
         Subject::EndedPauses(now) => about(ENDED_PAUSES, now, event, stamp),
         Subject::RevokedKeys(scope) => about(REVOKED_KEYS, scope, event, stamp),
         Subject::ReplacedKeys(scope) => about(REPLACED_KEYS, scope, event, stamp),
+        Subject::Webhook(id) => about(WEBHOOK, id, event, stamp),
     }
 }
 

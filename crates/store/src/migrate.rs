@@ -30,7 +30,7 @@ struct Migration {
 }
 
 /// From version [`UNRELEASED`] + 1 on.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         sqlite: include_str!("migrations/0001_tasks.sql"),
         postgres: include_str!("migrations/0001_tasks.postgres.sql"),
@@ -54,6 +54,11 @@ const MIGRATIONS: [Migration; 5] = [
     Migration {
         sqlite: include_str!("migrations/0005_task_traceparent.sql"),
         postgres: include_str!("migrations/0005_task_traceparent.postgres.sql"),
+        readable_from: 4,
+    },
+    Migration {
+        sqlite: include_str!("migrations/0006_webhooks.sql"),
+        postgres: include_str!("migrations/0006_webhooks.postgres.sql"),
         readable_from: 4,
     },
 ];

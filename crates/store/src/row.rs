@@ -1,6 +1,6 @@
 //! Values of columns: how a type is read from one, and how it is bound to a parameter.
 
-use octopoid_domain::{Millis, action, key, orchestrator, run};
+use octopoid_domain::{Millis, action, key, orchestrator, run, webhook};
 use serde_json::Value as Json;
 
 use crate::{
@@ -131,6 +131,19 @@ impl Stored for Json {
     }
 }
 
+/// A list of texts, as JSON.
+impl Stored for Vec<String> {
+    const KIND: Kind = Kind::Text;
+
+    fn read(value: Value) -> Option<Self> {
+        serde_json::from_str(&String::read(value)?).ok()
+    }
+
+    fn bind(&self) -> Parameter {
+        Json::from(self.as_slice()).to_string().into()
+    }
+}
+
 /// Types that are kept as a word.
 macro_rules! words {
     ($($type:ty),+) => {
@@ -147,7 +160,15 @@ macro_rules! words {
         })+
     };
 }
-words!(action::Status, key::Permission, orchestrator::Status, run::Kind, run::Outcome);
+words!(
+    action::Status,
+    key::Permission,
+    orchestrator::Status,
+    run::Kind,
+    run::Outcome,
+    webhook::DeliveryResult,
+    webhook::Format
+);
 
 /// The first column of the first row, where a statement returns a single number.
 pub(crate) fn number(rows: Vec<Row>) -> Result<i64, StoreError> {

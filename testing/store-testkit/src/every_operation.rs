@@ -1,6 +1,10 @@
 //! Runs each operation of the other nouns once, for tests that check their statements.
 
-use octopoid_domain::{action::Outcome, run::Kind};
+use octopoid_domain::{
+    action::Outcome,
+    run::Kind,
+    webhook::{Rules, Secret, WebhookPatch},
+};
 use octopoid_store::{actions, drafts, lists::Page, messages, orchestrators, projects, runs};
 use serde_json::json;
 
@@ -38,6 +42,29 @@ pub async fn uses_everything(world: &Nouns) {
     let nothing = read(&json!({}));
     let (outcome, stamp) = (Outcome::Failed, world.stamp());
     store.end_action(&action.id, Some("s"), outcome, nothing, stamp).await.expect(DONE);
+    uses_webhooks(world).await;
+}
+
+async fn uses_webhooks(world: &Nouns) {
+    let store = &world.store;
+    let id = world.creates_webhook("s", json!({})).await.id;
+    let patch: WebhookPatch = read(&json!({"types": null, "is_enabled": true}));
+    let changes = patch.into_changes(Rules::default()).expect(DONE);
+    store.update_webhook(&id, Some("s"), &changes, world.stamp()).await.expect(DONE);
+    let (secret, stamp) = (Secret::new(&[8; 32]), world.stamp());
+    store.rotate_webhook_secret(&id, Some("s"), &secret, 1_000, stamp).await.expect(DONE);
+    store.test_webhook(&id, Some("s"), world.stamp()).await.expect(DONE);
+    let now = world.stamp().now.plus(1_000);
+    for mut due in world.leases_webhooks(now).await {
+        while let Some((_, true)) = world.sends(&mut due, 200, now).await {}
+        store.release_webhook(&due, due.position, None).await.expect(DONE);
+    }
+    store.test_webhook(&id, Some("s"), world.stamp()).await.expect(DONE);
+    for mut due in world.leases_webhooks(now).await {
+        world.sends(&mut due, 410, now).await.expect(DONE);
+    }
+    store.list_webhook_deliveries(&id, Some("s"), &PAGE).await.expect(DONE);
+    store.delete_webhook(&id, Some("s"), world.stamp()).await.expect(DONE);
 }
 
 /// Asks for each list that a scope is asked for, with its filters one by one and in pairs: its
@@ -102,4 +129,5 @@ async fn lists_pages(world: &Nouns, limit: i64) {
     pages!(limit, |page| store.list_flows("s", page));
     pages!(limit, |page| store.list_roles(Some("s"), page));
     pages!(limit, |page| store.list_keys(Some("s"), page));
+    pages!(limit, |page| store.list_webhooks("s", page));
 }

@@ -44,7 +44,8 @@ fn expected(operation: &Operation) -> Need {
     let id = operation.id.as_str();
     if is_administrators(operation) {
         Need::Administrator
-    } else if operation.path.starts_with("/api/v1/admin/") {
+    } else if ["/api/v1/admin/", "/api/v1/webhooks"].iter().any(|of| operation.path.starts_with(of))
+    {
         Need::Manage
     } else if operation.method == "GET" || OWN.contains(&id) {
         Need::Read

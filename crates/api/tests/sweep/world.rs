@@ -54,6 +54,7 @@ pub(crate) struct World {
     message: String,
     action: String,
     key: String,
+    webhook: String,
     /// The lease token of the task `victim`.
     token: String,
 }
@@ -116,6 +117,7 @@ impl World {
             message: id(create("messages", message(SECRET)).await),
             action: id(create("actions", action(SECRET)).await),
             key: id(create("admin/keys", json!({"label": SECRET})).await),
+            webhook: id(create("webhooks", webhook(SECRET)).await),
             token: claimed["lease_token"].as_str().unwrap().to_owned(),
             app,
         }
@@ -136,6 +138,7 @@ impl World {
             "actions",
             "admin/keys",
             "pauses",
+            "webhooks",
             "summary",
             "tasks/waiting/why",
             "tasks/victim/history",
@@ -263,6 +266,7 @@ impl World {
             "roles" => "review",
             "actions" => &self.action,
             "admin" => &self.key,
+            "webhooks" => &self.webhook,
             "tasks" if path.ends_with("/retry") => "over",
             _ => "victim",
         };
@@ -293,6 +297,7 @@ impl World {
             machine(PLAIN),
             message(PLAIN),
             action(PLAIN),
+            webhook(PLAIN),
             json!({
                 "author": "x", "status": status, "reason": "other",
                 "by": "x", "lease_token": self.token, "rejected_by": "x", "to": "task",
@@ -341,4 +346,8 @@ fn action(text: &str) -> Value {
     json!({
         "entity_type": "task", "entity_id": "victim", "label": text, "proposed_by": text,
     })
+}
+
+fn webhook(text: &str) -> Value {
+    json!({"url": format!("https://example.com/{text}"), "types": ["never.happens"]})
 }

@@ -22,12 +22,14 @@ const COLUMNS: Sql = Sql::Differs {
          CROSS JOIN pragma_table_info(tables.name) AS columns \
          WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
          AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
-         AND tables.name NOT IN ('schema_versions', 'availability', 'idempotency') ORDER BY 1, 2",
+         AND tables.name NOT IN ('schema_versions', 'availability', 'idempotency', \
+         'webhooks', 'webhook_deliveries', 'webhook_cursor') ORDER BY 1, 2",
     postgres: "SELECT table_name, column_name, \
          CASE data_type WHEN 'bigint' THEN 'INTEGER' ELSE UPPER(data_type) END \
          FROM information_schema.columns WHERE table_schema = current_schema() \
          AND is_generated = 'NEVER' AND (table_name, column_name) <> ('events', 'n') \
-         AND table_name NOT IN ('schema_versions', 'availability', 'idempotency') \
+         AND table_name NOT IN ('schema_versions', 'availability', 'idempotency', \
+         'webhooks', 'webhook_deliveries', 'webhook_cursor') \
          ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
 };
 
@@ -38,13 +40,15 @@ const KEYS: Sql = Sql::Differs {
          FROM sqlite_schema AS tables CROSS JOIN pragma_table_info(tables.name) AS columns \
          WHERE tables.type = 'table' AND substr(tables.name, 1, 7) <> 'sqlite_' \
          AND substr(tables.name, 1, 4) <> '_cf_' AND tables.name <> 'd1_migrations' \
-         AND columns.pk > 0 AND tables.name NOT IN ('schema_versions', 'availability', 'idempotency') \
+         AND columns.pk > 0 AND tables.name NOT IN ('schema_versions', 'availability', \
+         'idempotency', 'webhooks', 'webhook_deliveries', 'webhook_cursor') \
          GROUP BY tables.name ORDER BY 1",
     postgres: "SELECT keys.table_name, string_agg(keys.column_name, ', ' \
          ORDER BY keys.ordinal_position) FROM information_schema.key_column_usage AS keys \
          JOIN information_schema.table_constraints AS kinds USING (table_schema, constraint_name) \
          WHERE table_schema = current_schema() AND kinds.constraint_type = 'PRIMARY KEY' \
-         AND keys.table_name NOT IN ('schema_versions', 'availability', 'idempotency') \
+         AND keys.table_name NOT IN ('schema_versions', 'availability', 'idempotency', \
+         'webhooks', 'webhook_deliveries', 'webhook_cursor') \
          GROUP BY keys.table_name UNION ALL SELECT 'events', 'position'",
 };
 

@@ -45,6 +45,7 @@ mod telling;
 mod tokens;
 mod totals;
 mod verdicts;
+mod webhooks;
 mod why;
 
 use crate::Case;
@@ -99,6 +100,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         why::CASES,
         summary::CASES,
         idempotency::CASES,
+        webhooks::CASES,
     ]
     .into_iter()
     .flatten()

@@ -1,19 +1,21 @@
 //! The fleet and its keys: orchestrators, keys, roles, flows, and tasks for polls.
 
 use octopoid_domain::{
+    Millis,
     flow::{Flow, NewFlow},
     key::{Grant, Key, Permission},
     orchestrator::{Orchestrator, Registration},
     role::{Role, RolesRegistration},
     task::NewTask,
+    webhook::{Attempt, NewWebhook, Rules, Webhook, message},
 };
 use octopoid_store::{
-    Result,
+    DueWebhook, Result,
     orchestrators::{Filter, Outcome},
 };
 use serde_json::{Value, json};
 
-use super::{DONE, Nouns, PAGE, read};
+use super::{DONE, Nouns, PAGE, read, with};
 
 impl Nouns {
     /// Registers a machine in a scope.
@@ -109,5 +111,53 @@ impl Nouns {
         let stamp = self.at(0);
         let task = body.into_task(None, stamp.now).expect(DONE);
         self.store.create_task(task, None, stamp).await.expect(DONE);
+    }
+
+    /// Creates a webhook, with these fields besides the required one.
+    pub async fn creates_webhook(&self, scope: &str, fields: Value) -> Webhook {
+        self.tries_to_create_webhook(scope, fields).await.expect(DONE)
+    }
+
+    /// The same where it may be refused.
+    pub async fn tries_to_create_webhook(&self, scope: &str, fields: Value) -> Result<Webhook> {
+        let stamp = self.stamp();
+        let body: NewWebhook = read(&with(json!({"url": "https://example.com/hook"}), fields));
+        let made = body.into_webhook(scope, Rules::default(), [7; 32], stamp.now).expect(DONE);
+        self.store.create_webhook(&made.0, &made.1, stamp).await
+    }
+
+    /// Looks at all new events, and leases the webhooks that are due at some time.
+    pub async fn leases_webhooks(&self, now: Millis) -> Vec<DueWebhook> {
+        while self.store.notice_webhooks().await.expect(DONE) == octopoid_store::Noticed::Some {}
+        let stamp = octopoid_store::Stamp { now, ..self.stamp() };
+        self.store.lease_webhooks(10, stamp).await.expect(DONE)
+    }
+
+    /// The next message of a webhook that is leased, if there is one at some time.
+    pub async fn next_message(&self, due: &DueWebhook, now: Millis) -> Option<message::Message> {
+        let page = self.store.events_for_webhook(due).await.expect(DONE);
+        match message::next(&due.webhook, &page.events, now) {
+            message::Next::Send(message) => Some(*message),
+            _ => None,
+        }
+    }
+
+    /// Sends the next message, which a receiver answers with this status. Returns its type, and
+    /// whether the webhook is still leased.
+    pub async fn sends(
+        &self,
+        due: &mut DueWebhook,
+        status: i64,
+        now: Millis,
+    ) -> Option<(String, bool)> {
+        let message = self.next_message(due, now).await?;
+        let attempt = Attempt { status: Some(status), ..Attempt::default() };
+        let stamp = octopoid_store::Stamp { now, ..self.stamp() };
+        let goes_on =
+            self.store.record_attempt(due, &message, &attempt, 0, stamp).await.expect(DONE);
+        if goes_on {
+            due.delivered(message.end);
+        }
+        Some((message.name, goes_on))
     }
 }

@@ -13,6 +13,7 @@ mod repeating;
 mod servers;
 mod tasks;
 mod waiting;
+mod webhooks;
 
 use std::sync::Arc;
 
