@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::{
     commands::{
         action, add, agent, backup, board, config, doctor, draft, events, flow, key, log_level,
-        manual, message, orch, pause, project, server, status, task, up,
+        manual, message, orch, pause, project, server, status, task, up, webhook,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -88,6 +88,8 @@ calls! {
     Flow => flow::Args,
     /// Follow the journal of all changes.
     Events => events::Args,
+    /// Send events to addresses: create, list, test webhooks and more.
+    Webhook => webhook::Args,
     /// List, issue, revoke and rotate API keys.
     Key => key::Args,
     /// Show which lines the server logs, or change it until the server restarts.

@@ -25,6 +25,7 @@ mod scopes;
 mod service;
 mod tasks;
 mod tls;
+mod webhooks;
 
 use std::{fmt, time::Duration};
 
@@ -40,6 +41,7 @@ pub use events::{EventPage, EventStream};
 pub use retry::Retries;
 pub use service::Health;
 pub use tasks::{ExplainedTask, History, Offer, WorkedTask};
+pub use webhooks::RequestedTest;
 
 use retry::Answer;
 

@@ -13,6 +13,7 @@ use octopoid_api::{
     auth::AdminKey,
     rate_limit::RATE_MAX,
 };
+use octopoid_domain::webhook;
 use octopoid_store_postgres::Options as Pool;
 
 use crate::{
@@ -186,6 +187,11 @@ pub struct Options {
     )]
     allowed_host: Vec<String>,
 
+    /// Let webhooks call addresses inside: those of this machine, of private networks, and others that
+    /// are not on the internet.
+    #[arg(long, global = true, env = "OCTOPOID_WEBHOOK_ALLOW_PRIVATE")]
+    webhook_allow_private: bool,
+
     /// Maximum size of a request body, in bytes.
     #[arg(
         long,
@@ -292,6 +298,10 @@ impl Options {
                 .context("the retention of events is too long")?,
             key_rate_max: rate(self.rate_limit_key, listen, KEY_RATE),
             address_rate_max: rate(self.rate_limit_address, listen, ADDRESS_RATE),
+            webhooks: webhook::Rules {
+                allows_private: self.webhook_allow_private,
+                allows_http: true,
+            },
             ..Settings::default()
         };
         Ok(ServeConfig {

@@ -24,6 +24,7 @@ mod pool;
 mod secret;
 mod serve;
 mod traces;
+mod webhooks;
 
 use std::{
     io::Write,

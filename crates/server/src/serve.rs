@@ -23,6 +23,7 @@ use crate::{
     log_filter::{self, LogFilter},
     metrics::{self, Metrics},
     traces::Traces,
+    webhooks,
 };
 
 /// Time for requests in flight to complete after the stop signal.
@@ -123,16 +124,17 @@ pub(crate) struct Parts {
     pub(crate) log_filter: Option<LogFilter>,
 }
 
-/// A server that takes connections, and runs the scheduled jobs.
+/// A server that takes connections, runs the scheduled jobs, and sends to webhooks.
 pub(crate) struct Serving {
     app: App,
     stop: watch::Sender<bool>,
     connections: JoinHandle<()>,
     jobs: JoinHandle<()>,
+    webhooks: JoinHandle<()>,
 }
 
 impl Serving {
-    /// Starts both, as tasks of the runtime.
+    /// Starts all of it, as tasks of the runtime.
     pub(crate) fn start(
         listener: TcpListener,
         parts: Parts,
@@ -144,6 +146,7 @@ impl Serving {
         let app = App::new(store, Arc::new(System), settings);
         let (stop, stopping) = watch::channel(false);
         let jobs = jobs::start(app.clone(), reap_interval, Arc::clone(&metrics), stopping.clone());
+        let webhooks = webhooks::start(app.clone(), Arc::clone(&metrics), stopping.clone());
         let router = octopoid_api::router_with(app.clone(), |routes| {
             let routes = metrics::mount(octopoid_api::with_assets(routes), &app, &metrics);
             match &log_filter {
@@ -156,7 +159,7 @@ impl Serving {
             let http = (&metrics.http, traces.as_ref());
             listen::serve(listener, router, stopping, &limits, DRAIN, http).await;
         });
-        Self { app, stop, connections, jobs }
+        Self { app, stop, connections, jobs, webhooks }
     }
 
     /// Serves metrics on a listener of their own.
@@ -183,7 +186,7 @@ impl Serving {
     /// over.
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
         // The app holds the store, which is closed when nothing holds it any more.
-        let Self { app, stop: _stop, connections, mut jobs } = self;
+        let Self { app, stop: _stop, connections, mut jobs, webhooks } = self;
         drop(app);
         connections.await.context("the server failed")?;
         if let Ok(ended) = tokio::time::timeout(JOBS_DRAIN, &mut jobs).await {
@@ -192,7 +195,7 @@ impl Serving {
             tracing::warn!("timed out waiting for the scheduled jobs");
             jobs.abort();
         }
-        Ok(())
+        webhooks.await.context("sending to webhooks failed")
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod task;
 pub(crate) mod up;
+pub(crate) mod webhook;
 
 use std::{fs, io, path::Path};
 

@@ -21,3 +21,4 @@ mod task;
 mod terminal;
 mod tls;
 mod up;
+mod webhook;

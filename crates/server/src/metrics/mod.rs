@@ -12,6 +12,7 @@ mod jobs;
 mod labels;
 mod listen;
 mod tasks;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::R
 
 use self::{
     backups::BackupMetrics, database::DatabaseMetrics, gauges::Gauges, jobs::JobMetrics,
-    tasks::TaskMetrics,
+    tasks::TaskMetrics, webhooks::WebhookMetrics,
 };
 use crate::{database::Backend, traces::Traces};
 
@@ -47,6 +48,7 @@ pub(crate) struct Metrics {
     pub(crate) http: Arc<HttpMetrics>,
     pub(crate) jobs: JobMetrics,
     pub(crate) backups: BackupMetrics,
+    pub(crate) webhooks: WebhookMetrics,
     /// Held during a scrape, because the gauges are set and then read.
     scrape: tokio::sync::Mutex<()>,
 }
@@ -64,6 +66,7 @@ impl Metrics {
             http: Arc::new(HttpMetrics::register(&mut registry)),
             jobs: JobMetrics::register(&mut registry),
             backups: BackupMetrics::register(&mut registry),
+            webhooks: WebhookMetrics::register(&mut registry),
             registry,
             scrape: tokio::sync::Mutex::default(),
         })

@@ -25,4 +25,5 @@ mod storm;
 mod traces;
 mod trouble;
 mod waiting;
+mod webhooks;
 mod wire;
