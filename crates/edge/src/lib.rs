@@ -7,6 +7,7 @@
 mod host;
 mod log;
 mod settings;
+mod webhooks;
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,11 +15,11 @@ use axum::{Router, body::Body, extract::Request};
 use http_body_util::BodyExt;
 use octopoid_api::{
     App,
-    jobs::run_jobs,
+    jobs::{Done, run_jobs},
     rate_limit::Peer,
     unread::{Left, Unread, discard, lend},
 };
-use octopoid_store::Store;
+use octopoid_store::{Store, StoreError};
 use octopoid_store_d1::D1;
 use tower::ServiceExt;
 use worker::{
@@ -79,16 +80,25 @@ async fn fetch(request: HttpRequest, env: Env, _context: Context) -> Result<Resp
     answer(response).await
 }
 
-/// The scheduled jobs, run by a cron trigger.
+/// The scheduled jobs and the sending to webhooks, run by a cron trigger.
 #[event(scheduled)]
 async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let outcome = match server(&env) {
-        Ok(server) => run_jobs(&server.app).await.map(drop).map_err(|error| error.to_string()),
+        Ok(server) => run(&server.app).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = outcome {
         tracing::warn!(%error, "the scheduled jobs failed, will retry");
     }
+}
+
+async fn run(app: &App) -> std::result::Result<(), StoreError> {
+    let Done { tasks_released, tasks_deleted, .. } = run_jobs(app).await?;
+    // An invocation may not have enough statements for both.
+    if tasks_released == 0 && tasks_deleted == 0 {
+        webhooks::send(app).await?;
+    }
+    Ok(())
 }
 
 /// Reads the unread rest of a request body. If a body is left unread, the local runtime fails the

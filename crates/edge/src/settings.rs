@@ -7,6 +7,7 @@ use octopoid_api::{
     auth::{AdminKey, SHORT_ADMIN_KEY},
     rate_limit::RATE_MAX,
 };
+use octopoid_domain::webhook;
 use tracing::Level;
 
 /// How often the cron trigger of `wrangler.toml` runs the jobs.
@@ -43,6 +44,7 @@ pub(crate) fn settings(read: impl Fn(&str) -> Option<String>) -> Result<Settings
         patch_bytes_max: PATCH_BYTES_MAX,
         log_bytes_max: LOG_BYTES_MAX,
         jobs_period_ms: JOBS_PERIOD_MS,
+        webhooks: webhook_rules(read("OCTOPOID_WEBHOOK_ALLOW_PRIVATE").as_deref())?,
         ..Settings::default().with_short_jobs()
     };
     if let Some(grace) = read("OCTOPOID_LEASE_GRACE") {
@@ -91,6 +93,19 @@ fn auth_mode(text: Option<&str>) -> Result<AuthMode, String> {
     }
 }
 
+/// A Worker sends to public addresses by HTTPS, unless it runs where there are others.
+fn webhook_rules(text: Option<&str>) -> Result<webhook::Rules, String> {
+    let allows = match text {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            let name = "OCTOPOID_WEBHOOK_ALLOW_PRIVATE";
+            return Err(format!("{name} is \"{other}\", not true or false"));
+        }
+    };
+    Ok(webhook::Rules { allows_private: allows, allows_http: allows })
+}
+
 /// Parses a number of requests per minute; 0 and nothing are no limit.
 fn rate(name: &str, text: Option<String>) -> Result<Option<u32>, String> {
     let Some(text) = text else { return Ok(None) };
@@ -134,6 +149,7 @@ mod tests {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.auth, AuthMode::Required);
         assert_eq!(settings.admin_key_hash, None);
+        assert_eq!(settings.webhooks, webhook::Rules::default());
         assert_eq!(read(&[("API_SECRET_KEY", "")]).unwrap().admin_key_hash, None);
     }
 
@@ -177,6 +193,7 @@ mod tests {
             ("OCTOPOID_RETAIN_EVENTS", "-1h"),
             ("OCTOPOID_RETAIN_LOGS", "-1s"),
             ("OCTOPOID_RETAIN_DONE", "0s"),
+            ("OCTOPOID_WEBHOOK_ALLOW_PRIVATE", "yes"),
             ("OCTOPOID_CORS_ORIGIN", "https://a.example, *"),
         ] {
             assert!(read(&[(name, value)]).unwrap_err().contains(name), "{name}={value}");

@@ -10,6 +10,7 @@ mod import;
 mod pace;
 mod panic;
 mod storm;
+mod webhooks;
 
 use std::{env, process::ExitCode};
 
@@ -101,6 +102,7 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::health_and_description_are_open_to_all,
         import::clients_of_the_first_server_go_on,
         cron::the_cron_trigger_takes_lapsed_work_back,
+        webhooks::the_cron_trigger_sends_to_webhooks,
         storm::thirty_two_clients_share_the_tasks_without_a_quarrel,
         panic::the_request_after_a_panic_finds_a_sound_instance,
         costs::requests_cost_no_more_than_they_may,
