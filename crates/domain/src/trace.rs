@@ -102,7 +102,7 @@ mod tests {
             "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
         ];
         let malformed = [
-            "".to_owned(),
+            String::new(),
             TEXT[..54].to_owned(),
             format!("{TEXT}-"),
             format!("{TEXT}-00"),

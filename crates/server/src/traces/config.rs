@@ -81,9 +81,8 @@ impl TracesConfig {
             (Some("otlp") | None, Some((variable, base))) => {
                 (variable, format!("{}{PATH}", base.trim_end_matches('/')))
             }
-            (Some(_), _) => bail!(
-                "OTEL_TRACES_EXPORTER has a value that is not supported: set otlp to export traces, \
-                 or none"
+            (Some(other), _) => bail!(
+                "OTEL_TRACES_EXPORTER={other} is not supported: set otlp to export traces, or none"
             ),
         };
         let protocol =
@@ -91,8 +90,8 @@ impl TracesConfig {
         if let Some((name, protocol)) = protocol {
             ensure!(
                 protocol == "http/protobuf",
-                "{name} has a value that is not supported: set http/protobuf, and as the endpoint \
-                 the collector's port for HTTP, which is usually 4318"
+                "{name}={protocol} is not supported: set http/protobuf, and as the endpoint the \
+                 collector's port for HTTP, which is usually 4318"
             );
         }
         let timeout = of_traces("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT");
@@ -163,13 +162,13 @@ mod tests {
             ("OTEL_TRACES_EXPORTER", "console", "set otlp"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "0", "milliseconds"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s", "milliseconds"),
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318", "http or https URL"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "geheim:4318", "http or https URL"),
             ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://", "http or https URL"),
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://c", "http or https URL"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "ftp://me:geheim@c", "http or https URL"),
         ] {
             let error = read(&[(name, value), ENDPOINT]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(remedy), "{error}");
-            assert!(value == "0" || !error.contains(value), "the value may be secret: {error}");
+            assert!(!error.contains("geheim"), "{error}");
         }
         assert!(url(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]).is_some());
         assert_eq!(url(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]), None, "nothing is exported");

@@ -130,10 +130,6 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     })
 }
 
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn trace() -> Traceparent {
     TRACE.parse().unwrap()
 }
@@ -164,8 +160,8 @@ async fn a_request_is_a_span_and_so_is_each_of_its_batches() {
 
     let request = collector.span("POST /api/v1/tasks");
     assert_eq!(request.kind(), SpanKind::Server);
-    assert_eq!(hex(&request.trace_id), TRACE_ID);
-    assert_eq!(hex(&request.parent_span_id), SPAN_ID);
+    assert_eq!(hex::encode(&request.trace_id), TRACE_ID);
+    assert_eq!(hex::encode(&request.parent_span_id), SPAN_ID);
     for (key, value) in [
         ("http.request.method", "POST"),
         ("http.route", "/api/v1/tasks"),
@@ -213,10 +209,10 @@ async fn a_claim_is_linked_to_the_trace_in_which_its_task_was_created() {
     let claims: Vec<_> =
         spans.iter().filter(|span| span.name == "POST /api/v1/tasks/claim").collect();
     let [claim, nothing] = claims[..] else { panic!("{spans:#?}") };
-    assert_eq!(hex(&claim.parent_span_id), "");
-    assert_ne!(hex(&claim.trace_id), TRACE_ID);
+    assert_eq!(hex::encode(&claim.parent_span_id), "");
+    assert_ne!(hex::encode(&claim.trace_id), TRACE_ID);
     let [link] = &claim.links[..] else { panic!("{claim:#?}") };
-    assert_eq!((&*hex(&link.trace_id), &*hex(&link.span_id)), (TRACE_ID, SPAN_ID));
+    assert_eq!((&*hex::encode(&link.trace_id), &*hex::encode(&link.span_id)), (TRACE_ID, SPAN_ID));
     assert_eq!(nothing.links, []);
     assert_eq!(text(&nothing.attributes, "http.response.status_code").as_deref(), Some("404"));
     assert_eq!(collector.exports()[0].path, "/own");
@@ -338,7 +334,7 @@ async fn what_is_not_supported_is_refused_at_the_start() {
         command.arg(subcommand).env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
         let ended = run(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")).await;
         assert_eq!(ended.status.code(), Some(1), "{subcommand}");
-        let expected = "OTEL_EXPORTER_OTLP_PROTOCOL has a value that is not supported";
+        let expected = "OTEL_EXPORTER_OTLP_PROTOCOL=grpc is not supported: set http/protobuf";
         assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     }
     let mut command = disk.configure(command());
