@@ -2,7 +2,10 @@
 
 mod checked;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -65,7 +68,8 @@ pub enum Command {
 // Without it, clap would make a group of this name, which another one beside it may have.
 #[group(skip)]
 pub struct Options {
-    /// Address to listen on. Default: 127.0.0.1 with the port in PORT, or 8787.
+    /// Address to listen on. Default: 127.0.0.1 with the port in PORT, or 8787. A socket that a
+    /// service manager passes is used instead.
     #[arg(long, global = true, env = "OCTOPOID_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 
@@ -262,7 +266,21 @@ impl Options {
     /// Validates the options and rejects unsafe combinations.
     pub(crate) fn plan(&self) -> anyhow::Result<ServeConfig> {
         let default = SocketAddr::from(([127, 0, 0, 1], self.port.unwrap_or(8787)));
-        let listen = self.listen.unwrap_or(default);
+        self.plan_at(self.listen.unwrap_or(default))
+    }
+
+    /// The same for a server that uses this socket, if there is one.
+    pub(crate) fn plan_for(&self, inherited: Option<&TcpListener>) -> anyhow::Result<ServeConfig> {
+        match inherited {
+            Some(listener) => {
+                let address = listener.local_addr();
+                self.plan_at(address.context("cannot determine the address of the socket")?)
+            }
+            None => self.plan(),
+        }
+    }
+
+    fn plan_at(&self, listen: SocketAddr) -> anyhow::Result<ServeConfig> {
         let auth = match self.auth {
             Some(Auth::Open) => AuthMode::Open,
             Some(Auth::Required) => AuthMode::Required,

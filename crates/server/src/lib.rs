@@ -25,6 +25,7 @@ mod secret;
 mod serve;
 mod traces;
 mod webhooks;
+mod supervisor;
 
 use std::{
     io::Write,
@@ -87,9 +88,10 @@ impl Cli {
 
 /// Serves the API until the process receives a stop signal.
 pub fn serve(options: &Options) -> anyhow::Result<()> {
-    let plan = options.plan()?;
+    let inherited = supervisor::inherited()?;
+    let plan = options.plan_for(inherited.as_ref())?;
     let (_guard, log_filter) = logging::start(options.log_format, options.log_buffer);
-    runtime()?.block_on(serve::serve(plan, log_filter))
+    runtime()?.block_on(serve::serve(plan, inherited, log_filter))
 }
 
 /// Prints the settings with their origins and what is suspicious in them. Fails if `serve` would

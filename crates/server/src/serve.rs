@@ -24,6 +24,7 @@ use crate::{
     metrics::{self, Metrics},
     traces::Traces,
     webhooks,
+    supervisor,
 };
 
 /// Time for requests in flight to complete after the stop signal.
@@ -32,7 +33,12 @@ const DRAIN: Duration = Duration::from_secs(8);
 const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
 /// Serves until the process receives a stop signal.
-pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::Result<()> {
+/// The socket is one that the process was given.
+pub(crate) async fn serve(
+    plan: ServeConfig,
+    inherited: Option<std::net::TcpListener>,
+    log_filter: LogFilter,
+) -> anyhow::Result<()> {
     if plan.has_short_admin_key {
         tracing::warn!("{SHORT_ADMIN_KEY}");
     }
@@ -51,7 +57,10 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
     let limits = Limits::of(&plan.settings);
-    let listener = bind(plan.listen, "").await?;
+    let listener = match inherited {
+        Some(listener) => TcpListener::from_std(listener).context("cannot use the socket")?,
+        None => bind(plan.listen, "").await?,
+    };
     let metrics_listener = match plan.metrics_listen {
         Some(address) => Some(bind(address, " for metrics").await?),
         None => None,
@@ -74,12 +83,17 @@ pub(crate) async fn serve(plan: ServeConfig, log_filter: LogFilter) -> anyhow::R
     // Before the address is logged, so that a signal sent after that line is always handled.
     let signals = stop_on_signal(serving.stopper()).context("cannot listen for signals")?;
     announce(&serving.app, address, &plan.database.to_string());
+    supervisor::tell_ready(&format!("listening on http://{address}"));
+    let watchdog = supervisor::watchdog(serving.app.store.clone(), serving.stop.subscribe());
     let backups = plan.backups.map(|schedule| {
         let status = Arc::new(BackupStatus::default());
         metrics.backups.watch(Arc::clone(&status), schedule.every);
         schedule.start(status, serving.stop.subscribe())
     });
     serving.ended().await?;
+    if let Some(watchdog) = watchdog {
+        watchdog.await.context("the watchdog failed")?;
+    }
     if let Some(backups) = backups {
         // Its thread ends with the process if it does not end in time.
         let _ = tokio::time::timeout(JOBS_DRAIN, backups).await;
@@ -247,6 +261,7 @@ fn stop_on_signal(stopper: Stopper) -> std::io::Result<JoinHandle<()>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        supervisor::tell_stopping();
         tracing::info!("stopping: completing requests in flight");
         stopper.stop();
         tokio::select! {

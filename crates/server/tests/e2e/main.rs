@@ -23,6 +23,7 @@ mod server;
 mod stop;
 mod storm;
 mod traces;
+mod supervisor;
 mod trouble;
 mod waiting;
 mod webhooks;
