@@ -4,8 +4,9 @@ use clap::Parser;
 
 use crate::{
     commands::{
-        action, add, agent, backup, board, config, doctor, draft, events, flow, key, log_level,
-        manual, message, orch, pause, project, server, status, task, up, webhook,
+        action, add, agent, backup, board, config, doctor, draft, events, flow, health, key,
+        log_level, manual, message, orch, pause, project, server, service, status, task, up,
+        webhook,
     },
     failure::{Failure, Outcome},
     output::print,
@@ -28,6 +29,8 @@ enum Command {
     Up(Box<up::Args>),
     #[command(flatten)]
     Server(Box<server::Command>),
+    /// Run the server as a service of this system: install it, look at it, remove it.
+    Service(Box<service::Args>),
     /// Back up an SQLite database, look at backups, verify and restore them.
     Backup(Box<backup::Args>),
     #[command(flatten)]
@@ -96,6 +99,8 @@ calls! {
     LogLevel => log_level::Args,
     /// Check whether the server works here: configuration, database, disk, and the running server.
     Doctor => doctor::Args,
+    /// Ask whether the server takes requests. The exit code is 0 only if it does.
+    Health => health::Args,
     /// Show the settings of this program.
     Config => config::Args,
 }
@@ -118,6 +123,7 @@ impl Cli {
             Some(Command::Manual(manual)) => manual.run::<Self>(),
             Some(Command::Up(args)) => args.run(),
             Some(Command::Server(command)) => Ok(command.run()?),
+            Some(Command::Service(args)) => args.run(),
             Some(Command::Backup(args)) => args.run(),
             Some(Command::Call(call)) => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

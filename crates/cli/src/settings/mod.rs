@@ -283,7 +283,17 @@ fn read_key(path: &Path, origin: Origin) -> Outcome<Setting> {
 
 /// The configuration file.
 pub(crate) fn config_file() -> Outcome<PathBuf> {
-    Ok(folders()?.config_dir().join("octopoid/config.toml"))
+    Ok(config_home()?.join("octopoid/config.toml"))
+}
+
+/// The folder for the configuration of all programs of this user.
+pub(crate) fn config_home() -> Outcome<PathBuf> {
+    Ok(folders()?.config_dir())
+}
+
+/// The home folder of this user.
+pub(crate) fn home() -> Outcome<PathBuf> {
+    Ok(folders()?.home_dir().to_owned())
 }
 
 /// The folder for what this program must remember.

@@ -17,7 +17,7 @@ use crate::{failure::Outcome, repository::Repository};
 pub(crate) use self::{
     folder::Folder,
     member::{Joined, join},
-    service::Service,
+    service::{Service, token},
 };
 
 /// What commands in a repository go by while `octopoid up` runs.

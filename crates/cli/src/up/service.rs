@@ -241,7 +241,7 @@ fn url(listen: SocketAddr) -> String {
 }
 
 /// A token of 256 random bits.
-fn token() -> String {
+pub(crate) fn token() -> String {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("a system that has sockets has random numbers");
     hex::encode(bytes)
