@@ -1,10 +1,10 @@
 //! `cargo xtask ci`.
 
 use crate::steps::{AfterFailure, Step};
-use crate::{bench, deny, edge, fuzz, lint, steps, test};
+use crate::{bench, deny, dist, edge, fuzz, lint, steps, test};
 
 /// Runs what has to pass before a change is taken: lint, the dependencies, the Worker, a short fuzz, a
-/// measurement, all tests.
+/// measurement, the packages, all tests.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("edge", edge::test),
     ("fuzz", || fuzz::run(&fuzz::Args::everywhere(REQUESTS))),
     ("bench", bench::check),
+    ("dist", dist::check),
     ("test", || test::run(&test::Args::default())),
 ];
 

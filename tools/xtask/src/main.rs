@@ -12,6 +12,7 @@ mod cluster;
 mod copy;
 mod coverage;
 mod deny;
+mod dist;
 mod edge;
 mod fuzz;
 mod generated;
@@ -69,6 +70,7 @@ commands! {
     Copy => copy,
     Coverage => coverage,
     Deny => deny,
+    Dist => dist,
     Ci => ci,
 }
 
