@@ -58,3 +58,5 @@ CREATE TABLE webhook_cursor (
     id INTEGER PRIMARY KEY,
     position INTEGER NOT NULL
 );
+
+INSERT INTO schema_versions (version, applied_at, readable_from) VALUES (8, CAST(unixepoch('subsec') * 1000 AS INTEGER), 4);

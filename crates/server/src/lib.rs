@@ -23,9 +23,9 @@ mod new_file;
 mod pool;
 mod secret;
 mod serve;
+mod supervisor;
 mod traces;
 mod webhooks;
-mod supervisor;
 
 use std::{
     io::Write,

@@ -22,9 +22,9 @@ use crate::{
     jobs, listen,
     log_filter::{self, LogFilter},
     metrics::{self, Metrics},
+    supervisor,
     traces::Traces,
     webhooks,
-    supervisor,
 };
 
 /// Time for requests in flight to complete after the stop signal.

@@ -78,6 +78,7 @@ pub(crate) enum Subject<'a> {
     RevokedKeys(&'a str),
     /// All keys of a scope that the write has replaced, and that go on working for a while.
     ReplacedKeys(&'a str),
+    /// The webhook that the write has changed.
     Webhook(&'a str),
 }
 
