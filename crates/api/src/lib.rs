@@ -99,11 +99,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))
         .routes(routes!(pauses::put_pause, pauses::delete_pause))
-        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
-        .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
-        .routes(routes!(webhooks::test_webhook))
-        .routes(routes!(webhooks::rotate_webhook_secret))
-        .routes(routes!(webhooks::list_webhook_deliveries))
+        .merge(webhook_routes())
         .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
@@ -137,6 +133,16 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(admin::keys::revoke_key))
         .routes(routes!(login::sign_in))
         .routes(routes!(admin::jobs::run_jobs))
+}
+
+/// Those about webhooks.
+fn webhook_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::list_webhook_deliveries))
 }
 
 /// The whole API, and the board without the files that its page loads, see [`with_assets`].

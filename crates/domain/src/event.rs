@@ -62,12 +62,10 @@ pub enum Kind {
     Failed,
     /// A key was issued.
     Issued,
-    /// A key was replaced by another, and goes on working for a while.
+    /// A key, or the secret of a webhook, was replaced by another, and goes on working for a while.
     Rotated,
     /// A key was revoked.
     Revoked,
-    /// The secret of a webhook was replaced.
-    Rotated,
     /// A webhook is to be tested.
     Tested,
     /// The server has disabled a webhook that failed for too long.
@@ -107,7 +105,6 @@ impl Kind {
             Self::Issued => "issued",
             Self::Rotated => "rotated",
             Self::Revoked => "revoked",
-            Self::Rotated => "rotated",
             Self::Tested => "tested",
             Self::Disabled => "disabled",
         }

@@ -57,10 +57,7 @@ pub(crate) async fn serve(
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
     let limits = Limits::of(&plan.settings);
-    let listener = match inherited {
-        Some(listener) => TcpListener::from_std(listener).context("cannot use the socket")?,
-        None => bind(plan.listen, "").await?,
-    };
+    let listener = listen_on(plan.listen, inherited).await?;
     let metrics_listener = match plan.metrics_listen {
         Some(address) => Some(bind(address, " for metrics").await?),
         None => None,
@@ -104,6 +101,17 @@ pub(crate) async fn serve(
     signals.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Listens on the socket that the process was given, or else on an address.
+async fn listen_on(
+    address: SocketAddr,
+    inherited: Option<std::net::TcpListener>,
+) -> anyhow::Result<TcpListener> {
+    match inherited {
+        Some(listener) => TcpListener::from_std(listener).context("cannot use the socket"),
+        None => bind(address, "").await,
+    }
 }
 
 /// Listens on an address. `purpose` is part of the error.

@@ -1,6 +1,6 @@
 //! What is sent: which events make the next message, and its form.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn of_event(webhook: &Webhook, event: &JournalEvent) -> Message {
         Format::Standard => json!({"type": event.name, "timestamp": event.at, "data": event}),
         _ => Value::String(sentence(event)),
     };
-    formed(webhook, &event.name, (event, event.id), body)
+    formed(webhook, &event.name, (event, event.id), &body)
 }
 
 fn of_several(
@@ -135,7 +135,7 @@ fn of_several(
         }),
         _ => Value::String(sentences(&webhook.scope, events)),
     };
-    formed(webhook, NEEDS_PERSON, (first, end), body)
+    formed(webhook, NEEDS_PERSON, (first, end), &body)
 }
 
 /// A message with this content: JSON, or the text for formats that show one.
@@ -143,7 +143,7 @@ fn formed(
     webhook: &Webhook,
     name: &str,
     (first, end): (&JournalEvent, Cursor),
-    content: Value,
+    content: &Value,
 ) -> Message {
     const JSON: (&str, &str) = ("content-type", "application/json");
     let text = content.as_str().unwrap_or_default();
@@ -182,8 +182,6 @@ fn escaped(text: &str) -> String {
 
 /// An event in a line of text.
 fn sentence(event: &JournalEvent) -> String {
-    use std::fmt::Write as _;
-
     let what = event.name.split_once('.').map_or(&*event.name, |(_, what)| what);
     let mut text =
         format!("{} {}: {}", event.subject.kind, line(&event.subject.id), what.replace('_', " "));
@@ -209,7 +207,7 @@ fn sentences(scope: &str, events: &[&JournalEvent]) -> String {
         text.extend(["\n- ", &sentence(event)]);
     }
     if events.len() > NAMED_MAX {
-        text.push_str(&format!("\n- and {} more", events.len() - NAMED_MAX));
+        let _ = write!(text, "\n- and {} more", events.len() - NAMED_MAX);
     }
     cut(&text, TEXT_BYTES_MAX).to_owned()
 }

@@ -1,3 +1,5 @@
+#![allow(clippy::needless_pass_by_value, reason = "`json!({..})` reads better than `&json!({..})`")]
+
 use serde_json::json;
 
 use super::{Format, NewWebhook, RotateSecret, Rules, Webhook, WebhookPatch, WebhookWithSecret};

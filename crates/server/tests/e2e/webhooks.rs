@@ -163,10 +163,10 @@ async fn a_message_that_failed_is_sent_again_under_its_id_and_in_order() {
     for id in ["a", "b"] {
         client.create_task(&new_task(id)).await.unwrap();
     }
-    let received = receiver.gets(4).await;
-    let subjects: Vec<_> = received.iter().map(Received::subject).collect();
+    let messages = receiver.gets(4).await;
+    let subjects: Vec<_> = messages.iter().map(Received::subject).collect();
     assert_eq!(subjects, ["a", "a", "a", "b"]);
-    let ids: BTreeSet<_> = received.iter().map(Received::id).collect();
+    let ids: BTreeSet<_> = messages.iter().map(Received::id).collect();
     assert_eq!(ids.len(), 2);
     let log = async {
         loop {
@@ -203,8 +203,8 @@ async fn a_test_goes_to_its_webhook_and_none_to_one_that_is_disabled() {
     assert_eq!(client.list_webhooks(&[]).await.unwrap().items.len(), 1);
     assert!(client.get_webhook(&disabled).await.unwrap().is_enabled);
     client.create_task(&new_task("a")).await.unwrap();
-    let received = receiver.gets(3).await;
-    assert!(received[2..].iter().all(|one| one.json()["type"] != "webhook.deleted"));
+    let messages = receiver.gets(3).await;
+    assert!(messages[2..].iter().all(|one| one.json()["type"] != "webhook.deleted"));
 }
 
 #[tokio::test]
@@ -241,9 +241,9 @@ async fn of_many_servers_one_sends_each_message() {
     }
     let hook = receiver.hook(&client, &["webhook.tested"]).await.webhook.id;
     client.test_webhook(&hook).await.unwrap();
-    let received = receiver.gets(61).await;
-    let ids: BTreeSet<_> = received.iter().map(Received::id).collect();
-    assert_eq!((ids.len(), received.len()), (61, 61), "each once");
+    let messages = receiver.gets(61).await;
+    let ids: BTreeSet<_> = messages.iter().map(Received::id).collect();
+    assert_eq!((ids.len(), messages.len()), (61, 61), "each once");
 }
 
 #[tokio::test]

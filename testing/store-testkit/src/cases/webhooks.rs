@@ -1,5 +1,7 @@
 //! Webhooks get the events of their scope, in order, through one server at a time.
 
+use std::slice;
+
 use octopoid_domain::webhook::{
     DeliveryResult, Rules, Secret, Webhook, WebhookPatch, attempt::FAILING_MS_MAX,
     message::GATHER_MS,
@@ -62,7 +64,7 @@ async fn a_webhook_is_stored_and_listed(world: &World) -> Verdict {
     nouns.creates_webhook("other", json!({})).await;
     ensure_eq!(world.store.get_webhook(&made.id, Some(SCOPE)).await?, made);
     let listed = world.store.list_webhooks(SCOPE, &Page::first(10)).await?;
-    ensure_eq!(listed.items, [made.clone()], "those of the scope");
+    ensure_eq!(listed.items, slice::from_ref(&made), "those of the scope");
     let answer = world.store.get_webhook(&made.id, Some("other")).await;
     ensure_refused!(answer, "not_found", format!("Webhook {} not found", made.id));
     Ok(())
@@ -219,9 +221,9 @@ async fn a_change_of_the_webhook_ends_the_attempt_that_is_under_way(world: &Worl
     let log = world.store.list_webhook_deliveries(&id, None, &Page::first(9)).await?;
     ensure!(log.items.is_empty(), "nothing was recorded: {:?}", log.items);
     ensure!(nouns.leases_webhooks(world.now()).await.is_empty(), "it is not due");
-    let test = world.store.test_webhook(&id, None, world.stamp()).await;
+    let refused = world.store.test_webhook(&id, None, world.stamp()).await;
     let text = "The webhook is disabled: enable it, then test it";
-    ensure_refused!(test, "invalid_request", text);
+    ensure_refused!(refused, "invalid_request", text);
     Ok(())
 }
 
@@ -255,7 +257,7 @@ async fn a_replaced_secret_signs_until_its_time_is_over(world: &World) -> Verdic
     };
     ensure_eq!(secrets("a").await?, [new.clone(), old]);
     world.passes(SECOND);
-    ensure_eq!(secrets("b").await?, [new.clone()]);
+    ensure_eq!(secrets("b").await?, slice::from_ref(&new));
     world.store.rotate_webhook_secret(&id, None, &Secret::new(&[9; 32]), 0, world.stamp()).await?;
     ensure_eq!(secrets("c").await?, [Secret::new(&[9; 32])]);
     Ok(())
