@@ -29,6 +29,9 @@ use crate::{
 
 /// Time for requests in flight to complete after the stop signal.
 const DRAIN: Duration = Duration::from_secs(8);
+/// Time for the first request of a connection that was accepted just before the stop signal, if the
+/// socket is that of a service manager.
+const LATE: Duration = Duration::from_millis(250);
 /// Additional time for the scheduled jobs. They check the signal between two writes.
 const JOBS_DRAIN: Duration = Duration::from_secs(1);
 
@@ -56,12 +59,10 @@ pub(crate) async fn serve(
     if from != to {
         tracing::info!(from, to, "migrated the database from version {from} to {to}");
     }
-    let limits = Limits::of(&plan.settings);
+    let late = if inherited.is_some() { LATE } else { Duration::ZERO };
+    let limits = Limits { late, ..Limits::of(&plan.settings) };
     let listener = listen_on(plan.listen, inherited).await?;
-    let metrics_listener = match plan.metrics_listen {
-        Some(address) => Some(bind(address, " for metrics").await?),
-        None => None,
-    };
+    let metrics_listener = listen_for_metrics(plan.metrics_listen).await?;
     let address = listener.local_addr().context("cannot determine the listening address")?;
     let parts = Parts {
         store,
@@ -114,17 +115,26 @@ async fn listen_on(
     }
 }
 
+async fn listen_for_metrics(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => bind(address, " for metrics").await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Listens on an address. `purpose` is part of the error.
 async fn bind(address: SocketAddr, purpose: &str) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.with_context(|| format!("cannot listen on {address}{purpose}"))
 }
 
-/// How many connections and event streams the limit of open files allows.
+/// How many connections and event streams the limit of open files allows, and how long idle
+/// connections are kept after the stop signal.
 #[derive(Clone, Copy)]
 pub(crate) struct Limits {
     connections: usize,
     streams: usize,
+    late: Duration,
 }
 
 impl Limits {
@@ -132,7 +142,7 @@ impl Limits {
     pub(crate) fn of(settings: &Settings) -> Self {
         let (connections, streams) =
             listen::connections_max(listen::LIMITS.connections, settings.streams_max);
-        Self { connections, streams }
+        Self { connections, streams, late: Duration::ZERO }
     }
 }
 
@@ -176,7 +186,8 @@ impl Serving {
                 None => routes,
             }
         });
-        let limits = listen::Limits { connections: limits.connections, ..listen::LIMITS };
+        let limits =
+            listen::Limits { connections: limits.connections, late: limits.late, ..listen::LIMITS };
         let connections = tokio::spawn(async move {
             let http = (&metrics.http, traces.as_ref());
             listen::serve(listener, router, stopping, &limits, DRAIN, http).await;

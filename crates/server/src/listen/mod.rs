@@ -61,6 +61,10 @@ pub(crate) struct Limits {
     pub(crate) linger_pause: Duration,
     /// Maximum duration of a lingering close.
     pub(crate) linger: Duration,
+    /// Time from the stop of the server until idle connections are closed. If another process goes
+    /// on with the socket, no client is told to try elsewhere; one whose connection was accepted
+    /// just before must not be left without an answer.
+    pub(crate) late: Duration,
     /// Maximum number of open connections without those that carry event streams. A further one
     /// replaces the longest idle one, or waits.
     pub(crate) connections: usize,
@@ -76,6 +80,7 @@ pub(crate) const LIMITS: Limits = Limits {
     answer: Duration::from_mins(5),
     linger_pause: Duration::from_secs(2),
     linger: Duration::from_secs(30),
+    late: Duration::ZERO,
     connections: 4096,
 };
 
@@ -124,6 +129,8 @@ pub(crate) async fn serve(
         place.set_task(task.abort_handle());
     }
     drop(listener);
+    // Requests are served meanwhile.
+    let _ = tokio::time::timeout(limits.late, std::future::pending::<()>()).await;
     if tokio::time::timeout(drain, open.shutdown()).await.is_err() {
         tracing::warn!("timed out waiting for requests in flight");
     }

@@ -17,6 +17,9 @@ use crate::{
 /// Passes its standard input as the first socket, as `sd_listen_fds` describes it.
 const PASS: &str = r#"LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&0 </dev/null"#;
 
+/// A request that needs no key.
+const HEALTH: &str = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
 /// The binary with this socket.
 fn with_socket(socket: OwnedFd) -> Command {
     let mut command = Command::new("/bin/sh");
@@ -82,11 +85,10 @@ async fn a_restart_refuses_no_connection() {
     server.terminate().await;
     assert_eq!(server.ends(PATIENCE).await.status.code(), Some(0));
 
-    let request = "GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut waiting = Vec::new();
     for _ in 0..20 {
         let mut connection = Connection::open_at(&address).await;
-        connection.send(request).await;
+        connection.send(HEALTH).await;
         waiting.push(connection);
     }
     let _server = Server::start(&mut start()).await;
@@ -94,6 +96,21 @@ async fn a_restart_refuses_no_connection() {
         let answer = connection.rest(PATIENCE).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_just_accepted_gets_its_answer() {
+    let disk = Disk::new().await;
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut server = Server::start(&mut disk.configure(with_socket(OwnedFd::from(socket)))).await;
+    let mut connection = Connection::open(&server).await;
+    // The server accepts connections in their order, so it has the first one by now.
+    server.client().health().await.unwrap();
+    server.terminate().await;
+    server.prints("stopping").await;
+    connection.send(HEALTH).await;
+    let answer = connection.rest(PATIENCE).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 #[tokio::test]

@@ -158,7 +158,8 @@ impl Target {
             let home = home.map(|home| home.display().to_string());
             // A flag with a space in it cannot be passed on.
             if let Some(home) = home.filter(|home| !home.contains(' ')) {
-                flags.push_str(&format!(" --remap-path-prefix={home}={name}"));
+                flags += " --remap-path-prefix=";
+                flags += &[&*home, name].join("=");
             }
         }
         let variable = self.triple.replace('-', "_");

@@ -1,4 +1,4 @@
-//! The list of what the program is made of, in the format CycloneDX: every crate that is compiled
+//! The list of what the program is made of, in the format `CycloneDX`: every crate that is compiled
 //! into it, with version, licence and checksum, and the C library that is linked.
 
 use std::collections::{BTreeMap, BTreeSet};

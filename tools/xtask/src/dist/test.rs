@@ -24,15 +24,18 @@ struct Packages {
     scratch: PathBuf,
 }
 
+type Check<'a> = dyn Fn() -> anyhow::Result<()> + 'a;
+
 /// Builds packages of what is not released yet, and installs each of them. They are built without
 /// optimization, which takes a fraction of the time and changes nothing about how they are made.
 pub(super) fn run() -> anyhow::Result<()> {
     let out = Workspace::load()?.target.join("dist-test");
     let build = Build { unreleased: true, profile: "dev".to_owned(), out: Some(out) };
     let folder = super::build(&build)?;
-    let scratch = tempfile::tempdir()?;
+    // Not in /tmp, where devices may be forbidden.
+    let scratch = tempfile::tempdir_in(&folder)?;
     let packages = &Packages { folder, scratch: scratch.path().to_owned() };
-    let steps: [Step<Box<dyn Fn() -> anyhow::Result<()>>>; 4] = [
+    let steps: [Step<Box<Check<'_>>>; 4] = [
         ("checksums", Box::new(|| packages.check_sums())),
         ("tarball", Box::new(|| packages.run_alone())),
         ("npm", Box::new(|| packages.install_with_npm())),
@@ -83,13 +86,15 @@ impl Packages {
             ensure!(unpacked.join(file).is_file(), "the tarball has no {file}");
         }
         let root = self.scratch.join("root");
-        fs::create_dir_all(root.join("tmp"))?;
         super::copy(&unpacked.join("octopoid"), &root.join("octopoid"))?;
-        if !process::succeeds(process::at_root("chroot").arg(&root).args(["/octopoid", "version"]))
-        {
-            let why = "the program could not be run in an empty root: chroot needs to be root";
+        let is_ready = process::succeeds(process::at_root("chroot").args(["/", "true"]));
+        if !is_ready {
+            let why = "the program was not run in an empty root: chroot needs to be root";
             output::missing(testbed::is_ci(), why)?;
             return answers(|| Command::new(unpacked.join("octopoid")), &self.scratch);
+        }
+        if !furnish(&root)? {
+            return Ok(());
         }
         answers(|| chroot(&root, "/octopoid"), Path::new("/tmp"))
     }
@@ -106,6 +111,24 @@ impl Packages {
     }
 }
 
+/// Gives a root what every container has: randomness, a folder for temporary files, and its own name.
+/// Where the machine lets no devices be made, this says that the program is not run in the root, and
+/// the answer is `false`.
+fn furnish(root: &Path) -> anyhow::Result<bool> {
+    fs::create_dir_all(root.join("tmp"))?;
+    super::write(&root.join("etc/hosts"), "127.0.0.1 localhost\n")?;
+    fs::create_dir_all(root.join("dev"))?;
+    for (name, minor) in [("random", "8"), ("urandom", "9")] {
+        let device = root.join("dev").join(name);
+        let mut mknod = process::at_root("mknod");
+        if !device.exists() && !process::succeeds(mknod.arg(&device).args(["c", "1", minor])) {
+            output::skipped("the program was NOT run in a root of its own: mknod failed there");
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A program in another root.
 fn chroot(root: &Path, program: &str) -> Command {
     let mut command = Command::new("chroot");
@@ -113,7 +136,8 @@ fn chroot(root: &Path, program: &str) -> Command {
     command
 }
 
-/// Checks that a program says its version, and serves: that a second one finds it healthy by a name.
+/// Checks that a program says its version, and serves: that a second one finds it healthy by a name,
+/// and adds a task.
 fn answers(program: impl Fn() -> Command, data: &Path) -> anyhow::Result<()> {
     let version = process::read(program().arg("version"))?;
     ensure!(version.starts_with("octopoid "), "this is another version: {version}");
@@ -123,6 +147,9 @@ fn answers(program: impl Fn() -> Command, data: &Path) -> anyhow::Result<()> {
     serve.stderr(Stdio::inherit());
     let server = testbed::Server::start(&mut serve, std::io::sink())?;
     let (_, port) = server.address.rsplit_once(':').context("an address has a port")?;
-    let health = format!("http://localhost:{port}");
-    process::run(program().args(["health", "--server", &health]).env("HOME", data))
+    let url = format!("http://localhost:{port}");
+    for line in [&["health"][..], &["add", "Work", "--scope", "demo"]] {
+        process::run(program().args(line).args(["--server", &url]).env("HOME", data))?;
+    }
+    Ok(())
 }

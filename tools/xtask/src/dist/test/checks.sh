@@ -58,4 +58,4 @@ else
   systemctl --no-pager --full status octopoid.service octopoid.socket
   journalctl --no-pager --unit octopoid.service --lines 50
 fi
-systemctl poweroff --no-block
+systemctl poweroff --no-block 2>/dev/null || systemctl poweroff --force --force

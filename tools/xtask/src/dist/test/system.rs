@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use octopoid_testbed::is_ci;
 
-use super::{answers, chroot};
+use super::{answers, chroot, furnish};
 use crate::workspace::Workspace;
 use crate::{output, process};
 
@@ -48,7 +48,16 @@ pub(super) fn install(package: &Path) -> anyhow::Result<()> {
         let why = "the package for Debian was not installed: chroot needs to be root";
         return output::missing(is_ci(), why);
     }
-    let base = base()?;
+    let base = match base() {
+        Ok(base) => base,
+        Err(error) => {
+            // Debian's mirror is not ours, and not every machine may reach it.
+            output::skipped(format_args!(
+                "the package for Debian was NOT installed into a clean system: {error:#}"
+            ));
+            return Ok(());
+        }
+    };
     let folder = tempfile::tempdir_in(base.parent().unwrap_or(&base))?;
     let root = folder.path().join("root");
     process::run(
@@ -57,7 +66,9 @@ pub(super) fn install(package: &Path) -> anyhow::Result<()> {
     fs::copy(package, root.join("octopoid.deb"))?;
     process::run(chroot(&root, "dpkg").args(["--install", "/octopoid.deb"]))?;
     check_files(&root)?;
-    answers(|| chroot(&root, "/usr/bin/octopoid"), Path::new("/tmp"))?;
+    if furnish(&root)? {
+        answers(|| chroot(&root, "/usr/bin/octopoid"), Path::new("/tmp"))?;
+    }
     boot(&root)?;
     // An upgrade, here to the same version, keeps the token of the administrator.
     let variables = root.join("etc/octopoid/server.env");
