@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn debian_sorts_what_is_not_released_before_the_release() {
         let release =
-            |version: &str| Release { version: version.into(), notes: "".into(), epoch: 0 };
+            |version: &str| Release { version: version.into(), notes: String::new(), epoch: 0 };
         assert_eq!(release("0.1.0-unreleased").debian_version(), "0.1.0~unreleased");
         assert_eq!(release("0.1.0").debian_version(), "0.1.0");
     }
