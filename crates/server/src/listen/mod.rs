@@ -61,9 +61,8 @@ pub(crate) struct Limits {
     pub(crate) linger_pause: Duration,
     /// Maximum duration of a lingering close.
     pub(crate) linger: Duration,
-    /// Time from the stop of the server until idle connections are closed. If another process goes
-    /// on with the socket, no client is told to try elsewhere; one whose connection was accepted
-    /// just before must not be left without an answer.
+    /// Time from the stop of the server until idle connections are closed. A connection that was
+    /// accepted just before the stop can still send its request.
     pub(crate) late: Duration,
     /// Maximum number of open connections without those that carry event streams. A further one
     /// replaces the longest idle one, or waits.

@@ -29,7 +29,7 @@ const PAGES_MAX: u32 = 20;
 const LOOK: Duration = Duration::from_secs(1);
 /// The same as long as there is no webhook.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long events are gathered: each look reads the database.
+/// How long events are gathered, if there is a webhook: each look reads the database.
 const GATHER: Duration = Duration::from_millis(10);
 /// How long attempts may go on after a stop signal. Those that do not end are repeated later.
 const DRAIN: Duration = Duration::from_millis(900);
@@ -52,11 +52,11 @@ pub(crate) fn start(
                 tracing::warn!(%error, "cannot read what webhooks are to be sent, will retry");
                 true
             });
-            let period = if has_webhooks { LOOK } else { IDLE };
+            let (period, gather) = if has_webhooks { (LOOK, GATHER) } else { (IDLE, LOOK) };
             // At the end of the period it looks without having been woken.
             let _ = timeout(period, sender.is_woken(&mut stopping)).await;
             let stop = stopping.wait_for(|stopping| *stopping);
-            if timeout(GATHER, stop).await.is_ok() {
+            if timeout(gather, stop).await.is_ok() {
                 break;
             }
         }

@@ -151,19 +151,18 @@ impl Target {
         cargo.args(["build", "--locked", "--package", PACKAGE, "--bin", PACKAGE]);
         cargo.args(["--target", self.triple, "--profile", profile]);
         // Neither where the source is, nor where cargo keeps that of others, is in the program.
-        let mut flags = env::var("RUSTFLAGS").unwrap_or_default();
-        flags.push_str(" -Ctarget-feature=+crt-static");
+        let mut flags = vec![env::var("RUSTFLAGS").unwrap_or_default()];
+        flags.push("-Ctarget-feature=+crt-static".to_owned());
         let homes = [(Some(workspace.root.clone()), "octopoid"), (cargo_home(), "cargo")];
         for (home, name) in homes {
             let home = home.map(|home| home.display().to_string());
             // A flag with a space in it cannot be passed on.
             if let Some(home) = home.filter(|home| !home.contains(' ')) {
-                flags += " --remap-path-prefix=";
-                flags += &[&*home, name].join("=");
+                flags.push(format!("--remap-path-prefix={home}={name}"));
             }
         }
         let variable = self.triple.replace('-', "_");
-        cargo.env("RUSTFLAGS", flags.trim_start());
+        cargo.env("RUSTFLAGS", flags.join(" ").trim_start());
         cargo.env(format!("CC_{variable}"), self.compiler);
         cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), self.compiler);
         cargo.env("SOURCE_DATE_EPOCH", release.epoch.to_string());

@@ -2,7 +2,7 @@
 //!
 //! All packages carry one program, which [`binary`] links statically. [`manual`] has it write its
 //! pages and completions; [`deb`], [`tarball`] and [`npm`] put both into packages, [`sbom`] lists what
-//! the program is made of, and [`sums`] says what all files are. [`test`] installs them.
+//! the program is made of, and [`sums`] says what all files are. [`mod@test`] installs them.
 
 mod archive;
 mod binary;

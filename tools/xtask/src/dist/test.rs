@@ -18,13 +18,14 @@ use crate::process;
 use crate::steps::{AfterFailure, Step, run as run_steps};
 use crate::workspace::Workspace;
 
+/// A test of a package.
+type Test<'a> = dyn Fn() -> anyhow::Result<()> + 'a;
+
 /// Packages that were built, and a folder for what is made of them.
 struct Packages {
     folder: PathBuf,
     scratch: PathBuf,
 }
-
-type Check<'a> = dyn Fn() -> anyhow::Result<()> + 'a;
 
 /// Builds packages of what is not released yet, and installs each of them. They are built without
 /// optimization, which takes a fraction of the time and changes nothing about how they are made.
@@ -35,7 +36,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     // Not in /tmp, where devices may be forbidden.
     let scratch = tempfile::tempdir_in(&folder)?;
     let packages = &Packages { folder, scratch: scratch.path().to_owned() };
-    let steps: [Step<Box<Check<'_>>>; 4] = [
+    let steps: [Step<Box<Test<'_>>>; 4] = [
         ("checksums", Box::new(|| packages.check_sums())),
         ("tarball", Box::new(|| packages.run_alone())),
         ("npm", Box::new(|| packages.install_with_npm())),
