@@ -23,7 +23,7 @@ pub(super) struct Release {
     /// The section of the changelog, without its heading.
     pub(super) notes: String,
     /// The time that files in packages have, in seconds since 1970: that of the last commit, or
-    /// `SOURCE_DATE_EPOCH`. The same source then makes the same packages.
+    /// `SOURCE_DATE_EPOCH`.
     pub(super) epoch: u64,
 }
 
