@@ -3,6 +3,7 @@
 use std::io;
 
 use octopoid_client::Error;
+use octopoid_domain::causes::innermost;
 use serde_json::json;
 
 use crate::output::{SCHEMA_VERSION, one_line};
@@ -111,17 +112,18 @@ impl From<Error> for Failure {
                 refused(status, &code, &error, &details)
             }
             Error::Transport(error) if error.is_builder() => {
-                Self::usage(format!("the address or the key is invalid: {}", cause(&error)))
+                Self::usage(format!("the address or the key is invalid: {}", innermost(&error)))
                     .remedy("octopoid config show --origin says where they come from")
             }
             Error::Transport(error) => {
                 let server = error.url().map(|url| url.origin().ascii_serialization());
                 let server = server.unwrap_or_else(|| "the server".to_owned());
-                Self::new(Exit::Unreachable, format!("cannot reach {server}: {}", cause(&error)))
-                    .remedy(
-                        "is it running? octopoid up serves this repository, octopoid serve a team",
-                    )
-                    .remedy("another server: --server URL, or OCTOPOID_SERVER")
+                Self::new(
+                    Exit::Unreachable,
+                    format!("cannot reach {server}: {}", innermost(&error)),
+                )
+                .remedy("is it running? octopoid up serves this repository, octopoid serve a team")
+                .remedy("another server: --server URL, or OCTOPOID_SERVER")
             }
             Error::Redirected { target, .. } if !target.is_empty() => {
                 Self::new(Exit::Unreachable, format!("the server redirects to {target}")).remedy(
@@ -135,15 +137,6 @@ impl From<Error> for Failure {
             Error::Unsendable(_) => Self::other(error.to_string()),
         }
     }
-}
-
-/// The innermost cause, which says most: `Connection refused`.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 fn refused(status: u16, code: &str, error: &str, details: &[String]) -> Failure {

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod availability;
 pub mod blockers;
+pub mod causes;
 pub mod change;
 pub mod decide;
 pub mod draft;

@@ -7,7 +7,11 @@ use octopoid_api::{
     App, Host as _,
     webhooks::{Courier, Request, lease, notice, send_all},
 };
-use octopoid_domain::webhook::{Attempt, attempt::ATTEMPT_MS_MAX, endpoint::check_url};
+use octopoid_domain::webhook::{
+    Attempt,
+    attempt::{ATTEMPT_MS_MAX, retry_after_seconds},
+    endpoint::check_url,
+};
 use octopoid_store::StoreError;
 use worker::{
     AbortController, Delay, Fetch, Headers, Method, RequestInit, RequestRedirect, Response, Result,
@@ -88,6 +92,5 @@ fn fetch(url: &str, request: &Request) -> Result<Fetch> {
 
 /// The seconds after which a receiver wants the next attempt.
 fn retry_after(response: &Response) -> Option<i64> {
-    let value = response.headers().get("retry-after").ok().flatten()?;
-    value.parse().ok().filter(|seconds| *seconds >= 0)
+    retry_after_seconds(&response.headers().get("retry-after").ok().flatten()?)
 }

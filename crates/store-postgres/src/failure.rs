@@ -1,6 +1,6 @@
 //! Classifies errors of a batch by whether it may have been committed.
 
-use octopoid_store::EngineError;
+use octopoid_store::{EngineError, engine::causes::joined};
 use tokio_postgres::{Error, error::SqlState};
 
 /// The progress of a batch at the time of an error.
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn new(error: &Error, stage: Stage) -> Self {
-        let text = described(error);
+        let text = joined(error);
         let Some(code) = error.code() else {
             // Not an error of the server: the connection was lost, or the driver has failed.
             return Self::Final(match stage {
@@ -95,16 +95,4 @@ fn is_lost(error: &Error) -> bool {
     error.is_closed()
         || std::error::Error::source(error)
             .is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-}
-
-/// An error with its causes. The driver puts the server's message into the cause.
-pub(crate) fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }

@@ -6,7 +6,7 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
     TimeoutType, Timeouts,
 };
-use octopoid_store::EngineError;
+use octopoid_store::{EngineError, engine::causes::joined};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout},
@@ -14,11 +14,7 @@ use tokio::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
-    Aim, Location, OpenError,
-    execution::Connection,
-    failure::{Failure, described},
-    session::Session,
-    tls,
+    Aim, Location, OpenError, execution::Connection, failure::Failure, session::Session, tls,
 };
 
 /// A pool of connections.
@@ -112,7 +108,7 @@ fn no_connection(error: &PoolError) -> Failure {
     Failure::Final(match error {
         PoolError::Timeout(TimeoutType::Wait) => EngineError::Busy(NONE_FREE.to_owned()),
         PoolError::Timeout(_) => EngineError::Unavailable(NO_ANSWER.to_owned()),
-        error => EngineError::Unavailable(described(error)),
+        error => EngineError::Unavailable(joined(error)),
     })
 }
 

@@ -6,10 +6,10 @@
 use std::{collections::BTreeSet, future::poll_fn, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use octopoid_store::{Hint, Hints};
+use octopoid_store::{Hint, Hints, engine::causes::joined};
 use tokio_postgres::{AsyncMessage, Client, Error};
 
-use crate::{Location, OpenError, failure::described, tls};
+use crate::{Location, OpenError, tls};
 
 const CHANNEL: &str = "octopoid";
 /// The minimum time between two notifications of a scope.
@@ -43,7 +43,7 @@ impl Relay {
                 Ok(()) => tracing::info!("the connection for hints was closed, will reconnect"),
                 Err(error) => {
                     tracing::warn!(
-                        cause = described(&error),
+                        cause = joined(&error),
                         "no hints from other servers, will reconnect"
                     );
                 }

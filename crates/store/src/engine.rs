@@ -3,6 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+/// For the texts of [`EngineError`]: drivers put what matters into the causes of their errors.
+pub use octopoid_domain::causes;
 use thiserror::Error;
 
 use crate::Sql;

@@ -47,6 +47,11 @@ pub enum Consequence {
     Disable(String),
 }
 
+/// The seconds that a `Retry-After` header asks to wait. One with a date asks for nothing.
+pub fn retry_after_seconds(header: &str) -> Option<i64> {
+    header.parse().ok().filter(|seconds| *seconds >= 0)
+}
+
 impl Attempt {
     /// An attempt that got no response.
     pub fn failed(error: impl Into<String>, duration_ms: i64) -> Self {

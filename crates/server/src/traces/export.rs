@@ -1,9 +1,6 @@
 //! Sending spans to the collector.
 
-use std::{
-    error::Error,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -11,6 +8,7 @@ use axum::{
     body::Bytes,
     http::{Request, Response},
 };
+use octopoid_domain::causes::joined;
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use reqwest::{Client, redirect::Policy};
@@ -56,12 +54,12 @@ struct Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sending = self.runtime.spawn(send(self.http.clone(), request));
-        // A runtime that has ended sends nothing, and nobody is told.
+        // A runtime that has ended sends nothing, and logs nothing.
         let answer = sending.await?;
         match &answer {
             Ok(answer) if answer.status().is_success() => self.succeeded(),
             Ok(answer) => self.failed(&format!("it answers {}", answer.status())),
-            Err(error) => self.failed(&with_causes(&**error)),
+            Err(error) => self.failed(&joined(&**error)),
         }
         answer
     }
@@ -93,13 +91,4 @@ async fn send(http: Client, request: Request<Bytes>) -> Result<Response<Bytes>, 
     }
     let body = answer.bytes().await.map_err(reqwest::Error::without_url)?;
     Ok(response.body(body)?)
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,7 +1,6 @@
 //! Posts messages, and only to addresses that are allowed.
 
 use std::{
-    error::Error,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -11,10 +10,13 @@ use octopoid_api::{
     Host as _, SERVER_VERSION,
     webhooks::{Courier, Request},
 };
-use octopoid_domain::webhook::{
-    Attempt, Rules,
-    attempt::ATTEMPT_MS_MAX,
-    endpoint::{check_url, inside},
+use octopoid_domain::{
+    causes::innermost,
+    webhook::{
+        Attempt, Rules,
+        attempt::{ATTEMPT_MS_MAX, retry_after_seconds},
+        endpoint::{check_url, inside},
+    },
 };
 use reqwest::{
     Client, Response,
@@ -22,7 +24,6 @@ use reqwest::{
     header::RETRY_AFTER,
     redirect::Policy,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 
 use crate::host::System;
 
@@ -56,7 +57,7 @@ impl Courier for Http {
         let sent = self.send(request).await;
         let duration_ms = System.elapsed_ms() - began;
         match sent {
-            // The body is not read: it could be endless, and nobody looks at it.
+            // The body is not read: it could be endless, and nothing uses it.
             Ok(response) => Attempt {
                 status: Some(response.status().as_u16().into()),
                 error: None,
@@ -68,18 +69,13 @@ impl Courier for Http {
     }
 }
 
+/// A scheme for which the client reads the certificates of the system.
+const HTTPS: &str = "https:";
+
 /// A client that resolves names by itself, connects to what it has checked, and keeps no connection:
-/// each message is checked anew. A proxy would resolve names without checking them.
+/// the address is checked again for each message. A proxy would resolve names without checking them.
 fn client(rules: Rules) -> Result<Client, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
+    octopoid_client::http(HTTPS)
         .dns_resolver(Arc::new(Checked(rules)))
         .redirect(Policy::none())
         .no_proxy()
@@ -117,7 +113,7 @@ fn allowed(name: &str, found: Vec<SocketAddr>, rules: Rules) -> Result<Addrs, St
 
 /// The seconds after which a receiver wants the next attempt.
 fn retry_after(response: &Response) -> Option<i64> {
-    response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().filter(|seconds| *seconds >= 0)
+    retry_after_seconds(response.headers().get(RETRY_AFTER)?.to_str().ok()?)
 }
 
 /// The innermost cause, which says most. The outer ones repeat the URL, which may have a token.
@@ -125,11 +121,7 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "There was no response within ten seconds".to_owned();
     }
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    innermost(error)
 }
 
 #[cfg(test)]
