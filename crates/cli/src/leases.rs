@@ -2,9 +2,9 @@
 //! which only its owner can read.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,10 @@ use octopoid_domain::Millis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::failure::{Failure, Outcome};
+use crate::{
+    failure::{Failure, Outcome},
+    files::{remove, replace},
+};
 
 /// A lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,13 +64,7 @@ impl Leases {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             let path = self.path(&lease.task_id);
             let new = path.with_extension("new");
-            // A file left by an interrupted command, or made by another user, is not written to.
-            remove(&new)?;
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(serde_json::to_string(lease)?.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
+            replace(&path, &new, &serde_json::to_string(lease)?, 0o600)
         };
         write().map_err(|error: io::Error| {
             let folder = self.folder.display();
@@ -114,13 +111,6 @@ impl Leases {
 
 fn read(path: &Path) -> Option<Lease> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod commands;
 mod failure;
+mod files;
 mod leases;
 mod output;
 mod page;

@@ -2,17 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
 };
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::folder::{Folder, open};
-use crate::failure::{Failure, Outcome};
+use crate::{
+    failure::{Failure, Outcome},
+    files::replace,
+};
 
 /// The file, which holds keys.
 const FILE: &str = "up.json";
@@ -126,17 +127,8 @@ impl Folder {
 
     /// Writes the record as a whole: a reader sees the old one or the new one.
     fn write(&self, record: &Record) -> io::Result<()> {
-        let new = self.file("up.json.new");
-        // A file left by a process that was killed is not written to.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        file.write_all(serde_json::to_string_pretty(record)?.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&new, self.file(FILE))
+        let text = serde_json::to_string_pretty(record)? + "\n";
+        replace(&self.file(FILE), &self.file("up.json.new"), &text, 0o600)
     }
 }
 

@@ -1,15 +1,14 @@
 //! What an installation writes and runs.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{run, succeed};
 use crate::{
     failure::{Failure, Outcome},
+    files::{remove, replace},
     output::{print, say},
 };
 
@@ -82,11 +81,10 @@ impl Step {
             }
             Self::Remove(path) => {
                 let path = below(root, path);
-                match fs::remove_file(&path) {
-                    Ok(()) => say(&format!("removed {}", path.display())),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                    Err(error) => Err(cannot("remove", &path, &error)),
+                if remove(&path).map_err(|error| cannot("remove", &path, &error))? {
+                    say(&format!("removed {}", path.display()))?;
                 }
+                Ok(())
             }
         }
     }
@@ -103,16 +101,9 @@ fn below(root: Option<&Path>, path: &Path) -> PathBuf {
 /// Writes a file under another name first, so that there is never half of one.
 fn write(path: &Path, text: &str, mode: u32) -> Outcome {
     let unfinished = path.with_extension("unfinished");
-    let write = || {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        let _ = fs::remove_file(&unfinished);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)
-    };
-    write().map_err(|error: io::Error| cannot("write", path, &error))?;
+    let written = fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))
+        .and_then(|()| replace(path, &unfinished, text, mode));
+    written.map_err(|error| cannot("write", path, &error))?;
     say(&format!("wrote {}", path.display()))
 }
 
