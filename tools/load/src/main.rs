@@ -4,6 +4,7 @@
 mod bench;
 mod clock;
 mod cluster;
+mod journal;
 mod server;
 
 use std::{io::Write as _, process::ExitCode};

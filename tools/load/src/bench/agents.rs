@@ -17,7 +17,10 @@ use octopoid_domain::{
 use octopoid_testbed::Server;
 
 use super::{Bench, measure::median, report::Report};
-use crate::clock::{now, pause};
+use crate::{
+    clock::{now, pause},
+    server::{OCTOPOID, binary},
+};
 
 /// How many runs of an agent that does nothing are measured.
 const RUNS: usize = 40;
@@ -35,9 +38,7 @@ const NOTHING: &str = "echo no_change > \"$OCTOPOID_OUTCOME_FILE\"";
 
 /// Measures all there is to say about agents.
 pub(super) fn measure(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
-    let octopoid = bench.binary.with_file_name("octopoid");
-    ensure!(octopoid.exists(), "{} is missing: build it as well", octopoid.display());
-    let site = Site::new(bench, octopoid)?;
+    let site = Site::new(bench, binary(OCTOPOID)?)?;
     site.time(report)?;
     site.memory(report)
 }

@@ -2,6 +2,7 @@
 //! one moment.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -21,6 +22,10 @@ use super::{
     Bench, JUDGED, ROUNDS,
     measure::{Measured, median},
     report::Report,
+};
+use crate::{
+    journal,
+    server::{OCTOPOID, binary},
 };
 
 /// How many finished tasks the database has before.
@@ -130,7 +135,7 @@ fn judge(
 
 /// Compares how many tasks are in each queue with where their last events left them.
 async fn check_tasks(server: &Server, journal: &[JournalEvent]) -> anyhow::Result<()> {
-    let mut places = std::collections::HashMap::<&str, &str>::new();
+    let mut places = HashMap::<&str, &str>::new();
     for event in journal.iter().filter(|event| event.subject.kind == "task") {
         places.insert(&event.subject.id, event.queue.as_deref().unwrap_or_default());
     }
@@ -151,30 +156,16 @@ async fn head(server: &Server) -> anyhow::Result<Cursor> {
 
 /// The whole journal.
 async fn read_all(server: &Server) -> anyhow::Result<Vec<JournalEvent>> {
-    let client = client(server)?;
-    let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
-    loop {
-        let query = [("scope", SCOPE), ("cursor", &*cursor), ("limit", "1000")];
-        let page = client.list_events(&query).await?;
-        let next = page.next_cursor.to_string();
-        // A page may be empty although there are more.
-        if page.events.is_empty() && next == cursor {
-            return Ok(found);
-        }
-        found.extend(page.events);
-        cursor = next;
-    }
+    journal::read_on(&client(server)?, SCOPE, &mut "0".to_owned()).await
 }
 
 fn client(server: &Server) -> anyhow::Result<Client> {
     Ok(Client::new(&format!("http://{}", server.address))?)
 }
 
-/// The command line, which cargo puts beside this program. Nothing of this machine is configured.
+/// The command line, without the database of this machine's environment.
 fn octopoid() -> anyhow::Result<Command> {
-    let binary = std::env::current_exe()?.with_file_name("octopoid");
-    ensure!(binary.exists(), "{} is missing: run `cargo xtask bench`", binary.display());
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary(OCTOPOID)?);
     command.env_remove("DATABASE_URL");
     Ok(command)
 }

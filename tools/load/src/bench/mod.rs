@@ -29,7 +29,10 @@ use self::{
     report::Report,
     server::{cpu_seconds, memory_mb},
 };
-use crate::{clock::now, server::binary};
+use crate::{
+    clock::now,
+    server::{SERVER, binary},
+};
 
 /// How many agents call at once, phase by phase.
 const AGENTS: [usize; 4] = [1, 16, 64, 256];
@@ -87,7 +90,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         // One thread makes the load, so that the server has the rest of a small machine.
         load: Builder::new_current_thread().enable_all().build()?,
         direct: Builder::new_multi_thread().enable_all().build()?,
-        binary: binary()?,
+        binary: binary(SERVER)?,
         folder: tempfile::tempdir().context("cannot make a folder for databases")?,
         length: Duration::from_secs(args.seconds),
         tasks: args.tasks,

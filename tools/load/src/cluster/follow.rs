@@ -8,7 +8,10 @@ use octopoid_domain::journal::{Cursor, JournalEvent};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::work::{SCOPE, Work};
-use crate::clock::{now, pause};
+use crate::{
+    clock::{now, pause},
+    journal,
+};
 
 /// How many followers read streams, each from another server at first.
 const STREAMS: usize = 2;
@@ -181,20 +184,12 @@ async fn read_all(client: &Client, tasks: usize) -> anyhow::Result<Vec<JournalEv
     let since = now();
     let (mut events, mut cursor) = (Vec::new(), "0".to_owned());
     loop {
-        let query = [("scope", SCOPE), ("cursor", &*cursor), ("limit", "500")];
-        let page = client.list_events(&query).await.context("reading the journal")?;
-        let next = page.next_cursor.to_string();
-        let is_end = page.events.is_empty() && next == cursor;
-        events.extend(page.events);
-        cursor = next;
-        if is_end {
-            let accepted =
-                events.iter().filter(|event: &&JournalEvent| event.name == "task.accepted");
-            if accepted.count() >= tasks || since.elapsed() >= SETTLE_MAX {
-                return Ok(events);
-            }
-            pause(LOOK).await;
+        events.extend(journal::read_on(client, SCOPE, &mut cursor).await?);
+        let accepted = events.iter().filter(|event: &&JournalEvent| event.name == "task.accepted");
+        if accepted.count() >= tasks || since.elapsed() >= SETTLE_MAX {
+            return Ok(events);
         }
+        pause(LOOK).await;
     }
 }
 

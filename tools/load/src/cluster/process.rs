@@ -15,7 +15,7 @@ use octopoid_testbed::Process;
 
 use crate::{
     clock::{now, pause},
-    server::binary,
+    server::{SERVER, binary},
 };
 
 /// How long a server may take until it is ready. Ten of them start at once.
@@ -42,7 +42,7 @@ pub(crate) struct Server {
 impl Launcher {
     pub(crate) fn new(database: String, logs: &Path) -> anyhow::Result<Self> {
         let http = octopoid_client::http("http://127.0.0.1").timeout(START_MAX).build()?;
-        let (binary, watchdog) = (binary()?, Watchdog::start()?);
+        let (binary, watchdog) = (binary(SERVER)?, Watchdog::start()?);
         Ok(Self { binary, database, logs: logs.to_owned(), watchdog, http })
     }
 
