@@ -92,6 +92,8 @@ async fn a_secret_is_rotated_with_an_overlap() {
     assert_eq!((&rotated["secret"], &rotated["old_secret_until"]), (&json!(own), &Value::Null));
     let text = "overlap_seconds must be from 0 to 604800, which is a week";
     assert_eq!(app.post(&rotate, json!({"overlap_seconds": 604_801})).await.error(400), text);
+    let form = app.raw("POST", &rotate, "overlap_seconds=60").await;
+    assert_eq!(form.error(400), "Invalid JSON body");
 }
 
 #[tokio::test]

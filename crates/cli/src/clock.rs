@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
-use octopoid_domain::Millis;
+use octopoid_domain::{Millis, input::Count};
 pub(crate) use octopoid_runner::clock::{now, pause};
 use octopoid_server::duration;
 
@@ -24,6 +24,12 @@ pub(crate) fn instant(text: &str) -> Result<Millis, String> {
         |_| "neither an instant, such as 2026-12-24T18:00:00Z, nor a duration from now, such as 2h",
     )?;
     Ok(now().plus(i64::try_from(from_now.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// A duration for a body that has whole seconds. A part of a second counts as one, so that what is
+/// asked for lasts at least as long.
+pub(crate) fn seconds(length: Duration) -> Count {
+    Count(i64::try_from(length.as_millis().div_ceil(1000)).unwrap_or(i64::MAX))
 }
 
 /// The time of day of an instant, in the time zone of this machine: `14:02:11`.
@@ -59,7 +65,16 @@ mod tests {
     use jiff::tz::Offset;
     use octopoid_domain::Millis;
 
-    use super::{TimeZone, duration, instant, now, relative, time_of_day_in};
+    use super::{
+        Count, Duration, TimeZone, duration, instant, now, relative, seconds, time_of_day_in,
+    };
+
+    #[test]
+    fn a_part_of_a_second_counts_as_one() {
+        for (ms, whole) in [(0, 0), (1, 1), (500, 1), (1_000, 1), (1_001, 2)] {
+            assert_eq!(seconds(Duration::from_millis(ms)), Count(whole), "{ms}");
+        }
+    }
 
     #[test]
     fn times_are_told_in_their_largest_unit() {

@@ -190,12 +190,17 @@ pub struct Rotate {
 impl Rotate {
     /// The overlap in milliseconds.
     pub fn overlap_ms(&self) -> Result<i64, Refusal> {
-        match self.overlap_seconds.0 {
-            seconds @ 0..=OVERLAP_SECONDS_MAX => Ok(seconds * 1_000),
-            _ => Err(Refusal::invalid(format!(
-                "overlap_seconds must be from 0 to {OVERLAP_SECONDS_MAX}, which is a week"
-            ))),
-        }
+        overlap_ms(self.overlap_seconds)
+    }
+}
+
+/// An overlap in milliseconds, of a key or of the secret of a webhook.
+pub(crate) fn overlap_ms(Count(seconds): Count) -> Result<i64, Refusal> {
+    match seconds {
+        0..=OVERLAP_SECONDS_MAX => Ok(seconds * 1_000),
+        _ => Err(Refusal::invalid(format!(
+            "overlap_seconds must be from 0 to {OVERLAP_SECONDS_MAX}, which is a week"
+        ))),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     audit,
     auth::Caller,
-    body::{Body, OptionalBody},
+    body::Body,
     json::Json,
     list::{ListAnswer, ListQuery},
     listing::long_field,
@@ -185,8 +185,9 @@ pub(crate) async fn rotate_webhook_secret(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment,
-    OptionalBody(body): OptionalBody<RotateSecret>,
+    body: Option<Body<RotateSecret>>,
 ) -> Answer<WebhookWithSecret> {
+    let body = body.map_or_else(RotateSecret::default, |Body(body)| body);
     let (secret, overlap_ms) = body.into_secret(app.secret())?;
     let (store, stamp) = (&app.store, app.stamp());
     let webhook =

@@ -6,13 +6,13 @@ use jiff::SignedDuration;
 use octopoid_client::Query;
 use octopoid_domain::{
     Millis,
-    input::{Count, Instant, Prose, Text},
+    input::{Instant, Prose, Text},
     key::{self, Issued, Key, NewKey, Permission, Rotated},
 };
 use octopoid_server::duration;
 
 use crate::{
-    clock::instant,
+    clock::{instant, seconds},
     commands::verbs,
     failure::{Failure, Outcome},
     output::{Cell, Noun, Times, Tone},
@@ -183,10 +183,7 @@ impl Run for Rotate {
         let scope = session.settings.scope.as_ref().ok_or_else(|| {
             Failure::usage("the scope of the key is not known").remedy("name it: --scope NAME")
         })?;
-        // A part of a second is not cut off, so that the old key works for at least this long.
-        let seconds = self.overlap.as_millis().div_ceil(1_000);
-        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let body = key::Rotate { overlap_seconds: Count(seconds) };
+        let body = key::Rotate { overlap_seconds: seconds(self.overlap) };
         let rotated = session.client.rotate_key(&scope.value, &body).await?;
         let key = &rotated.api_key;
         let until = match SignedDuration::try_from(self.overlap) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use octopoid_client::Query;
 use octopoid_domain::{
     Millis,
-    input::{Count, Flag, Patch, Text, Texts},
+    input::{Flag, Patch, Text, Texts},
     webhook::{
         Delivery, DeliveryResult, Format, NewWebhook, RotateSecret, Webhook, WebhookPatch,
         WebhookWithSecret,
@@ -14,7 +14,7 @@ use octopoid_domain::{
 use octopoid_server::duration;
 
 use crate::{
-    clock::{now, pause},
+    clock::{now, pause, seconds},
     commands::verbs,
     failure::{Failure, Outcome},
     output::{Cell, Noun, Times, Tone},
@@ -292,8 +292,7 @@ impl Run for Test {
 impl Run for Rotate {
     async fn run(&self, session: &Session) -> Outcome {
         let printer = session.output.of::<WebhookWithSecret>()?;
-        let seconds = i64::try_from(self.overlap.as_secs()).unwrap_or(i64::MAX);
-        let overlap_seconds = Patch::Set(Count(seconds));
+        let overlap_seconds = Patch::Set(seconds(self.overlap));
         let body = RotateSecret { overlap_seconds, ..RotateSecret::default() };
         let rotated = session.client.rotate_webhook_secret(&self.id, &body).await?;
         let (id, secret) = (&self.id, &rotated.secret);

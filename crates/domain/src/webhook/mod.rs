@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    input::{Count, Flag, Patch, PatchCount, PatchFlag, PatchText, Plain, Text, Texts},
+    input::{Flag, Patch, PatchCount, PatchFlag, PatchText, Plain, Text, Texts},
     journal::{Filter, JournalEvent, Types},
-    key::OVERLAP_SECONDS_MAX,
+    key::overlap_ms,
     limits::{KEY_BYTES_MAX, WEBHOOKS_MAX, check_bytes},
     refusal::Refusal,
     text::shown,
@@ -31,7 +31,7 @@ pub use signature::Secret;
 /// The type that stands for all events that need a person.
 pub const NEEDS_PERSON: &str = "needs_person";
 
-/// The event of a test, which a webhook gets whatever its types are.
+/// The event of a test. A webhook gets those of its own tests, also if its types do not name them.
 pub const TESTED: &str = "webhook.tested";
 
 /// How long a replaced secret still signs, in milliseconds: a day.
@@ -215,10 +215,7 @@ impl NewWebhook {
         endpoint::check_url(&url, rules)?;
         let format = self.format.0.as_deref().map_or(Ok(Format::default()), format)?;
         let types = types(self.types)?;
-        let secret = match self.secret.0 {
-            Some(text) => Secret::parse(&text)?,
-            None => Secret::new(&random),
-        };
+        let secret = secret(self.secret, random)?;
         let webhook = Webhook {
             id: String::new(),
             scope: scope.to_owned(),
@@ -244,18 +241,9 @@ impl RotateSecret {
         let overlap_ms = match self.overlap_seconds {
             Patch::Absent => ROTATION_MS,
             Patch::Null => 0,
-            Patch::Set(Count(seconds @ 0..=OVERLAP_SECONDS_MAX)) => seconds * 1_000,
-            Patch::Set(_) => {
-                return Err(Refusal::invalid(format!(
-                    "overlap_seconds must be from 0 to {OVERLAP_SECONDS_MAX}, which is a week"
-                )));
-            }
+            Patch::Set(seconds) => overlap_ms(seconds)?,
         };
-        let secret = match self.secret.0 {
-            Some(text) => Secret::parse(&text)?,
-            None => Secret::new(&random),
-        };
-        Ok((secret, overlap_ms))
+        Ok((secret(self.secret, random)?, overlap_ms))
     }
 }
 
@@ -333,6 +321,11 @@ pub fn too_many_webhooks() -> Refusal {
 /// The refusal of a test of a webhook that sends nothing.
 pub fn is_disabled() -> Refusal {
     Refusal::invalid("The webhook is disabled: enable it, then test it")
+}
+
+/// The secret that a body names, or else a random one.
+fn secret(Text(named): Text, random: [u8; 32]) -> Result<Secret, Refusal> {
+    named.map_or_else(|| Ok(Secret::new(&random)), |text| Secret::parse(&text))
 }
 
 fn format(word: &str) -> Result<Format, Refusal> {
