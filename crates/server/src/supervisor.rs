@@ -1,5 +1,5 @@
 //! The service manager that started the process, such as systemd: the socket that it passes, and
-//! what it is told. Without one, nothing is passed, and nobody is told.
+//! the notifications that it receives. Without one, there are neither.
 
 use std::{future::Future, net::TcpListener, time::Duration};
 

@@ -112,7 +112,7 @@ fn what_was_settled_meanwhile_is_left_out() {
     assert!(settled(("task.failed", "failed"), ("task.retried", "incoming")));
     assert!(settled(("action.created", ""), ("action.completed", "")));
     assert!(!settled(("action.created", ""), ("action.updated", "")));
-    // What is tried again at once needs nobody.
+    // What is retried at once needs no person.
     let retried = [event(1, "task.failed", "t", Some("incoming"))];
     assert_eq!(next(&hook, &retried, now), Next::Nothing);
     let again = [

@@ -231,7 +231,7 @@ async fn spans_have_no_secrets_and_no_queries() {
     let client = server.open_client().with_key("geheim-of-the-admin");
     client.list_tasks(&[("search", "geheim-in-query"), ("scope", "s")]).await.unwrap();
     let mut stranger = Connection::open(&server).await;
-    stranger.send("BREW /nowhere?geheim HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    stranger.send("BREW /missing?geheim HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(stranger.start(PATIENCE).await.starts_with("HTTP/1.1 404 "));
     drop(stranger);
     stops(server).await;
@@ -302,7 +302,7 @@ async fn a_collector_that_fails_is_told_of_once_and_again_when_it_works() {
 #[tokio::test]
 async fn a_collector_that_is_silent_holds_up_neither_requests_nor_the_end() {
     let disk = Disk::new().await;
-    // Connections are taken by the system, and nobody answers.
+    // The system accepts connections, and no program answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let variables = [
