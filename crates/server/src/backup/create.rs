@@ -27,6 +27,9 @@ pub(super) enum Place {
 }
 
 /// Copies, checks, compresses and names a database.
+///
+/// Unless it makes a snapshot, which a server waits for before it starts, the calling thread runs
+/// only when the processor is idle, from then on.
 pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow::Result<Backup> {
     let shown = database.display();
     // A link is followed, so that the names of SQLite's files are those of its target.
@@ -52,7 +55,11 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
     }
     folder::check_room(folder, room(&real))?;
     let mut copy = Partial::create(beside(&path, COPY))?;
+    // While it copies, SQLite cannot reset the WAL, so the copy must not be slowed down.
     snapshot::copy(&real, &copy.path, stop)?;
+    if !matches!(place, Place::Snapshot(_)) {
+        run_when_idle();
+    }
     snapshot::check(&copy.path, stop)?;
     let contents = contents(&copy.path)?;
     let known = Manifest {
@@ -75,6 +82,23 @@ pub(super) fn create(database: &Path, place: &Place, stop: &StopFlag) -> anyhow:
         Place::Snapshot(_) => partial.replace(&path)?,
     }
     Ok(Backup { file: path, bytes, manifest: Some(manifest), problem: None })
+}
+
+/// Gives this thread the processor only while nothing else wants it, so that a backup does not slow
+/// down requests. Other systems than Linux have no such policy for a thread.
+fn run_when_idle() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy,
+            set_thread_priority_and_policy, thread_native_id,
+        };
+        let policy = ThreadSchedulePolicy::Normal(Idle);
+        let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
+        if let Err(error) = set {
+            tracing::debug!("the backup runs at the usual priority: {error}");
+        }
+    }
 }
 
 /// The disk space for the copy, and for the compressed copy beside it. The tasks' texts become much
