@@ -16,7 +16,7 @@ use octopoid_domain::key::Permission;
 use serde_json::Value;
 use utoipa::openapi::{OpenApi, security::SecurityRequirement};
 
-use crate::{app::App, auth::Caller, body::peek, problem::Problem, run_keys};
+use crate::{app::App, auth::Caller, body::peek, mcp, problem::Problem, run_keys};
 
 /// What an operation needs of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,6 +240,10 @@ async fn permit(app: &App, request: &mut Request) -> Result<(), Problem> {
     // What is outside the versioned prefix has no caller, and needs none.
     let Some(caller) = request.extensions().get::<Caller>() else { return Ok(()) };
     let path = request.extensions().get::<MatchedPath>();
+    if path.is_some_and(|path| path.as_str() == mcp::PATH) {
+        // What a tool calls is checked by itself.
+        return Ok(());
+    }
     let need = path.map_or(Need::Administrator, |path| Need::of(request.method(), path.as_str()));
     // Only these two look at the body, and only for them there is a copy of the caller and a larger
     // future.

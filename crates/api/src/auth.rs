@@ -21,6 +21,7 @@ use subtle::ConstantTimeEq;
 use crate::{
     app::{App, AuthMode},
     body::peek,
+    mcp,
     problem::Problem,
     query::Params,
     rate_limit::Quota,
@@ -140,7 +141,7 @@ const MISSING: &str = "Authentication required. Provide your API key in the Auth
 
 /// Whether callers are authenticated on this path.
 pub(crate) fn is_guarded(path: &str) -> bool {
-    path.starts_with("/api/v1")
+    path.starts_with("/api/v1") || path == mcp::PATH
 }
 
 /// The header with a key, if one is presented.
@@ -214,15 +215,24 @@ async fn admit(
         app.rate_limits.admit_administrator(app, request.extensions())?;
     }
     let quota = app.rate_limits.admit(app, &caller, request.extensions())?;
-    if let Some(scope) = caller.within() {
-        let query = Params::parse(request.uri().query().unwrap_or_default())?;
-        check_scope(scope, query.get("scope"))?;
-        if [Method::POST, Method::PATCH, Method::PUT].contains(request.method()) {
-            check_body(app, scope, request).await?;
-        }
-    }
+    confine(app, &caller, request).await?;
     request.extensions_mut().insert(caller);
     Ok((unnoted, quota))
+}
+
+/// Refuses a request that names another scope than the one that confines its caller.
+pub(crate) async fn confine(
+    app: &App,
+    caller: &Caller,
+    request: &mut Request,
+) -> Result<(), Problem> {
+    let Some(scope) = caller.within() else { return Ok(()) };
+    let query = Params::parse(request.uri().query().unwrap_or_default())?;
+    check_scope(scope, query.get("scope"))?;
+    if [Method::POST, Method::PATCH, Method::PUT].contains(request.method()) {
+        check_body(app, scope, request).await?;
+    }
+    Ok(())
 }
 
 /// The caller, and the key whose use is to be noted.

@@ -26,6 +26,7 @@ mod list;
 mod listing;
 mod login;
 mod logs;
+mod mcp;
 mod messages;
 mod middleware;
 mod negotiation;
@@ -154,10 +155,10 @@ pub fn router(app: App) -> Router {
 /// the 404 of the API. Host names, origins and the memory budget are checked for them too; keys are
 /// checked under `/api/v1` only, where such routes are open to the administrator only.
 pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> Router {
-    let (router, _) = routes().split_for_parts();
-    let router = pages::add(router)
-        .route("/api/v1/tasks/claim", tasks::called_claim())
-        .route("/api/v1/roles/register", roles::called_register())
+    let check = from_fn_with_state(app.clone(), access::check);
+    let called_by_tools = operations().route_layer(check).with_state(app.clone());
+    let router = pages::add(operations())
+        .route(mcp::PATH, mcp::endpoint(called_by_tools))
         .fallback(no_endpoint);
     mount(router)
         .route_layer(from_fn_with_state(app.clone(), access::check))
@@ -165,6 +166,14 @@ pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> 
         .method_not_allowed_fallback(no_endpoint)
         .layer(from_fn_with_state(app.clone(), middleware::run))
         .with_state(app)
+}
+
+/// The operations, at their paths.
+fn operations() -> Router<App> {
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/api/v1/tasks/claim", tasks::called_claim())
+        .route("/api/v1/roles/register", roles::called_register())
 }
 
 async fn no_endpoint(State(app): State<App>) -> Problem {

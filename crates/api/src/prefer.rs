@@ -9,7 +9,8 @@ use axum::{
 /// The longest wait, in seconds. Proxies commonly cut a silent connection after a minute.
 const WAIT_SECONDS_MAX: u64 = 50;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The header with preferences.
+pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// How long the caller would wait; nothing without the preference.

@@ -3,13 +3,11 @@
 use octopoid_domain::{
     TaskView,
     flow::{Flow, NewFlow},
+    queue,
 };
 use serde_json::Value;
 
 use crate::{Client, Error, Listed, Query, Result, path};
-
-/// The queue of work that a review has accepted and that is to be merged.
-const APPROVED: &str = "approved";
 
 impl Client {
     /// Registers or updates a flow.
@@ -27,20 +25,16 @@ impl Client {
         self.get(&path(["flows", name]), &[]).await
     }
 
-    /// Where a task goes that a review accepts: into `approved`, if it is in `provisional` and its flow
-    /// has a step from there to `approved`. None: it is done.
+    /// Where a task goes that a review accepts, see [`Flow::after_review`]. None: it is done.
     pub async fn next_after_review(&self, task: &TaskView) -> Result<Option<String>> {
-        let Some(name) = task.flow.as_deref().filter(|_| task.queue == "provisional") else {
+        let Some(name) = task.flow.as_deref().filter(|_| task.queue == queue::PROVISIONAL) else {
             return Ok(None);
         };
-        let flow = match self.get_flow(name).await {
+        match self.get_flow(name).await {
             // A flow need not be registered.
-            Err(Error::Refused { status: 404, .. }) => return Ok(None),
-            flow => flow?,
-        };
-        let steps: Vec<Value> = serde_json::from_str(&flow.transitions).unwrap_or_default();
-        let is_onward = |step: &Value| step["from"] == "provisional" && step["to"] == APPROVED;
-        Ok(steps.iter().any(is_onward).then(|| APPROVED.to_owned()))
+            Err(Error::Refused { status: 404, .. }) => Ok(None),
+            flow => Ok(flow?.after_review().map(str::to_owned)),
+        }
     }
 
     /// Deletes a flow.

@@ -21,6 +21,9 @@ use crate::{
 /// The flow of a task that names none.
 pub const DEFAULT: &str = "default";
 
+/// The state of accepted work that is still to be merged, in flows that have it.
+pub const APPROVED: &str = "approved";
+
 /// A flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Flow {
@@ -44,6 +47,16 @@ pub struct Flow {
     pub description: Option<String>,
     /// The flow of the tasks of a project, as written by the author.
     pub child_flow: Value,
+}
+
+impl Flow {
+    /// The queue for work in `provisional` that a review accepts: `approved`, if the flow has a step
+    /// to it, so that the work can be merged from there. None: the work is done.
+    pub fn after_review(&self) -> Option<&'static str> {
+        let steps: Vec<Value> = serde_json::from_str(&self.transitions).unwrap_or_default();
+        let is_onward = |step: &Value| step["from"] == queue::PROVISIONAL && step["to"] == APPROVED;
+        steps.iter().any(is_onward).then_some(APPROVED)
+    }
 }
 
 /// The body of a flow's registration.

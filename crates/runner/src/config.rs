@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use octopoid_client::Client;
+use octopoid_domain::{flow, queue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -25,8 +26,8 @@ impl Hand {
     pub fn queue(self) -> Option<&'static str> {
         match self {
             Self::Work => None,
-            Self::Review => Some("provisional"),
-            Self::Merge => Some("approved"),
+            Self::Review => Some(queue::PROVISIONAL),
+            Self::Merge => Some(flow::APPROVED),
         }
     }
 }

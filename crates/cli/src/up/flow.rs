@@ -2,7 +2,7 @@
 
 use octopoid_client::Client;
 use octopoid_domain::{
-    flow::NewFlow,
+    flow::{APPROVED, NewFlow},
     input::{Prose, Text},
     queue::{CANCELLED, CLAIMED, DONE, FAILED, INCOMING, NEEDS_CONTINUATION, PROVISIONAL},
 };
@@ -12,9 +12,6 @@ use crate::failure::{Failure, Outcome};
 
 /// The name of the flow. Older clients use the flow `default`, which is left alone.
 pub(super) const NAME: &str = "octopoid";
-
-/// Accepted in review, and to be merged.
-const APPROVED: &str = "approved";
 
 /// The states, in the order in which a task goes through them; those in which it stops are last.
 const STATES: [&str; 8] =

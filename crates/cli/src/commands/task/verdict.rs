@@ -2,6 +2,7 @@
 
 use octopoid_domain::{
     TaskView,
+    flow::APPROVED,
     input::{Prose, Text},
     lease::Token,
     steps,
@@ -15,9 +16,6 @@ use crate::{
     failure::Outcome,
     session::{Run, Session},
 };
-
-/// The queue of work that is accepted and is still to be merged.
-const APPROVED: &str = "approved";
 
 /// Accept work.
 #[derive(Debug, clap::Args)]

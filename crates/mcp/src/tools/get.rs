@@ -1,0 +1,108 @@
+//! `task_get`: a task with all that was said about it.
+
+use std::fmt::Write as _;
+
+use futures_util::{FutureExt as _, future::try_join4};
+use octopoid_domain::{
+    TaskView,
+    message::Message,
+    run::{RunDetails, RunView},
+    why::Why,
+};
+use serde::Deserialize;
+
+use super::{Caller, Outcome, Tool};
+use crate::{
+    arguments::Arguments,
+    backend::Call,
+    failure::Failure,
+    parameter::{Kind, optional, required},
+    text,
+};
+
+/// How many runs and messages are shown: the newest.
+const SHOWN: &str = "20";
+
+pub(super) const TOOL: Tool = Tool {
+    name: "task_get",
+    title: "Show a task",
+    description: "A task with its content, why it waits, its runs, the last result and checkpoint, \
+                  and its thread of messages and feedback.",
+    is_read: true,
+    is_idempotent: true,
+    parameters: &[
+        required("task_id", Kind::Text, ""),
+        optional("offset", Kind::Integer(0, i64::MAX), "Read on from here"),
+    ],
+    run: |caller, arguments| run(caller, arguments).boxed(),
+};
+
+#[derive(Deserialize)]
+struct Runs {
+    runs: Vec<RunView>,
+}
+
+#[derive(Deserialize)]
+struct Thread {
+    messages: Vec<Message>,
+}
+
+async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
+    let id = arguments.required("task_id");
+    let thread = Call::get(&["tasks", id, "messages"]).with("limit", SHOWN);
+    let runs = Call::get(&["tasks", id, "runs"]).with("limit", SHOWN);
+    let (task, why, Runs { runs }, Thread { messages }): (TaskView, Why, _, _) = try_join4(
+        caller.ask(Call::get(&["tasks", id])),
+        caller.ask(Call::get(&["tasks", id, "why"])),
+        caller.ask(runs),
+        caller.ask(thread),
+    )
+    .await?;
+    let mut text = String::new();
+    text::head(&mut text, &task);
+    text::reasons(&mut text, why.claimable, &why.reasons);
+    if !runs.is_empty() {
+        text.push_str("\n## Runs, the newest first\n");
+        for run in &runs {
+            let _ = writeln!(text, "* {}", text::run(run));
+            if let Some(progress) = run.progress.as_ref().filter(|_| run.ended_at.is_none()) {
+                let _ = writeln!(text, "  {}", text::progress(progress));
+            }
+        }
+        last(&mut text, caller, id, &runs).await?;
+    }
+    text::messages(&mut text, "Thread", &messages);
+    Ok(text::page(&text, arguments.integer("offset").unwrap_or_default(), "call task_get"))
+}
+
+/// The result and the checkpoint of the newest run that has one.
+async fn last(
+    text: &mut String,
+    caller: Caller<'_>,
+    id: &str,
+    runs: &[RunView],
+) -> Result<(), Failure> {
+    let Some(newest) = runs.first() else { return Ok(()) };
+    let number = newest.run.to_string();
+    let RunDetails { result, checkpoint, .. } =
+        caller.ask(Call::get(&["tasks", id, "runs", &number])).await?;
+    if !checkpoint.is_null() {
+        let _ = writeln!(text, "\n## Checkpoint of run {number}\n{checkpoint}");
+    }
+    let Some(result) = result.as_object() else { return Ok(()) };
+    let _ = writeln!(text, "\n## Result of run {number}");
+    for (name, value) in result.iter().filter(|(name, _)| *name != "patch") {
+        match value.as_str() {
+            Some(value) => {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+            None => {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+        }
+    }
+    if let Some(patch) = result.get("patch").and_then(|patch| patch.as_str()) {
+        let _ = writeln!(text, "patch:\n{patch}");
+    }
+    Ok(())
+}
