@@ -62,6 +62,7 @@ async fn respond(
         scope: query.text("scope"),
         flow: query.text("flow"),
         branch: query.text("branch"),
+        agent: query.text("agent"),
     };
     let routes = Routes { app, caller, operations, defaults };
     let Reply { status, message } =

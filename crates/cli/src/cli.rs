@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::{
     commands::{
         action, add, agent, backup, board, config, doctor, draft, events, flow, health, key,
-        log_level, manual, message, orch, pause, project, server, service, status, task, up,
+        log_level, manual, mcp, message, orch, pause, project, server, service, status, task, up,
         webhook,
     },
     failure::{Failure, Outcome},
@@ -95,6 +95,8 @@ calls! {
     Webhook => webhook::Args,
     /// List, issue, revoke and rotate API keys.
     Key => key::Args,
+    /// Let coding agents use the queue by the Model Context Protocol, on standard input and output.
+    Mcp => mcp::Args,
     /// Show which lines the server logs, or change it until the server restarts.
     LogLevel => log_level::Args,
     /// Check whether the server works here: configuration, database, disk, and the running server.

@@ -31,7 +31,8 @@ use std::{fmt, time::Duration};
 
 use octopoid_domain::Traceparent;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder, Response, Url, redirect::Policy};
+pub use reqwest::Method;
+use reqwest::{RequestBuilder, Response, Url, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -128,6 +129,35 @@ impl Client {
     #[must_use]
     pub fn with_trace(self, trace: Traceparent) -> Self {
         Self { trace: Some(trace), ..self }
+    }
+
+    /// Calls an operation that is described elsewhere: a path from `/api/v1`, encoded, and a body
+    /// that is null if there is none. Returns the status and the body, which is null if it is not
+    /// JSON. A POST is carried out once, however often it is sent.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        query: Query<'_>,
+        body: &Value,
+        wait: Option<Duration>,
+    ) -> Result<(u16, Value)> {
+        let is_post = method == Method::POST;
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).query(query);
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        if let Some(wait) = wait {
+            let timeout = wait + Duration::from_secs(ANSWER_SECONDS);
+            request = request.header("prefer", format!("wait={}", wait.as_secs())).timeout(timeout);
+        }
+        let exchanged = if is_post {
+            self.exchange_once(request).await
+        } else {
+            self.exchange_again(request).await
+        };
+        let Answer { status, body, .. } = exchanged?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {

@@ -84,6 +84,8 @@ pub struct Defaults {
     pub flow: Option<String>,
     /// The branch of new tasks. Default: `main`.
     pub branch: Option<String>,
+    /// The name of callers that give none. Default: that of their client.
+    pub agent: Option<String>,
 }
 
 /// The API behind the tools: the server's own router, or a server elsewhere.

@@ -14,6 +14,7 @@ pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod log_level;
 pub(crate) mod manual;
+pub(crate) mod mcp;
 pub(crate) mod message;
 pub(crate) mod orch;
 pub(crate) mod pause;

@@ -185,7 +185,9 @@ async fn needs_person(caller: Caller<'_>) -> Result<String, Failure> {
     for Row { task, .. } in review.tasks.iter().filter(|row| row.task.claimed_by.is_none()) {
         let _ = writeln!(text, "* review {}", text::line(task));
     }
-    for Row { task, .. } in &trouble.tasks {
+    let is_asked =
+        |task: &TaskView| actions.actions.iter().any(|action| action.entity_id == task.id);
+    for Row { task, .. } in trouble.tasks.iter().filter(|row| !is_asked(&row.task)) {
         let _ = writeln!(text, "* look at {}", text::line(task));
     }
     if text.is_empty() {

@@ -6,22 +6,26 @@ use futures_util::{FutureExt as _, future::try_join4};
 use octopoid_domain::{
     TaskView,
     message::Message,
-    run::{RunDetails, RunView},
+    run::{Kind, RunDetails, RunView},
     why::Why,
 };
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{Caller, Outcome, Tool};
 use crate::{
     arguments::Arguments,
     backend::Call,
     failure::Failure,
-    parameter::{Kind, optional, required},
+    parameter::{self, optional, required},
     text,
 };
 
 /// How many runs and messages are shown: the newest.
 const SHOWN: &str = "20";
+
+/// How many runs are searched for a result and a checkpoint.
+const LOOKED_AT: usize = 3;
 
 pub(super) const TOOL: Tool = Tool {
     name: "task_get",
@@ -31,8 +35,8 @@ pub(super) const TOOL: Tool = Tool {
     is_read: true,
     is_idempotent: true,
     parameters: &[
-        required("task_id", Kind::Text, ""),
-        optional("offset", Kind::Integer(0, i64::MAX), "Read on from here"),
+        required("task_id", parameter::Kind::Text, ""),
+        optional("offset", parameter::Kind::Integer(0, i64::MAX), "Read on from here"),
     ],
     run: |caller, arguments| run(caller, arguments).boxed(),
 };
@@ -75,34 +79,42 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
     Ok(text::page(&text, arguments.integer("offset").unwrap_or_default(), "call task_get"))
 }
 
-/// The result and the checkpoint of the newest run that has one.
+/// The newest result and the newest checkpoint among the last runs for work.
 async fn last(
     text: &mut String,
     caller: Caller<'_>,
     id: &str,
     runs: &[RunView],
 ) -> Result<(), Failure> {
-    let Some(newest) = runs.first() else { return Ok(()) };
-    let number = newest.run.to_string();
-    let RunDetails { result, checkpoint, .. } =
-        caller.ask(Call::get(&["tasks", id, "runs", &number])).await?;
-    if !checkpoint.is_null() {
-        let _ = writeln!(text, "\n## Checkpoint of run {number}\n{checkpoint}");
-    }
-    let Some(result) = result.as_object() else { return Ok(()) };
-    let _ = writeln!(text, "\n## Result of run {number}");
-    for (name, value) in result.iter().filter(|(name, _)| *name != "patch") {
-        match value.as_str() {
-            Some(value) => {
-                let _ = writeln!(text, "{name}: {value}");
-            }
-            None => {
-                let _ = writeln!(text, "{name}: {value}");
-            }
+    let (mut has_result, mut has_checkpoint) = (false, false);
+    for run in runs.iter().filter(|run| run.kind == Kind::Work).take(LOOKED_AT) {
+        let number = run.run.to_string();
+        let RunDetails { result, checkpoint, .. } =
+            caller.ask(Call::get(&["tasks", id, "runs", &number])).await?;
+        if !has_checkpoint && !checkpoint.is_null() {
+            has_checkpoint = true;
+            let _ = writeln!(text, "\n## Checkpoint of run {number}\n{checkpoint}");
+        }
+        if let Some(result) = result.as_object().filter(|_| !has_result) {
+            has_result = true;
+            let _ = writeln!(text, "\n## Result of run {number}");
+            result_lines(text, result);
+        }
+        if has_result && has_checkpoint {
+            break;
         }
     }
-    if let Some(patch) = result.get("patch").and_then(|patch| patch.as_str()) {
-        let _ = writeln!(text, "patch:\n{patch}");
-    }
     Ok(())
+}
+
+/// A result, of which the patch may be long and comes last.
+fn result_lines(text: &mut String, result: &Map<String, Value>) {
+    let (patch, rest): (Vec<_>, Vec<_>) = result.iter().partition(|(name, _)| *name == "patch");
+    for (name, value) in rest.into_iter().chain(patch) {
+        let gap = if name == "patch" { '\n' } else { ' ' };
+        let _ = match value.as_str() {
+            Some(value) => writeln!(text, "{name}:{gap}{}", value.trim_end()),
+            None => writeln!(text, "{name}:{gap}{value}"),
+        };
+    }
 }

@@ -100,12 +100,13 @@ struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// The name of the agent: the one it gives itself, else that of its client.
+    /// The name of the agent: the one it gives itself, else that of its connection or its client.
     fn agent<'b>(&self, given: Option<&'b str>) -> &'b str
     where
         'a: 'b,
     {
-        given.or(self.agent).unwrap_or(AGENT_DEFAULT)
+        let own = self.backend.defaults().agent.as_deref();
+        given.or(own).or(self.agent).unwrap_or(AGENT_DEFAULT)
     }
 
     /// Calls an operation, in the scope of the connection.

@@ -91,14 +91,20 @@ fn granted(claimed: &ClaimedTask, is_review: bool) -> String {
     }
     let id = &claimed.id;
     let until = claimed.lease_expires_at.map(octopoid_domain::Millis::to_iso).unwrap_or_default();
-    let end = if is_review {
-        "task_finish with outcome accept, or reject with a message that says what to change"
+    let (work, end) = if is_review {
+        (
+            "judge it; task_get shows the result",
+            "task_finish with outcome accept, or reject with a message that says what to change",
+        )
     } else {
-        "task_finish with outcome submit and a summary; fail with a message if you cannot do it"
+        (
+            "do it",
+            "task_finish with outcome submit and a summary; fail with a message if you cannot do it",
+        )
     };
     let _ = write!(
         text,
-        "\nNext: do it. Call task_update (task_id {id}, lease_token) before {until} to keep it. At \
+        "\nNext: {work}. Call task_update (task_id {id}, lease_token) before {until} to keep it. At \
          the end: {end}."
     );
     // The token and the next step are at the end, so a long text is cut in its middle.
