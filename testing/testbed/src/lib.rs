@@ -1,6 +1,7 @@
 //! What tests and measurements run on: PostgreSQL clusters, empty databases, and servers as
 //! processes. It is not shipped.
 
+pub mod conversation;
 #[cfg(feature = "databases")]
 pub mod database;
 pub mod postgres;

@@ -18,8 +18,14 @@ pub(crate) struct Args {}
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// The crates that must build there, because an edge host is made of them.
-const PORTABLE: [&str; 5] =
-    ["octopoid-domain", "octopoid-store", "octopoid-api", "octopoid-store-d1", "octopoid-edge"];
+const PORTABLE: [&str; 6] = [
+    "octopoid-domain",
+    "octopoid-store",
+    "octopoid-mcp",
+    "octopoid-api",
+    "octopoid-store-d1",
+    "octopoid-edge",
+];
 
 /// Debian's compiler, which `scripts/wasm-target.sh` gives a standard library for the target.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";

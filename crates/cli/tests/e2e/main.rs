@@ -12,6 +12,7 @@ mod health;
 mod lease;
 mod lost;
 mod manual;
+mod mcp;
 mod output;
 mod people;
 mod program;

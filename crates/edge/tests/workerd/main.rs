@@ -7,6 +7,7 @@ mod contract;
 mod costs;
 mod cron;
 mod import;
+mod mcp;
 mod pace;
 mod panic;
 mod storm;
@@ -100,6 +101,7 @@ fn trials(edge: &Edge) -> Vec<Trial> {
         contract::large_texts_come_back_whole,
         contract::a_row_does_not_grow_beyond_what_the_database_keeps,
         contract::health_and_description_are_open_to_all,
+        mcp::five_tasks_live_by_tools_alone,
         import::clients_of_the_first_server_go_on,
         cron::the_cron_trigger_takes_lapsed_work_back,
         webhooks::the_cron_trigger_sends_to_webhooks,

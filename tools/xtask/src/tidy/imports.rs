@@ -17,10 +17,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("octopoid-testbed", &["octopoid-store", "octopoid-store-postgres", "octopoid-store-sqlite"]),
     ("octopoid-store-testkit", &["octopoid-domain", "octopoid-store"]),
     ("octopoid-board", &[]),
-    ("octopoid-api", &["octopoid-board", "octopoid-domain", "octopoid-store"]),
+    ("octopoid-mcp", &["octopoid-domain"]),
+    ("octopoid-api", &["octopoid-board", "octopoid-domain", "octopoid-mcp", "octopoid-store"]),
     ("octopoid-client", &["octopoid-domain"]),
     ("octopoid-runner", &["octopoid-client", "octopoid-domain"]),
-    ("octopoid", &["octopoid-client", "octopoid-domain", "octopoid-runner", "octopoid-server"]),
+    (
+        "octopoid",
+        &[
+            "octopoid-client",
+            "octopoid-domain",
+            "octopoid-mcp",
+            "octopoid-runner",
+            "octopoid-server",
+        ],
+    ),
     (
         "octopoid-load",
         &[
