@@ -29,6 +29,7 @@ mod programs;
 mod steps;
 mod test;
 mod tidy;
+mod venv;
 mod wasm;
 mod workspace;
 
