@@ -1,10 +1,10 @@
 //! `cargo xtask ci`.
 
 use crate::steps::{AfterFailure, Step};
-use crate::{bench, deny, dist, edge, fuzz, lint, steps, test};
+use crate::{bench, deny, dist, edge, fuzz, lint, mcp, steps, test};
 
 /// Runs what has to pass before a change is taken: lint, the dependencies, the Worker, a short fuzz, a
-/// measurement, the packages, all tests.
+/// measurement, the packages, clients of MCP, all tests.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("fuzz", || fuzz::run(&fuzz::Args::everywhere(REQUESTS))),
     ("bench", bench::check),
     ("dist", dist::check),
+    ("mcp", mcp::test),
     ("test", || test::run(&test::Args::default())),
 ];
 

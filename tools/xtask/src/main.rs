@@ -18,6 +18,7 @@ mod fuzz;
 mod generated;
 mod lint;
 mod local;
+mod mcp;
 mod migration;
 mod npm;
 mod openapi;
@@ -63,6 +64,7 @@ commands! {
     Migration => migration,
     Edge => edge,
     Board => board,
+    Mcp => mcp,
     Openapi => openapi,
     Cli => cli,
     Fuzz => fuzz,
