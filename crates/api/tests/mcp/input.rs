@@ -29,7 +29,9 @@ async fn messages_that_are_none_are_refused() {
 #[tokio::test]
 async fn mistakes_are_results_of_the_tool() {
     let app = TestApp::new().await;
-    let token = "olt_1_00000000000000000000000000000000";
+    app.task("a", json!({})).await;
+    let claim = app.claim(json!({})).await.expect(200);
+    let token = claim["lease_token"].as_str().unwrap();
     let long = "x".repeat(70_000);
     for (name, arguments, said) in [
         ("nope", json!({}), "There is no tool nope: use one of board, "),
@@ -60,11 +62,7 @@ async fn mistakes_are_results_of_the_tool() {
             json!({"task_id": "a", "outcome": "submit", "lease_token": "stale"}),
             "lease_token",
         ),
-        (
-            "task_update",
-            json!({"task_id": "nope", "lease_token": token}),
-            "Task not found",
-        ),
+        ("task_update", json!({"task_id": "nope", "lease_token": token}), "Task not found"),
         ("message", json!({"text": "x"}), "`task_id` is required"),
         ("message", json!({"text": "x", "question_id": "nope"}), "not found"),
         (
