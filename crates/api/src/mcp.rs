@@ -1,13 +1,16 @@
 //! `POST /mcp`: the Model Context Protocol, whose tools call the operations of this API.
 //!
 //! A tool's call goes through the routes with the caller of the message: permissions and scopes are
-//! checked for each operation as for a request of its own, and limits of rates count the message.
+//! checked for each operation as for a request of its own. Rate limits count the message, and each
+//! further change that it makes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
 };
@@ -21,6 +24,7 @@ use crate::{
     app::App,
     auth::{Caller, confine},
     body,
+    budget::Share,
     json::Json,
     prefer::PREFER,
     problem::Problem,
@@ -57,6 +61,7 @@ async fn respond(
 ) -> Result<Response, Problem> {
     let query = Params::parse(request.uri().query().unwrap_or_default())?;
     let headers = headers(request.headers());
+    let extensions = request.extensions().clone();
     let message = body::read(request, &app).await?;
     let defaults = Defaults {
         scope: query.text("scope"),
@@ -64,7 +69,9 @@ async fn respond(
         branch: query.text("branch"),
         agent: query.text("agent"),
     };
-    let routes = Routes { app, caller, operations, defaults };
+    let held = app.budgets.answers.share();
+    let has_changed = AtomicBool::new(false);
+    let routes = Routes { app, caller, operations, defaults, extensions, has_changed, held };
     let Reply { status, message } =
         octopoid_mcp::answer(&routes, SERVER_VERSION, Some(&headers), &message).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -93,6 +100,10 @@ struct Routes {
     caller: Caller,
     operations: Router,
     defaults: Defaults,
+    /// Of the message: where it came from.
+    extensions: Extensions,
+    has_changed: AtomicBool,
+    held: Share,
 }
 
 impl Backend for Routes {
@@ -109,6 +120,9 @@ impl Backend for Routes {
             let body =
                 response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
             let body = body.map_err(|_| "The server's answer was cut off: try again".to_owned())?;
+            if !self.hold(body.len()) {
+                return Err("The server holds too many answers at once: try again".to_owned());
+            }
             let body = serde_json::from_slice(&body).unwrap_or_default();
             Ok(Answer { status, body })
         })
@@ -122,9 +136,27 @@ impl Backend for Routes {
     fn defaults(&self) -> &Defaults {
         &self.defaults
     }
+
+    fn scope_remedy(&self) -> &'static str {
+        "Add the scope to the address of the MCP server, as in /mcp?scope=NAME, or connect with a key"
+    }
 }
 
 impl Routes {
+    /// Charges what was read to the budget of answers, until the message is answered.
+    fn hold(&self, bytes: usize) -> bool {
+        self.held.grow(bytes)
+    }
+
+    /// Counts each change after the first of a message, as a request of its own would be counted.
+    /// The message itself was counted as the first one.
+    fn count(&self) -> Result<(), Problem> {
+        if self.has_changed.swap(true, Ordering::Relaxed) {
+            self.app.rate_limits.admit(&self.app, &self.caller, &self.extensions)?;
+        }
+        Ok(())
+    }
+
     /// The request for an operation, with the caller of the message.
     async fn request(&self, call: Call) -> Result<Request, Problem> {
         let Call { verb, mut path, query, body, wait_seconds } = call;
@@ -145,6 +177,9 @@ impl Routes {
         if let Some(seconds) = wait_seconds {
             let wait = HeaderValue::from_str(&format!("wait={seconds}"));
             request.headers_mut().extend(wait.ok().map(|wait| (PREFER, wait)));
+        }
+        if verb == Verb::Post {
+            self.count()?;
         }
         confine(&self.app, &self.caller, &mut request).await?;
         request.extensions_mut().insert(self.caller.clone());

@@ -10,6 +10,7 @@ mod files;
 mod leases;
 mod output;
 mod page;
+mod random;
 mod repository;
 mod session;
 mod settings;

@@ -151,6 +151,17 @@ impl Task {
     }
 }
 
+/// An id for a task, made of a random number. It is short enough to be typed: with a million tasks,
+/// one random number in four thousand is taken, and another one must be tried.
+pub fn short_id(random: u32) -> String {
+    format!("{random:08x}")
+}
+
+/// The path of a task that no file belongs to. Paths must be there, and unique in a scope.
+pub fn path_of(id: &str) -> String {
+    format!("tasks/{id}.md")
+}
+
 /// The body that creates a task.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]

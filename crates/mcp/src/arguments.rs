@@ -7,6 +7,9 @@ use crate::{
     parameter::{Kind, Parameter},
 };
 
+/// No argument has a longer name.
+const NAME_BYTES_MAX: usize = 64;
+
 /// Arguments that fit their parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Arguments(Map<String, Value>);
@@ -89,7 +92,9 @@ fn checked(
 
 fn unknown(place: &str, name: &str, parameters: &[Parameter]) -> Failure {
     let names: Vec<_> = parameters.iter().map(|parameter| parameter.name).collect();
-    let near = names.iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2);
+    let is_near = |known: &&&str| strsim::damerau_levenshtein(known, name) <= 2;
+    // The comparison takes time and memory by the length of both.
+    let near = names.iter().find(|known| name.len() <= NAME_BYTES_MAX && is_near(known));
     let meant = near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
     let shown = octopoid_domain::text::shown(name);
     let names = names.join(", ");

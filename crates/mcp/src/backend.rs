@@ -38,7 +38,7 @@ impl Call {
     }
 
     /// A change by a POST.
-    pub(crate) fn post(parts: &[&str], body: Value) -> Self {
+    pub fn post(parts: &[&str], body: Value) -> Self {
         Self::new(Verb::Post, parts, body)
     }
 
@@ -98,4 +98,7 @@ pub trait Backend: Send + Sync {
 
     /// What calls have in common.
     fn defaults(&self) -> &Defaults;
+
+    /// How a person names the scope, for calls that lack one.
+    fn scope_remedy(&self) -> &'static str;
 }

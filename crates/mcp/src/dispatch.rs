@@ -10,6 +10,7 @@ use crate::{
         parse,
     },
     protocol::{self, Era, HEADER_MISMATCH, LEGACY_VERSIONS, MODERN_VERSIONS, UNSUPPORTED_VERSION},
+    text::{self, PAGE_BYTES_MAX},
     tools,
 };
 
@@ -123,6 +124,7 @@ async fn call(
                 Ok(text) => (text, false),
                 Err(failure) => (failure.text, true),
             };
+            let text = text::bounded(&text, PAGE_BYTES_MAX);
             Ok(json!({"content": [{"type": "text", "text": text}], "isError": is_error}))
         }
         _ => {

@@ -8,6 +8,8 @@ use crate::backend::Answer;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) text: String,
+    /// Whether the call named no scope where one is needed.
+    pub(crate) lacks_scope: bool,
 }
 
 /// What an error of the API has in its body.
@@ -23,12 +25,15 @@ struct Problem {
 
 impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into() }
+        Self { text: text.into(), lacks_scope: false }
     }
 
     /// Reads the answer of the API that says no.
     pub(crate) fn refused(answer: &Answer) -> Self {
         let problem: Problem = Deserialize::deserialize(&answer.body).unwrap_or_default();
+        let lacks_scope = answer.status == 400
+            && problem.error.starts_with("Missing required")
+            && problem.error.contains("scope");
         let mut text = if problem.error.is_empty() {
             format!("The server answered with status {}", answer.status)
         } else {
@@ -44,7 +49,7 @@ impl Failure {
             text.push_str(". ");
             text.push_str(step);
         }
-        Self { text }
+        Self { text, lacks_scope }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-/// A header of which a request may have one. Without HTTP there is none.
+/// The headers that mirror a message. Each may be there once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     /// `MCP-Protocol-Version`.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Message {
     /// A request, which is answered.
     Request(Request),
-    /// A notification, which is not.
+    /// A notification, or a response to a request that this server never sends: neither is answered.
     Notification,
 }
 
@@ -75,13 +75,12 @@ pub(crate) fn parse(body: &[u8]) -> Result<Message, Box<(Value, RpcError)>> {
     if fields.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Err(invalid(&known, "\"jsonrpc\" must be \"2.0\""));
     }
+    if fields.contains_key("result") || fields.contains_key("error") {
+        // To a request that was not sent. An answer with its id could be taken for another one.
+        return Ok(Message::Notification);
+    }
     let Some(Value::String(method)) = fields.remove("method") else {
-        let text = if fields.contains_key("result") || fields.contains_key("error") {
-            "This server sends no requests, so it takes no responses"
-        } else {
-            "\"method\" must be a text"
-        };
-        return Err(invalid(&known, text));
+        return Err(invalid(&known, "\"method\" must be a text"));
     };
     if id.is_none() {
         return Ok(Message::Notification);
@@ -114,6 +113,8 @@ mod tests {
         assert!(matches!(request, Message::Request(request) if request.id == json!("a")));
         let notification = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         assert_eq!(parse(notification), Ok(Message::Notification));
+        let response = br#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        assert_eq!(parse(response), Ok(Message::Notification));
     }
 
     #[test]
@@ -127,7 +128,6 @@ mod tests {
             (r#"{"id":1,"method":"ping"}"#, json!(1)),
             (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, json!(1)),
             (r#"{"jsonrpc":"2.0","id":1}"#, json!(1)),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, json!(1)),
             (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, Value::Null),
             (r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#, Value::Null),
             (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#, json!(1)),

@@ -1,10 +1,11 @@
 //! The two eras of the protocol: which one a request belongs to, and what that asks of it.
 
+use octopoid_domain::text::cut;
 use serde_json::{Value, json};
 
 use crate::{
     headers::Mirrored,
-    message::{INVALID_PARAMS, Request, RpcError},
+    message::{INVALID_PARAMS, INVALID_REQUEST, Request, RpcError},
 };
 
 /// The versions with the life cycle of `initialize`, the newest first.
@@ -22,6 +23,9 @@ pub(crate) const UNSUPPORTED_VERSION: i64 = -32022;
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+
+/// How much of a client's name is taken as the name of its agent.
+const CLIENT_BYTES_MAX: usize = 64;
 
 /// Which rules a request follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +71,22 @@ pub(crate) fn check(request: &Request, headers: Option<&Mirrored<'_>>) -> Result
         return Err(unsupported(version));
     }
     let name = meta.get(CLIENT_KEY).and_then(|client| client["name"].as_str());
+    let name = name.map(|name| cut(name, CLIENT_BYTES_MAX).trim()).filter(|name| !name.is_empty());
     Ok(Era::Modern(name.map(str::to_owned)))
 }
 
 /// Checks the version in a header, on what says nothing of it in its body.
 pub(crate) fn check_header(version: Option<&str>) -> Result<(), RpcError> {
     match version {
-        Some(version) if !is_known(version) => Err(unsupported(version)),
+        Some(version) if !is_known(version) => {
+            let text = format!(
+                "The version in MCP-Protocol-Version is not supported: use {} or {}",
+                MODERN_VERSIONS.join(", "),
+                LEGACY_VERSIONS.join(", ")
+            );
+            // The code of unsupported versions would tell the client that it need not fall back.
+            Err(RpcError::new(INVALID_REQUEST, text))
+        }
         _ => Ok(()),
     }
 }

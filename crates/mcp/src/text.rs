@@ -1,6 +1,6 @@
 //! Tasks and what belongs to them as short texts for models.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use octopoid_domain::{
     Feedback, TaskView,
@@ -64,13 +64,14 @@ pub(crate) fn feedback(text: &mut String, feedback: &[Feedback]) {
 }
 
 /// Messages about a task, under a heading.
-pub(crate) fn messages(text: &mut String, heading: &str, messages: &[Message]) {
+pub(crate) fn messages(text: &mut String, heading: &str, messages: &[Message], bytes_max: usize) {
     if messages.is_empty() {
         return;
     }
     let _ = writeln!(text, "\n## {heading}");
     for message in messages {
         let Message { id, from_actor, to_actor, kind, content, created_at, .. } = message;
+        let content = bounded(content, bytes_max);
         let to = to_actor.as_deref().map(|to| format!(" to {to}")).unwrap_or_default();
         let _ = writeln!(
             text,
@@ -115,11 +116,19 @@ pub(crate) fn progress(progress: &Progress) -> String {
 /// A text that fits into a line of a list.
 pub(crate) fn short(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() <= TITLE_BYTES_MAX { line } else { format!("{}…", cut(&line, TITLE_BYTES_MAX)) }
+    bounded(&line, TITLE_BYTES_MAX).into_owned()
 }
 
 fn or_unknown(text: Option<&str>) -> &str {
     text.unwrap_or("unknown")
+}
+
+/// A text, or its beginning and a sign that there is more.
+pub(crate) fn bounded(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
+        return text.into();
+    }
+    format!("{}…", cut(text, bytes_max.saturating_sub(3))).into()
 }
 
 /// The part of a text from `offset` that fits into an answer, and how to read on.

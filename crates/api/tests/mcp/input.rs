@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use octopoid_testbed::conversation::word_after;
 use serde_json::json;
 
 use crate::{call, common::TestApp, send, tool};
@@ -14,7 +15,6 @@ async fn messages_that_are_none_are_refused() {
         ("", -32700),
         ("[]", -32600),
         (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600),
-        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
         (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, -32600),
     ] {
@@ -107,6 +107,82 @@ async fn long_texts_are_read_in_pages() {
     let cursor = page.split_once("cursor=").unwrap().1;
     let (rest, _) = tool(&app, "board", json!({"view": "tasks", "cursor": cursor})).await;
     assert_eq!(page.matches("\n* ").count() + 1 + rest.matches("* ").count(), 41);
+}
+
+#[tokio::test]
+async fn a_lease_token_is_shown_however_much_there_is_to_say() {
+    let app = TestApp::new().await;
+    app.task("a", json!({"content": "word ".repeat(2_000)})).await;
+    let (claimed, _) = tool(&app, "task_next", json!({})).await;
+    let token = word_after(&claimed, "lease_token: ").unwrap();
+    let checkpoint = "seen ".repeat(4_000);
+    let update = json!({"task_id": "a", "lease_token": token, "checkpoint": checkpoint});
+    tool(&app, "task_update", update).await;
+    let failure = json!({
+        "task_id": "a", "lease_token": token, "outcome": "fail", "message": "why ".repeat(1_000),
+    });
+    assert!(!tool(&app, "task_finish", failure).await.1);
+    app.passes(60_000);
+    app.post("/api/v1/tasks/a/force-queue", json!({"queue": "incoming", "reason": "now"})).await;
+    let (claimed, _) = tool(&app, "task_next", json!({})).await;
+    assert!(claimed.len() <= 8_000, "{}", claimed.len());
+    word_after(&claimed, "lease_token: olt_").unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_messages_are_shown_and_long_ones_are_cut_for_the_agent() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    let (claimed, _) = tool(&app, "task_next", json!({})).await;
+    let token = word_after(&claimed, "lease_token: ").unwrap();
+    for number in 0..30 {
+        app.passes(1);
+        let text = format!("message {number} {}", "x".repeat(1_000));
+        tool(&app, "message", json!({"task_id": "a", "text": text, "to": "agent"})).await;
+    }
+    let update = json!({"task_id": "a", "lease_token": token});
+    let (heard, _) = tool(&app, "task_update", update).await;
+    assert!(heard.len() <= 8_000 && heard.contains("messages_after=msg-"), "{heard}");
+    let (mut thread, mut offset) = (String::new(), 0);
+    while let (page, false) =
+        tool(&app, "task_get", json!({"task_id": "a", "offset": offset})).await
+    {
+        thread.push_str(&page);
+        let Some((_, next)) = page.split_once("with offset=") else { break };
+        offset = next.trim_end_matches('.').parse().unwrap();
+    }
+    assert!(thread.contains("message 29 "), "{thread}");
+}
+
+#[tokio::test]
+async fn work_that_is_cancelled_meanwhile_is_not_said_to_wait() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    let (claimed, _) = tool(&app, "task_next", json!({})).await;
+    let token = word_after(&claimed, "lease_token: ").unwrap();
+    let cancel = json!({"by": "alice", "reason": "not needed"});
+    app.post("/api/v1/tasks/a/cancel", cancel).await.expect(200);
+    let (text, _) = tool(&app, "task_update", json!({"task_id": "a", "lease_token": token})).await;
+    assert!(text.contains("Stop: it is to be cancelled"), "{text}");
+    let release = json!({"task_id": "a", "lease_token": token, "outcome": "release"});
+    let (text, _) = tool(&app, "task_finish", release).await;
+    assert!(text.contains("in cancelled now. It is cancelled, as a person wanted"), "{text}");
+}
+
+#[tokio::test]
+async fn long_names_cost_no_more_than_short_ones() {
+    let app = TestApp::new().await;
+    let name = "x".repeat(3 << 20);
+    let (text, is_error) = tool(&app, "board", json!({name: 1})).await;
+    assert!(is_error && text.len() < 8_000, "{}", text.len());
+    let key = "k".repeat(1 << 20);
+    let tasks = json!([{"title": "a", "key": key}, {"title": "b", "key": key}]);
+    let (text, is_error) = tool(&app, "task_create", json!({"tasks": tasks})).await;
+    assert!(is_error && text.len() < 8_000, "{}", text.len());
+    let after: Vec<_> = (0..200).map(|number| format!("t{number}")).collect();
+    let tasks = json!([{"title": "a", "after": after}]);
+    let (text, _) = tool(&app, "task_create", json!({"tasks": tasks})).await;
+    assert!(text.contains("`after` has 200 entries: at most 100"), "{text}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Who may call which tool.
 
-use octopoid_api::AuthMode;
+use octopoid_api::{AuthMode, Settings};
 use serde_json::{Value, json};
 
 use crate::{
@@ -48,6 +48,8 @@ async fn a_key_has_its_scope_and_no_other() {
 async fn a_key_for_reading_reads() {
     let app = TestApp::guarded(AuthMode::Required).await;
     let reader = app.permitted("s", "read").await;
+    let task = json!({"id": "a", "file_path": "a", "branch": "b"});
+    app.holder("s").await.post("/api/v1/tasks", task).await.expect(201);
     assert!(!post(&reader, "board", json!({})).await.1);
     for (tool, arguments) in [
         ("task_create", json!({"tasks": [{"title": "x"}]})),
@@ -56,7 +58,7 @@ async fn a_key_for_reading_reads() {
         ("task_finish", json!({"task_id": "a", "outcome": "accept"})),
     ] {
         let (text, is_error) = post(&reader, tool, arguments).await;
-        assert!(is_error && text.contains("permission") || text.contains("not found"), "{text}");
+        assert!(is_error && text.contains("permission"), "{tool}: {text}");
     }
 }
 
@@ -107,8 +109,26 @@ async fn the_agent_of_a_run_sees_its_own_task() {
 async fn pages_of_other_origins_and_other_hosts_are_kept_out() {
     let app = TestApp::new().await;
     let origin = [("origin", "https://evil.example".to_owned())];
-    let answer = send(&app, &request("tools/list", json!({})), &origin).await;
-    assert_eq!(answer.expect(403)["code"], "foreign_origin");
+    let list = request("tools/list", json!({}));
+    assert_eq!(send(&app, &list, &origin).await.expect(403)["code"], "foreign_origin");
+    let host = "octopoid.example".parse().unwrap();
+    let settings = Settings { allowed_hosts: Some(vec![host]), ..Settings::default() };
+    let app = TestApp::with(settings).await;
+    let host = [("host", "rebound.example".to_owned())];
+    assert_eq!(send(&app, &list, &host).await.status.as_u16(), 403);
+}
+
+#[tokio::test]
+async fn each_change_counts_for_the_limit_of_its_key() {
+    let auth = AuthMode::Required;
+    let admin_key_hash = Some(octopoid_api::auth::hash(crate::common::ADMIN));
+    let settings = Settings { auth, admin_key_hash, key_rate_max: Some(4), ..Settings::default() };
+    let app = TestApp::with(settings).await.holder("s").await;
+    let tasks: Vec<_> = (0..9).map(|number| json!({"title": format!("t{number}")})).collect();
+    let (text, is_error) = post(&app, "task_create", json!({"tasks": tasks})).await;
+    assert!(is_error && text.contains("Too many requests"), "{text}");
+    assert_eq!(text.matches("\n* ").count(), 4, "{text}");
+    app.post("/mcp", request("tools/list", json!({}))).await.expect(429);
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ async fn the_life_cycle_of_older_clients() {
     let answer = send(&app, &initialized, &[]).await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (202, ""));
     let version = [("mcp-protocol-version", "2025-06-18".to_owned())];
+    let response = json!({"jsonrpc": "2.0", "id": 7, "result": {}});
+    assert_eq!(send(&app, &response, &[]).await.status.as_u16(), 202);
     let ping = send(&app, &request("ping", json!({})), &version).await.expect(200);
     assert_eq!(ping, json!({"jsonrpc": "2.0", "id": 1, "result": {}}));
     let list = send(&app, &request("tools/list", json!({})), &version).await;
@@ -120,12 +122,12 @@ async fn a_version_that_is_not_supported_is_told_which_are() {
     assert_eq!(code(&refused), -32022);
     let data = json!({"supported": ["2026-07-28"], "requested": "2099-01-01"});
     assert_eq!(refused["error"]["data"], data);
-    // So is one that only the header names.
+    // What says nothing of the new era in its body may be older, and is to fall back.
     let legacy = request("tools/list", json!({}));
     let refused = send(&app, &legacy, &headers[..1]).await.expect(400);
-    assert_eq!((code(&refused), &refused["id"]), (-32022, &json!(1)));
+    assert_eq!((code(&refused), &refused["id"]), (-32600, &json!(1)));
     let notification = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-    assert_eq!(code(&send(&app, &notification, &headers[..1]).await.expect(400)), -32022);
+    assert_eq!(code(&send(&app, &notification, &headers[..1]).await.expect(400)), -32600);
 }
 
 #[tokio::test]

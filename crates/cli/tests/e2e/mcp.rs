@@ -103,11 +103,12 @@ fn a_wait_holds_nothing_up_and_can_be_cancelled() {
     let cancelled =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
     client.write(&cancelled.to_string());
-    // A task that comes now is not given to the cancelled wait: nobody would read its lease.
+    // The wait that was cancelled may still get the task: then it gives it back at once, because
+    // nobody would read its lease.
     client.write(PING);
     assert_eq!(client.read()["id"], "p");
     world.ok("add 'A task'");
-    client.write(&next(2, 0));
+    client.write(&next(2, 50));
     let answer = client.read();
     assert_eq!(answer["id"], 2);
     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
@@ -115,6 +116,37 @@ fn a_wait_holds_nothing_up_and_can_be_cancelled() {
     // The end of the input is the end, also of what is waited for.
     client.write(&next(3, 50));
     assert_eq!(client.close(), Some(0));
+}
+
+#[test]
+fn what_was_asked_before_the_end_of_the_input_is_answered() {
+    let world = World::new();
+    let mut client = Client::start(&world, "mcp");
+    client.write(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    let create = json!({"name": "task_create", "arguments": {"tasks": [{"title": "Last words"}]}});
+    let create = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": create});
+    client.write(&create.to_string());
+    client.stdin = None;
+    let mut ids = [client.read(), client.read()].map(|answer| answer["id"].as_i64().unwrap());
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2]);
+    assert_eq!(client.close(), Some(0));
+    assert!(world.ok("task list").contains("Last words"));
+}
+
+#[test]
+fn lines_that_are_none_do_not_end_it() {
+    let world = World::alone();
+    let mut client = Client::start(&world, "mcp --server http://127.0.0.1:9");
+    let stdin = client.stdin.as_mut().unwrap();
+    stdin.write_all(b"\xff\xfe\n").unwrap();
+    stdin.write_all(&vec![b'x'; 5 << 20]).unwrap();
+    stdin.write_all(b"\n").unwrap();
+    client.write(PING);
+    for _ in 0..2 {
+        assert_eq!(client.read()["error"]["code"], -32700);
+    }
+    assert_eq!(client.read()["id"], "p");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use futures_util::{FutureExt as _, future::try_join4};
+use futures_util::{
+    FutureExt as _,
+    future::{try_join3, try_join4},
+};
 use octopoid_domain::{TaskView, action::Action, run::RunningView, summary::Summary, why::Waiting};
 use serde::Deserialize;
 
@@ -17,6 +20,8 @@ use crate::{
 
 /// The rows of a page: they fit into an answer.
 const ROWS: &str = "30";
+/// The longest row.
+const LINE_BYTES_MAX: usize = 240;
 /// The rows of each part of the overview.
 const FIRST: &str = "10";
 
@@ -99,11 +104,11 @@ async fn tasks(caller: Caller<'_>, arguments: &Arguments) -> Outcome {
 
 fn rows(text: &mut String, rows: &[Row]) {
     for Row { task, waiting } in rows {
-        let _ = write!(text, "* {}", text::line(task));
+        let mut line = format!("* {}", text::line(task));
         if let Some(waiting) = waiting {
-            let _ = write!(text, " — {}", text::short(&waiting.text));
+            let _ = write!(line, " — {}", text::short(&waiting.text));
         }
-        text.push('\n');
+        let _ = writeln!(text, "{}", text::bounded(&line, LINE_BYTES_MAX));
     }
 }
 
@@ -144,7 +149,8 @@ async fn overview(caller: Caller<'_>) -> Outcome {
         text.push_str("\n## Waiting, and why\n");
         rows(&mut text, &tasks);
     }
-    Ok(text::page(&text, 0, "call board"))
+    text.push_str("\nEach part has at most 10 rows: board with view=tasks lists all tasks.");
+    Ok(text)
 }
 
 fn counts(summary: &Summary) -> String {
@@ -173,13 +179,13 @@ async fn needs_person(caller: Caller<'_>) -> Result<String, Failure> {
     let actions = Call::get(&["actions"]).with("status", "proposed").with("limit", FIRST);
     let review = Call::get(&["tasks"]).with("queue", "provisional").with("limit", FIRST);
     let trouble = Call::get(&["tasks"]).with("needs_intervention", "true").with("limit", FIRST);
-    let actions: Actions = caller.ask(actions).await?;
-    let review: Tasks = caller.ask(review).await?;
-    let trouble: Tasks = caller.ask(trouble).await?;
+    let (actions, review, trouble): (Actions, Tasks, Tasks) =
+        try_join3(caller.ask(actions), caller.ask(review), caller.ask(trouble)).await?;
     let mut text = String::new();
     for action in &actions.actions {
         let Action { id, action_type, entity_type, entity_id, label, .. } = action;
         let label = text::short(label);
+        let entity_id = text::short(entity_id);
         let _ = writeln!(text, "* {action_type} {id} about {entity_type} {entity_id}: {label}");
     }
     for Row { task, .. } in review.tasks.iter().filter(|row| row.task.claimed_by.is_none()) {

@@ -3,7 +3,12 @@
 use std::{collections::HashMap, fmt::Write as _};
 
 use futures_util::FutureExt as _;
-use octopoid_domain::TaskView;
+use octopoid_domain::{
+    TaskView,
+    limits::BLOCKERS_MAX,
+    task::{path_of, short_id},
+    text::{listed, shown},
+};
 use serde_json::json;
 
 use super::{Caller, Outcome, Tool, read};
@@ -17,6 +22,9 @@ use crate::{
 
 /// How many tasks one call may create: each is a request.
 const TASKS_MAX: usize = 50;
+
+/// The longest line about a task that was created: 50 fit into an answer.
+const LINE_BYTES_MAX: usize = 150;
 
 /// How many random ids are tried if they are taken.
 const IDS_TRIED: u32 = 5;
@@ -62,7 +70,8 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
         let task = create(caller, &tasks[index], &after.join(",")).await;
         let task = task.map_err(|failure| partly(failure, &lines))?;
         let waits = task.blocked_by.as_ref().map(|ids| format!("  after {ids}"));
-        lines.push(format!("* {}{}", text::line(&task), waits.unwrap_or_default()));
+        let line = format!("* {}{}", text::line(&task), waits.unwrap_or_default());
+        lines.push(text::bounded(&line, LINE_BYTES_MAX).into_owned());
         ids[index] = task.id;
     }
     let mut text = format!("Created:\n{}\n", lines.join("\n"));
@@ -77,9 +86,9 @@ fn keys(tasks: &[Arguments]) -> Result<HashMap<&str, usize>, Failure> {
         if let Some(key) = task.text("key")
             && keys.insert(key, index).is_some()
         {
-            return Err(Failure::new(format!(
-                "Two tasks have the `key` {key}: each needs its own"
-            )));
+            let key = shown(key);
+            let text = format!("Two tasks have the `key` {key}: each needs its own");
+            return Err(Failure::new(text));
         }
     }
     Ok(keys)
@@ -87,20 +96,28 @@ fn keys(tasks: &[Arguments]) -> Result<HashMap<&str, usize>, Failure> {
 
 /// The tasks, each after those that it waits for, otherwise as they were given.
 fn in_order(tasks: &[Arguments], keys: &HashMap<&str, usize>) -> Result<Vec<usize>, Failure> {
+    let mut needed = Vec::new();
+    for task in tasks {
+        let after = task.texts("after");
+        if after.len() > BLOCKERS_MAX {
+            let text = format!("`after` has {} entries: at most {BLOCKERS_MAX}", after.len());
+            return Err(Failure::new(text));
+        }
+        needed.push(after.into_iter().filter_map(|name| keys.get(name).copied()).collect());
+    }
+    let needed: Vec<Vec<usize>> = needed;
     let mut order = Vec::new();
     while order.len() < tasks.len() {
         let is_ready = |index: &usize| {
-            let mut after =
-                tasks[*index].texts("after").into_iter().filter_map(|name| keys.get(name));
-            !order.contains(index) && after.all(|needed| order.contains(needed))
+            !order.contains(index) && needed[*index].iter().all(|other| order.contains(other))
         };
         let Some(next) = (0..tasks.len()).find(is_ready) else {
             let stuck = (0..tasks.len()).filter(|index| !order.contains(index));
-            let names: Vec<_> = stuck.filter_map(|index| tasks[index].text("key")).collect();
+            let names: Vec<_> = stuck.map(|index| tasks[index].required("title")).collect();
             let text = format!(
-                "Nothing was created: tasks wait for each other in a circle ({}). Leave out one of the \
-                 `after`",
-                names.join(", ")
+                "Nothing was created: tasks wait for each other in a circle ({}). Remove one entry \
+                 from `after`",
+                listed(&names)
             );
             return Err(Failure::new(text));
         };
@@ -116,10 +133,9 @@ async fn create(caller: Caller<'_>, task: &Arguments, after: &str) -> Result<Tas
     let mut tries = 0;
     loop {
         tries += 1;
-        // Short enough to be typed.
-        let id = format!("{:08x}", caller.backend.random());
+        let id = short_id(caller.backend.random());
         let body = json!({
-            "file_path": format!("tasks/{id}.md"),
+            "file_path": path_of(&id),
             "id": id,
             "title": task.required("title"),
             "content": task.text("content"),

@@ -29,11 +29,11 @@ pub(super) const TOOL: Tool = Tool {
                   needs_input waits for a person), or release it for others. Reviewers accept or \
                   reject.",
     is_read: false,
-    is_idempotent: true,
+    is_idempotent: false,
     parameters: &[
         required("task_id", Kind::Text, ""),
         required("outcome", Kind::Choice(OUTCOMES), ""),
-        optional("lease_token", Kind::Text, "Required, but for a person's verdict"),
+        optional("lease_token", Kind::Text, "Required, except for a person's verdict"),
         optional("message", Kind::Text, "Why it failed, the question, or what to change"),
         optional("reason", Kind::Choice(REASONS), "Of a failure"),
         optional("summary", Kind::Text, "What was done"),
@@ -142,9 +142,10 @@ async fn onward(caller: Caller<'_>, task: &TaskView) -> Result<Option<&'static s
 fn said(outcome: &str, task: &TaskView) -> String {
     let TaskView { id, queue, .. } = task;
     let next = match (outcome, queue.as_str()) {
+        (_, queue::CANCELLED) => "It is cancelled, as a person wanted.",
+        (_, queue::DONE) => "It is done, and what waited for it can be claimed.",
         ("submit", _) => "It waits for a review. task_next gives you other work.",
         ("accept", APPROVED) => "It waits to be merged.",
-        ("accept", _) => "It is done, and what waited for it can be claimed.",
         ("reject", _) => "The next attempt is told why.",
         ("release", _) => "Others can take it.",
         (_, queue::FAILED) => "It will not be tried again unless a person wants it.",

@@ -21,8 +21,8 @@ use crate::{
     text,
 };
 
-/// How many runs and messages are shown: the newest.
-const SHOWN: &str = "20";
+/// How many runs are shown: the newest.
+const RUNS: &str = "20";
 
 /// How many runs are searched for a result and a checkpoint.
 const LOOKED_AT: usize = 3;
@@ -53,8 +53,9 @@ struct Thread {
 
 async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
     let id = arguments.required("task_id");
-    let thread = Call::get(&["tasks", id, "messages"]).with("limit", SHOWN);
-    let runs = Call::get(&["tasks", id, "runs"]).with("limit", SHOWN);
+    // Without a limit, these are the newest 50.
+    let thread = Call::get(&["tasks", id, "messages"]);
+    let runs = Call::get(&["tasks", id, "runs"]).with("limit", RUNS);
     let (task, why, Runs { runs }, Thread { messages }): (TaskView, Why, _, _) = try_join4(
         caller.ask(Call::get(&["tasks", id])),
         caller.ask(Call::get(&["tasks", id, "why"])),
@@ -73,9 +74,10 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
                 let _ = writeln!(text, "  {}", text::progress(progress));
             }
         }
-        last(&mut text, caller, id, &runs).await?;
     }
-    text::messages(&mut text, "Thread", &messages);
+    text::messages(&mut text, "Thread", &messages, usize::MAX);
+    // A patch may be long, so it comes last.
+    last(&mut text, caller, id, &runs).await?;
     Ok(text::page(&text, arguments.integer("offset").unwrap_or_default(), "call task_get"))
 }
 

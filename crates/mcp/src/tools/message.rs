@@ -92,6 +92,10 @@ mod tests {
     struct Api(Defaults);
 
     impl Backend for Api {
+        fn scope_remedy(&self) -> &'static str {
+            ""
+        }
+
         fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, String>> {
             assert_eq!(call.path, "/api/v1/actions");
             let mut body = call.body;

@@ -28,6 +28,9 @@ use crate::{
 /// The name of callers that give none.
 const AGENT_DEFAULT: &str = "mcp";
 
+/// How long a lease lasts by default, in seconds. A model reports less often than a runner.
+const LEASE_DEFAULT: i64 = 1_800;
+
 /// A tool.
 struct Tool {
     name: &'static str,
@@ -35,7 +38,7 @@ struct Tool {
     description: &'static str,
     /// Whether it only reads.
     is_read: bool,
-    /// Whether calling it twice does what calling it once does.
+    /// Whether a repetition of a call changes nothing more.
     is_idempotent: bool,
     parameters: &'static [Parameter],
     run: fn(Caller<'_>, Arguments) -> BoxFuture<'_, Outcome>,
@@ -125,13 +128,11 @@ impl<'a> Caller<'a> {
         read(&self.answer(call).await?).map_err(|failure| self.explained(failure))
     }
 
-    /// Says which scope to connect to, if a call failed because it named none.
+    /// Says how to name the scope, if a call failed because it named none.
     fn explained(&self, mut failure: Failure) -> Failure {
-        if self.backend.defaults().scope.is_none() && failure.text.contains("scope") {
-            failure.text.push_str(
-                ". Add the scope to the address of the MCP server, as in /mcp?scope=NAME, or connect \
-                 with a key: octopoid mcp config prints it",
-            );
+        if failure.lacks_scope {
+            failure.text.push_str(". ");
+            failure.text.push_str(self.backend.scope_remedy());
         }
         failure
     }

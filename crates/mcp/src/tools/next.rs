@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use octopoid_domain::{ClaimedTask, PreviousRun};
 use serde_json::{Value, json};
 
-use super::{Caller, Outcome, Tool, read};
+use super::{Caller, LEASE_DEFAULT, Outcome, Tool, read};
 use crate::{
     arguments::Arguments,
     backend::Call,
@@ -16,9 +16,6 @@ use crate::{
 
 /// The longest wait in seconds: some clients give up after a minute.
 const WAIT_MAX: i64 = 50;
-
-/// How long a lease lasts by default, in seconds. A model reports less often than a runner.
-const LEASE_DEFAULT: i64 = 1_800;
 
 /// The machine that claims are made for.
 const MACHINE: &str = "mcp";
@@ -55,11 +52,17 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
     let mut call = Call::post(&["tasks", "claim"], body);
     call.wait_seconds = arguments.integer("wait_seconds").map(i64::unsigned_abs);
     let answer = caller.answer(call).await?;
-    if answer.status == 404 && answer.body.get("error").is_none() {
+    if answer.status == 404 && is_nothing(&answer.body) {
         return Ok(nothing(&answer.body, is_review));
     }
     let claimed = read::<ClaimedTask>(&answer).map_err(|failure| caller.explained(failure))?;
     Ok(granted(&claimed, is_review))
+}
+
+/// Whether a 404 says that there is nothing to claim. A 404 of a proxy, or of another server, has
+/// another body.
+fn is_nothing(body: &Value) -> bool {
+    body["message"].is_string() && body.get("error").is_none()
 }
 
 /// There is nothing to claim.
@@ -78,7 +81,6 @@ fn nothing(body: &Value, is_review: bool) -> String {
 fn granted(claimed: &ClaimedTask, is_review: bool) -> String {
     let mut text = String::new();
     text::head(&mut text, claimed);
-    let _ = writeln!(text, "\nlease_token: {}", claimed.lease_token);
     if let Some(attempt) = claimed.attempt.filter(|attempt| *attempt > 1) {
         let _ = writeln!(text, "attempt: {attempt}");
     }
@@ -104,8 +106,9 @@ fn granted(claimed: &ClaimedTask, is_review: bool) -> String {
     };
     let _ = write!(
         text,
-        "\nNext: {work}. Call task_update (task_id {id}, lease_token) before {until} to keep it. At \
-         the end: {end}."
+        "\nlease_token: {}\n\nNext: {work}. Call task_update (task_id {id}, lease_token) before {until} to keep it. At \
+         the end: {end}.",
+        claimed.lease_token
     );
     // The token and the next step are at the end, so a long text is cut in its middle.
     fitted(text)

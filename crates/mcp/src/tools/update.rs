@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use octopoid_domain::lease::{Directive, Renewal};
 use serde_json::{Map, Value, json};
 
-use super::{Caller, Outcome, Tool};
+use super::{Caller, LEASE_DEFAULT, Outcome, Tool};
 use crate::{
     arguments::Arguments,
     backend::Call,
@@ -14,8 +14,8 @@ use crate::{
     text,
 };
 
-/// How long a lease lasts by default, in seconds, as in `task_next`.
-const LEASE_DEFAULT: i64 = 1_800;
+/// How much of each message is shown: twenty fit into an answer.
+const MESSAGE_BYTES_MAX: usize = 280;
 
 pub(super) const TOOL: Tool = Tool {
     name: "task_update",
@@ -70,9 +70,13 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
         }
     }
     text.push('\n');
-    text::messages(&mut text, "Messages to you", &renewal.messages);
+    text::messages(&mut text, "Messages to you", &renewal.messages, MESSAGE_BYTES_MAX);
     if let Some(last) = renewal.messages.last() {
-        let _ = write!(text, "\nHeed them. Next time, give messages_after={}.", last.id);
+        let _ = write!(
+            text,
+            "\nHeed them; task_get shows them whole. Next time, give messages_after={}.",
+            last.id
+        );
     }
     Ok(text.trim_end().to_owned())
 }

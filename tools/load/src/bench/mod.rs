@@ -6,6 +6,7 @@ mod backups;
 mod boards;
 mod events;
 mod http;
+mod mcp;
 mod measure;
 mod pairs;
 mod postgres;
@@ -52,8 +53,8 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine, only backups, only event streams, only boards, or
-    /// only agents.
+    /// Measure only one engine, only backups, only event streams, only boards, only agents, or
+    /// only MCP.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -76,6 +77,7 @@ enum Part {
     Events,
     Boards,
     Agents,
+    Mcp,
 }
 
 /// Measures what the arguments ask for, and writes the report.
@@ -117,6 +119,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     if matches!(args.only, None | Some(Part::Agents)) {
         agents::measure(&bench, &mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Mcp)) {
+        mcp::measure(&bench, &mut report)?;
     }
     if matches!(args.only, None | Some(Part::Postgres)) {
         postgres::measure(&bench, args.minutes, &mut report)?;

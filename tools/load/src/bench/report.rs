@@ -12,6 +12,7 @@ pub(crate) struct Report {
     tasks: usize,
     lifecycles: Vec<String>,
     ceilings: Vec<String>,
+    by_mcp: Vec<String>,
     phases: Vec<String>,
     /// Figures by name, in the order of their first appearance.
     facts: Vec<(String, &'static str, f64)>,
@@ -28,6 +29,7 @@ impl Report {
             tasks,
             lifecycles: Vec::new(),
             ceilings: Vec::new(),
+            by_mcp: Vec::new(),
             phases: Vec::new(),
             facts: Vec::new(),
             pairs: BTreeMap::new(),
@@ -72,6 +74,21 @@ impl Report {
             .push(format!("| {live:.0} | {direct:.0} | {full:.0} | {bare:.1} | {whole:.1} |"));
     }
 
+    /// The same calls over REST and by MCP: how many a second, the server's processor time for each,
+    /// and the ratio of the latter. The pairs are of REST and MCP.
+    pub(crate) fn by_mcp(
+        &mut self,
+        calls: &str,
+        agents: usize,
+        (rest, mcp): (f64, f64),
+        (rest_us, mcp_us): (f64, f64),
+        ratio: f64,
+    ) {
+        self.by_mcp.push(format!(
+            "| {calls} | {agents} | {rest:.0} | {mcp:.0} | {rest_us:.1} | {mcp_us:.1} | {ratio:.2} |"
+        ));
+    }
+
     /// A ratio and its bound, which is the least allowed or else the most.
     pub(crate) fn ratio(&mut self, name: &str, ratio: f64, bound: f64, is_least: bool) {
         self.ratios.push((name.to_owned(), ratio, bound, is_least));
@@ -112,6 +129,7 @@ impl Report {
             writeln!(text, "{line}")?;
         }
         self.ceiling_table(&mut text)?;
+        self.mcp_table(&mut text)?;
         text.push_str("\n## Other phases\n\n| phase | requests/s | p50 ms | p99 ms |\n");
         text.push_str("| --- | ---: | ---: | ---: |\n");
         for line in &self.phases {
@@ -177,6 +195,19 @@ impl Report {
              | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for line in &self.ceilings {
+            writeln!(text, "{line}")?;
+        }
+        Ok(())
+    }
+
+    fn mcp_table(&self, text: &mut String) -> std::fmt::Result {
+        text.push_str(
+            "\n## Calls over REST and by MCP, medians of the rounds\n\n\
+             | calls | agents | REST requests/s | MCP calls/s | REST CPU µs/request | \
+             MCP CPU µs/call | CPU, MCP of REST |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        );
+        for line in &self.by_mcp {
             writeln!(text, "{line}")?;
         }
         Ok(())

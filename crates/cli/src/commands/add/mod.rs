@@ -8,7 +8,7 @@ use octopoid_client::{Error, Listed};
 use octopoid_domain::{
     Millis, TaskView, Traceparent,
     input::{Flag, Id, Instant, Prose, Text},
-    task::{Attempts, NewTask},
+    task::{Attempts, NewTask, path_of, short_id},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     commands::read_text,
     failure::{Failure, Outcome},
     output::{one_line, say},
-    repository,
+    random, repository,
     session::{Run, Session},
 };
 
@@ -176,11 +176,11 @@ impl Args {
         loop {
             tries += 1;
             if self.id.is_none() {
-                new.id = Id(Some(random_id()));
+                new.id = Id(Some(short_id(random::number())));
             }
             if self.file_path.is_none() {
                 let id = new.id.0.as_deref().unwrap_or_default();
-                new.file_path = Text(Some(format!("tasks/{id}.md")));
+                new.file_path = Text(Some(path_of(id)));
             }
             match client.create_task(&new).await {
                 Err(Error::Refused { code, .. })
@@ -194,13 +194,6 @@ impl Args {
 /// The trace that the caller of this program works in, as OpenTelemetry passes it to programs.
 fn caller_trace() -> Option<Traceparent> {
     std::env::var("TRACEPARENT").ok()?.parse().ok()
-}
-
-/// Short enough to be typed. With a million tasks, one random id in four thousand is taken.
-fn random_id() -> String {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).expect("a system that has sockets has random numbers");
-    hex::encode(bytes)
 }
 
 fn added(task: &TaskView) -> String {

@@ -1,6 +1,7 @@
 //! `octopoid mcp`: the queue inside coding agents, by the Model Context Protocol.
 
 mod config;
+mod remote;
 mod stdio;
 
 use crate::{

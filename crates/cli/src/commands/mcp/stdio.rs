@@ -5,31 +5,35 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead as _, Write as _},
+    io::{self, BufRead, Read as _, Write as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use octopoid_client::{Client, Error, Method};
-use octopoid_domain::causes::innermost;
-use octopoid_mcp::{Answer, Backend, Call, Defaults, Reply, Verb};
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 
-use crate::{failure::Outcome, repository, session::Session};
+use super::remote::Remote;
+use crate::{failure::Outcome, session::Session};
 
 /// How many lines are read ahead.
 const LINES_AHEAD: usize = 16;
 
-/// What the server is called by its clients.
+/// The longest message that is read: as over HTTP.
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// How long what is being answered may take after the end of the input.
+const END: Duration = Duration::from_secs(2);
+
+/// The version that clients are told.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Answers messages until the client closes the standard input. What is still waited for then is
-/// given up: the client is gone.
+/// Answers messages until the client closes the standard input. What is still waited for soon after
+/// that is given up: the client is gone.
 pub(super) async fn serve(session: &Session) -> Outcome {
     let remote = Arc::new(Remote::of(session));
     let mut lines = lines();
@@ -38,36 +42,43 @@ pub(super) async fn serve(session: &Session) -> Outcome {
     while let Some(line) = lines.recv().await {
         let line = line?;
         while answering.try_join_next().is_some() {}
-        if line.trim().is_empty() {
+        let envelope = serde_json::from_slice(&line).unwrap_or_default();
+        if let Some(id) = cancelled(&envelope) {
+            pending.cancel(id);
             continue;
         }
-        let envelope: Envelope = serde_json::from_str(&line).unwrap_or_default();
-        if envelope.method.as_deref() == Some("notifications/cancelled") {
-            pending.cancel(&envelope.params["requestId"]);
-            continue;
-        }
-        let (remote, id, own) = (Arc::clone(&remote), envelope.id.to_string(), pending.clone());
-        let task = async move {
-            let Reply { message, .. } =
-                octopoid_mcp::answer(&*remote, VERSION, None, line.as_bytes()).await;
-            own.forget(&envelope.id);
-            if let Some(message) = message {
+        let (remote, own) = (Arc::clone(&remote), pending.clone());
+        let id = envelope["id"].to_string();
+        let own_id = id.clone();
+        let handle = answering.spawn(async move {
+            let reply = octopoid_mcp::answer(&*remote, VERSION, None, &line).await;
+            own.forget(&own_id);
+            if let Some(message) = reply.message {
                 // A client that reads no more will close the standard input as well.
                 let _ = write(&message);
             }
-        };
-        let handle = answering.spawn(task);
+        });
         pending.note(id, handle);
     }
+    let _ = timeout(END, async { while answering.join_next().await.is_some() {} }).await;
     Ok(())
 }
 
-/// The lines of the standard input, which only a thread of its own can wait for.
-fn lines() -> mpsc::Receiver<io::Result<String>> {
+/// The id of the request that a message cancels.
+fn cancelled(message: &Value) -> Option<&Value> {
+    let is_cancellation =
+        message.get("id").is_none() && message["method"] == "notifications/cancelled";
+    is_cancellation.then(|| &message["params"]["requestId"])
+}
+
+/// The lines of the standard input. Only a thread of its own can wait for them.
+fn lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(LINES_AHEAD);
     std::thread::spawn(move || {
-        for line in io::stdin().lock().lines() {
-            if sender.blocking_send(line).is_err() {
+        let mut input = io::stdin().lock();
+        while let Some(line) = next_line(&mut input).transpose() {
+            let is_last = line.is_err();
+            if sender.blocking_send(line).is_err() || is_last {
                 return;
             }
         }
@@ -75,19 +86,27 @@ fn lines() -> mpsc::Receiver<io::Result<String>> {
     receiver
 }
 
+/// The next line that is not blank; none at the end. Of one that is too long there is the beginning,
+/// which is not JSON.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        let mut line = Vec::new();
+        if input.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        if line.last() != Some(&b'\n') {
+            input.skip_until(b'\n')?;
+        }
+        if !line.trim_ascii().is_empty() {
+            return Ok(Some(line));
+        }
+    }
+}
+
 fn write(message: &Value) -> Outcome {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{message}")?;
     Ok(stdout.flush()?)
-}
-
-/// What a message says of itself.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope {
-    id: Value,
-    method: Option<String>,
-    params: Value,
 }
 
 /// The requests that are being answered, by their ids.
@@ -101,79 +120,14 @@ impl Pending {
         }
     }
 
-    fn forget(&self, id: &Value) -> Option<AbortHandle> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.to_string())
+    fn forget(&self, id: &str) -> Option<AbortHandle> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id)
     }
 
     /// Stops answering a request, of which the client wants to know nothing more.
     fn cancel(&self, id: &Value) {
-        if let Some(handle) = self.forget(id) {
+        if let Some(handle) = self.forget(&id.to_string()) {
             handle.abort();
         }
-    }
-}
-
-/// The server, over HTTP.
-struct Remote {
-    client: Client,
-    server: String,
-    defaults: Defaults,
-}
-
-impl Remote {
-    fn of(session: &Session) -> Self {
-        let settings = &session.settings;
-        let value = |setting: &Option<crate::settings::Setting>| {
-            setting.as_ref().map(|setting| setting.value.clone())
-        };
-        let defaults = Defaults {
-            scope: value(&settings.scope),
-            flow: value(&settings.flow),
-            branch: Some(repository::branch()),
-            agent: Some(settings.user.value.clone()),
-        };
-        Self { client: session.client.clone(), server: settings.server.value.clone(), defaults }
-    }
-}
-
-impl Backend for Remote {
-    fn call(
-        &self,
-        call: Call,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Answer, String>> + Send + '_>> {
-        Box::pin(async move {
-            let Call { verb, path, query, body, wait_seconds } = call;
-            let method = match verb {
-                Verb::Get => Method::GET,
-                Verb::Post => Method::POST,
-            };
-            let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let wait = wait_seconds.map(Duration::from_secs);
-            match self.client.call(method, &path, &query, &body, wait).await {
-                Ok((status, body)) => Ok(Answer { status, body }),
-                Err(error) => Err(self.unreachable(&error)),
-            }
-        })
-    }
-
-    fn random(&self) -> u32 {
-        let mut bytes = [0; 4];
-        getrandom::fill(&mut bytes).expect("a system that has sockets has random numbers");
-        u32::from_le_bytes(bytes)
-    }
-
-    fn defaults(&self) -> &Defaults {
-        &self.defaults
-    }
-}
-
-impl Remote {
-    fn unreachable(&self, error: &Error) -> String {
-        let (server, why) = (&self.server, innermost(error));
-        format!(
-            "The server at {server} cannot be reached ({error}: {why}). Ask the person to start it with \
-             octopoid up or octopoid serve, or to name another with octopoid mcp --server URL, then \
-             call again"
-        )
     }
 }
