@@ -165,8 +165,7 @@ impl Run for Issue {
             ..NewKey::default()
         };
         let issued = session.client.issue_key(&new).await?;
-        let (id, key) = (&issued.key.id, &issued.api_key);
-        printer.changed(&issued, &format!("{key}\nkey {id}; it is not shown again"))
+        printer.secret(&issued, &issued.api_key, &format!("key {}", issued.key.id))
     }
 }
 
@@ -185,13 +184,12 @@ impl Run for Rotate {
         })?;
         let body = key::Rotate { overlap_seconds: seconds(self.overlap) };
         let rotated = session.client.rotate_key(&scope.value, &body).await?;
-        let key = &rotated.api_key;
         let until = match SignedDuration::try_from(self.overlap) {
             Ok(overlap) if !overlap.is_zero() => {
                 format!("the old one works for another {overlap:#}")
             }
             _ => "it replaces the old one".to_owned(),
         };
-        printer.changed(&rotated, &format!("{key}\n{until}; it is not shown again"))
+        printer.secret(&rotated, &rotated.api_key, &until)
     }
 }

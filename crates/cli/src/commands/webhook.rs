@@ -239,8 +239,7 @@ impl Run for Create {
             ..NewWebhook::default()
         };
         let made = session.client.create_webhook(&new).await?;
-        let (id, secret) = (&made.webhook.id, &made.secret);
-        printer.changed(&made, &format!("{secret}\nsecret of {id}; it is not shown again"))
+        printer.secret(&made, &made.secret, &format!("secret of {}", made.webhook.id))
     }
 }
 
@@ -295,8 +294,7 @@ impl Run for Rotate {
         let overlap_seconds = Patch::Set(seconds(self.overlap));
         let body = RotateSecret { overlap_seconds, ..RotateSecret::default() };
         let rotated = session.client.rotate_webhook_secret(&self.id, &body).await?;
-        let (id, secret) = (&self.id, &rotated.secret);
-        printer.changed(&rotated, &format!("{secret}\nsecret of {id}; it is not shown again"))
+        printer.secret(&rotated, &rotated.secret, &format!("secret of {}", self.id))
     }
 }
 

@@ -213,6 +213,16 @@ impl<T: Noun> Printer<'_, T> {
         self.show(item, || say(sentence))
     }
 
+    /// Prints an item that has a secret: for people the secret alone, so that it can be sent to a file,
+    /// and what there is to know about it beside the output.
+    pub(crate) fn secret(&self, item: &T, secret: &str, about: &str) -> Outcome {
+        self.show(item, || {
+            say(secret)?;
+            say_aside(&format!("{about}; it is not shown again"));
+            Ok(())
+        })
+    }
+
     /// Prints an item of a stream as soon as it is there: a row for people.
     pub(crate) fn line(&self, item: &T) -> Outcome {
         self.show(item, || self.output.table(&[], vec![item.cells(&self.output.times)]))

@@ -157,8 +157,9 @@ fn keys_are_issued_used_rotated_and_revoked() {
     assert!(listed.stdout.contains("laptop") && listed.stdout.contains("manage"), "{listed:?}");
 
     world.write("work.key", "");
-    let issued = with(key, "key issue --permission read").stdout;
-    world.write("read.key", issued.lines().next().unwrap());
+    let issued = with(key, "key issue --permission read");
+    assert!(issued.stderr.ends_with("; it is not shown again\n"), "{issued:?}");
+    world.write("read.key", &issued.stdout);
     assert!(world.ok("task list --key-file read.key").contains("Work"));
     let error = world.fails(6, "add More --key-file read.key");
     assert!(error.contains("forbidden"), "{error}");
@@ -166,11 +167,11 @@ fn keys_are_issued_used_rotated_and_revoked() {
     assert_eq!(ended.code, Some(6));
     assert!(ended.stderr.contains("leave --scope out"), "{ended:?}");
 
-    let rotated = with(key, "key rotate --overlap 1h").stdout;
-    assert!(
-        rotated.contains("the old one works for another 1h; it is not shown again"),
-        "{rotated}"
-    );
+    let rotated = with(key, "key rotate --overlap 1h");
+    let about = "the old one works for another 1h; it is not shown again\n";
+    assert_eq!(rotated.stderr, about, "{rotated:?}");
+    world.write("rotated.key", &rotated.stdout);
+    world.ok("task list --key-file rotated.key");
     assert_eq!(with(key, "task list").code, Some(0));
     let rotated = with(key, "key rotate --json api_key").stdout;
     let rotated: serde_json::Value = serde_json::from_str(&rotated).unwrap();
