@@ -10,6 +10,7 @@ use octopoid_domain::{
     key::{self, Issued, Key, NewKey, Permission, Rotated},
 };
 use octopoid_server::duration;
+use serde_json::json;
 
 use crate::{
     clock::{instant, seconds},
@@ -172,7 +173,9 @@ impl Run for Issue {
 impl Run for Revoke {
     async fn run(&self, session: &Session) -> Outcome {
         session.client.revoke_key(&self.id).await?;
-        session.deleted("key", &self.id)
+        // Programs get what they always got. The key is still in the list.
+        let object = json!({ "deleted": "key", "id": self.id });
+        session.output.sentence(&format!("revoked key {}", self.id), object)
     }
 }
 

@@ -179,7 +179,8 @@ fn keys_are_issued_used_rotated_and_revoked() {
     let key = rotated["api_key"].as_str().unwrap();
     let ids = with(key, "key list -q").stdout;
     for id in ids.lines() {
-        with(ADMINISTRATOR, &format!("key revoke {id}"));
+        let revoked = with(ADMINISTRATOR, &format!("key revoke {id}"));
+        assert_eq!(revoked.stdout, format!("revoked key {id}\n"), "{revoked:?}");
     }
     assert_eq!(with(key, "task list").code, Some(6));
 }
