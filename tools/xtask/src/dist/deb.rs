@@ -10,10 +10,12 @@ use super::{Contents, archive, sbom};
 use crate::{output, process};
 
 /// The files of the repository that are in it, and where.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 6] = [
     ("deploy/systemd/octopoid.service", "usr/lib/systemd/system/octopoid.service"),
     ("deploy/systemd/octopoid.socket", "usr/lib/systemd/system/octopoid.socket"),
     ("deploy/systemd/server.env", "usr/share/octopoid/server.env"),
+    ("deploy/monitoring/rules.yaml", "usr/share/octopoid/monitoring/rules.yaml"),
+    ("deploy/monitoring/dashboard.json", "usr/share/octopoid/monitoring/dashboard.json"),
     ("docs/install.md", "usr/share/doc/octopoid/install.md"),
 ];
 

@@ -6,7 +6,7 @@ use super::manual::SHELLS;
 use super::{Contents, archive};
 
 /// The files of the repository that are in it, and where.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 9] = [
     ("LICENSE", "LICENSE"),
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
@@ -14,6 +14,8 @@ const FILES: [(&str, &str); 7] = [
     ("deploy/systemd/octopoid.service", "systemd/octopoid.service"),
     ("deploy/systemd/octopoid.socket", "systemd/octopoid.socket"),
     ("deploy/systemd/server.env", "systemd/server.env"),
+    ("deploy/monitoring/rules.yaml", "monitoring/rules.yaml"),
+    ("deploy/monitoring/dashboard.json", "monitoring/dashboard.json"),
 ];
 
 /// Writes the tarball.

@@ -81,9 +81,12 @@ impl Packages {
                 .args(["--strip-components=1", "-C"])
                 .arg(&unpacked),
         )?;
-        for file in
-            ["man/man1/octopoid-serve.1", "completions/_octopoid", "systemd/octopoid.service"]
-        {
+        for file in [
+            "man/man1/octopoid-serve.1",
+            "completions/_octopoid",
+            "systemd/octopoid.service",
+            "monitoring/rules.yaml",
+        ] {
             ensure!(unpacked.join(file).is_file(), "the tarball has no {file}");
         }
         let root = self.scratch.join("root");
