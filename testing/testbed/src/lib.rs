@@ -1,11 +1,12 @@
-//! What tests and measurements run on: PostgreSQL clusters, empty databases, and servers as
-//! processes. It is not shipped.
+//! What tests and measurements run on: PostgreSQL clusters, empty databases, servers as processes,
+//! and pages that are scripts. It is not shipped.
 
 pub mod conversation;
 #[cfg(feature = "databases")]
 pub mod database;
 pub mod postgres;
 mod server;
+pub mod tour;
 
 pub use server::{Process, Server, address};
 

@@ -23,5 +23,6 @@ mod shape;
 mod task;
 mod terminal;
 mod tls;
+mod tour;
 mod up;
 mod webhook;
