@@ -25,6 +25,9 @@ check() {
   . /etc/octopoid/server.env
   OCTOPOID_KEY=$API_SECRET_KEY octopoid key issue --scope demo --label first >/dev/null
 
+  echo "the tour works with this package; its output is compared afterwards"
+  (cd && env -i HOME="$HOME" PATH="$PATH" timeout 240 bash /octopoid-tour.sh >/octopoid-tour.log)
+
   echo "no connection is refused while the service restarts"
   (
     while [ ! -e /restarted ]; do octopoid health --quiet || touch /refused; done

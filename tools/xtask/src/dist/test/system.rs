@@ -1,28 +1,31 @@
 //! A Debian system that has nothing but what Debian installs, and the package in it: first without,
-//! then with systemd running.
+//! then with systemd running. docs/tour.md is followed there, from its first command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
-use octopoid_testbed::is_ci;
+use anyhow::{Context as _, bail, ensure};
+use octopoid_testbed::{is_ci, tour::Tour};
+use sha2::{Digest as _, Sha256};
 
 use super::{answers, chroot, furnish};
 use crate::workspace::Workspace;
-use crate::{output, process};
+use crate::{output, paths, process};
 
 /// The release of Debian.
 const SUITE: &str = "bookworm";
 
-/// What it has beside the smallest system: a service manager, and `man`.
-const PACKAGES: &str = "--include=systemd,systemd-sysv,man-db";
+/// What it has beside the smallest system: a service manager, `man`, and what the tour installs with
+/// the package, so that installing needs no network.
+const PACKAGES: &str = "--include=systemd,systemd-sysv,man-db,ca-certificates,curl,openssl,\
+    prometheus,python3";
 
 /// What has to be installed for it.
 const TOOLS: [&str; 2] = ["debootstrap", "systemd-nspawn"];
 
 /// How long the system may take to start, run its checks and stop.
-const BOOT_MAX: Duration = Duration::from_mins(3);
+const BOOT_MAX: Duration = Duration::from_mins(6);
 
 /// What runs in the system once its services have been started.
 const CHECKS: &str = include_str!("checks.sh");
@@ -32,11 +35,19 @@ const SCRIPT: &str = "octopoid-checks.sh";
 const PROGRESS: &str = "octopoid-checks.log";
 const PASSED: &str = "octopoid-checks.passed";
 
+/// The page of the tour, its script in the system, and what the script prints there.
+const TOUR: &str = "docs/tour.md";
+const TOUR_SCRIPT: &str = "octopoid-tour.sh";
+const TOUR_PRINTED: &str = "octopoid-tour.log";
+
+/// How the page calls the package.
+const TOUR_PACKAGE: &str = "./octopoid_0.1.0_amd64.deb";
+
 /// The unit of the script.
 const UNIT: &str =
     "[Unit]\nAfter=octopoid.service\n[Service]\nType=oneshot\nExecStart=/octopoid-checks.sh\n";
 
-/// Installs a package, runs the program, boots the system, and removes the package.
+/// Installs a package as the tour says, runs the program, boots the system, and removes the package.
 pub(super) fn install(package: &Path) -> anyhow::Result<()> {
     for tool in TOOLS {
         if !process::succeeds(process::at_root(tool).arg("--version")) {
@@ -64,12 +75,16 @@ pub(super) fn install(package: &Path) -> anyhow::Result<()> {
         process::at_root("cp").args(["--archive", "--reflink=auto"]).arg(&base).arg(&root),
     )?;
     fs::copy(package, root.join("octopoid.deb"))?;
-    process::run(chroot(&root, "dpkg").args(["--install", "/octopoid.deb"]))?;
+    let tour = Tour::read(&fs::read_to_string(paths::root().join(TOUR))?)?;
+    let command = tour.install().context("the tour does not install the package")?;
+    ensure!(command.contains(TOUR_PACKAGE), "the tour installs another package: {command}");
+    let command = command.replace(TOUR_PACKAGE, "/octopoid.deb").replace("sudo ", "");
+    process::run(chroot(&root, "sh").args(["-ec", &command]))?;
     check_files(&root)?;
     if furnish(&root)? {
         answers(|| chroot(&root, "/usr/bin/octopoid"), Path::new("/tmp"))?;
     }
-    boot(&root)?;
+    boot(&root, &tour)?;
     // An upgrade, here to the same version, keeps the token of the administrator.
     let variables = root.join("etc/octopoid/server.env");
     let before = fs::read_to_string(&variables)?;
@@ -90,10 +105,11 @@ pub(super) fn install(package: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The clean system. It is made once, and copied for each run.
+/// The clean system. It is made once for these packages, and copied for each run.
 fn base() -> anyhow::Result<PathBuf> {
     let folder = Workspace::load()?.target.join("dist-system");
-    let (base, unfinished) = (folder.join(SUITE), folder.join("unfinished"));
+    let name = format!("{SUITE}-{}", &hex::encode(Sha256::digest(PACKAGES))[..8]);
+    let (base, unfinished) = (folder.join(name), folder.join("unfinished"));
     if base.exists() {
         return Ok(base);
     }
@@ -124,9 +140,10 @@ fn check_files(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Starts the system with systemd as its first process, has it run the checks, and waits for its end.
-fn boot(root: &Path) -> anyhow::Result<()> {
+fn boot(root: &Path, tour: &Tour) -> anyhow::Result<()> {
     let script = root.join(SCRIPT);
     fs::write(&script, CHECKS)?;
+    fs::write(root.join(TOUR_SCRIPT), tour.script(&[]))?;
     process::run(process::at_root("chmod").arg("755").arg(&script))?;
     let units = root.join("etc/systemd/system");
     super::super::write(&units.join("octopoid-checks.service"), UNIT)?;
@@ -144,7 +161,12 @@ fn boot(root: &Path) -> anyhow::Result<()> {
     let ended = process::run(&mut nspawn);
     let progress = fs::read_to_string(root.join(PROGRESS)).unwrap_or_default();
     progress.lines().for_each(output::line);
-    if root.join(PASSED).exists() {
+    let has_passed = root.join(PASSED).exists();
+    let printed = fs::read_to_string(root.join(TOUR_PRINTED));
+    if has_passed || printed.is_ok() {
+        tour.compare(&tour.recorded(&printed?, &[])?)?;
+    }
+    if has_passed {
         return Ok(());
     }
     if progress.is_empty() {
