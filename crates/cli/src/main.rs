@@ -28,7 +28,10 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|word| word == "agent") {
         match arguments.next().as_deref().and_then(std::ffi::OsStr::to_str) {
             Some("guard") => return octopoid_runner::process::guard(arguments),
-            Some("simulate") => return up::demo::agent::run(),
+            Some("simulate") => {
+                let is_slow = arguments.next().is_some_and(|word| word == up::demo::agent::SLOWLY);
+                return up::demo::agent::run(is_slow);
+            }
             _ => {}
         }
     }

@@ -144,7 +144,10 @@ impl Args {
             let joined = join(&folder, service.address(), &repository).await?;
             let this =
                 std::env::current_exe().map_err(|error| Failure::other(error.to_string()))?;
-            let command = vec![this.into(), "agent".into(), "simulate".into()];
+            let mut command = vec![this.into(), "agent".into(), "simulate".into()];
+            if self.by_hand {
+                command.push(demo::agent::SLOWLY.into());
+            }
             let mut config = self.config(&joined, &service, &repository, (Tool::Plain, command))?;
             config.state = sample.state();
             config.workspace.root = sample.state().join("worktrees");

@@ -16,9 +16,14 @@ use super::git;
 /// How long a step of its work takes.
 const STEP: Duration = Duration::from_millis(400);
 
+/// The argument for work that a person can watch.
+pub(crate) const SLOWLY: &str = "slowly";
+/// How long a step of such work takes.
+const SLOW_STEP: Duration = Duration::from_millis(1_500);
+
 /// Works on the task that the environment names.
-pub(crate) fn run() -> ExitCode {
-    match work() {
+pub(crate) fn run(is_slow: bool) -> ExitCode {
+    match work(if is_slow { SLOW_STEP } else { STEP }) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
@@ -27,7 +32,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn work() -> io::Result<ExitCode> {
+fn work(step: Duration) -> io::Result<ExitCode> {
     let mut prompt = String::new();
     io::stdin().read_to_string(&mut prompt)?;
     let variable = |name: &str| std::env::var(name).map_err(io::Error::other);
@@ -37,7 +42,7 @@ fn work() -> io::Result<ExitCode> {
         fs::write(&progress, format!("{percent}% {doing}\n"))?;
         say(doing)?;
         #[expect(clippy::disallowed_methods, reason = "work takes time, and people watch it")]
-        thread::sleep(STEP);
+        thread::sleep(step);
     }
     let feedback = task["feedback"][0]["text"].as_str();
     let is_first = feedback.is_none() && task["previous"].is_null();

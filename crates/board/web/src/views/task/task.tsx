@@ -109,6 +109,7 @@ function useOpenTasks(): TaskList | undefined {
 
 const VERDICTS: Record<string, string> = {
   done: "Accepted: the task is done",
+  approved: "Accepted: the task goes on as approved",
   incoming: "Rejected: the next attempt is given the reason",
 };
 
