@@ -30,6 +30,8 @@ test("what needs a person is grouped, and can be read on a telephone", async () 
     await page.getByRole("region", { name: group }).waitFor();
   }
   expect(await page.title()).toMatch(/^\(5\) Inbox/);
+  // The menu counts what was asked and what is to be reviewed.
+  expect(await page.locator(".views .count").innerText()).toBe("4");
   await expectAccessible(page);
   await picture(page, "inbox");
   const small = await board.open("/inbox", { ...TELEPHONE, colorScheme: "dark" });

@@ -78,11 +78,11 @@ export function Menu() {
   );
 }
 
-/** The number of questions and proposals that are open. */
+/** The number of open questions and proposals, and of tasks in review. */
 function InboxCount() {
   // Every view shows the count, so every view reads the summary.
   const needs = useQuery(summaryQuery).data.value?.needs_person;
-  const count = needs ? needs.questions + needs.actions : 0;
+  const count = needs ? needs.questions + needs.actions + needs.provisional : 0;
   if (!count) return null;
   return (
     <span class="count is-needs-you" aria-label={`${count} open`}>

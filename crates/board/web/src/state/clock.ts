@@ -77,6 +77,14 @@ export function absolute(at: string): string {
   return `${format.value.format(date)}${isUtc.value ? " UTC" : ""}`;
 }
 
+/** An instant of today as the time of day, and another as a whole, without seconds. */
+export function short(at: string): string {
+  const text = absolute(at);
+  const today = absolute(new Date(now.value).toISOString()).slice(0, 10);
+  if (!/^\d{4}-/.test(text)) return text;
+  return text.startsWith(today) ? text.slice(11, 16) : text.slice(0, 16);
+}
+
 /** The time of day, in the zone that the user has chosen: `15:00`. */
 export function timeOfDay(at: string): string {
   return absolute(at).slice(11, 16);

@@ -123,6 +123,19 @@ export function LineCounts({ insertions, deletions }: { insertions: number; dele
   );
 }
 
+/** How many rows follow those that are shown, as a link to all of them; nothing if there are none. */
+export function More(props: { count: number; to: string; what?: string }) {
+  const { count, to, what = "" } = props;
+  if (count <= 0) return null;
+  return (
+    <p class="more">
+      <Link to={to}>
+        and {count.toLocaleString("en")} more {what}
+      </Link>
+    </p>
+  );
+}
+
 /** The text of an empty list, which says what to do. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <div class="empty">{children}</div>;

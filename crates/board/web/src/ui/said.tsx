@@ -1,6 +1,6 @@
 /** Texts of the server, with their instants in the zone that the user has chosen. */
 
-import { absolute } from "../state/clock";
+import { absolute, short } from "../state/clock";
 
 const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
 
@@ -11,8 +11,8 @@ export function Said({ text }: { text: string }) {
     <>
       {parts.map((part, index) =>
         index % 2 === 1 ? (
-          <time key={index} dateTime={part} title={part}>
-            {absolute(part)}
+          <time key={index} dateTime={part} title={absolute(part)}>
+            {short(part)}
           </time>
         ) : (
           part

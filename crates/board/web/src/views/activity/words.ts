@@ -26,7 +26,7 @@ export const KINDS: readonly [string, string][] = [
   ["key", "keys"],
 ];
 
-const NAMES: Record<string, string> = { orchestrator: "machine", action: "question" };
+const NAMES: Record<string, string> = { orchestrator: "machine", action: "question or proposal" };
 
 /** The name of a kind of subject in words. */
 function kindWords(kind: string): string {

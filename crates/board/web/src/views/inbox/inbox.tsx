@@ -13,11 +13,13 @@ import { taskPath } from "../../state/paths";
 import { Link } from "../../ui/basics";
 import { Loaded } from "../../ui/loading";
 import { useCursor, useListKeys, useNamedRow, type Cursor } from "../../ui/rows";
+import { counted } from "../../ui/words";
 import { useTitle } from "../../shell/title";
 import {
   actionsQuery,
   flaggedQuery,
   isBeingReviewed,
+  restOf,
   reviewQuery,
   unasked,
 } from "../now/queries";
@@ -25,6 +27,8 @@ import { Ended } from "./ended";
 import { Group } from "./group";
 import "./inbox.css";
 import { endedQuery, endedSince } from "./queries";
+
+const MORE = "more questions and proposals";
 
 /** Shows the view. `id` is the action or the task that the address names. */
 export function InboxView({ id }: { id?: string }) {
@@ -51,12 +55,23 @@ export function InboxView({ id }: { id?: string }) {
           <>
             <Questions cursor={cursor} actions={actions} />
             <Proposals cursor={cursor} actions={actions} />
+            {restOf(asked.data.value) > 0 && (
+              <p class="dim">
+                {counted(restOf(asked.data.value), "more question or proposal", MORE)} when these are
+                decided.
+              </p>
+            )}
           </>
         )}
       </Loaded>
       <Loaded query={review}>
         {() => (
-          <Group name="Work to review" count={reviews.length}>
+          <Group
+            name="Work to review"
+            count={reviews.length}
+            rest={restOf(review.data.value)}
+            to="/tasks?queue=provisional&sort=priority"
+          >
             {reviews.map((task) => (
               <ReviewRow key={task.id} cursor={cursor} task={task} />
             ))}
@@ -65,7 +80,12 @@ export function InboxView({ id }: { id?: string }) {
       </Loaded>
       <Loaded query={flagged} rows={1}>
         {() => (
-          <Group name="Flagged" count={toMend.length}>
+          <Group
+            name="Flagged"
+            count={toMend.length}
+            rest={restOf(flagged.data.value)}
+            to="/tasks?needs_intervention=true"
+          >
             {toMend.map((task) => (
               <FlaggedRow key={task.id} cursor={cursor} task={task} />
             ))}

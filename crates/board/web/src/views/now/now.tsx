@@ -17,6 +17,7 @@ import {
   actionsQuery,
   flaggedQuery,
   isBeingReviewed,
+  restOf,
   reviewQuery,
   runningQuery,
   summaryQuery,
@@ -39,7 +40,13 @@ export function NowView() {
   const asked = actions.data.value?.actions ?? [];
   const toReview = inReview.filter((task) => !isBeingReviewed(task));
   const toMend = unasked(flagged.data.value?.tasks ?? [], asked);
-  const needs = toReview.length + asked.length + toMend.length;
+  const more = {
+    actions: restOf(actions.data.value),
+    reviews: restOf(review.data.value),
+    flagged: restOf(flagged.data.value),
+  };
+  const rest = more.actions + more.reviews + more.flagged;
+  const needs = toReview.length + asked.length + toMend.length + rest;
   useTitle(needs > 0 ? `(${needs}) Now` : "Now");
   const urgent = [...asked, ...toReview, ...toMend].map((row) => row.id);
   // A flagged task that waits or runs is in two lists.
@@ -66,7 +73,15 @@ export function NowView() {
         {(data) => <Healthy summary={data} needs={needs} />}
       </Loaded>
       <Loaded query={review}>
-        {() => <NeedsYou cursor={cursor} actions={asked} reviews={toReview} flagged={toMend} />}
+        {() => (
+          <NeedsYou
+            cursor={cursor}
+            actions={asked}
+            reviews={toReview}
+            flagged={toMend}
+            more={more}
+          />
+        )}
       </Loaded>
       <div class="columns">
         <Loaded query={running}>
@@ -81,7 +96,13 @@ export function NowView() {
         </Loaded>
         <Loaded query={waiting}>
           {({ tasks, total }) => (
-            <Waits cursor={cursor} tasks={tasks} total={total ?? 0} titles={titles} />
+            <Waits
+              cursor={cursor}
+              tasks={tasks}
+              total={total ?? 0}
+              titles={titles}
+              summary={summary.data.value}
+            />
           )}
         </Loaded>
       </div>

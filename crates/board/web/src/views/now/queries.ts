@@ -42,10 +42,11 @@ export const runningQuery = tasksQuery("now.running", {
   limit: ROWS_MAX,
 });
 
-/** The tasks whose work a person, or another agent, has to look at. */
+/** The tasks whose work a person, or another agent, has to look at: the most urgent first. */
 export const reviewQuery = tasksQuery("now.review", {
   queue: "provisional",
   include: "waiting,run",
+  sort: "priority",
   limit: ROWS_MAX,
 });
 
@@ -70,6 +71,14 @@ export const actionsQuery: QueryOptions<ActionList> = {
   load: (signal) => listActions({ status: "proposed", limit: 100 }, signal),
   concerns: kinds("action"),
 };
+
+/** How many rows of a list are not on its first page. */
+export function restOf(
+  list: { tasks?: unknown[]; actions?: unknown[]; total?: number | null } | undefined,
+): number {
+  const shown = list?.tasks ?? list?.actions ?? [];
+  return Math.max(0, (list?.total ?? 0) - shown.length);
+}
 
 /** Whether an agent holds the review of a task, so that no person has to decide. */
 export function isBeingReviewed(task: ListedTask): boolean {

@@ -3,7 +3,7 @@
 import type { ListedTask } from "../../api/types";
 import { latestOf } from "../../state/passing";
 import { taskPath } from "../../state/paths";
-import { Ago, Link, Shape } from "../../ui/basics";
+import { Ago, Link, More, Shape } from "../../ui/basics";
 import { Lease, Percent } from "../../ui/progress";
 import { Row, type Cursor } from "../../ui/rows";
 import { usageWords } from "../../ui/words";
@@ -30,7 +30,7 @@ export function Running(props: {
           <RunningRow key={task.id} cursor={props.cursor} task={task} />
         ))}
       </ul>
-      {rest > 0 && <Link to="/tasks?queue=claimed">and {rest} more</Link>}
+      <More count={rest} to="/tasks?queue=claimed" />
     </section>
   );
 }

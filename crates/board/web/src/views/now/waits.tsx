@@ -1,10 +1,13 @@
 /** What waits, in the order in which it is handed out, each with its reason. */
 
-import type { ListedTask } from "../../api/types";
+import { isFinished } from "../../api/names";
+import type { ListedTask, Summary } from "../../api/types";
 import { WaitReason, type Titles } from "../../decide/wait-reason";
-import { Link, Shape } from "../../ui/basics";
+import { duration, instant, now } from "../../state/clock";
+import { Link, More, Shape } from "../../ui/basics";
 import { Row, type Cursor } from "../../ui/rows";
 import { taskPath } from "../../state/paths";
+import { counted, stateWords } from "../../ui/words";
 
 /** Shows the list. */
 export function Waits(props: {
@@ -12,6 +15,7 @@ export function Waits(props: {
   tasks: ListedTask[];
   total: number;
   titles: Titles;
+  summary: Summary | undefined;
 }) {
   const rest = props.total - props.tasks.length;
   const next = props.tasks.find((task) => !task.waiting);
@@ -37,7 +41,36 @@ export function Waits(props: {
           </Row>
         ))}
       </ul>
-      {rest > 0 && <Link to="/tasks?queue=incoming">and {rest} more</Link>}
+      <More count={rest} to="/tasks?queue=incoming&sort=priority" />
+      <Others summary={props.summary} />
     </section>
   );
+}
+
+/** The states that have a list of their own in this view. */
+const LISTED = ["incoming", "claimed", "provisional"];
+
+/** The tasks that wait in the other states of their flows, such as `approved` work to be merged. */
+function Others({ summary }: { summary: Summary | undefined }) {
+  if (!summary) return null;
+  const others = Object.entries(summary.queues).filter(
+    ([queue, count]) => count > 0 && !LISTED.includes(queue) && !isFinished(queue),
+  );
+  return (
+    <>
+      {others.map(([queue, count]) => (
+        <p key={queue} class="more">
+          <Link to={`/tasks?queue=${encodeURIComponent(queue)}`}>
+            {counted(count, "task")} {stateWords(queue)}
+          </Link>{" "}
+          <Since at={summary.oldest[queue]} />
+        </p>
+      ))}
+    </>
+  );
+}
+
+function Since({ at }: { at: string | undefined }) {
+  if (!at) return null;
+  return <span class="dim">for up to {duration(now.value - instant(at))}</span>;
 }

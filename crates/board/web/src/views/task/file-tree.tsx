@@ -35,7 +35,7 @@ export function FileTree(props: { files: PatchFile[]; onChoose: (index: number) 
       <ul class="plain">
         {foldersOf(files).map((folder) => (
           <li key={folder.name}>
-            {folder.name && <span class="tree-folder dim">{madeVisible(folder.name)}/</span>}
+            <span class="tree-folder dim">{madeVisible(folder.name || ".")}/</span>
             <ul class="plain">
               {folder.files.map(({ file, index }) => (
                 <li key={index}>

@@ -141,7 +141,7 @@ function Others({ filter, agentsOf }: { filter: Filter; agentsOf: () => readonly
         onValue={(claimable) => setParameters({ claimable })}
       />
       <Choice
-        label="Does it need you?"
+        label="Is it flagged for you?"
         value={filter.needs_intervention}
         options={[ANY, ...Object.entries(YES_NO.needs_intervention)]}
         onValue={(needs_intervention) => setParameters({ needs_intervention })}

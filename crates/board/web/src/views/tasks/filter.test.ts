@@ -77,8 +77,8 @@ test("the views that everybody has are counted by the summary", () => {
   } as unknown as Summary;
   const views = builtIn(summary);
   const counts = Object.fromEntries(views.map(({ name, count }) => [name, count]));
-  expect(counts).toMatchObject({ All: 16, Waiting: 5, Running: 0, "Needs you": 1, Done: 9 });
-  const needs = views.find(({ name }) => name === "Needs you");
+  expect(counts).toMatchObject({ All: 16, Waiting: 5, Running: 0, Flagged: 1, Done: 9 });
+  const needs = views.find(({ name }) => name === "Flagged");
   expect(of(needs?.parameters ?? "").queue).toContain("approved");
   expect(of(needs?.parameters ?? "").queue).not.toContain("done");
   expect(builtIn(undefined)[0]?.count).toBeUndefined();

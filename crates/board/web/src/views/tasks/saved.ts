@@ -32,7 +32,7 @@ export function builtIn(summary: Summary | undefined): SavedView[] {
     { name: "Running", parameters: "queue=claimed", count: count("claimed") },
     { name: "In review", parameters: "queue=provisional", count: count("provisional") },
     {
-      name: "Needs you",
+      name: "Flagged",
       parameters: `needs_intervention=true&queue=${open.join(",")}`,
       count: summary?.needs_person.interventions,
     },
