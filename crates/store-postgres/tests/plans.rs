@@ -341,6 +341,7 @@ fn lists_of_tasks() -> Vec<Filter> {
         Filter { search: Some("t".to_owned()), ..all() },
         Filter { project_id: Some("p".to_owned()), ..all() },
         Filter { needs_intervention: Some(true), ..all() },
+        Filter { blocked_by: Some("t-1".to_owned()), ..all() },
         Filter { needs_intervention: Some(false), ..all() },
     ];
     let urgent: Vec<_> =

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The maximum number of events that one read examines.
-const EXAMINED_MAX: i64 = 1_000;
+pub(crate) const EXAMINED_MAX: i64 = 1_000;
 
 /// The maximum number of events that get their positions in one write.
 const NUMBERED_MAX: i64 = 1_000;
@@ -30,7 +30,7 @@ const NUMBERED_MAX: i64 = 1_000;
 const PRUNED_MAX: i64 = 200;
 
 /// How far events may have been deleted, and the last position.
-const STATE: &str = "SELECT COALESCE((SELECT position FROM journal_start WHERE id = 1), 0) AS pruned, \
+pub(crate) const STATE: &str = "SELECT COALESCE((SELECT position FROM journal_start WHERE id = 1), 0) AS pruned, \
      COALESCE((SELECT MAX(position) FROM events), 0) AS last";
 
 /// Returns a row if there are committed events without a position.
@@ -46,6 +46,7 @@ macro_rules! columns {
         "position, kind, subject, event, actor, details, at, scope, version, queue"
     };
 }
+pub(crate) use columns;
 
 /// The events of a stretch that pass a filter.
 const READ: &str = concat!(
@@ -168,16 +169,16 @@ const PRUNE_TASKS: Sql = Sql::Differs {
 /// A page of the journal.
 #[derive(Clone, Debug)]
 pub struct Events {
-    /// The events, oldest first.
+    /// The events, oldest first; newest first if they were read backwards.
     pub events: Vec<JournalEvent>,
     /// Where the next page starts.
     pub next: Cursor,
-    /// Whether the page reaches the end of the journal.
+    /// Whether the page reaches the end of the journal, or its beginning.
     pub is_last: bool,
 }
 
 /// The state of the journal.
-struct State {
+pub(crate) struct State {
     pruned: i64,
     last: i64,
 }
@@ -351,19 +352,25 @@ fn reading(
 
 /// Refuses a cursor that would pass over deleted events, or over events to come.
 fn check_cursor(cursor: Cursor, state: &State) -> Result<()> {
-    let text = if cursor.0 < state.pruned {
-        "Events after this cursor are no longer kept: read the present state, and go on without \
-         cursor, or with cursor=0 from the oldest event"
-    } else if cursor.0 > state.last {
-        "The cursor is ahead of the journal, which was restored from a backup or belongs to \
-         another database: read the present state, and go on without cursor"
-    } else {
+    if cursor.0 < state.pruned {
+        let text = "Events after this cursor are no longer kept: read the present state, and go on without \
+         cursor, or with cursor=0 from the oldest event";
+        return Err(Refusal::EventsGone(text).into());
+    }
+    check_ahead(cursor, state)
+}
+
+/// Refuses a cursor that is behind events to come.
+pub(crate) fn check_ahead(cursor: Cursor, state: &State) -> Result<()> {
+    if cursor.0 <= state.last {
         return Ok(());
-    };
+    }
+    let text = "The cursor is ahead of the journal, which was restored from a backup or belongs to \
+                another database: read the present state, and go on without cursor";
     Err(Refusal::EventsGone(text).into())
 }
 
-fn read_state(rows: Vec<Row>) -> Result<State> {
+pub(crate) fn read_state(rows: Vec<Row>) -> Result<State> {
     let state = first(rows, |row| {
         let mut row = RowReader::new(row);
         Ok(State { pruned: row.next()?, last: row.next()? })
@@ -376,7 +383,7 @@ fn read_age(row: Row) -> Result<(i64, Millis)> {
     Ok((row.next()?, row.next()?))
 }
 
-fn read_event(row: Row) -> Result<JournalEvent> {
+pub(crate) fn read_event(row: Row) -> Result<JournalEvent> {
     let mut row = RowReader::new(row);
     let id = Cursor(row.next()?);
     let subject = Subject { kind: row.next()?, id: row.next()? };

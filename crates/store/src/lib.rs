@@ -19,6 +19,7 @@ mod cycles;
 mod deliveries;
 mod dependencies;
 pub mod drafts;
+mod earlier;
 pub mod engine;
 mod events;
 mod flows;

@@ -14,7 +14,10 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use octopoid_domain::journal::{Cursor, Filter, JournalEvent, Start, Types};
+use octopoid_domain::{
+    Refusal,
+    journal::{Cursor, Filter, JournalEvent, Start, Types},
+};
 use octopoid_store::Events;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,15 +60,18 @@ struct Wanted {
 
 /// Read or follow the journal.
 ///
-/// Oldest first. Without `cursor` from now on. A page may be empty although there are more events:
-/// go on with `next_cursor`. With `Prefer: wait=N` the response to a request at the end of the
-/// journal is sent when there is an event, or after N seconds, at most 50. With
-/// `Accept: text/event-stream` the response is a stream of server-sent events that does not end.
+/// Oldest first, or newest first with `before`. Without `cursor` from now on. A page may be empty
+/// although there are more events: go on with `next_cursor`. With `Prefer: wait=N` the response to
+/// a request at the end of the journal is sent when there is an event, or after N seconds, at most
+/// 50. With `Accept: text/event-stream` the response is a stream of server-sent events that does
+/// not end.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(
         ("scope" = Option<String>, Query, description = "The scope. Required without a key."),
         ("cursor" = Option<String>, Query, 
             description = "`next_cursor` of the previous page, the `id` of an event, or `0` for the oldest event."),
+        ("before" = Option<String>, Query,
+            description = "Read backwards, the events up to this cursor. `next_cursor` is the next `before`."),
         ("limit" = Option<String>, Query, description = "Maximum 500, default 50."),
         ("types" = Option<String>, Query, 
             description = "Comma-separated types, such as `task.claimed`, or `task.*` for all of a kind. At most 100."),
@@ -94,6 +100,14 @@ pub(crate) async fn list_events(
     let is_stream = accepts_stream(&headers);
     let resumed = headers.get("last-event-id").filter(|_| is_stream);
     let resumed = resumed.and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    if let Some(before) = query.get("before") {
+        if is_stream || query.has("cursor") {
+            let text = "before reads backwards: it goes neither with cursor nor with a stream";
+            return Err(Refusal::invalid(text).into());
+        }
+        let list = read_before(&app, scope, &filter, before, query.length()).await?;
+        return Ok(Listing(list).into_response());
+    }
     let start = Start::parse(resumed.or(query.get("cursor")))?;
     let wanted = Wanted { scope: scope.to_owned(), filter, start, limit: query.length() };
     if is_stream {
@@ -107,6 +121,22 @@ pub(crate) async fn list_events(
     };
     let list = EventList { events: page.events, next_cursor: page.next };
     Ok(wait.applied(Listing(list).into_response()))
+}
+
+/// Reads what precedes a cursor. Nothing precedes the oldest event.
+async fn read_before(
+    app: &App,
+    scope: &str,
+    filter: &Filter,
+    before: &str,
+    limit: i64,
+) -> Result<EventList, Problem> {
+    let before = match Start::parse(Some(before))? {
+        Start::After(cursor) => cursor,
+        Start::Now | Start::Oldest => Cursor::default(),
+    };
+    let page = app.store.read_events_before(scope, filter, before, limit).await?;
+    Ok(EventList { events: page.events, next_cursor: page.next })
 }
 
 async fn read(app: &App, wanted: &Wanted, start: Start) -> Result<Events, Problem> {

@@ -49,6 +49,39 @@ async fn pages_go_on_by_cursor() {
 }
 
 #[tokio::test]
+async fn pages_go_back_from_a_cursor() {
+    let app = TestApp::new().await;
+    for id in ["a", "b", "c"] {
+        app.task(id, json!({})).await;
+    }
+    let now = app.get(&format!("{EVENTS}?scope=s")).await.expect(200);
+    let end = cursor(&now);
+    let first = format!("{EVENTS}?scope=s&limit=2&before={end}");
+    let first = app.get(&first).await.expect(200);
+    assert_eq!(lines(&first), ["task.created c", "task.created b"]);
+    let second = format!("{EVENTS}?scope=s&limit=2&before={}", cursor(&first));
+    let second = app.get(&second).await.expect(200);
+    assert_eq!(lines(&second), ["task.created a"]);
+    let start = format!("{EVENTS}?scope=s&before={}", cursor(&second));
+    let start = app.get(&start).await.expect(200);
+    assert_eq!((lines(&start), cursor(&start)), (vec![], cursor(&second)));
+    let foreign = app.get(&format!("{EVENTS}?scope=other&before={end}")).await.expect(200);
+    assert_eq!(lines(&foreign), [""; 0]);
+    assert_eq!(lines(&app.get(&format!("{EVENTS}?scope=s&before=0")).await.expect(200)), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_read_backwards_has_no_other_direction() {
+    let app = TestApp::new().await;
+    let now = app.get(&format!("{EVENTS}?scope=s")).await.expect(200);
+    let end = cursor(&now);
+    let both = app.get(&format!("{EVENTS}?scope=s&before={end}&cursor=0")).await.error(400);
+    assert!(both.contains("before reads backwards"), "{both}");
+    let wrong = app.get(&format!("{EVENTS}?scope=s&before=x")).await.error(400);
+    assert!(wrong.starts_with("Invalid cursor"), "{wrong}");
+}
+
+#[tokio::test]
 async fn events_are_filtered_by_type_and_task() {
     let app = TestApp::new().await;
     for id in ["a", "b"] {

@@ -90,6 +90,28 @@ async fn holder_project_and_flag_filter() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_task_is_listed() {
+    let app = TestApp::new().await;
+    app.task("a", json!({})).await;
+    app.task("b", json!({"blocked_by": "a"})).await;
+    app.task("c", json!({"blocked_by": "a,b", "priority": "P0"})).await;
+    for (query, expected) in [
+        ("blocked_by=a", vec!["c", "b"]),
+        ("blocked_by=a&limit=1", vec!["c"]),
+        ("blocked_by=b", vec!["c"]),
+        ("blocked_by=a&priority=P0", vec!["c"]),
+        ("blocked_by=c", vec![]),
+        // An id is one id, and not a list.
+        ("blocked_by=a,b", vec![]),
+        ("blocked_by=", vec!["c", "b", "a"]),
+    ] {
+        assert_eq!(list(&app, query).await, expected, "{query}");
+    }
+    let foreign = app.get(&format!("{TASKS}?scope=other&blocked_by=a")).await.expect(200);
+    assert_eq!(foreign["total"], 0, "the id means nothing in another scope");
+}
+
+#[tokio::test]
 async fn a_search_looks_at_titles_and_ids() {
     let app = TestApp::new().await;
     app.task("4f1c", json!({"title": "Fix the login test"})).await;

@@ -256,7 +256,8 @@ async fn polls_and_lists_take_the_same_steps_however_much_is_finished() {
         // The fixer's list, which names no queue.
         let flagged = Filter { needs_intervention: Some(true), ..everything() };
         let urgent = Filter { by_priority: true, ..incoming() };
-        for filter in [everything(), incoming(), done, flagged, urgent] {
+        let waiting = Filter { blocked_by: Some("f".to_owned()), ..everything() };
+        for filter in [everything(), incoming(), done, flagged, urgent, waiting] {
             world.store.list_tasks(&filter, &Page::first(50)).await.unwrap();
         }
         let runs = queue.recording.take();

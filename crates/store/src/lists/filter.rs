@@ -19,6 +19,8 @@ pub struct Filter {
     pub claimed_by: Option<String>,
     /// In this project.
     pub project_id: Option<String>,
+    /// Waiting for this task. `awaiting-input` stands for an answer.
+    pub blocked_by: Option<String>,
     /// Flagged for the fixer, or not.
     pub needs_intervention: Option<bool>,
     /// With this text in the title or at the start of the id. ASCII letters match in either case.

@@ -6,10 +6,12 @@
 //!
 //! * `query.rs`: lists that are one range of one index, which most are.
 //! * `tasks.rs`: the lists of tasks, which are put together from several stretches.
+//! * `dialect.rs`: the parts of their texts in which the dialects differ.
 //! * `filter.rs`: which tasks a list has.
 //! * `cursor.rs`: what a cursor says.
 
 mod cursor;
+mod dialect;
 mod filter;
 mod query;
 mod sort;

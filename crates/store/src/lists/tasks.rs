@@ -5,7 +5,8 @@
 //! by what the index does not have, it looks at [`LOOK_MAX`] finished tasks and no more; its cursor
 //! goes on where it stopped. Their number is kept in a table of its own.
 //!
-//! Unfinished tasks are few, and are all looked at.
+//! Unfinished tasks are few, and are all looked at. What waits for a task is found by the pairs, and
+//! of more than [`LOOK_MAX`] of them the list has so many.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -13,7 +14,12 @@ use octopoid_domain::{Task, queue};
 
 use const_format::concatcp;
 
-use super::{Claimable, CursorOf, Filter, Listed, Page, json, sort::Sort};
+use super::{
+    Claimable, CursorOf, Filter, Listed, Page,
+    dialect::{Dialect, WAITS, union},
+    json,
+    sort::Sort,
+};
 use crate::{
     Result, Sql, Store, StoreError, all,
     claimable::{is_claimable, is_nameable},
@@ -61,38 +67,6 @@ const IS_CLAIMABLE: [&str; 2] = [
     concatcp!("NOT (", is_claimable!("?1", "?<now>"), " AND ", is_nameable!("?<queues>"), ")"),
 ];
 
-/// The most queries that D1 takes in one UNION.
-const UNION_MAX: usize = 5;
-
-/// All rows of these queries, in UNIONs of UNIONs where there are many.
-fn union(mut queries: Vec<String>) -> String {
-    while queries.len() > UNION_MAX {
-        let groups = queries.chunks(UNION_MAX);
-        let groups =
-            groups.map(|group| format!("SELECT * FROM ({}) AS grouped", group.join(" UNION ALL ")));
-        queries = groups.collect();
-    }
-    queries.join(" UNION ALL ")
-}
-
-/// The dialects of a list's text.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Sqlite,
-    Postgres,
-}
-
-impl Dialect {
-    /// A task's number, as the index has it that a list shall be found by. PostgreSQL would walk
-    /// through the primary key past the tasks of all others for a bare `seq`.
-    fn number(self) -> &'static str {
-        match self {
-            Self::Sqlite => "seq",
-            Self::Postgres => "(seq + 0)",
-        }
-    }
-}
-
 /// A list of tasks: constant texts and their parameters.
 pub(crate) struct Tasks {
     sort: Sort,
@@ -104,8 +78,10 @@ pub(crate) struct Tasks {
     walks: Vec<String>,
     /// The ranks that may match.
     ranks: Vec<i64>,
-    /// The parts of the queue index that hold unfinished tasks.
+    /// The parts of the queue index that hold unfinished tasks, or what waits for a task.
     open: Vec<String>,
+    /// The parameter with the task that is waited for.
+    blocker: String,
     /// The finished queues that are counted without looking at them.
     counted: Vec<&'static str>,
     /// Those that only unfinished tasks need to match: finished ones do, or are left out.
@@ -145,18 +121,28 @@ impl Tasks {
         if let Some(agent) = &filter.claimed_by {
             tasks.filter("claimed_by = ?#", agent.into());
         }
-        if let Some(project) = &filter.project_id {
+        if let Some(blocker) = &filter.blocked_by {
+            // Fewer wait for a task than are in a project.
+            tasks.blocker = tasks.bind(blocker.into());
+            tasks.open.push(WAITS.to_owned());
+        }
+        match &filter.project_id {
             // A project has fewer tasks than a queue.
-            let project = tasks.bind(project.into());
-            tasks.walk(format!("project_id = {project}"));
-            tasks.filters.push_str(" AND scope = ?1");
+            Some(project) if tasks.open.is_empty() => {
+                let project = tasks.bind(project.into());
+                tasks.walk(format!("project_id = {project}"));
+                tasks.filters.push_str(" AND scope = ?1");
+            }
+            Some(project) => tasks.filter("project_id = ?#", project.into()),
+            None => {}
         }
         match filter.needs_intervention {
             // The few that are flagged have an index, finished or not.
-            Some(true) if tasks.walks.is_empty() => {
+            Some(true) if tasks.walks.is_empty() && tasks.open.is_empty() => {
                 tasks.walk("scope = ?1 AND needs_intervention = 1".to_owned());
             }
-            Some(flagged) => tasks.filter("needs_intervention = ?#", flagged.into()),
+            // The expression keeps the planner from walking through what all tenants have flagged.
+            Some(flagged) => tasks.filter("needs_intervention + 0 = ?#", flagged.into()),
             None => {}
         }
         tasks.queues(&filter.queues);
@@ -209,6 +195,7 @@ impl Tasks {
             walks: Vec::new(),
             ranks: RANKS.map(|(rank, _)| rank).to_vec(),
             open: Vec::new(),
+            blocker: String::new(),
             counted: Vec::new(),
             open_filters: String::new(),
             by_claimable: false,
@@ -250,7 +237,7 @@ impl Tasks {
 
     /// Leaves the tasks of these queues, of all if none is named.
     fn queues(&mut self, queues: &[String]) {
-        if !self.walks.is_empty() {
+        if !self.walks.is_empty() || !self.open.is_empty() {
             if !queues.is_empty() {
                 self.filter("queue IN (SELECT value FROM json_each(?#))", json(queues));
             }
@@ -330,8 +317,10 @@ impl Tasks {
             let (filters, more) = (&self.filters, &self.open_filters);
             terms.push(format!("(SELECT COUNT(*) FROM tasks WHERE {part}{filters}{more})"));
         }
-        let sql = format!("SELECT {}", terms.join(" + "));
-        (!terms.is_empty()).then(|| self.statement(sql.into(), &[]))
+        let sum = format!("SELECT {}", terms.join(" + "));
+        let text = |dialect: Dialect| sum.replace(WAITS, &dialect.waits(&self.blocker));
+        let sql = Sql::made(text(Dialect::Sqlite), text(Dialect::Postgres));
+        (!terms.is_empty()).then(|| self.statement(sql, &[]))
     }
 
     /// How many are looked at, how many of them match, and the place of the last.
@@ -361,6 +350,7 @@ impl Tasks {
             let mut parts = Vec::new();
             for part in &self.open {
                 let (more, behind) = (&self.open_filters, self.behind(number));
+                let part = part.replace(WAITS, &dialect.waits(&self.blocker));
                 parts.push(format!(
                     "SELECT {number} AS number, claim_rank FROM tasks \
                      WHERE {part}{filters}{more}{behind} ORDER BY {order} LIMIT ?{reach}"

@@ -16,6 +16,9 @@ cases! {
     events_are_read_in_the_order_of_the_changes,
     a_reader_begins_now_at_the_oldest_or_behind_a_cursor,
     pages_neither_repeat_nor_skip_events,
+    events_before_a_cursor_are_read_backwards,
+    many_events_of_others_are_passed_over_backwards,
+    what_is_no_longer_kept_is_not_read_backwards,
     a_scope_shows_its_own_events_only,
     types_and_tasks_are_filtered,
     many_events_of_others_are_passed_over_in_steps,
@@ -161,11 +164,13 @@ async fn types_and_tasks_are_filtered(world: &World) -> Verdict {
     Ok(())
 }
 
+/// Many events of another scope.
+const OTHERS: &str = "INSERT INTO events (scope, kind, subject, event, at) \
+     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL \
+     SELECT number + 1 FROM numbers WHERE number < 1200) \
+     SELECT 'other', 'message', 'm' || number, 'created', 0 FROM numbers";
+
 async fn many_events_of_others_are_passed_over_in_steps(world: &World) -> Verdict {
-    const OTHERS: &str = "INSERT INTO events (scope, kind, subject, event, at) \
-         WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL \
-         SELECT number + 1 FROM numbers WHERE number < 1200) \
-         SELECT 'other', 'message', 'm' || number, 'created', 0 FROM numbers";
     world.creates("first").await?;
     world.runs(OTHERS, Vec::new()).await?;
     world.creates("last").await?;
@@ -219,6 +224,79 @@ async fn many_events_of_a_task_are_passed_over_in_steps(world: &World) -> Verdic
     let second = page(world, &claims, Start::After(first.next)).await?;
     ensure_eq!(lines(&second), ["task.claimed a"]);
     ensure!(second.is_last);
+    Ok(())
+}
+
+/// All events before a cursor that pass a filter, and the number of pages.
+async fn read_backwards(
+    world: &World,
+    filter: &Filter,
+    mut before: Cursor,
+    limit: i64,
+) -> Result<(Vec<String>, usize), Failure> {
+    let (mut found, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = world.store.read_events_before(SCOPE, filter, before, limit).await?;
+        found.extend(lines(&page));
+        pages += 1;
+        if page.next == before {
+            ensure!(page.is_last && page.events.is_empty());
+            return Ok((found, pages));
+        }
+        before = page.next;
+    }
+}
+
+async fn events_before_a_cursor_are_read_backwards(world: &World) -> Verdict {
+    for id in ["a", "b", "c"] {
+        world.creates(id).await?;
+    }
+    world.patches("a", json!({ "title": "A" })).await?;
+    world.nouns().creates_project("p", json!({})).await;
+    let end = page(world, &Filter::default(), Start::Now).await?.next;
+    let mut expected = read(world, &Filter::default()).await?;
+    expected.reverse();
+    ensure_eq!(expected.len(), 5);
+    for limit in [1, 2, 5, 500] {
+        let (found, _) = read_backwards(world, &Filter::default(), end, limit).await?;
+        ensure_eq!(found, expected, "pages of {limit}");
+    }
+    let all = page(world, &Filter::default(), Start::Oldest).await?;
+    let (found, _) = read_backwards(world, &Filter::default(), all.events[1].id, 500).await?;
+    ensure_eq!(found, ["task.created b", "task.created a"], "with the cursor's own event");
+    let (found, _) = read_backwards(world, &of_task("a"), end, 1).await?;
+    ensure_eq!(found, ["task.edited a", "task.created a"], "of a task");
+    let (found, _) =
+        read_backwards(world, &types(&["project.*", "task.edited"])?, end, 500).await?;
+    ensure_eq!(found, ["project.created p", "task.edited a"], "of some types");
+    let (found, pages) = read_backwards(world, &Filter::default(), Cursor(0), 500).await?;
+    ensure_eq!((found.len(), pages), (0, 1), "nothing precedes the oldest event");
+    let ahead = Cursor(end.0 + 1);
+    let refused = world.store.read_events_before(SCOPE, &Filter::default(), ahead, 9).await;
+    ensure!(is_gone(&refused), "{refused:?}");
+    Ok(())
+}
+
+async fn many_events_of_others_are_passed_over_backwards(world: &World) -> Verdict {
+    world.creates("own").await?;
+    world.runs(OTHERS, Vec::new()).await?;
+    let end = page(world, &Filter::default(), Start::Now).await?.next;
+    let first = world.store.read_events_before(SCOPE, &Filter::default(), end, 500).await?;
+    ensure!(first.events.is_empty() && !first.is_last, "it looks at a thousand events");
+    let (found, pages) = read_backwards(world, &Filter::default(), end, 500).await?;
+    ensure_eq!((found.join(" "), pages), ("task.created own".to_owned(), 3));
+    Ok(())
+}
+
+async fn what_is_no_longer_kept_is_not_read_backwards(world: &World) -> Verdict {
+    world.creates("a").await?;
+    world.nouns().creates_project("old", json!({})).await;
+    world.passes(2 * DAY);
+    world.creates("b").await?;
+    let end = page(world, &Filter::default(), Start::Now).await?.next;
+    prunes(world, world.now().plus(-DAY)).await?;
+    let (found, _) = read_backwards(world, &Filter::default(), end, 500).await?;
+    ensure_eq!(found, ["task.created b"], "the history of a task is no part of the journal then");
     Ok(())
 }
 

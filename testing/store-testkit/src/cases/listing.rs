@@ -17,6 +17,7 @@ cases! {
     a_list_shows_finished_and_open_tasks_together,
     a_list_filters_by_every_field,
     filters_go_together,
+    a_list_of_what_waits_for_a_task_has_nothing_else,
     a_search_finds_titles_and_the_start_of_ids,
     a_list_is_read_in_pages,
     a_list_by_urgency_is_read_in_pages,
@@ -198,6 +199,47 @@ async fn filters_go_together(world: &World) -> Verdict {
     ensure_eq!(ids(world, urgent).await?, "0P0r 1P0r 3P0r of 3", "most urgent first");
     let flagged = Filter { needs_intervention: Some(true), ..filter };
     ensure_eq!(ids(world, flagged).await?, " of 0", "and none of them flagged");
+    Ok(())
+}
+
+async fn a_list_of_what_waits_for_a_task_has_nothing_else(world: &World) -> Verdict {
+    world.makes_project("p", "b", None).await?;
+    world.creates("first").await?;
+    world.creates("second").await?;
+    for (id, fields) in [
+        ("later", json!({ "blocked_by": "first", "priority": "P3" })),
+        ("both", json!({ "blocked_by": "second,first", "priority": "P0", "project_id": "p" })),
+        ("other", json!({ "blocked_by": "second" })),
+        ("last", json!({ "blocked_by": "first", "priority": "P1", "role": "r" })),
+        ("foreign", json!({ "blocked_by": "first", "scope": "elsewhere" })),
+    ] {
+        world.creates_with(id, fields).await?;
+    }
+    world.patches("last", json!({ "needs_intervention": true })).await?;
+    world.cancels("later").await?;
+    let after = |id: &str| Filter { blocked_by: Some(id.to_owned()), ..everything() };
+    let first = || after("first");
+    for (filter, expected) in [
+        (first(), "last both later of 3"),
+        (Filter { by_priority: true, ..first() }, "both last later of 3"),
+        (Filter { queues: vec!["incoming".to_owned()], ..first() }, "last both of 2"),
+        (Filter { queues: vec!["cancelled".to_owned()], ..first() }, "later of 1"),
+        (Filter { roles: vec!["r".to_owned()], ..first() }, "last of 1"),
+        (Filter { project_id: Some("p".to_owned()), ..first() }, "both of 1"),
+        (Filter { needs_intervention: Some(true), ..first() }, "last of 1"),
+        (Filter { search: Some("bot".to_owned()), ..first() }, "both of 1"),
+        (after("second"), "other both of 2"),
+        (after("unknown"), " of 0"),
+    ] {
+        let shown = format!("{filter:?}");
+        ensure_eq!(ids(world, filter).await?, expected, "{shown}");
+    }
+    for by_priority in [false, true] {
+        pages_agree(world, Filter { by_priority, ..first() }).await?;
+    }
+    world.forces("first", "done").await?;
+    ensure_eq!(ids(world, first()).await?, " of 0", "nothing waits for what is done");
+    ensure_eq!(ids(world, after("second")).await?, "other both of 2", "the rest goes on waiting");
     Ok(())
 }
 
