@@ -4,6 +4,7 @@ import { expectAccessible } from "./support/axe";
 import { Board, picture } from "./support/board";
 import { TELEPHONE } from "./support/browser";
 import { FLEET, seedFleet } from "./support/fleet";
+import { seedMany } from "./support/many";
 
 const board = new Board({ seed: seedFleet });
 
@@ -58,6 +59,14 @@ test("a place of the journal has an address, which shows what surrounds it", asy
   expect(rows.slice(at).join()).toContain("claimed");
   await page.getByRole("button", { name: "Show later ones" }).click();
   await page.getByText("This is the end of the journal.").waitFor();
+});
+
+test("older events are found behind many of another scope", async () => {
+  await seedMany(board.server.api("other-repo"), 1_200);
+  const page = await board.open("/activity");
+  await page.locator("[data-event]").filter({ hasText: "Rename the crate" }).first().waitFor();
+  await page.getByText("This is the oldest event that the server keeps.").waitFor();
+  expect(await page.locator("[data-event]").filter({ hasText: "Task 7 of many" }).count()).toBe(0);
 });
 
 test("it can be read on a telephone", async () => {

@@ -5,6 +5,7 @@ import type { Claimed } from "./support/api";
 import { expectAccessible } from "./support/axe";
 import { Board, picture } from "./support/board";
 import { TELEPHONE } from "./support/browser";
+import { seedMany } from "./support/many";
 import { LOGIN_PATCH, ONE_FAILED, PASSED } from "./support/texts";
 
 const board = new Board();
@@ -244,6 +245,22 @@ test("a question is answered on the page, and what waits says for what", async (
   await page.keyboard.type("2525");
   await page.keyboard.press("Control+Enter");
   await page.getByText("The next free agent that fits gets it").waitFor();
+});
+
+test("what waits for a task is shown, however many other tasks are open", async () => {
+  const { id } = named("awaited");
+  const later = named("waits");
+  await board.api.createTask({ id, title: "Draw the plan" });
+  await board.api.createTask({ ...later, title: "Build by the plan", blocked_by: id });
+  await seedMany(board.api, 120);
+  const page = await board.open(pageOf(id));
+  const links = page.getByRole("region", { name: "Dependencies" });
+  await links.getByRole("link", { name: "Build by the plan" }).waitFor();
+  const more = named("waits");
+  await board.api.createTask({ ...more, title: "Paint it", blocked_by: id });
+  await links.getByRole("link", { name: "Paint it" }).waitFor();
+  await board.api.patch(later.id, { blocked_by: null });
+  await links.getByRole("link", { name: "Build by the plan" }).waitFor({ state: "detached" });
 });
 
 test("what is delayed can be tried at once", async () => {

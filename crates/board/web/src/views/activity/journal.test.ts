@@ -27,15 +27,21 @@ function serve(journal: StoredEvent[], answer?: (query: URLSearchParams) => Resp
   const asked: string[] = [];
   const fetch = vi.fn(async (path: string) => {
     const query = new URL(path, "http://board").searchParams;
-    const cursor = query.get("cursor");
-    asked.push(cursor ?? "end");
+    const [cursor, before] = [query.get("cursor"), query.get("before")];
+    asked.push(before ? `before ${before}` : (cursor ?? "end"));
     const own = answer?.(query);
     if (own) return own;
-    const from = cursor === "0" ? 0 : journal.findIndex(({ id }) => id === cursor) + 1;
+    const placeOf = (id: string) => journal.findIndex((known) => known.id === id) + 1;
     const limit = Number(query.get("limit"));
+    if (before) {
+      const events = journal.slice(Math.max(0, placeOf(before) - limit), placeOf(before)).reverse();
+      const first = placeOf(events.at(-1)?.id ?? "") - 2;
+      return Response.json({ events, next_cursor: journal[first]?.id ?? "start" });
+    }
+    const from = cursor === "0" ? 0 : placeOf(cursor ?? "");
     const events = cursor === null ? [] : journal.slice(from, from + limit);
     const last = cursor === null ? journal.at(-1) : events.at(-1);
-    return Response.json({ events, next_cursor: last?.id ?? cursor ?? "0" });
+    return Response.json({ events, next_cursor: last?.id ?? cursor ?? "start" });
   });
   vi.stubGlobal("fetch", fetch);
   return asked;
@@ -53,13 +59,19 @@ beforeEach(() => vi.unstubAllGlobals());
 afterEach(() => leave());
 
 describe("the latest events", () => {
-  it("are read from the oldest one to the end", async () => {
+  it("are read backwards, and older ones when they are asked for", async () => {
     const asked = serve(numbered(700));
     const latest = follow();
     await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    expect(latest.events.value.length).toBe(500);
+    expect(latest.events.value[0]?.id).toBe("e201");
+    expect(latest.events.value.at(-1)?.id).toBe("e700");
+    expect(latest.isWhole.value).toBe(false);
+    latest.readOlder();
+    await vi.waitFor(() => expect(latest.isWhole.value).toBe(true));
     expect(latest.events.value.length).toBe(700);
-    expect(asked).toEqual(["0", "e500", "e700"]);
-    expect(latest.start).toBe("0");
+    expect(latest.events.value[0]?.id).toBe("e1");
+    expect(asked).toEqual(["end", "before e700", "before e200", "before start"]);
   });
 
   it("are read on after a gap, each once", async () => {
@@ -75,26 +87,54 @@ describe("the latest events", () => {
   });
 
   it("are kept up to a number, and what is before them is known", async () => {
-    serve(numbered(KEPT_MAX + 100));
+    const journal = numbered(KEPT_MAX);
+    serve(journal);
     const latest = follow();
     await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    while (!latest.isWhole.value) {
+      const { length } = latest.events.value;
+      latest.readOlder();
+      const isMore = () => latest.events.value.length > length || latest.isWhole.value;
+      await vi.waitFor(() => expect(isMore()).toBe(true));
+    }
+    journal.push(...numbered(100, KEPT_MAX + 1));
+    latest.read();
+    await vi.waitFor(() => expect(latest.events.value.at(-1)?.id).toBe(`e${KEPT_MAX + 100}`));
     expect(latest.events.value.length).toBe(KEPT_MAX);
     expect(latest.events.value[0]?.id).toBe("e101");
     expect(latest.start).toBe("e100");
+    expect(latest.isWhole.value).toBe(false);
   });
 
-  it("are those from now on if the journal is too long", async () => {
+  it("are found behind many of other scopes, up to a number of requests", async () => {
     let page = 0;
     const asked = serve([], (query) => {
-      if (!query.has("cursor")) return Response.json({ events: [], next_cursor: "end" });
+      if (!query.has("before")) return Response.json({ events: [], next_cursor: "end" });
       page += 1;
-      return Response.json({ events: [event(page)], next_cursor: `e${page}` });
+      return Response.json({ events: page === 3 ? [event(1)] : [], next_cursor: `c${page}` });
     });
     const latest = follow();
-    await vi.waitFor(() => expect(latest.isLong.value).toBe(true));
+    await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
     expect(asked.length).toBe(PAGES_MAX + 1);
-    expect(latest.events.value).toEqual([]);
-    expect(latest.start).toBe("end");
+    expect(latest.events.value.map(({ id }) => id)).toEqual(["e1"]);
+    expect(latest.isWhole.value).toBe(false);
+  });
+
+  it("are read anew if those that follow are no longer kept", async () => {
+    const journal = numbered(3);
+    let isGone = false;
+    const gone = { error: "Gone", code: "events_gone" };
+    serve(journal, (query) =>
+      isGone && query.has("cursor") ? Response.json(gone, { status: 410 }) : undefined,
+    );
+    const latest = follow();
+    await vi.waitFor(() => expect(latest.isRead.value).toBe(true));
+    journal.splice(0, 3, ...numbered(2, 8));
+    isGone = true;
+    latest.read();
+    await vi.waitFor(() => expect(latest.events.value.at(-1)?.id).toBe("e9"));
+    expect(latest.events.value.map(({ id }) => id)).toEqual(["e8", "e9"]);
+    expect(latest.error.value).toBeUndefined();
   });
 
   it("show why they could not be read, and are read again", async () => {

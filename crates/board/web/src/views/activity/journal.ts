@@ -1,7 +1,6 @@
 /**
- * The journal as the view Activity reads it. Its cursors go forward only, so the latest events are
- * read from the oldest one on, as far as a bounded number of requests reaches; later ones arrive
- * live.
+ * The journal as the view Activity reads it: backwards from its end, as far as the user looks, and
+ * forwards from there, as events arrive.
  */
 
 import { signal } from "@preact/signals";
@@ -14,26 +13,24 @@ import { listen } from "../../live/live";
 
 /** How many events are read at a time. */
 export const PAGE = 500;
-/** The most pages that are read in a row. */
+/** The most pages that are read in a row: those of a scope may lie among many of others. */
 export const PAGES_MAX = 20;
 /** The most events that are kept. The oldest are dropped. */
-export const KEPT_MAX = 2_000;
+export const KEPT_MAX = 10_000;
 
-/** The cursor before the oldest event that the server keeps. */
-const OLDEST = "0";
-
-/** The latest events, and those that arrive. */
+/** The latest events, those before them, and those that arrive. */
 export class LatestEvents {
   /** The events, oldest first. */
   readonly events = signal<readonly StoredEvent[]>([]);
   /** Whether the latest events are known: then the rest arrives. */
   readonly isRead = signal(false);
-  /** Whether the journal is too long to be read up to its end: then only what arrives is shown. */
-  readonly isLong = signal(false);
+  /** Whether the events reach back to the oldest one that the server keeps. */
+  readonly isWhole = signal(false);
   readonly error = signal<ApiError | undefined>(undefined);
   /** The cursor before the first event that is kept. */
-  start = OLDEST;
-  private cursor = OLDEST;
+  start = "";
+  /** The cursor behind the last known event; undefined until the end of the journal is known. */
+  private cursor: string | undefined;
   private readonly stopped = new AbortController();
   private running: Promise<void> | undefined;
   private isAgain = false;
@@ -52,18 +49,35 @@ export class LatestEvents {
     };
   }
 
-  /** Reads from the last known event to the end of the journal. */
+  /** Reads the latest events, or from the last known one to the end of the journal. */
   read(): void {
-    if (this.running) {
-      this.isAgain = true;
-      return;
-    }
-    this.running = this.readOn().finally(() => {
+    if (this.running) this.isAgain = true;
+    else this.run(() => this.readLatest());
+  }
+
+  /** Reads some events that precede those that are known. */
+  readOlder(): void {
+    if (!this.running && this.isRead.value) this.run(() => this.goBack());
+  }
+
+  private run(work: () => Promise<void>): void {
+    this.running = this.attempt(work).finally(() => {
       this.running = undefined;
       if (!this.isAgain || this.stopped.signal.aborted) return;
       this.isAgain = false;
       this.read();
     });
+  }
+
+  private async attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.error.value = undefined;
+    } catch (error) {
+      if (this.stopped.signal.aborted) return;
+      if (!(error instanceof ApiError)) throw error;
+      this.error.value = error;
+    }
   }
 
   private onEvent(event: StoredEvent): void {
@@ -73,49 +87,49 @@ export class LatestEvents {
     else if (!this.events.value.some((known) => known.id === event.id)) this.add([event], event.id);
   }
 
-  private async readOn(): Promise<void> {
-    try {
-      for (let pages = 0; pages < PAGES_MAX; pages += 1) {
-        const page = await this.next();
-        if (!page) break;
-        const isEnd = page.next_cursor === this.cursor;
-        this.add(page.events, page.next_cursor);
-        if (isEnd) {
-          this.isRead.value = true;
-          this.error.value = undefined;
-          return;
-        }
-      }
-      await this.skip();
-    } catch (error) {
-      if (this.stopped.signal.aborted) return;
-      if (!(error instanceof ApiError)) throw error;
-      this.error.value = error;
-    }
-  }
-
-  /** The next page; undefined if the events that follow the last known one are no longer kept. */
-  private async next(): Promise<EventPage | undefined> {
-    try {
-      return await this.page(this.cursor);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 410) return undefined;
-      throw error;
-    }
-  }
-
-  /** Goes on from the end of the journal, and forgets what was before. */
-  private async skip(): Promise<void> {
-    const { next_cursor } = await listEvents({ limit: 1 }, this.stopped.signal);
+  private async readLatest(): Promise<void> {
+    if (this.cursor !== undefined && this.isRead.value && (await this.goOn(this.cursor))) return;
+    const { next_cursor } = await this.page({ limit: 1 });
     this.cursor = next_cursor;
     this.start = next_cursor;
     this.events.value = [];
-    this.isLong.value = true;
+    this.isWhole.value = false;
+    await this.goBack();
     this.isRead.value = true;
   }
 
-  private page(cursor: string) {
-    return listEvents({ cursor, limit: PAGE }, this.stopped.signal);
+  /** Reads up to the end of the journal. `false` if that is too far, or if events are missing. */
+  private async goOn(from: string): Promise<boolean> {
+    let cursor = from;
+    try {
+      for (let pages = 0; pages < PAGES_MAX; pages += 1) {
+        const { events, next_cursor } = await this.page({ cursor, limit: PAGE });
+        this.add(events, next_cursor);
+        if (next_cursor === cursor) return true;
+        cursor = next_cursor;
+      }
+    } catch (error) {
+      // The events that follow are no longer kept.
+      if (!(error instanceof ApiError) || error.status !== 410) throw error;
+    }
+    return false;
+  }
+
+  /** Reads a page backwards. Pages without an event are passed over. */
+  private async goBack(): Promise<void> {
+    let count = 0;
+    for (let pages = 0; pages < PAGES_MAX && count < PAGE; pages += 1) {
+      const { events, next_cursor } = await this.page({ before: this.start, limit: PAGE });
+      this.isWhole.value = next_cursor === this.start;
+      if (this.isWhole.value) return;
+      this.start = next_cursor;
+      count += events.length;
+      this.events.value = [...events.reverse(), ...this.events.value];
+    }
+  }
+
+  private page(query: { cursor?: string; before?: string; limit: number }): Promise<EventPage> {
+    return listEvents(query, this.stopped.signal);
   }
 
   private add(events: readonly StoredEvent[], cursor: string): void {
@@ -123,7 +137,10 @@ export class LatestEvents {
     if (events.length === 0) return;
     const all = [...this.events.value, ...events];
     const surplus = all[all.length - KEPT_MAX - 1];
-    if (surplus) this.start = surplus.id;
+    if (surplus) {
+      this.start = surplus.id;
+      this.isWhole.value = false;
+    }
     this.events.value = all.slice(-KEPT_MAX);
   }
 }

@@ -15,6 +15,7 @@ import {
   arrivedSince,
   cursorsOf,
   filtered,
+  KEPT_MAX,
   LatestEvents,
   type Shown,
 } from "./journal";
@@ -55,42 +56,46 @@ export function Latest(props: { shown: Shown; titles: ReadonlyMap<string, string
       ) : (
         !journal.error.value && <Outline rows={8} />
       )}
-      {journal.isRead.value && events.length > rows && (
-        <Button onClick={() => setRows(rows + ROWS)}>
-          Show older ones: {counted(events.length - rows, "event")}
-        </Button>
-      )}
       {journal.isRead.value && (
-        <End
+        <Older
           journal={journal}
           isEmpty={events.length === 0}
-          isAll={events.length <= rows}
+          hidden={events.length - rows}
+          onMore={() => setRows(rows + ROWS)}
         />
       )}
     </>
   );
 }
 
-/** What lies before the events that are shown. */
-function End(props: { journal: LatestEvents; isEmpty: boolean; isAll: boolean }) {
-  const { isLong, start } = props.journal;
-  if (isLong.value) {
+/** What lies before the events that are shown. `hidden` of those that were read are not drawn. */
+function Older(props: {
+  journal: LatestEvents;
+  isEmpty: boolean;
+  hidden: number;
+  onMore: () => void;
+}) {
+  const { journal, hidden, onMore } = props;
+  const isWhole = journal.isWhole.value;
+  if (hidden > 0) {
+    return <Button onClick={onMore}>Show older ones: {counted(hidden, "event")}</Button>;
+  }
+  if (isWhole) {
+    const words = props.isEmpty
+      ? "Nothing of this kind has happened yet."
+      : "This is the oldest event that the server keeps.";
+    return <p class="dim">{words}</p>;
+  }
+  if (journal.events.value.length >= KEPT_MAX) {
     return (
       <p class="dim">
-        The journal is too long to be read to its end here. What happens from now on is shown.{" "}
-        <Link to="/activity?at=0">Read it from its oldest event</Link>
+        <Link to="/activity?at=0">Read the journal from its oldest event</Link>
       </p>
     );
   }
-  if (props.isEmpty) return <p class="dim">Nothing of this kind has happened yet.</p>;
-  if (!props.isAll) return null;
-  return (
-    <p class="dim">
-      {start === "0" ? (
-        "This is the oldest event that the server keeps."
-      ) : (
-        <Link to="/activity?at=0">Read the journal from its oldest event</Link>
-      )}
-    </p>
-  );
+  const older = () => {
+    onMore();
+    journal.readOlder();
+  };
+  return <Button onClick={older}>Look for older ones</Button>;
 }

@@ -2,17 +2,22 @@
 
 import type { ListedTask, Task, TaskList, Why } from "../../api/types";
 import { Link, Shape } from "../../ui/basics";
-import { stateKind, stateWords } from "../../ui/words";
-import { blockersOf, OPEN_MAX } from "./queries";
+import { counted, stateKind, stateWords } from "../../ui/words";
+import { restOf } from "../now/queries";
+import { blockersOf } from "./queries";
 import { taskPath } from "../../state/paths";
 
 /** Shows both lists; nothing where there is no dependency. `open` are the newest open tasks. */
-export function Links(props: { task: Task; why: Why | undefined; open: TaskList | undefined }) {
-  const { task, why, open } = props;
+export function Links(props: {
+  task: Task;
+  why: Why | undefined;
+  open: readonly ListedTask[];
+  dependents: TaskList | undefined;
+}) {
+  const { task, why, open, dependents } = props;
   const blockers = blockersOf(task);
-  const tasks = open?.tasks ?? [];
-  const waiting = tasks.filter((other) => blockersOf(other).includes(task.id));
-  const isPart = open !== undefined && (open.total ?? 0) > OPEN_MAX;
+  const waiting = dependents?.tasks ?? [];
+  const rest = restOf(dependents);
   if (blockers.length === 0 && waiting.length === 0) return null;
   return (
     <section aria-labelledby="links">
@@ -22,7 +27,7 @@ export function Links(props: { task: Task; why: Why | undefined; open: TaskList 
           <Linked
             key={id}
             id={id}
-            task={tasks.find((other) => other.id === id)}
+            task={open.find((other) => other.id === id)}
             says={why?.reasons.find(({ task_id }) => task_id === id)?.text}
           />
         ))}
@@ -33,11 +38,7 @@ export function Links(props: { task: Task; why: Why | undefined; open: TaskList 
           <Linked key={other.id} id={other.id} task={other} isAfter />
         ))}
       </ol>
-      {isPart && (
-        <p class="dim">
-          Of those that wait for it, the ones among the newest {OPEN_MAX} open tasks.
-        </p>
-      )}
+      {rest > 0 && <p class="dim">and {counted(rest, "more that waits", "more that wait")} for it</p>}
     </section>
   );
 }

@@ -25,8 +25,10 @@ const EVENTS_MAX = 2_000;
 const PAGE = 500;
 /** How many runs are shown at first. */
 export const RUNS_PAGE = 50;
-/** How many open tasks are searched for those that wait for a task. */
-export const OPEN_MAX = 100;
+/** How many open tasks are read for the titles of those that a task waits for. */
+const OPEN_MAX = 100;
+/** How many of the tasks that wait for a task are shown. */
+const DEPENDENTS_MAX = 100;
 
 /** What happened to a task, and whether that is all. */
 export interface KnownHistory {
@@ -109,7 +111,18 @@ export const threadQuery = (id: string): QueryOptions<MessageList> => ({
 
 const ORDER_CHANGES = ["task.created", "task.edited", "task.deleted", "task.unblocked"];
 
-/** The newest tasks that are not finished, among which are those that wait for a task. */
+/** The tasks that wait for a task. What they are is changed by events of their own. */
+export const dependentsQuery = (id: string): QueryOptions<TaskList> => ({
+  name: `task ${id} dependents`,
+  load: (signal) => listTasks({ blocked_by: id, limit: DEPENDENTS_MAX }, signal),
+  concerns: (event) =>
+    event.subject.kind === "task" &&
+    (event.subject.id === id || DEPENDENTS_CHANGES.includes(event.type)),
+});
+
+const DEPENDENTS_CHANGES = [...ORDER_CHANGES, "task.cancelled", "task.retried"];
+
+/** The newest tasks that are not finished, which often are those that a task waits for. */
 export const openQuery = (queues: string): QueryOptions<TaskList> => ({
   name: `open tasks ${queues}`,
   load: (signal) => listTasks({ queue: queues, limit: OPEN_MAX }, signal),

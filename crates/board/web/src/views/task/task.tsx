@@ -24,6 +24,7 @@ import { LogTab } from "./log-tab";
 import { Missing } from "./missing";
 import {
   blockersOf,
+  dependentsQuery,
   historyQuery,
   invalidateTask,
   noRunQuery,
@@ -62,6 +63,7 @@ function TaskPage({ task, query }: { task: Task; query: ReadQuery<Task> }) {
   const why = useQuery(whyQuery(task.id, blockersOf(task)));
   const open = useOpenTasks();
   const titles = titlesOf(open?.tasks);
+  const dependents = useQuery(dependentsQuery(task.id)).data.value;
   const runs = useQuery(runsQuery(task.id)).data.value?.runs ?? [];
   const last = telling(task, runs);
   const work = useQuery(last ? runQuery(task.id, last.run) : noRunQuery).data.value;
@@ -92,7 +94,12 @@ function TaskPage({ task, query }: { task: Task; query: ReadQuery<Task> }) {
             <Loaded query={why} rows={1}>
               {(data) => <WhyPanel task={task} why={data} titles={titles} />}
             </Loaded>
-            <Links task={task} why={why.data.value} open={open} />
+            <Links
+              task={task}
+              why={why.data.value}
+              open={open?.tasks ?? []}
+              dependents={dependents}
+            />
             <Facts task={task} run={work} />
           </aside>
         )}
