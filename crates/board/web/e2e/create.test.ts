@@ -98,7 +98,6 @@ test("each state says in its row what there is to say", async () => {
   await row(FLEET.blocked).getByText(/waits for .*Fix the flaky login test/).waitFor();
   await row(FLEET.question).getByText("waits for an answer").waitFor();
   await expectAccessible(page);
-  await picture(page, "tasks");
   await row(FLEET.review).hover();
   await row(FLEET.review).getByRole("button", { name: "Accept" }).click();
   await expect.poll(async () => (await board.api.task(FLEET.review)).queue).not.toBe("provisional");

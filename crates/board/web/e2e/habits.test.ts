@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 
 import { expectAccessible } from "./support/axe";
-import { Board } from "./support/board";
+import { Board, picture } from "./support/board";
 import { TELEPHONE } from "./support/browser";
 import { FLEET, nowIsRead, seedFleet } from "./support/fleet";
 
@@ -60,6 +60,10 @@ test("text can be selected, and nothing has to be dragged", async () => {
   for (const [path, shows] of VIEWS) {
     const page = await board.open(path);
     await page.getByText(shows).first().waitFor();
+    if (path === "/tasks") {
+      await page.getByText("running tests").waitFor();
+      await picture(page, "tasks");
+    }
     const found = await page.evaluate(
       (beside) => ({
         dragged: document.querySelectorAll("[draggable=true]").length,

@@ -35,6 +35,23 @@ test("the first view shows what needs a person, what runs, and why the rest wait
   await picture(page, "now");
 });
 
+test("no row costs a request", async () => {
+  const page = await board.open("/activity");
+  await page.locator(".live.is-live").waitFor();
+  await page.getByText("This is the oldest event that the server keeps.").waitFor();
+  const requests: string[] = [];
+  page.on("request", (request) => {
+    const { pathname, searchParams } = new URL(request.url());
+    if (pathname.startsWith("/api/")) requests.push(`${pathname} ${searchParams.get("queue")}`);
+  });
+  await page.getByRole("link", { name: "Now", exact: true }).click();
+  await nowIsRead(page);
+  expect(await page.locator("[data-row]").count()).toBeGreaterThan(10);
+  // Four lists of tasks, the questions, the summary and the machines, each at most once.
+  expect(requests.length, requests.join("\n")).toBeLessThanOrEqual(7);
+  expect(new Set(requests).size).toBe(requests.length);
+});
+
 test("it is as clear in the dark, and on a telephone", async () => {
   const dark = await board.open("/", { colorScheme: "dark" });
   await dark.getByText("Fix the flaky login test").first().waitFor();

@@ -82,6 +82,7 @@ test("a diff has its files, their lines, words and colours", async () => {
   expect(await file("new name.py").innerText()).toMatch(/old name\.py → new name\.py/);
   expect(await file("new name.py").innerText()).toContain("no newline at the end");
   await expectAccessible(page);
+  await page.evaluate(() => window.scrollTo(0, 0));
   await picture(page, "diff");
 });
 

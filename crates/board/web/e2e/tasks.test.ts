@@ -192,6 +192,9 @@ test("a telephone shows two lines a task, and everything fits", async () => {
   await page.locator("[data-row]").first().getByRole("checkbox").check();
   await foot(page).getByText("1 of 10,000 tasks selected").waitFor();
   expect(await page.evaluate(fits)).toBe(true);
+  // Each change is seen without scrolling.
+  const last = await foot(page).getByRole("button", { name: "Priority…" }).boundingBox();
+  expect(last!.x + last!.width).toBeLessThanOrEqual(TELEPHONE.viewport.width);
   await picture(page, "tasks-telephone");
 });
 
