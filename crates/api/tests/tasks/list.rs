@@ -96,18 +96,18 @@ async fn what_waits_for_a_task_is_listed() {
     app.task("b", json!({"blocked_by": "a"})).await;
     app.task("c", json!({"blocked_by": "a,b", "priority": "P0"})).await;
     for (query, expected) in [
-        ("blocked_by=a", vec!["c", "b"]),
-        ("blocked_by=a&limit=1", vec!["c"]),
-        ("blocked_by=b", vec!["c"]),
-        ("blocked_by=a&priority=P0", vec!["c"]),
-        ("blocked_by=c", vec![]),
+        ("waits_for=a", vec!["c", "b"]),
+        ("waits_for=a&limit=1", vec!["c"]),
+        ("waits_for=b", vec!["c"]),
+        ("waits_for=a&priority=P0", vec!["c"]),
+        ("waits_for=c", vec![]),
         // An id is one id, and not a list.
-        ("blocked_by=a,b", vec![]),
-        ("blocked_by=", vec!["c", "b", "a"]),
+        ("waits_for=a,b", vec![]),
+        ("waits_for=", vec!["c", "b", "a"]),
     ] {
         assert_eq!(list(&app, query).await, expected, "{query}");
     }
-    let foreign = app.get(&format!("{TASKS}?scope=other&blocked_by=a")).await.expect(200);
+    let foreign = app.get(&format!("{TASKS}?scope=other&waits_for=a")).await.expect(200);
     assert_eq!(foreign["total"], 0, "the id means nothing in another scope");
 }
 

@@ -114,7 +114,7 @@ const ORDER_CHANGES = ["task.created", "task.edited", "task.deleted", "task.unbl
 /** The tasks that wait for a task. What they are is changed by events of their own. */
 export const dependentsQuery = (id: string): QueryOptions<TaskList> => ({
   name: `task ${id} dependents`,
-  load: (signal) => listTasks({ blocked_by: id, limit: DEPENDENTS_MAX }, signal),
+  load: (signal) => listTasks({ waits_for: id, limit: DEPENDENTS_MAX }, signal),
   concerns: (event) =>
     event.subject.kind === "task" &&
     (event.subject.id === id || DEPENDENTS_CHANGES.includes(event.type)),
