@@ -62,7 +62,7 @@ test("the time until the board can be used, and until an event is seen", async (
   // The view that shows every event.
   const page = await board.open("/activity");
   await page.locator(".live.is-live").waitFor();
-  await page.getByText("What happens from now on is shown").waitFor();
+  await page.locator("[data-event]").first().waitFor();
   const events: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     events.push(await untilShown(page, `measured-${round}`));
