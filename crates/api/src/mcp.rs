@@ -26,6 +26,7 @@ use crate::{
     body,
     budget::Share,
     json::Json,
+    middleware::in_flight::FREE_BYTES,
     prefer::PREFER,
     problem::Problem,
     query::Params,
@@ -103,12 +104,14 @@ struct Routes {
     /// Of the message: where it came from.
     extensions: Extensions,
     has_changed: AtomicBool,
+    /// Of the budget of answers: long reads, until the message is answered.
     held: Share,
 }
 
 impl Backend for Routes {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, String>> {
         Box::pin(async move {
+            let verb = call.verb;
             let response = match self.request(call).await {
                 Ok(request) => match self.operations.clone().oneshot(request).await {
                     Ok(response) => response,
@@ -120,7 +123,9 @@ impl Backend for Routes {
             let body =
                 response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
             let body = body.map_err(|_| "The server's answer was cut off: try again".to_owned())?;
-            if !self.hold(body.len()) {
+            // As for every answer, what was changed is told, however much is in flight.
+            let may_refuse = verb == Verb::Get && body.len() > FREE_BYTES;
+            if may_refuse && !self.held.grow(body.len()) {
                 return Err("The server holds too many answers at once: try again".to_owned());
             }
             let body = serde_json::from_slice(&body).unwrap_or_default();
@@ -143,11 +148,6 @@ impl Backend for Routes {
 }
 
 impl Routes {
-    /// Charges what was read to the budget of answers, until the message is answered.
-    fn hold(&self, bytes: usize) -> bool {
-        self.held.grow(bytes)
-    }
-
     /// Counts each change after the first of a message, as a request of its own would be counted.
     /// The message itself was counted as the first one.
     fn count(&self) -> Result<(), Problem> {

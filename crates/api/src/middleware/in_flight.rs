@@ -24,7 +24,7 @@ use crate::{
 
 /// Bodies and answers up to this length are not charged, and so never refused: what agents report,
 /// errors, and health.
-const FREE_BYTES: usize = 16 * 1024;
+pub(crate) const FREE_BYTES: usize = 16 * 1024;
 
 /// What a request and its answer hold.
 pub(super) struct InFlight {

@@ -8,7 +8,7 @@
 
 mod cors;
 mod host;
-mod in_flight;
+pub(crate) mod in_flight;
 mod origin;
 mod protect;
 

@@ -22,7 +22,7 @@ use crate::{
     arguments::Arguments,
     backend::{Answer, Backend, Call, Verb},
     failure::Failure,
-    parameter::{Parameter, schema},
+    parameter::{Kind, Parameter, optional, schema},
 };
 
 /// The name of callers that give none.
@@ -30,6 +30,13 @@ const AGENT_DEFAULT: &str = "mcp";
 
 /// How long a lease lasts by default, in seconds. A model reports less often than a runner.
 const LEASE_DEFAULT: i64 = 1_800;
+
+/// How long the lease is to last.
+const LEASE: Parameter = optional("lease_seconds", Kind::Integer(1, 86_400), "Default 1800");
+
+fn lease_seconds(arguments: &Arguments) -> i64 {
+    arguments.integer(LEASE.name).unwrap_or(LEASE_DEFAULT)
+}
 
 /// A tool.
 struct Tool {

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use futures_util::FutureExt as _;
-use octopoid_domain::{ClaimedTask, PreviousRun};
+use octopoid_domain::{ClaimedTask, PreviousRun, queue};
 use serde_json::{Value, json};
 
-use super::{Caller, LEASE_DEFAULT, Outcome, Tool, read};
+use super::{Caller, LEASE, Outcome, Tool, lease_seconds, read};
 use crate::{
     arguments::Arguments,
     backend::Call,
@@ -33,21 +33,21 @@ pub(super) const TOOL: Tool = Tool {
         optional("queue", Kind::Text, ""),
         optional("review", Kind::Flag, "Take work to review"),
         optional("wait_seconds", Kind::Integer(0, WAIT_MAX), "Wait for a task"),
-        optional("lease_seconds", Kind::Integer(1, 86_400), "Default 1800"),
+        LEASE,
     ],
     run: |caller, arguments| run(caller, arguments).boxed(),
 };
 
 async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
     let is_review = arguments.is_set("review");
-    let queue = arguments.text("queue").or(is_review.then_some("provisional"));
+    let queue = arguments.text("queue").or(is_review.then_some(queue::PROVISIONAL));
     let body = json!({
         "orchestrator_id": MACHINE,
         "agent_name": caller.agent(arguments.text("agent")),
         "role_filter": arguments.texts("roles"),
         "queue": queue,
         "in_place": is_review,
-        "lease_duration_seconds": arguments.integer("lease_seconds").unwrap_or(LEASE_DEFAULT),
+        "lease_duration_seconds": lease_seconds(&arguments),
     });
     let mut call = Call::post(&["tasks", "claim"], body);
     call.wait_seconds = arguments.integer("wait_seconds").map(i64::unsigned_abs);

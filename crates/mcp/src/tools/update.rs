@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use octopoid_domain::lease::{Directive, Renewal};
 use serde_json::{Map, Value, json};
 
-use super::{Caller, LEASE_DEFAULT, Outcome, Tool};
+use super::{Caller, LEASE, Outcome, Tool, lease_seconds};
 use crate::{
     arguments::Arguments,
     backend::Call,
@@ -20,8 +20,8 @@ const MESSAGE_BYTES_MAX: usize = 280;
 pub(super) const TOOL: Tool = Tool {
     name: "task_update",
     title: "Report progress",
-    description: "Keep a claimed task, report progress, save a checkpoint for whoever works on it \
-                  after you, and read messages to you.",
+    description: "Keep a claimed task, report progress, save a checkpoint for the next agent, and read \
+                  messages to you.",
     is_read: false,
     is_idempotent: true,
     parameters: &[
@@ -31,7 +31,7 @@ pub(super) const TOOL: Tool = Tool {
         optional("percent", Kind::Integer(0, 100), ""),
         optional("checkpoint", Kind::Text, "What to know to go on, up to 64 KiB"),
         optional("messages_after", Kind::Text, "Id of the last message read"),
-        optional("lease_seconds", Kind::Integer(1, 86_400), "Default 1800"),
+        LEASE,
     ],
     run: |caller, arguments| run(caller, arguments).boxed(),
 };
@@ -40,7 +40,7 @@ async fn run(caller: Caller<'_>, arguments: Arguments) -> Outcome {
     let id = arguments.required("task_id");
     let mut body = json!({
         "lease_token": arguments.required("lease_token"),
-        "lease_duration_seconds": arguments.integer("lease_seconds").unwrap_or(LEASE_DEFAULT),
+        "lease_duration_seconds": lease_seconds(&arguments),
         "messages_after": arguments.text("messages_after"),
     });
     let (message, percent) = (arguments.text("message"), arguments.integer("percent"));
