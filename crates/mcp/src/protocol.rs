@@ -40,7 +40,7 @@ pub(crate) enum Era {
 /// there over HTTP only.
 pub(crate) fn check(request: &Request, headers: Option<&Mirrored<'_>>) -> Result<Era, RpcError> {
     if request.method == "initialize" {
-        // The answer names a version, whatever was asked for.
+        // The answer names a supported version for any requested one.
         return Ok(Era::Legacy);
     }
     let meta = request.params.get("_meta").and_then(Value::as_object);

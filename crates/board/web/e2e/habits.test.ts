@@ -78,7 +78,7 @@ test("text can be selected, and nothing has to be dragged", async () => {
   }
 }, ALL_VIEWS_MAX_MS);
 
-test("whoever goes through a view by Tab sees where the focus is, and reaches each button", async () => {
+test("Tab shows where the focus is, and reaches each button of a view", async () => {
   const page = await board.open("/");
   await nowIsRead(page);
   const wanted = await page.locator("main button, main a").count();

@@ -104,7 +104,7 @@ fn a_wait_holds_nothing_up_and_can_be_cancelled() {
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
     client.write(&cancelled.to_string());
     // The wait that was cancelled may still get the task: then it gives it back at once, because
-    // nobody would read its lease.
+    // its token would be lost.
     client.write(PING);
     assert_eq!(client.read()["id"], "p");
     world.ok("add 'A task'");

@@ -36,7 +36,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// A task's number, as the index has it that a list shall be found by. PostgreSQL would walk
+    /// A task's number, in the form that the index of a list contains. PostgreSQL would walk
     /// through the primary key past the tasks of all others for a bare `seq`.
     pub(super) fn number(self) -> &'static str {
         match self {

@@ -47,7 +47,7 @@ impl Remote {
     }
 
     /// Claims on a task of its own, which a cancellation does not end: a lease that was granted
-    /// after it is given back, because nobody would know its token.
+    /// after it is given back, because its token would be lost.
     async fn claim(&self, call: Call) -> Option<Result<(u16, Value)>> {
         let (client, scope) = (self.client.clone(), self.defaults.scope.clone());
         let (sender, receiver) = oneshot::channel();

@@ -120,7 +120,7 @@ describe("the latest events", () => {
     expect(latest.isWhole.value).toBe(false);
   });
 
-  it("are read anew if those that follow are no longer kept", async () => {
+  it("are read again if those that follow are no longer kept", async () => {
     const journal = numbered(3);
     let isGone = false;
     const gone = { error: "Gone", code: "events_gone" };
