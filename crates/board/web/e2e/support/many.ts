@@ -23,9 +23,13 @@ function fields(number: number): TaskFields {
   };
 }
 
-/** Creates `count` waiting tasks. */
+/**
+ * Creates `count` waiting tasks. The first is the oldest. The others are created many at a time, in
+ * an order that only roughly follows their numbers: it depends on which request arrives first.
+ */
 export async function seedMany(api: Api, count: number): Promise<void> {
-  let next = 0;
+  await api.createTask(fields(0));
+  let next = 1;
   const create = async () => {
     while (next < count) await api.createTask(fields(next++));
   };
