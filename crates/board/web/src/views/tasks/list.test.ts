@@ -37,6 +37,13 @@ function event(id: string, queue: string, version: number, type = "task.claimed"
   return { id: `e${version}`, type, subject: { kind: "task", id }, queue, version } as StoredEvent;
 }
 
+/** Holds answers back until it is opened. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
 async function listed(filter = "", count = 2_000): Promise<Rows> {
   all = Array.from({ length: count }, (_, number) => task(count - number));
   const rows = new Rows(filterOf(new URLSearchParams(filter)));
@@ -123,6 +130,82 @@ test("what the server refuses is said, and can be tried again", async () => {
   serve({ "GET /api/v1/tasks": list });
   await rows.reload();
   expect(rows.error.value).toBeUndefined();
+});
+
+test("rows that are not read yet are no news", async () => {
+  const rows = await listed();
+  const page = gate();
+  serve({
+    "GET /api/v1/tasks": async (request) => {
+      const { searchParams } = request.url;
+      if (searchParams.has("cursor")) await page.opened;
+      // By its total, the test knows that the rows in sight have been read again.
+      if (Number(searchParams.get("offset")) > 0) all.push(task(0));
+      return list(request);
+    },
+  });
+  rows.see({ first: 1_200, last: 1_240 });
+  rows.onEvent(event("t1990", "incoming", 2, "task.updated"));
+  await until(() => rows.total.value === 2_001);
+  expect(rows.rows.value).toHaveLength(100);
+  expect(rows.news.value).toBe(0);
+  page.open();
+  await until(() => rows.rows.value.length === 1_600);
+});
+
+test("a list that begins again while a page is read has no gap", async () => {
+  const rows = await listed();
+  rows.see({ first: 500, last: 540 });
+  await until(() => rows.rows.value.length === 600);
+  const top = gate();
+  const pages = [gate(), gate()];
+  let count = 0;
+  serve({
+    "GET /api/v1/tasks": async (request) => {
+      const { searchParams } = request.url;
+      if (searchParams.has("cursor")) await pages[count++]?.opened;
+      else if (!searchParams.has("offset")) await top.opened;
+      return list(request);
+    },
+  });
+  rows.see({ first: 1_200, last: 1_240 });
+  await until(() => count === 1);
+  const reloaded = rows.reload();
+  pages[0]?.open();
+  // The page was given up, and is asked for again. Its answer comes after the list's first rows.
+  await until(() => count === 2);
+  top.open();
+  await reloaded;
+  expect(rows.rows.value).toHaveLength(100);
+  pages[1]?.open();
+  await until(() => rows.rows.value.length > 1_240);
+  const ids = rows.rows.value.map(({ id }) => id);
+  expect(ids).toEqual(all.slice(0, ids.length).map(({ id }) => id));
+});
+
+test("a page that could not be read is read with the next change", async () => {
+  const rows = await listed();
+  const refuse = () => ({ status: 503, body: { error: "The database is busy" } });
+  serve({ "GET /api/v1/tasks": refuse });
+  rows.see({ first: 1_200, last: 1_240 });
+  await until(() => rows.error.value?.status === 503);
+  serve({ "GET /api/v1/tasks": list });
+  rows.onEvent(event("t1990", "incoming", 2, "task.updated"));
+  await until(() => rows.rows.value.length === 1_600);
+  expect(rows.error.value).toBeUndefined();
+});
+
+test("a task that is read after it was announced is no longer news", async () => {
+  const rows = await listed("", 150);
+  all.unshift(task(151));
+  rows.onEvent(event("t151", "incoming", 1, "task.created"));
+  await until(() => rows.news.value === 1);
+  // Another priority moves it to the end.
+  all.push(all.shift()!);
+  rows.see({ first: 100, last: 150 });
+  await until(() => rows.isWhole.value);
+  expect(rows.get("t151")).toBeDefined();
+  expect(rows.news.value).toBe(0);
 });
 
 test("pages without a match are not read for ever", async () => {

@@ -190,6 +190,7 @@ export class Rows {
       rows.push(task);
     }
     this.rows.value = rows;
+    this.news.value = this.unshown.size;
     this.next = page.next_cursor ?? null;
     this.isWhole.value = this.next === null;
     this.empty = page.tasks.length > 0 ? 0 : this.empty + 1;
@@ -209,7 +210,8 @@ export class Rows {
       while (this.next !== null && !this.isWeary.value && this.isShort()) {
         const { reading, next } = this;
         const page = await this.read({ limit: PAGE, cursor: next }, reading);
-        if (this.reading !== reading) continue;
+        // The list was begun again meanwhile: its next page is another one.
+        if (this.reading !== reading || this.next !== next) continue;
         if (!page) return;
         this.append(page);
       }
@@ -291,9 +293,10 @@ export class Rows {
       const around = await this.readAround(Math.max(0, first - MARGIN));
       if (around) this.note(around, false);
     }
-    if (this.rows.value.length === 0 ? this.news.value > 0 : this.isOld() && this.isCalm()) {
-      await this.reload();
-    }
+    const isEmpty = this.rows.value.length === 0;
+    if (isEmpty ? this.news.value > 0 : this.isOld() && this.isCalm()) await this.reload();
+    // A page that could not be read is tried again, now that the server answers.
+    else await this.fill();
   }
 
   /** Whether rows are missing, or some no longer match the filter. */
@@ -314,7 +317,7 @@ export class Rows {
   private note({ tasks }: TaskList, isTop: boolean): void {
     const last = tasks.findLastIndex(({ id }) => this.places.has(id));
     const isAllNew = isTop && last < 0;
-    const known = this.isWhole.value || isAllNew ? tasks : tasks.slice(0, last);
+    const known = this.isWhole.value || isAllNew ? tasks : tasks.slice(0, last + 1);
     for (const { id } of known) if (!this.places.has(id)) this.unshown.add(id);
     this.news.value = this.unshown.size;
   }
