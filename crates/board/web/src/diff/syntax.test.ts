@@ -144,7 +144,8 @@ test("hostile code takes no longer than other code", () => {
     "a.sh",
     "a.sql",
   ];
-  const start = performance.now();
+  // The time of the processor: what other programs need of it does not count.
+  const start = process.cpuUsage();
   for (const name of names) {
     for (const code of [...hostile, "a".repeat(90_000), "-".repeat(90_000), " ".repeat(90_000)]) {
       const text = colouredLines([code], languageOf(name)!)
@@ -154,8 +155,8 @@ test("hostile code takes no longer than other code", () => {
       expect(text).toBe(code);
     }
   }
-  expect(performance.now() - start).toBeLessThan(5_000);
-});
+  expect(process.cpuUsage(start).user / 1_000).toBeLessThan(5_000);
+}, 120_000);
 
 test("code that is too long is plain, and of a long line the beginning is shown", () => {
   const long = "let a = 1;".repeat(11_000);
