@@ -162,6 +162,13 @@ impl Rules {
         }
     }
 
+    /// The bytes of its texts.
+    pub fn text_bytes(&self) -> usize {
+        let steps = self.steps.iter().chain(&self.child_steps);
+        let steps = steps.map(|(from, to)| from.len() + to.len()).sum::<usize>();
+        steps + self.name.len() + self.states.iter().map(String::len).sum::<usize>()
+    }
+
     /// Whether a task may go from one queue to another. The tasks of a project may also take the
     /// steps of the child flow.
     pub fn allows(&self, from: &str, to: &str, in_project: bool) -> bool {

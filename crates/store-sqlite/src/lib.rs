@@ -234,6 +234,11 @@ impl Engine for Sqlite {
         self.others.as_ref().map_or(1, |others| others.readers.count())
     }
 
+    /// The file is locked, or only this process sees the memory.
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
     fn stop_reads(&self) {
         self.stop.begin();
     }

@@ -1,13 +1,14 @@
 //! Changing tasks: the domain decides, and the store writes what it decided if the task is still
 //! what the decision was made on.
 
+use std::sync::Arc;
+
 use const_format::{concatcp, str_replace};
 use octopoid_domain::{
     Refusal, Task,
     change::Change,
     decide::{Decision, Presented, Request, Situation, decide},
     event::NewEvent,
-    flow::Rules,
     lease::LeaseToken,
     queue,
     run::Run,
@@ -27,6 +28,7 @@ use crate::{
     messages,
     meter::{EndedRun, Moved},
     pauses,
+    recent::KnownFlow,
     record::{self, Columns as _, Record as _, binding, parameters},
     row::RowReader,
     runs,
@@ -73,6 +75,16 @@ const MOVE_WAITING: &str = moving!(concat!(
     " AND (?9 = 1 OR is_awaited = 0)"
 ));
 
+/// The same for a task that was not read but copied from what this process has written: the row and
+/// its flow must have the marks that they had then.
+const MOVE_COPIED: &str = moving!(concatcp!(
+    " AND tasks.write_id = ",
+    parameters(FIRST + State::COUNT, 1),
+    " AND (SELECT flows.write_id FROM flows WHERE flows.scope = tasks.scope \
+     AND flows.name = COALESCE(tasks.flow, 'default')) IS NOT DISTINCT FROM ",
+    parameters(FIRST + State::COUNT + 1, 1)
+));
+
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
 const EDIT: &str = concatcp!(
     "UPDATE tasks SET branch = ?3, (",
@@ -85,13 +97,15 @@ const EDIT: &str = concatcp!(
 /// A task as it was found, before it is changed.
 pub(crate) struct CurrentTask {
     pub(crate) task: Task,
-    is_awaited: bool,
-    /// The rules of its flow, if that is registered.
-    rules: Option<Rules>,
+    pub(crate) is_awaited: bool,
+    /// Its flow.
+    pub(crate) flow: KnownFlow,
     /// The run of its current lease, if there is one.
     pub(crate) lease: Option<Run>,
     /// Another run of the task whose token the request has.
-    other: Option<Run>,
+    pub(crate) other: Option<Run>,
+    /// The mark of the write from whose result it was copied; `None` if it was read.
+    pub(crate) copied_from: Option<i64>,
 }
 
 impl CurrentTask {
@@ -106,7 +120,7 @@ impl CurrentTask {
             task: &self.task,
             lease: self.lease.as_ref(),
             token,
-            rules: self.rules.as_ref(),
+            rules: self.flow.rules.as_deref(),
             now: stamp.now,
             chance: stamp.write_id.unsigned_abs(),
         }
@@ -146,9 +160,9 @@ macro_rules! find_to_change {
             $crate::changes::LEASE,
             ", ",
             <octopoid_domain::Task as $crate::record::Columns>::NAMES,
-            ", is_awaited, flow_name, states, transitions, child_flow FROM tasks \
+            ", is_awaited, flow_mark, flow_name, states, transitions, child_flow FROM tasks \
              LEFT JOIN leases ON lease_1 = id AND lease_2 = lease_run LEFT JOIN \
-             (SELECT scope AS flow_scope, name AS flow_name, states, transitions, child_flow \
+             (SELECT scope AS flow_scope, write_id AS flow_mark, name AS flow_name, states, transitions, child_flow \
              FROM flows) AS known \
              ON flow_scope = scope AND flow_name = COALESCE(flow, 'default') WHERE ",
             $condition
@@ -167,11 +181,13 @@ pub(crate) fn found(mut row: Row) -> Result<CurrentTask> {
     let mut row = RowReader::new(rest);
     let task = Task::read(&mut row)?;
     let is_awaited = row.next()?;
+    let mark = row.next()?;
     let rules = match row.next::<Option<String>>()? {
         None => None,
-        Some(name) => Some(rules_columns(&name, &mut row)?),
+        Some(name) => Some(Arc::new(rules_columns(&name, &mut row)?)),
     };
-    Ok(CurrentTask { task, is_awaited, rules, lease, other: None })
+    let flow = KnownFlow { mark, rules };
+    Ok(CurrentTask { task, is_awaited, flow, lease, other: None, copied_from: None })
 }
 
 impl Store {
@@ -207,6 +223,10 @@ impl Store {
         stamp: Stamp,
     ) -> Result<Stepped> {
         request.check()?;
+        let stepped = Box::pin(self.step_from_copy(id, within, request, stamp)).await?;
+        if let Some(task) = stepped {
+            return Ok(Stepped { task, is_repeated: false });
+        }
         for _ in 0..TRIES {
             let was = self.find_to_change(id, within, request).await?;
             let decision = self.decide(&was, request, stamp);
@@ -251,6 +271,7 @@ impl Store {
     ) -> Result<Box<CurrentTask>> {
         let [rows] = self.read_by_key([bind!(FIND_TO_CHANGE, id, within)]).await?;
         let mut was = first(rows, found)?.map(Box::new).ok_or_else(|| not_found(id))?;
+        self.note_flow(&was);
         if let Some(token) = request.token().filter(|token| !was.is_lease_of(token)) {
             // Its run has ended, so that it says the same now.
             was.other = Box::pin(self.find_run_of_token(&was.task, token)).await?;
@@ -269,7 +290,7 @@ impl Store {
     }
 
     /// Writes a change. Returns `None` if the task has changed since it was read.
-    async fn write_change(
+    pub(crate) async fn write_change(
         &self,
         was: &CurrentTask,
         change: Box<Change>,
@@ -294,10 +315,11 @@ impl Store {
             return Ok(None);
         }
         self.report_change(was, &change, stamp);
-        match found {
-            Some(found) => first(answers.take(found), record::read),
-            None => Ok(Some(change.task)),
+        if let Some(found) = found {
+            return first(answers.take(found), record::read);
         }
+        self.keep_changed(was, &change, stamp);
+        Ok(Some(change.task))
     }
 
     /// Lets the domain decide about a request.
@@ -349,10 +371,16 @@ fn joins<'a>(was: &Task, is: &'a Task) -> Option<&'a str> {
 
 /// Adds a change to a write; the answer is empty if the task had another version.
 pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) -> Answer {
+    let copied = was.copied_from.map(|mark| (mark, was.flow.mark));
     let CurrentTask { task: was, is_awaited, .. } = was;
     let (is, stamp) = (&change.task, write.stamp);
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
-    let moved = write.run(moving(write, was, change, *is_awaited, finishes));
+    let mut statement = moving(write, was, change, *is_awaited, finishes);
+    if let Some((mark, flow_mark)) = copied {
+        statement.sql = MOVE_COPIED.into();
+        statement.parameters.extend([mark.into(), flow_mark.into()]);
+    }
+    let moved = write.run(statement);
     if change.is_edit {
         let edit = bind!(EDIT, &is.id, stamp.write_id, &is.branch);
         write.run(binding::<Details>(edit, is));

@@ -175,7 +175,8 @@ const TAKE_HEAD: &str = concatcp!(
      ORDER BY claim_rank, seq LIMIT 1)) % 17592186044416 FROM fitting)",
     unless_done!("?14", "?15", "?16"),
     " RETURNING ",
-    claimed!("tasks")
+    claimed!("tasks"),
+    ", is_awaited"
 );
 
 /// With many writers the head may be held by another claim, which is as good as gone: the claim
@@ -218,7 +219,8 @@ const TAKE_REVIEW: &str = concatcp!(
     "WHERE seq = (SELECT MIN(place) % 17592186044416 FROM candidates)",
     unless_done!("?14", "?15", "?16"),
     " RETURNING ",
-    claimed!("tasks")
+    claimed!("tasks"),
+    ", is_awaited"
 );
 
 /// Before that: if the next to be taken is a review that has ended, history says whose it was.
@@ -353,12 +355,17 @@ impl Store {
             let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
             let claimed = first(self.commit(write).await?.take(claimed), |row| {
                 let mut row = RowReader::new(row);
-                Ok((Task::read(&mut row)?, row.next()?))
+                let (task, has_messages) = (Task::read(&mut row)?, row.next()?);
+                // Only the statements of SQLite return it, and only there are copies kept.
+                let is_awaited = if self.recent.is_some() { row.next()? } else { false };
+                Ok((task, has_messages, is_awaited))
             })?;
-            if let Some((task, has_messages)) = claimed {
+            if let Some((task, has_messages, is_awaited)) = claimed {
+                let kind = kind(&source, request);
+                let keys = (secret, request.run_key.0);
+                self.keep_claimed((&task, is_awaited), (kind, &source), keys, stamp);
                 let before = self.before(&task, has_messages).await?;
                 let token = LeaseToken::new(task.run, secret);
-                let kind = kind(&source, request);
                 self.meter.claimed(&task, &source, kind);
                 return Ok(Some(Claimed { task, token, kind, before }));
             }

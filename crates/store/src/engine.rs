@@ -60,6 +60,12 @@ pub trait Engine: Send + Sync + 'static {
         usize::MAX
     }
 
+    /// Whether no other process can write while this one has the database. The store then keeps copies
+    /// of what it has written last. Its statements for SQLite are used.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Says that the process is about to end. A read that runs for more than a second after this
     /// ends with [`EngineError::Stopping`]. Writes go on.
     fn stop_reads(&self) {}

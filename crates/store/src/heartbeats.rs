@@ -203,6 +203,7 @@ impl Store {
             let rows = told.map(|told| answers.take(told)).unwrap_or_default();
             let told = read_told(rows, beat.status)?;
             beat.renewed = renewed(entries, &told);
+            beat.renewed.iter().for_each(|lease| self.drop_copy(&lease.task_id));
             beat.answer.leases = Some(answered(entries, &told));
         }
         Ok(beat)

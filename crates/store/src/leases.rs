@@ -97,6 +97,7 @@ impl Store {
             if answers.is_empty(renewed) {
                 continue;
             }
+            self.drop_copy(id);
             let flag = |row| RowReader::new(row).next::<bool>();
             let status =
                 first(answers.take(told.machine), |row| RowReader::new(row).next::<Status>())?;

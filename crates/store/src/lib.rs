@@ -46,6 +46,7 @@ mod patch;
 mod pauses;
 mod poll;
 pub mod projects;
+mod recent;
 mod record;
 pub mod retention;
 mod roles;
@@ -71,6 +72,7 @@ use followers::Followers;
 use gate::Gate;
 use health::Watched;
 use meter::{Meter, Unmetered};
+use recent::Recent;
 
 pub use barriers::Barrier;
 pub use changes::Stepped;
@@ -163,12 +165,15 @@ pub struct Store {
     /// Whether there may be a write whose outcome is unknown.
     has_unheard: Arc<AtomicBool>,
     meter: Arc<dyn Meter>,
+    /// Copies of the tasks that were changed last; `None` if none are kept.
+    recent: Option<Arc<Recent>>,
 }
 
 impl Store {
     /// The operations over this engine.
     pub fn new(engine: SharedEngine) -> Self {
         let gate = Arc::new(Gate::new(engine.readers()));
+        let recent = engine.is_exclusive().then(Arc::default);
         Self {
             engine: Arc::new(Watched::new(engine)),
             gate,
@@ -177,6 +182,7 @@ impl Store {
             followers: Arc::default(),
             has_unheard: Arc::default(),
             meter: Arc::new(Unmetered),
+            recent,
         }
     }
 

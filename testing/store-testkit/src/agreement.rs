@@ -40,6 +40,19 @@ type Tokens = BTreeMap<String, Vec<String>>;
 
 /// Runs a program against the store and the model, and says where they part.
 pub async fn agree(world: &World, program: &[Step]) -> Checked {
+    agree_in_turn(&[world], program).await
+}
+
+/// The same where two of three steps are taken by one store and the third by another on the same
+/// database, so that what one has kept was changed by the other.
+pub async fn agree_with_two(world: &World, program: &[Step]) -> Checked {
+    agree_in_turn(&[world, world, &world.beside()], program).await
+}
+
+async fn agree_in_turn(worlds: &[&World], program: &[Step]) -> Checked {
+    let mut turns = worlds.iter().cycle();
+    let mut next = || *turns.next().expect("there is a world");
+    let world = next();
     for scope in SCOPES {
         let flow = Flow { scope, name: STRICT, states: &STATES, steps: &STEPS, ..Flow::default() };
         world.registers(flow).await?;
@@ -48,7 +61,7 @@ pub async fn agree(world: &World, program: &[Step]) -> Checked {
     let mut last = IDS[0];
     for (number, step) in program.iter().enumerate() {
         let step = &step.about(last);
-        let answer = answer(world, &mut tokens, step).await?;
+        let answer = answer(next(), &mut tokens, step).await?;
         let mut expected = model.run(step);
         if let (Step::Claim(_), Answer::Task(row)) = (step, &expected) {
             last = IDS.into_iter().find(|id| *id == row.id).unwrap_or(last);

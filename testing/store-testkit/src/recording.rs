@@ -82,6 +82,10 @@ impl Engine for Recording {
         self.inner.readers()
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.inner.is_exclusive()
+    }
+
     fn stop_reads(&self) {
         self.inner.stop_reads();
     }

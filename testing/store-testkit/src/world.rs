@@ -3,7 +3,10 @@
 //! The helpers read as sentences: `world.claims()`, `world.submits("a")`. Each takes the body a
 //! client would send, as JSON, so that a case exercises the reading of bodies too.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
 
 use octopoid_domain::{
     Millis, Refusal, Task,
@@ -47,8 +50,8 @@ pub struct World {
     pub store: Store,
     /// What they run on, for looking where no operation looks.
     pub engine: SharedEngine,
-    now: AtomicI64,
-    random: AtomicU64,
+    now: Arc<AtomicI64>,
+    random: Arc<AtomicU64>,
 }
 
 impl World {
@@ -63,11 +66,23 @@ impl World {
         let world = Self {
             store: Store::new(engine),
             engine: glances,
-            now: AtomicI64::new(START.0),
-            random: AtomicU64::new(0),
+            now: Arc::new(AtomicI64::new(START.0)),
+            random: Arc::default(),
         };
         world.store.migrate(START).await?;
         Ok(world)
+    }
+
+    /// The same world with another store on the same database, which knows nothing of what this one
+    /// has kept.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            store: Store::new(self.engine.clone()),
+            engine: self.engine.clone(),
+            now: self.now.clone(),
+            random: self.random.clone(),
+        }
     }
 
     /// The same store for what happens to other nouns than tasks.

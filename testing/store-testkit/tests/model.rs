@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use octopoid_store_testkit::{World, agreement::agree, program::program};
+use octopoid_store_testkit::{
+    Verdict, World,
+    agreement::{agree, agree_with_two},
+    program::{Step, program},
+};
 use octopoid_testbed::database::{Database, is_postgres};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
@@ -29,6 +33,16 @@ fn config() -> Config {
 
 #[test]
 fn the_store_agrees_with_the_model() {
+    run(&async |world, program| agree(world, program).await);
+}
+
+#[test]
+fn two_stores_on_one_database_agree_with_the_model() {
+    run(&async |world, program| agree_with_two(world, program).await);
+}
+
+/// Runs random programs.
+fn run(agree: &impl AsyncFn(&World, &[Step]) -> Verdict) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a test can have a runtime");
     // A schema takes longer to make than to empty; a database in memory does not.

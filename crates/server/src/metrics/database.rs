@@ -191,6 +191,10 @@ impl Engine for Measured {
         self.engine.readers()
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.engine.is_exclusive()
+    }
+
     fn stop_reads(&self) {
         self.engine.stop_reads();
     }

@@ -106,6 +106,10 @@ impl Engine for Traced {
         self.engine.readers()
     }
 
+    fn is_exclusive(&self) -> bool {
+        self.engine.is_exclusive()
+    }
+
     fn stop_reads(&self) {
         self.engine.stop_reads();
     }

@@ -7,6 +7,7 @@ mod meter;
 mod noun_plans;
 mod plans;
 mod reads;
+mod recent;
 mod snapshots;
 mod trouble;
 
