@@ -147,6 +147,8 @@ macro_rules! claimed {
     };
 }
 
+mod lane;
+
 /// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
 /// Rank and number are compared as one number, as in [`TAKE_HEAD`].
 macro_rules! candidates {
@@ -430,7 +432,7 @@ fn add_claim(
     let (sql, target, event) = if is_review {
         (CLAIM_REVIEW, source, "review_claimed")
     } else {
-        (CLAIM, queue::CLAIMED, "claimed")
+        (lane::claim(request), queue::CLAIMED, "claimed")
     };
     let hash = secret.hash();
     let key_hash = request.run_key.0.then(|| secret.run_key_hash());

@@ -48,7 +48,10 @@ impl Queue {
         let path = directory.path().join("octopoid.db");
         let connection = Connection::open(path).expect("a second connection to the file");
         for role in roles {
-            world.creates_with(role, json!({ "role": role })).await.expect("the first of a role");
+            world
+                .creates_with(role, json!({ "role": role, "type": "t" }))
+                .await
+                .expect("the first of a role");
             multiply(&connection, role, tasks);
         }
         Self { world, recording, connection, _directory: directory }
@@ -136,16 +139,18 @@ const LENGTHS: [u32; 3] = [100, 1_000, 20_000];
 
 #[tokio::test]
 async fn a_claim_takes_the_same_steps_however_long_the_queue_is() {
-    for (roles, filter) in [
-        (&["a"][..], json!(null)),
-        (&["a"], json!("a")),
-        (&["a", "b", "c", "d"], json!(null)),
-        (&["a", "b", "c", "d"], json!("d")),
+    for (roles, filter, kind) in [
+        (&["a"][..], json!(null), json!(null)),
+        (&["a"], json!("a"), json!(null)),
+        (&["a", "b", "c", "d"], json!(null), json!(null)),
+        (&["a", "b", "c", "d"], json!("d"), json!(null)),
+        (&["a", "b", "c", "d"], json!("d"), json!("t")),
     ] {
         let mut efforts = Vec::new();
         for tasks in LENGTHS {
             let queue = Queue::new(roles, tasks).await;
-            let statements = queue.claim(json!({ "role_filter": filter })).await;
+            let filters = json!({ "role_filter": filter, "type_filter": kind });
+            let statements = queue.claim(filters).await;
             efforts.push(queue.measure(&statements));
         }
         println!("roles {roles:?}, filter {filter}: {:?}", efforts[0]);
@@ -237,6 +242,22 @@ async fn a_claim_reads_at_most_fifteen_rows() {
             claim + record + begin <= most,
             "roles {roles:?}, filter {filter}: {claim} + {record} + {begin}"
         );
+    }
+}
+
+/// The plan of a claim that names one lane: that of the others, without those lines that find lanes.
+#[tokio::test]
+async fn a_claim_of_one_lane_reads_nine_rows_however_many_lanes_there_are() {
+    let is_about_others = |line: &str| line.contains("claim_lane>?");
+    let known = CLAIM.into_iter().filter(|Reads(line, _)| !is_about_others(line));
+    let known: Vec<_> = known.collect();
+    for roles in [&["d"][..], &["a", "b", "c", "d"]] {
+        let queue = Queue::new(roles, 100).await;
+        let statements = queue.claim(json!({ "role_filter": "d", "type_filter": "t" })).await;
+        let claim = reads(&queue.plan(&statements[0]), &known, roles.len(), 1);
+        let record = reads(&queue.plan(&statements[1]), &RECORD, roles.len(), 1);
+        let begin = reads(&queue.plan(&statements[2]), &BEGIN, roles.len(), 1);
+        assert_eq!(claim + record + begin, 9, "{claim} + {record} + {begin}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Copies of what a server has written last: they spare reads, and show in nothing else.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use octopoid_domain::{Task, decide::Request, input::parse_body, orchestrator::Status};
 use octopoid_store::{Claimed, Result};
@@ -177,7 +177,8 @@ async fn contents(world: &World) -> String {
         "SELECT * FROM hourly_counts ORDER BY hour, scope, shard",
         "SELECT * FROM messages ORDER BY seq",
     ] {
-        text += &format!("{:?}\n", world.runs(table, Vec::new()).await.expect("a table"));
+        let rows = world.runs(table, Vec::new()).await.expect("a table");
+        writeln!(text, "{rows:?}").expect("a text takes more text");
     }
     text
 }
