@@ -18,7 +18,7 @@ use octopoid_store::{
 use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::timeout};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Aim, Session, failure::Failure, pipeline};
+use crate::{Aim, Session, failure::Failure, group::Group, pipeline};
 
 /// How long a read may continue after its caller was dropped. Most reads end sooner, and their
 /// connection can be reused.
@@ -30,6 +30,14 @@ const CANCELS: u32 = 2;
 const CANCEL_MAX: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Vec<Rows>, Failure>;
+
+/// What runs on a connection.
+pub(crate) enum Work {
+    /// The statements of a batch.
+    Batch(Arc<Vec<Statement>>),
+    /// The merged statements of several batches. The outcome has an item for each merged statement.
+    Group(Arc<Group>),
+}
 
 /// A connection of the pool that one batch uses.
 pub(crate) struct Connection {
@@ -85,10 +93,10 @@ impl Drop for Connection {
 }
 
 impl Execution {
-    /// Creates a batch for a connection with the timeout `limit`.
+    /// Creates a batch, or several as a group, for a connection with the timeout `limit`.
     pub(crate) fn new(
         connection: Connection,
-        batch: Arc<Vec<Statement>>,
+        work: Work,
         aim: Aim,
         session: Arc<Session>,
         limit: Duration,
@@ -96,9 +104,9 @@ impl Execution {
         let connection = Arc::new(connection);
         let used = Arc::clone(&connection);
         let answers = Box::pin(async move {
-            match aim {
-                Aim::Read => pipeline::read(used.client(), &batch, &session).await,
-                Aim::Write => pipeline::write(used.client(), &batch, &session).await,
+            match work {
+                Work::Batch(batch) => pipeline::batch(used.client(), &batch, aim, &session).await,
+                Work::Group(group) => pipeline::group(used.client(), &group, aim, &session).await,
             }
         });
         Self { running: Some(Running { answers, connection }), aim, limit }

@@ -5,8 +5,10 @@
 //! deadlock, a serialization failure) is retried. A batch whose connection was lost is not, because
 //! it may have been committed.
 
+mod direct;
 mod execution;
 mod failure;
+mod group;
 mod location;
 mod pipeline;
 mod pool;
@@ -17,10 +19,7 @@ mod values;
 
 use std::{
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -30,26 +29,20 @@ use octopoid_store::{
     engine::{READ_TIME_MAX, Rows, Statement},
 };
 use thiserror::Error;
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::watch;
 
 use crate::{
-    execution::Execution, failure::Failure, location::Mode, pool::Connections, session::Session,
+    direct::Direct, execution::Work, group::Queue, location::Mode, session::Session,
 };
 
 pub use location::{Location, LocationError};
 pub use pool::PoolStatus;
 pub use relay::Relay;
 
-/// The maximum number of attempts for a batch with conflicts.
-const TRIES: u32 = 10;
-/// The pause before the second attempt. Each further pause is up to twice as long.
-const PAUSE: Duration = Duration::from_millis(4);
+/// The connections of groups: one for reads, and one for writes.
+const GROUP_CONNECTIONS: usize = 2;
 /// How long a read may continue after shutdown has begun.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// How much longer than PostgreSQL's own timeout the engine waits for a batch, to receive
-/// PostgreSQL's response instead of an unknown outcome.
-const WRITE_TIMEOUT_SLACK: Duration = Duration::from_secs(1);
-
 /// Options of the engine.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -66,6 +59,19 @@ pub struct Options {
     pub read_time_max: Duration,
     /// How long a batch waits for a lock before it releases its connection and is retried.
     pub lock_wait: Duration,
+    /// Which batches run in groups. Groups have two more connections.
+    pub groups: Groups,
+}
+
+/// Which batches run in groups, by statements that are merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// None.
+    Never,
+    /// Those that wait for the database at the same time.
+    Waiting,
+    /// All that could, even alone, so that a test uses the merged statements.
+    Always,
 }
 
 impl Default for Options {
@@ -77,6 +83,7 @@ impl Default for Options {
             batch_timeout: Duration::from_secs(30),
             read_time_max: READ_TIME_MAX,
             lock_wait: Duration::from_millis(500),
+            groups: Groups::Waiting,
         }
     }
 }
@@ -94,14 +101,17 @@ pub enum OpenError {
 
 /// A PostgreSQL database.
 pub struct Postgres {
-    connections: Connections,
-    /// The pool of the health check, which must not wait for other requests.
-    health: Connections,
-    session: Arc<Session>,
-    options: Options,
+    /// Runs batches that cannot be in a group.
+    direct: Arc<Direct>,
+    /// Runs groups, if they are enabled.
+    grouped: Option<Arc<Direct>>,
+    /// The connection of the health check, which must not wait for other requests.
+    health: Direct,
+    /// The queues of the batches that wait for a group. They are started by the first batch, because
+    /// an engine may be created outside of a runtime.
+    reads: OnceLock<Queue>,
+    writes: OnceLock<Queue>,
     is_stopping: watch::Sender<bool>,
-    /// Input for the jitter of pauses.
-    turns: AtomicU64,
 }
 
 /// The kind of a batch.
@@ -114,74 +124,48 @@ enum Aim {
 impl Postgres {
     /// Creates an engine. It connects on first use.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
-        let session = Arc::new(Session::new(&options));
-        let connections = |max| Connections::new(location, &session, max, options.acquire_timeout);
+        let pool = |session, max| Direct::new(location, session, max, &options);
+        // Behind a transaction-mode pooler, each merged statement would be planned each time.
+        let grouped = (options.groups != Groups::Never && options.prepares)
+            .then(|| pool(Session::for_groups(&options), GROUP_CONNECTIONS));
         Ok(Self {
-            connections: connections(options.connections)?,
-            health: connections(1)?,
-            session,
-            options,
+            direct: Arc::new(pool(Session::new(&options), options.connections)?),
+            grouped: grouped.transpose()?.map(Arc::new),
+            health: pool(Session::new(&options), 1)?,
+            reads: OnceLock::new(),
+            writes: OnceLock::new(),
             is_stopping: watch::Sender::new(false),
-            turns: AtomicU64::new(0),
         })
     }
 
-    /// The connections for requests.
+    /// The connections for requests that run one by one.
     pub fn pool_status(&self) -> PoolStatus {
-        self.connections.status()
+        self.direct.connections.status()
     }
 
-    /// Runs a batch, and retries it after conflicts.
-    async fn run(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
-        let (batch, start) = (Arc::new(batch), Instant::now());
-        let (mut pause, mut retry) = (PAUSE, None);
-        for _ in 1..TRIES {
-            let failure = match self.attempt(&self.connections, &batch, aim).await {
-                Err(failure @ (Failure::Conflict(_) | Failure::Locked(_))) => failure,
-                outcome => return Ok(outcome?),
-            };
-            if start.elapsed() > self.options.batch_timeout {
-                return Err(failure.into());
-            }
-            tracing::debug!(?failure, "retrying a batch");
-            retry = None;
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "an immediate retry would meet the same conflict"
-            )]
-            tokio::time::sleep(self.jittered(pause)).await;
-            pause *= 2;
-            if matches!(failure, Failure::Locked(_)) {
-                retry = self.connections.retry().await;
-                if retry.is_none() {
-                    return Err(failure.into());
-                }
-            }
+    /// The queue for a batch, if it can be in a group.
+    fn queue(&self, batch: &[Statement], aim: Aim) -> Option<&Queue> {
+        let grouped = self.grouped.as_ref()?;
+        if !group::can_join(batch, aim) {
+            return None;
         }
-        let outcome = self.attempt(&self.connections, &batch, aim).await;
-        drop(retry);
-        Ok(outcome?)
-    }
-
-    /// Runs a batch once.
-    async fn attempt(
-        &self,
-        connections: &Connections,
-        batch: &Arc<Vec<Statement>>,
-        aim: Aim,
-    ) -> Result<Vec<Rows>, Failure> {
-        let connection = connections.get(aim).await?;
-        let (batch, session) = (Arc::clone(batch), Arc::clone(&self.session));
-        let limit = match aim {
-            Aim::Read => self.options.batch_timeout.min(self.options.read_time_max),
-            Aim::Write => self.options.batch_timeout + WRITE_TIMEOUT_SLACK,
+        let queue = match aim {
+            Aim::Read => &self.reads,
+            Aim::Write => &self.writes,
         };
-        Execution::new(connection, batch, aim, session, limit).outcome().await
+        let start = || Queue::start(Arc::clone(grouped), Arc::clone(&self.direct), aim);
+        Some(queue.get_or_init(start))
     }
 
-    /// Checks the health of the database.
-    async fn check(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
-        Ok(self.attempt(&self.health, &Arc::new(batch), aim).await?)
+    /// Runs a read until its end, or until a while after shutdown has begun.
+    async fn unless_stopped(
+        &self,
+        read: impl Future<Output = Result<Vec<Rows>, EngineError>>,
+    ) -> Result<Vec<Rows>, EngineError> {
+        match select(pin!(read), pin!(self.stopped())).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(EngineError::Stopping),
+        }
     }
 
     /// Waits until reads have to end because of a shutdown.
@@ -191,29 +175,29 @@ impl Postgres {
         tokio::time::sleep(STOP_GRACE).await;
     }
 
-    /// Jitter: between half of a pause and all of it, so that two batches do not conflict again.
-    fn jittered(&self, pause: Duration) -> Duration {
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        // Multiplying by a large odd number spreads consecutive numbers.
-        let spread = turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
-        pause / 2 + pause * u32::try_from(spread).unwrap_or_default() / 2048
+    /// Checks the health of the database.
+    async fn check(&self, batch: Vec<Statement>, aim: Aim) -> Result<Vec<Rows>, EngineError> {
+        Ok(self.health.attempt(Work::Batch(Arc::new(batch)), aim).await?)
     }
 }
 
 impl Engine for Postgres {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        async move {
-            let (read, stopped) = (pin!(self.run(batch, Aim::Read)), pin!(self.stopped()));
-            match select(read, stopped).await {
-                Either::Left((outcome, _)) => outcome,
-                Either::Right(_) => Err(EngineError::Stopping),
-            }
+        self.unless_stopped(self.direct.run(Arc::new(batch), Aim::Read)).boxed()
+    }
+
+    fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
+        match self.queue(&batch, Aim::Read) {
+            Some(queue) => self.unless_stopped(queue.run(batch)).boxed(),
+            None => self.read(batch),
         }
-        .boxed()
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.run(batch, Aim::Write).boxed()
+        match self.queue(&batch, Aim::Write) {
+            Some(queue) => queue.run(batch).boxed(),
+            None => self.direct.run(Arc::new(batch), Aim::Write).boxed(),
+        }
     }
 
     fn write_for_health(
@@ -231,7 +215,7 @@ impl Engine for Postgres {
     }
 
     fn readers(&self) -> usize {
-        self.connections.share
+        self.direct.connections.share
     }
 
     fn stop_reads(&self) {

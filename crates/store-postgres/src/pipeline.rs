@@ -14,8 +14,9 @@ use octopoid_store::{
 use tokio_postgres::{Error, SimpleQueryMessage, types::Type};
 
 use crate::{
-    Session,
+    Aim, Session,
     failure::{Failure, Stage},
+    group::Group,
     values::{Bound, row},
 };
 
@@ -32,30 +33,48 @@ enum Text {
     Plain(String),
 }
 
-/// Runs a read-only batch.
-pub(crate) async fn read(
+/// Runs a batch as one transaction.
+pub(crate) async fn batch(
     client: &ClientWrapper,
     batch: &[Statement],
+    aim: Aim,
     session: &Session,
 ) -> Result<Vec<Rows>, Failure> {
-    let ready = ready(client, batch, session.prepares).await?;
-    let begin = session.begin_read(count(&ready));
-    execute(client, begin, ready, TEXT_MAX).await
+    let mut ready = Vec::with_capacity(batch.len());
+    for statement in batch {
+        ready.push(prepared(client, statement, session.prepares).await?);
+    }
+    let statements = count(&ready);
+    match aim {
+        Aim::Read => execute(client, session.begin_read(statements), ready, TEXT_MAX).await,
+        Aim::Write if statements == 0 => {
+            check_writable(client).await?;
+            Ok(vec![Rows::new(); batch.len()])
+        }
+        Aim::Write => execute(client, session.begin_write(statements), ready, usize::MAX).await,
+    }
 }
 
-/// Runs a batch as one transaction.
-pub(crate) async fn write(
+/// Runs the merged statements of a group as one transaction. The answers are those of the merged
+/// statements.
+pub(crate) async fn group(
     client: &ClientWrapper,
-    batch: &[Statement],
+    group: &Group,
+    aim: Aim,
     session: &Session,
 ) -> Result<Vec<Rows>, Failure> {
-    let ready = ready(client, batch, session.prepares).await?;
-    let statements = count(&ready);
-    if statements == 0 {
-        check_writable(client).await?;
-        return Ok(vec![Rows::new(); batch.len()]);
+    let mut ready = Vec::with_capacity(group.statements().len());
+    for merged in group.statements() {
+        let parameters = merged.parameters(group);
+        ready.push(Some(known(client, merged.text(), parameters).await?));
     }
-    execute(client, session.begin_write(statements), ready, usize::MAX).await
+    match aim {
+        Aim::Read => {
+            let begin = session.begin_read(ready.len());
+            execute(client, begin, ready, TEXT_MAX).await
+        }
+        Aim::Write => execute(client, session.begin_write(ready.len()), ready, usize::MAX).await,
+    }
 }
 
 /// Fails on a standby, and if transactions are read-only by default.
@@ -78,30 +97,31 @@ fn count(ready: &[Option<Query<'_>>]) -> usize {
     ready.iter().flatten().count()
 }
 
-/// Prepares the statements that are not prepared on this connection yet. Dynamic statements are not
-/// prepared: there are too many of them to cache.
-async fn ready<'a>(
+/// A statement ready to be sent, if PostgreSQL runs it. Dynamic statements are not prepared: there
+/// are too many of them to cache.
+async fn prepared<'a>(
     client: &ClientWrapper,
-    batch: &'a [Statement],
+    statement: &'a Statement,
     prepares: bool,
-) -> Result<Vec<Option<Query<'a>>>, Failure> {
-    let mut ready = Vec::with_capacity(batch.len());
-    for statement in batch {
-        let Some(text) = statement.sql.postgres() else {
-            ready.push(None);
-            continue;
-        };
-        let parameters: Vec<_> = statement.parameters.iter().map(Bound).collect();
-        let text = if prepares && statement.sql.is_constant() {
-            let types: Vec<_> = parameters.iter().map(Bound::declared).collect();
-            let known = client.prepare_typed_cached(&text, &types).await;
-            Text::Prepared(known.map_err(|error| Failure::new(&error, Stage::Before))?)
-        } else {
-            Text::Plain(text.into_owned())
-        };
-        ready.push(Some(Query { text, parameters }));
+) -> Result<Option<Query<'a>>, Failure> {
+    let Some(text) = statement.sql.postgres() else { return Ok(None) };
+    let parameters = statement.parameters.iter().map(Bound::One).collect();
+    if prepares && statement.sql.is_constant() {
+        return known(client, &text, parameters).await.map(Some);
     }
-    Ok(ready)
+    Ok(Some(Query { text: Text::Plain(text.into_owned()), parameters }))
+}
+
+/// A statement that is prepared once on each connection.
+async fn known<'a>(
+    client: &ClientWrapper,
+    text: &str,
+    parameters: Vec<Bound<'a>>,
+) -> Result<Query<'a>, Failure> {
+    let types: Vec<_> = parameters.iter().map(Bound::declared).collect();
+    let known = client.prepare_typed_cached(text, &types).await;
+    let known = known.map_err(|error| Failure::new(&error, Stage::Before))?;
+    Ok(Query { text: Text::Prepared(known), parameters })
 }
 
 /// Sends everything before it waits. If the caller is dropped in between, the transaction still

@@ -21,6 +21,23 @@ const CONNECTION: [(&str, &str); 5] = [
     ("tcp_user_timeout", "30000"),
 ];
 
+/// Merged statements look up each row of their input by an index. A generic plan that was made while
+/// the tables were small would scan them instead, and would be kept when they have grown. Parallel
+/// workers would mix the order of rows.
+const GROUP: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
+
+/// How long a group waits for a lock. Then its batches run alone, and others do not wait for that
+/// lock.
+const GROUP_LOCK_WAIT: Duration = Duration::from_millis(20);
+/// The timeout of a merged statement. Then its batches run alone, with the timeout of batches.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The statements that start connections and transactions.
 pub(crate) struct Session {
     /// The settings of a new connection.
@@ -33,6 +50,18 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// The settings of the connections that run groups. `options.prepares` must be set.
+    pub(crate) fn for_groups(options: &Options) -> Self {
+        let limits = Options {
+            batch_timeout: options.batch_timeout.min(GROUP_TIMEOUT),
+            lock_wait: options.lock_wait.min(GROUP_LOCK_WAIT),
+            ..options.clone()
+        };
+        let session = Self::new(&limits);
+        let planner: String = GROUP.iter().map(|setting| set("SET", setting)).collect();
+        Self { settings: session.settings + &planner, ..session }
+    }
+
     pub(crate) fn new(options: &Options) -> Self {
         let (batch_timeout, lock_wait) = (ms(options.batch_timeout), ms(options.lock_wait));
         let limits = [

@@ -7,14 +7,35 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_
 
 /// An encoded parameter.
 #[derive(Debug)]
-pub(crate) struct Bound<'a>(pub(crate) &'a Parameter);
+pub(crate) enum Bound<'a> {
+    /// One value.
+    One(&'a Parameter),
+    /// Numbers of several batches.
+    Ints(Vec<Option<i64>>),
+    /// Texts of several batches.
+    Texts(Vec<Option<&'a str>>),
+}
 
-impl Bound<'_> {
+impl<'a> Bound<'a> {
+    /// The values of a parameter in several statements of the same text.
+    pub(crate) fn many(values: impl IntoIterator<Item = &'a Parameter>) -> Self {
+        let (mut ints, mut texts) = (Vec::new(), Vec::new());
+        for value in values {
+            match value {
+                Parameter::Int(number) => ints.push(*number),
+                Parameter::Text(text) => texts.push(text.as_deref()),
+            }
+        }
+        if ints.is_empty() { Self::Texts(texts) } else { Self::Ints(ints) }
+    }
+
     /// The declared type: every number is a BIGINT.
     pub(crate) fn declared(&self) -> Type {
-        match self.0 {
-            Parameter::Int(_) => Type::INT8,
-            Parameter::Text(_) => Type::TEXT,
+        match self {
+            Self::One(Parameter::Int(_)) => Type::INT8,
+            Self::One(Parameter::Text(_)) => Type::TEXT,
+            Self::Ints(_) => Type::INT8_ARRAY,
+            Self::Texts(_) => Type::TEXT_ARRAY,
         }
     }
 }
@@ -25,14 +46,16 @@ impl ToSql for Bound<'_> {
         ty: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self.0 {
-            Parameter::Int(number) => number.to_sql(ty, out),
-            Parameter::Text(text) => text.as_deref().to_sql(ty, out),
+        match self {
+            Self::One(Parameter::Int(number)) => number.to_sql(ty, out),
+            Self::One(Parameter::Text(text)) => text.as_deref().to_sql(ty, out),
+            Self::Ints(numbers) => numbers.to_sql(ty, out),
+            Self::Texts(texts) => texts.to_sql(ty, out),
         }
     }
 
     fn accepts(ty: &Type) -> bool {
-        matches!(*ty, Type::INT8 | Type::TEXT)
+        matches!(*ty, Type::INT8 | Type::TEXT | Type::INT8_ARRAY | Type::TEXT_ARRAY)
     }
 
     to_sql_checked!();

@@ -1,7 +1,7 @@
 //! Changing tasks: the domain decides, and the store writes what it decided if the task is still
 //! what the decision was made on.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use const_format::{concatcp, str_replace};
 use octopoid_domain::{
@@ -17,7 +17,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, actions, counts,
+    Result, Sql, Stamp, Store, actions, counts,
     cycles::closes_cycle,
     dependencies,
     engine::{Row, Statement, Value, bind},
@@ -25,6 +25,7 @@ use crate::{
     idempotency::unless_done,
     journal::{self, Subject},
     locks::Lock,
+    merge::{Merge, Turn},
     messages,
     meter::{EndedRun, Moved},
     pauses,
@@ -64,34 +65,37 @@ macro_rules! moving {
     };
 }
 
-const MOVE: &str = moving!("");
+const MOVE: Sql = Sql::merged(moving!(""), Merge::update(Turn::Change));
 
 /// The same for a task that begins to wait, which must not wait for itself. If another task has
 /// begun to wait for it since it was read (`?9`), nothing is written and it is read again: this
 /// statement would not see what that other one waits for.
-const MOVE_WAITING: &str = moving!(concat!(
+const MOVE_WAITING: Sql = Sql::Same(Cow::Borrowed(moving!(concat!(
     " AND NOT ",
     closes_cycle!("is_awaited = 1", "?1", "?7", "?8"),
     " AND (?9 = 1 OR is_awaited = 0)"
-));
+))));
 
 /// The same for a task that was not read but copied from what this process has written: the row and
 /// its flow must have the marks that they had then.
-const MOVE_COPIED: &str = moving!(concatcp!(
+const MOVE_COPIED: Sql = Sql::Same(Cow::Borrowed(moving!(concatcp!(
     " AND tasks.write_id = ",
     parameters(FIRST + State::COUNT, 1),
     " AND (SELECT flows.write_id FROM flows WHERE flows.scope = tasks.scope \
      AND flows.name = COALESCE(tasks.flow, 'default')) IS NOT DISTINCT FROM ",
     parameters(FIRST + State::COUNT + 1, 1)
-));
+))));
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
-const EDIT: &str = concatcp!(
-    "UPDATE tasks SET branch = ?3, (",
-    Details::NAMES,
-    ") = (",
-    parameters(4, Details::COUNT),
-    ") WHERE id = ?1 AND write_id = ?2"
+const EDIT: Sql = Sql::merged(
+    concatcp!(
+        "UPDATE tasks SET branch = ?3, (",
+        Details::NAMES,
+        ") = (",
+        parameters(4, Details::COUNT),
+        ") WHERE id = ?1 AND write_id = ?2"
+    ),
+    Merge::update(Turn::Follow),
 );
 
 /// A task as it was found, before it is changed.
@@ -377,7 +381,7 @@ pub(crate) fn add_change(write: &mut Write, was: &CurrentTask, change: &Change) 
     let finishes = is.queue == queue::DONE && was.queue != queue::DONE;
     let mut statement = moving(write, was, change, *is_awaited, finishes);
     if let Some((mark, flow_mark)) = copied {
-        statement.sql = MOVE_COPIED.into();
+        statement.sql = MOVE_COPIED;
         statement.parameters.extend([mark.into(), flow_mark.into()]);
     }
     let moved = write.run(statement);

@@ -28,16 +28,16 @@ use crate::{
 };
 
 /// Whether nothing of this role is handed out to the claim: a pause covers the scope, the queue, a
-/// pool that the claim would use (`?7` has their targets) or the role, or the machine is drained.
+/// pool that the claim would use (`?5` has their targets) or the role, or the machine is drained.
 macro_rules! held_back {
-    ($role:literal) => {
+    ($role:literal, $now:literal) => {
         concatcp!(
             "(",
             is_paused!(
-                "?1", "?5";
+                "?1", $now;
                 "= 'scope'",
                 "= 'queue:' || ?2",
-                "IN (SELECT value FROM json_each(?7))",
+                "IN (SELECT value FROM json_each(?5))",
                 concat!("= 'role:' || ", $role)
             ),
             " OR EXISTS (SELECT 1 FROM orchestrators WHERE orchestrators.id = ?6 \
@@ -50,7 +50,7 @@ macro_rules! held_back {
 /// few (one for each pair of role and type), so looking at the head of each finds the most urgent
 /// task without passing over tasks that do not fit, however long the queue is.
 macro_rules! lanes {
-    ($role:literal, $kind:literal) => {
+    ($role:literal, $kind:literal, $now:literal) => {
         concatcp!(
             "WITH RECURSIVE lanes (lane) AS ( \
              SELECT MIN(claim_lane) FROM tasks \
@@ -65,7 +65,7 @@ macro_rules! lanes {
              AND (?4 IS NULL OR ",
             $kind,
             " IN (SELECT value FROM json_each(?4))) AND NOT ",
-            held_back!($role),
+            held_back!($role, $now),
             ") "
         )
     };
@@ -74,7 +74,10 @@ macro_rules! lanes {
 /// The same for PostgreSQL.
 macro_rules! postgres_lanes {
     () => {
-        lanes!("split_part(lane, chr(31), 1)", "split_part(lane, chr(31), 2)")
+        postgres_lanes!("?7")
+    };
+    ($now:literal) => {
+        lanes!("split_part(lane, chr(31), 1)", "split_part(lane, chr(31), 2)", $now)
     };
 }
 
@@ -83,7 +86,8 @@ macro_rules! sqlite_lanes {
     () => {
         lanes!(
             "substr(lane, 1, instr(lane, char(31)) - 1)",
-            "substr(lane, instr(lane, char(31)) + 1)"
+            "substr(lane, instr(lane, char(31)) + 1)",
+            "?7"
         )
     };
 }
@@ -93,11 +97,11 @@ macro_rules! sqlite_lanes {
 macro_rules! lapsed {
     () => {
         concatcp!(
-            "scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5 \
+            "scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?7 \
              AND (?3 IS NULL OR COALESCE(role, '') IN (SELECT value FROM json_each(?3))) \
              AND (?4 IS NULL OR COALESCE(type, '') IN (SELECT value FROM json_each(?4))) \
              AND NOT ",
-            held_back!("COALESCE(role, '')"),
+            held_back!("COALESCE(role, '')", "?7"),
             " "
         )
     };
@@ -110,7 +114,7 @@ macro_rules! take {
             "UPDATE tasks SET run = run + 1, lease_run = run + 1, attempt = attempt + ",
             $attempts,
             ", queue = ?8, claimed_in = ?8, claimed_by = ?9, orchestrator_id = ?6, \
-             claimed_at = ?5, updated_at = ?5, lease_expires_at = ?10, needs_intervention = 0, \
+             claimed_at = ?7, updated_at = ?7, lease_expires_at = ?10, needs_intervention = 0, \
              version = version + 1, write_id = ?13, events = events + ",
             $events,
             " "
@@ -148,6 +152,7 @@ macro_rules! claimed {
 }
 
 mod lane;
+mod many;
 
 /// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
 /// Rank and number are compared as one number, as in [`TAKE_HEAD`].
@@ -200,8 +205,8 @@ const TAKE_FREE: &str = concatcp!(
     take!("1", "1"),
     "FROM next WHERE tasks.seq = next.seq",
     unless_done!("?14", "?15", "?16"),
-    " RETURNING tasks.*), \
-     recorded AS (",
+    " RETURNING tasks.*)",
+    ", recorded AS (",
     into_events!(),
     "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
      FROM taken), begun AS (",
@@ -211,8 +216,6 @@ const TAKE_FREE: &str = concatcp!(
     claimed!("taken"),
     " FROM taken"
 );
-
-const CLAIM: Sql = Sql::Differs { sqlite: TAKE_HEAD, postgres: TAKE_FREE };
 
 /// Claims the most urgent review that has no reviewer, or whose reviewer's lease has expired.
 const TAKE_REVIEW: &str = concatcp!(
@@ -230,10 +233,10 @@ const TAKE_REVIEW: &str = concatcp!(
 const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concatcp!(
     candidates!(),
     into_events!(),
-    "SELECT scope, 'task', id, events + 1, 'review_released', claimed_by, 'Lease expired', ?5, \
+    "SELECT scope, 'task', id, events + 1, 'review_released', claimed_by, 'Lease expired', ?7, \
      version + 1, queue FROM tasks \
      WHERE claim_lane = '' AND seq = (SELECT CASE WHEN EXISTS (SELECT 1 FROM tasks \
-     WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?5) \
+     WHERE scope = ?1 AND queue = ?2 AND claim_lane = '' AND lease_expires_at < ?7) \
      THEN (SELECT MIN(place) % 17592186044416 FROM candidates) END)",
     unless_done!("?8", "?9", "?10")
 ));
@@ -352,9 +355,10 @@ impl Store {
         request.check()?;
         let source = self.claim_source(scope, within, request).await?;
         let expires = stamp.now.plus(request.lease_duration_seconds.as_ms());
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             let mut write = self.begin(stamp);
-            let claimed = add_claim(&mut write, (scope, &source), request, secret, expires);
+            let work = taking(request, attempt);
+            let claimed = add_claim(&mut write, work, (scope, &source), request, secret, expires);
             let claimed = first(self.commit(write).await?.take(claimed), |row| {
                 let mut row = RowReader::new(row);
                 let (task, has_messages) = (Task::read(&mut row)?, row.next()?);
@@ -418,9 +422,10 @@ impl Store {
     }
 }
 
-/// Adds a claim to a write; the answer is empty if there was nothing to claim.
+/// Adds a claim to a write, with this statement if it is one for work; the answer is empty if there was nothing to claim.
 fn add_claim(
     write: &mut Write,
+    work: Sql,
     (scope, source): (&str, &str),
     request: &ClaimRequest,
     secret: &LeaseSecret,
@@ -432,7 +437,7 @@ fn add_claim(
     let (sql, target, event) = if is_review {
         (CLAIM_REVIEW, source, "review_claimed")
     } else {
-        (lane::claim(request), queue::CLAIMED, "claimed")
+        (work, queue::CLAIMED, "claimed")
     };
     let hash = secret.hash();
     let key_hash = request.run_key.0.then(|| secret.run_key_hash());
@@ -459,13 +464,25 @@ fn add_claim(
     claimed
 }
 
+/// The statement of a claim for work. On PostgreSQL, a claim that found nothing together with others
+/// looks again by itself.
+fn taking(request: &ClaimRequest, attempt: usize) -> Sql {
+    let sqlite = if lane::is_one(request) { lane::TAKE_FIRST } else { TAKE_HEAD };
+    if attempt == 0 {
+        Sql::Merged { sqlite: Some(sqlite), postgres: TAKE_FREE, merge: many::MERGE }
+    } else {
+        Sql::Differs { sqlite, postgres: TAKE_FREE }
+    }
+}
+
 /// What a claim from this queue is for.
 fn kind(source: &str, request: &ClaimRequest) -> run::Kind {
     if is_in_place(source, request.in_place.0) { run::Kind::Review } else { run::Kind::Work }
 }
 
-/// A statement with what all statements of a claim have: what is asked for, when, by which machine,
-/// and the targets of the pools that it would use.
+/// A statement with what all statements of a claim have: what is asked for, the targets of the pools
+/// that it would use, by which machine, and when. All but the time choose the tasks, and are the
+/// same in all claims that [run as one](many::MERGE).
 fn asking(
     sql: Sql,
     (scope, source): (&str, &str),
@@ -476,7 +493,7 @@ fn asking(
     let kinds = json_unless_empty(&request.type_filter.0);
     let pools: Vec<_> = request.pools.0.iter().map(|pool| pool_target(pool)).collect();
     let machine = &request.orchestrator_id.0;
-    bind!(sql, scope, source, roles, kinds, stamp.now, machine, json_unless_empty(&pools))
+    bind!(sql, scope, source, roles, kinds, json_unless_empty(&pools), machine, stamp.now)
 }
 
 /// The statement that looks whether anything is left to claim.

@@ -8,9 +8,10 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store,
+    Result, Sql, Stamp, Store,
     columns::Column,
     engine::{Statement, bind},
+    merge::{Merge, Turn},
     record::Layout,
 };
 
@@ -34,30 +35,73 @@ pub(crate) const HOURLY: Layout = Layout::internal(
     ],
 );
 
-const ADD: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
-     SELECT scope, ?3, seq % 16, ?4 FROM tasks WHERE id = ?1 AND write_id = ?2 \
-     ON CONFLICT (scope, queue, shard) \
-     DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
+/// The head and the tail of a statement that adds to the counts of finished tasks.
+macro_rules! adding {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO finished_counts (scope, queue, shard, tasks) ",
+            $rows,
+            " ON CONFLICT (scope, queue, shard) \
+             DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks"
+        )
+    };
+}
+
+/// Many batches add to the shard of their connection: one row, which no other connection locks.
+const ADD: Sql = Sql::merged(
+    adding!("SELECT scope, ?3, seq % 16, ?4 FROM tasks WHERE id = ?1 AND write_id = ?2"),
+    Merge::own(
+        Turn::Count,
+        adding!(
+            "SELECT scope, ?3, pg_backend_pid() % 16, CAST(SUM(?4) AS BIGINT) \
+             FROM input JOIN tasks ON id = ?1 AND write_id = ?2 GROUP BY scope, ?3 \
+             ORDER BY scope, ?3"
+        ),
+        0,
+    ),
+);
 
 /// Counts a task out of a queue if it is in it.
-const SUBTRACT: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
-     SELECT scope, queue, seq % 16, -1 FROM tasks WHERE id = ?1 AND write_id = ?2 AND queue = ?3 \
-     ON CONFLICT (scope, queue, shard) \
-     DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
+const SUBTRACT: &str = adding!(
+    "SELECT scope, queue, seq % 16, -1 FROM tasks WHERE id = ?1 AND write_id = ?2 AND queue = ?3"
+);
 
 /// Counts tasks out of the queues that they are in.
-const SUBTRACT_ALL: &str = "INSERT INTO finished_counts (scope, queue, shard, tasks) \
-     SELECT scope, queue, seq % 16, -COUNT(*) FROM tasks \
+const SUBTRACT_ALL: &str = adding!(
+    "SELECT scope, queue, seq % 16, -COUNT(*) FROM tasks \
      WHERE id IN (SELECT value FROM json_each(?1)) AND write_id = ?2 \
-     GROUP BY scope, queue, seq % 16 ORDER BY scope, queue, seq % 16 \
-     ON CONFLICT (scope, queue, shard) \
-     DO UPDATE SET tasks = finished_counts.tasks + excluded.tasks";
+     GROUP BY scope, queue, seq % 16 ORDER BY scope, queue, seq % 16"
+);
 
-const ADD_HOURLY: &str = "INSERT INTO hourly_counts (hour, scope, shard, done, failed, cost_micros) \
-     SELECT ?3, scope, seq % 16, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2 \
-     ON CONFLICT (hour, scope, shard) DO UPDATE SET done = hourly_counts.done + excluded.done, \
-     failed = hourly_counts.failed + excluded.failed, \
-     cost_micros = hourly_counts.cost_micros + excluded.cost_micros";
+/// The same for the counts of an hour.
+macro_rules! adding_hourly {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO hourly_counts (hour, scope, shard, done, failed, cost_micros) ",
+            $rows,
+            " ON CONFLICT (hour, scope, shard) DO UPDATE \
+             SET done = hourly_counts.done + excluded.done, \
+             failed = hourly_counts.failed + excluded.failed, \
+             cost_micros = hourly_counts.cost_micros + excluded.cost_micros"
+        )
+    };
+}
+
+const ADD_HOURLY: Sql = Sql::merged(
+    adding_hourly!(
+        "SELECT ?3, scope, seq % 16, ?4, ?5, ?6 FROM tasks WHERE id = ?1 AND write_id = ?2"
+    ),
+    Merge::own(
+        Turn::Count,
+        adding_hourly!(
+            "SELECT ?3, scope, pg_backend_pid() % 16, CAST(SUM(?4) AS BIGINT), \
+             CAST(SUM(?5) AS BIGINT), CAST(SUM(?6) AS BIGINT) \
+             FROM input JOIN tasks ON id = ?1 AND write_id = ?2 GROUP BY ?3, scope \
+             ORDER BY ?3, scope"
+        ),
+        0,
+    ),
+);
 
 const PRUNE_HOURLY: &str = "DELETE FROM hourly_counts WHERE hour < ?1";
 

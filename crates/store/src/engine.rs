@@ -85,7 +85,7 @@ pub enum Value {
 
 /// A value that goes into the database. Its type is known where it is absent too, because
 /// PostgreSQL asks for the type of each parameter before it sees a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Parameter {
     /// An integer below 2^53, or null.
     Int(Option<i64>),

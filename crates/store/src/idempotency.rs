@@ -19,6 +19,7 @@ use crate::{
     engine::{Row, Rows, Statement, bind},
     first,
     journal::Subject,
+    merge::{Merge, Turn},
     record,
     row::RowReader,
     runs,
@@ -84,7 +85,7 @@ macro_rules! marked {
     };
 }
 
-const TASK: &str = marked!("tasks");
+const TASK: Sql = Sql::merged(marked!("tasks"), Merge::insert(Turn::Follow));
 const PROJECT: &str = marked!("projects");
 const MESSAGE: &str = marked!("messages");
 const ACTION: &str = marked!("actions");
@@ -101,19 +102,25 @@ const NEW_DRAFT: Sql = Sql::OnlySqlite(remembering!(
 
 /// A claim finds its task by lease and mark, as its event does. The token is made as
 /// [`LeaseToken`] writes it.
-const CLAIM: &str = remembering!(
-    "id",
-    "run",
-    "'olt_' || run || '_' || ?9",
-    "tasks",
-    "reap_at = ?1 AND write_id = ?8"
+const CLAIM: Sql = Sql::merged(
+    remembering!(
+        "id",
+        "run",
+        "'olt_' || run || '_' || ?9",
+        "tasks",
+        "reap_at = ?1 AND write_id = ?8"
+    ),
+    Merge::insert(Turn::FollowClaim),
 );
 
 /// Remembers a request that left a task of this version as it was.
 const AS_IT_IS: &str = remembering!("id", "NULL", "NULL", "tasks", "id = ?1 AND version = ?9");
 
-const RECALL: &str = "SELECT write_id, body_hash, status, subject, run, token FROM idempotency \
-     WHERE scope = ?1 AND route = ?2 AND key = ?3";
+const RECALL: Sql = Sql::merged(
+    "SELECT write_id, body_hash, status, subject, run, token FROM idempotency \
+     WHERE scope = ?1 AND route = ?2 AND key = ?3",
+    Merge::query(Turn::Read),
+);
 
 /// The index leads to the oldest.
 const FORGET: &str = "DELETE FROM idempotency WHERE (scope, route, key) IN \

@@ -14,6 +14,7 @@ use crate::{
     columns::Column,
     engine::{Parameter, Row, Statement, bind},
     lists::{Listed, Listing, Order, Page, Place},
+    merge::{Merge, Turn},
     record::Layout,
     row::RowReader,
 };
@@ -94,10 +95,13 @@ pub(crate) use into_events;
 
 /// One event for the task that this write has changed. The change has counted its events already;
 /// `?7` of them come after this one.
-const TASK: &str = concat!(
-    into_events!(),
-    "SELECT scope, 'task', id, events - ?7, ?3, ?4, ?5, ?6, version, queue \
-     FROM tasks WHERE id = ?1 AND write_id = ?2"
+const TASK: Sql = Sql::merged(
+    concat!(
+        into_events!(),
+        "SELECT scope, 'task', id, events - ?7, ?3, ?4, ?5, ?6, version, queue \
+         FROM tasks WHERE id = ?1 AND write_id = ?2"
+    ),
+    Merge::insert(Turn::Follow),
 );
 
 /// The last event of a task. The next task of this id goes on from its version, so it must outlive

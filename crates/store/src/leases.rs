@@ -11,10 +11,11 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, all,
+    Result, Sql, Stamp, Store, all,
     changes::{CurrentTask, TRIES, add_change},
     engine::bind,
     first,
+    merge::{Merge, Turn},
     record::{self, Columns as _},
     row::RowReader,
     runs::keep_output,
@@ -22,29 +23,43 @@ use crate::{
 };
 
 /// Renews a lease that was not taken back. The version stays: nothing was decided.
-const RENEW: &str = "UPDATE tasks SET lease_expires_at = ?4, write_id = ?3 \
+const RENEW: Sql = Sql::merged(
+    "UPDATE tasks SET lease_expires_at = ?4, write_id = ?3 \
      WHERE id = ?1 AND lease_run = ?2 AND claimed_in = queue AND lease_expires_at IS NOT NULL \
-     RETURNING id";
+     RETURNING id",
+    Merge::update(Turn::Change),
+);
 
 /// What the agent reports with a renewal.
-const REPORT: &str = "UPDATE runs SET progress = COALESCE(?4, progress), \
-     usage = COALESCE(?5, usage), \
+const REPORT: Sql = Sql::merged(
+    "UPDATE runs SET progress = COALESCE(?4, progress), usage = COALESCE(?5, usage), \
      heard = COALESCE((SELECT seq FROM messages WHERE id = ?6 AND task_id = ?1), heard) \
      WHERE task_id = ?1 AND run = ?2 \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)";
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)",
+    Merge::update(Turn::Follow),
+);
 
-const CANCEL_REQUESTED: &str = "SELECT cancel_requested_at IS NOT NULL FROM tasks WHERE id = ?1";
+const CANCEL_REQUESTED: Sql = Sql::merged(
+    "SELECT cancel_requested_at IS NOT NULL FROM tasks WHERE id = ?1",
+    Merge::query(Turn::Read),
+);
 
-const MACHINE: &str = "SELECT status FROM orchestrators WHERE id = ?1 AND scope = ?2";
+const MACHINE: Sql = Sql::merged(
+    "SELECT status FROM orchestrators WHERE id = ?1 AND scope = ?2",
+    Merge::query(Turn::Read),
+);
 
 /// Messages to the agent of a task since its claim, after those that it knows.
-const MESSAGES: &str = concatcp!(
-    "SELECT ",
-    Message::NAMES,
-    " FROM messages WHERE scope = ?1 AND task_id = ?2 AND created_at >= ?3 \
-     AND seq > COALESCE((SELECT seq FROM messages WHERE id = ?4 AND task_id = ?2), 0) \
-     AND to_actor IN ('agent', ?5) AND type <> 'action_command' \
-     ORDER BY seq LIMIT 20"
+const MESSAGES: Sql = Sql::merged(
+    concatcp!(
+        "SELECT ",
+        Message::NAMES,
+        " FROM messages WHERE scope = ?1 AND task_id = ?2 AND created_at >= ?3 \
+         AND seq > COALESCE((SELECT seq FROM messages WHERE id = ?4 AND task_id = ?2), 0) \
+         AND to_actor IN ('agent', ?5) AND type <> 'action_command' \
+         ORDER BY seq LIMIT 20"
+    ),
+    Merge::query(Turn::Read),
 );
 
 /// A renewed lease, and what its agent should know.

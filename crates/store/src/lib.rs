@@ -37,6 +37,7 @@ mod leases;
 pub mod lists;
 mod locks;
 mod logs;
+pub mod merge;
 pub mod messages;
 pub mod meter;
 mod migrate;

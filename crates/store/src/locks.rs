@@ -9,16 +9,22 @@ use crate::{
     Result, Store,
     engine::{Rows, Statement, bind},
     idempotency::Once,
+    merge::{Merge, Turn},
     sql::Sql,
 };
 
-const HOLD: Sql = Sql::OnlyPostgres(
-    "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || ?1, 0))",
-);
+const HOLD: Sql = Sql::Merged {
+    sqlite: None,
+    postgres: "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || ?1, 0))",
+    merge: Merge::query(Turn::Hold),
+};
 
-const SHARE: Sql = Sql::OnlyPostgres(
-    "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || ' ' || ?1, 0))",
-);
+const SHARE: Sql = Sql::Merged {
+    sqlite: None,
+    postgres: "SELECT pg_advisory_xact_lock_shared(\
+        hashtextextended(current_schema() || ' ' || ?1, 0))",
+    merge: Merge::query(Turn::Share),
+};
 
 /// A name to hold. They are taken in their order, so that two batches seldom wait for each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,11 +12,12 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError, all,
+    Result, Sql, Stamp, Store, StoreError, all,
     columns::Column,
     engine::{Statement, bind},
     first,
     lists::{Listed, Listing, Order, Page, Place, Start, json},
+    merge::{Merge, Turn},
     record::{self, Columns as _, Layout, Record as _, record},
     row::RowReader,
 };
@@ -69,21 +70,31 @@ pub(crate) use into_runs;
 pub(crate) const FIND: &str =
     concatcp!("SELECT ", Run::NAMES, " FROM runs WHERE task_id = ?1 AND run = ?2");
 
-const CHANGE: &str = "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, \
-     message = ?8, usage = COALESCE(?9, usage), summary = COALESCE(?10, summary), \
-     failed_checks = COALESCE(?11, failed_checks), digest = COALESCE(?12, digest) WHERE task_id = ?1 AND run = ?2 \
-     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)";
+const CHANGE: Sql = Sql::merged(
+    "UPDATE runs SET outcome = ?4, ended_at = ?5, ended_by = ?6, reason = ?7, message = ?8, \
+     usage = COALESCE(?9, usage), summary = COALESCE(?10, summary), \
+     failed_checks = COALESCE(?11, failed_checks), digest = COALESCE(?12, digest) \
+     WHERE task_id = ?1 AND run = ?2 \
+     AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?3)",
+    Merge::update(Turn::Follow),
+);
 
 /// The rejection is that of the last run for work, whichever run passes it. That work was accepted
 /// is in the row of the task, which is written anyway.
-const REJECT: &str = "UPDATE runs SET is_rejected = 1 WHERE task_id = ?1 \
+const REJECT: Sql = Sql::merged(
+    "UPDATE runs SET is_rejected = 1 WHERE task_id = ?1 \
      AND run = (SELECT MAX(run) FROM runs WHERE task_id = ?1 AND attempt IS NOT NULL) \
      AND EXISTS (SELECT 1 FROM tasks WHERE id = ?1 AND write_id = ?2 \
-     AND tasks.scope = runs.scope AND tasks.created_at <= runs.started_at)";
+     AND tasks.scope = runs.scope AND tasks.created_at <= runs.started_at)",
+    Merge::update(Turn::Follow),
+);
 
-const KEEP_OUTPUT: &str = "INSERT INTO run_outputs (task_id, kind, run, body) \
+const KEEP_OUTPUT: Sql = Sql::merged(
+    "INSERT INTO run_outputs (task_id, kind, run, body) \
      SELECT id, ?4, ?2, ?5 FROM tasks WHERE id = ?1 AND write_id = ?3 \
-     ON CONFLICT (task_id, kind, run) DO UPDATE SET body = excluded.body";
+     ON CONFLICT (task_id, kind, run) DO UPDATE SET body = excluded.body",
+    Merge::insert(Turn::Follow),
+);
 
 /// Deleted tasks: one, or a JSON array of ids.
 macro_rules! deleted {

@@ -12,6 +12,8 @@ use std::{
     sync::{LazyLock, PoisonError, RwLock},
 };
 
+use crate::merge::{Merge, Merged, Turn};
+
 /// The text of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sql {
@@ -35,6 +37,15 @@ pub enum Sql {
     OnlySqlite(&'static str),
     /// SQLite and D1 need no such statement, for instance because they have a single writer.
     OnlyPostgres(&'static str),
+    /// PostgreSQL may run it once for many batches.
+    Merged {
+        /// For SQLite and D1, if they need it.
+        sqlite: Option<&'static str>,
+        /// For PostgreSQL and one batch.
+        postgres: &'static str,
+        /// For PostgreSQL and many batches.
+        merge: Merge,
+    },
 }
 
 /// How a condition says that a column is in a list, as far as it is the same everywhere.
@@ -45,6 +56,11 @@ const LISTED: &str = "IN (SELECT value FROM json_each(";
 const OR_FAIL: &str = "INSERT OR FAIL INTO";
 
 impl Sql {
+    /// A text for every dialect, which PostgreSQL may run once for many batches.
+    pub(crate) const fn merged(text: &'static str, merge: Merge) -> Self {
+        Self::Merged { sqlite: Some(text), postgres: text, merge }
+    }
+
     /// Texts that were put together for one request.
     pub(crate) fn made(sqlite: String, postgres: String) -> Self {
         if sqlite == postgres { sqlite.into() } else { Self::Made { sqlite, postgres } }
@@ -56,6 +72,7 @@ impl Sql {
             Self::Same(text) => Some(text),
             Self::Made { sqlite, .. } => Some(sqlite),
             Self::Differs { sqlite: text, .. } | Self::OnlySqlite(text) => Some(text),
+            Self::Merged { sqlite, .. } => *sqlite,
             Self::OnlyPostgres(_) => None,
         }
     }
@@ -64,12 +81,38 @@ impl Sql {
     pub fn postgres(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Same(Cow::Owned(text)) | Self::Made { postgres: text, .. } => {
-                Some(translated(text).into())
+                Some(translated(text, &|number| format!("${number}")).into())
             }
             Self::Same(Cow::Borrowed(text))
             | Self::Differs { postgres: text, .. }
-            | Self::OnlyPostgres(text) => Some(translated_once(text).into()),
+            | Self::Merged { postgres: text, .. }
+            | Self::OnlyPostgres(text) => {
+                let make = || translated(text, &|number| format!("${number}"));
+                Some(known_or(Purpose::One, text, make).into())
+            }
             Self::OnlySqlite(_) => None,
+        }
+    }
+
+    /// What PostgreSQL runs for the statements of this text and number of parameters of several
+    /// batches that write. `None` if it has to run them one by one.
+    pub fn for_writes(&self, parameters: usize) -> Option<Merged> {
+        let Self::Merged { postgres, merge, .. } = self else { return None };
+        Some(for_many(Purpose::ManyWrites, postgres, *merge, parameters))
+    }
+
+    /// The same for batches that read, in which every query of a constant text can be merged.
+    pub fn for_reads(&self, parameters: usize) -> Option<Merged> {
+        match self {
+            Self::Same(Cow::Borrowed(text))
+            | Self::Differs { postgres: text, .. }
+            | Self::Merged { postgres: text, .. }
+            | Self::OnlyPostgres(text)
+                if parameters > 0 =>
+            {
+                Some(for_many(Purpose::ManyReads, text, Merge::query(Turn::Read), parameters))
+            }
+            _ => None,
         }
     }
 
@@ -91,23 +134,42 @@ impl From<String> for Sql {
     }
 }
 
+/// What a translation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Purpose {
+    One,
+    ManyReads,
+    ManyWrites,
+}
+
 /// The translation of a constant text, which is made when it is needed first. There are as many as
 /// there are constants, and they live as long.
-fn translated_once(text: &'static str) -> &'static str {
+fn known_or(purpose: Purpose, text: &'static str, make: impl FnOnce() -> String) -> &'static str {
     // By where the text is, which is looked up faster than what it says.
-    static KNOWN: LazyLock<RwLock<HashMap<(usize, usize), &'static str>>> =
+    static KNOWN: LazyLock<RwLock<HashMap<(Purpose, usize, usize), &'static str>>> =
         LazyLock::new(RwLock::default);
-    let place = (text.as_ptr().addr(), text.len());
+    let place = (purpose, text.as_ptr().addr(), text.len());
     if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&place) {
         return known;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    known.entry(place).or_insert_with(|| translated(text).leak())
+    known.entry(place).or_insert_with(|| make().leak())
 }
 
-/// Rewrites parameters, lists, searches and inserts for PostgreSQL. No text has a question mark for anything
-/// else.
-fn translated(text: &str) -> String {
+/// The text that runs once for many batches.
+fn for_many(purpose: Purpose, one: &'static str, merge: Merge, parameters: usize) -> Merged {
+    let text = known_or(purpose, one, || {
+        let name = |number: usize| {
+            if number <= merge.shared() { format!("${number}") } else { format!("p{number}") }
+        };
+        merge.with_input(&translated(&merge.body(one), &name), parameters)
+    });
+    Merged { text, turn: merge.turn, shared: merge.shared() }
+}
+
+/// Rewrites parameters, lists, searches and inserts for PostgreSQL. `name` is what a parameter is
+/// called. No text has a question mark for anything else.
+fn translated(text: &str, name: &dyn Fn(usize) -> String) -> String {
     let text = text.replace(OR_FAIL, "INSERT INTO").replace("instr(", "strpos(");
     let mut result = String::with_capacity(text.len() + 64);
     let mut rest = &*text;
@@ -115,19 +177,20 @@ fn translated(text: &str) -> String {
         let number = at + 1;
         let digits = rest[number..].bytes().take_while(u8::is_ascii_digit).count();
         let end = number + digits;
-        let (before, parameter) = (&rest[..at], &rest[number..end]);
+        let before = &rest[..at];
+        let parameter = name(rest[number..end].parse().unwrap_or_default());
         rest = &rest[end..];
         match before.strip_suffix(LISTED) {
             Some(before) => {
                 // An array is looked up in an index; the planner would rather join a subquery.
                 let _ = write!(
                     result,
-                    "{before}= ANY (ARRAY(SELECT json_array_elements_text(${parameter}::json))"
+                    "{before}= ANY (ARRAY(SELECT json_array_elements_text({parameter}::json))"
                 );
                 rest = rest.strip_prefix(')').unwrap_or(rest);
             }
             None => {
-                let _ = write!(result, "{before}${parameter}");
+                let _ = write!(result, "{before}{parameter}");
             }
         }
     }

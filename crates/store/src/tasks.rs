@@ -1,5 +1,7 @@
 //! Tasks: creating, reading, changing and deleting them.
 
+use std::borrow::Cow;
+
 use const_format::concatcp;
 use octopoid_domain::{
     Claim, Refusal, Task,
@@ -13,7 +15,7 @@ use octopoid_domain::{
 };
 
 use crate::{
-    Result, Stamp, Store, StoreError,
+    Result, Sql, Stamp, Store, StoreError,
     changes::TRIES,
     columns::Column,
     counts,
@@ -25,6 +27,7 @@ use crate::{
     journal::{self, Subject},
     lists::json,
     locks::Lock,
+    merge::{Merge, Turn},
     record::{self, Columns as _, Layout, binding, parameters, record},
     row::RowReader,
     runs,
@@ -131,6 +134,9 @@ const FIRST: usize = 12;
 /// this id ended.
 macro_rules! insert {
     ($condition:expr) => {
+        insert!("", $condition, "branch, version, run, attempt")
+    };
+    ($from:literal, $condition:expr, $returning:literal) => {
         concatcp!(
             "INSERT INTO tasks (branch, version, run, attempt, write_id, events, is_awaited, ",
             Fixed::NAMES,
@@ -153,12 +159,14 @@ macro_rules! insert {
             parameters(FIRST + Fixed::COUNT, State::COUNT),
             ", ",
             parameters(FIRST + Fixed::COUNT + State::COUNT, Details::COUNT),
+            $from,
             " WHERE (?3 IS NULL OR EXISTS (SELECT 1 ",
             PROJECT,
             "))",
             unless_done!("?9", "?10", "?11"),
             $condition,
-            " ON CONFLICT DO NOTHING RETURNING branch, version, run, attempt"
+            " ON CONFLICT DO NOTHING RETURNING ",
+            $returning
         )
     };
 }
@@ -178,16 +186,30 @@ macro_rules! unless_cycle {
     };
 }
 
-const INSERT: &str = insert!("");
+/// A row that was inserted belongs to the batch whose number it is marked with: of two that create
+/// the same task, one does.
+const INSERT: Sql = Sql::merged(
+    insert!(""),
+    Merge::own(
+        Turn::Create,
+        concatcp!(
+            "WITH created AS (",
+            insert!(" FROM input", "", "id, write_id, branch, version, run, attempt"),
+            ") SELECT n, branch, version, run, attempt FROM created \
+             JOIN input ON ?1 = id AND ?5 = write_id"
+        ),
+        0,
+    ),
+);
 
-const INSERT_WAITING: &str = insert!(unless_cycle!());
+const INSERT_WAITING: Sql = Sql::Same(Cow::Borrowed(insert!(unless_cycle!())));
 
 /// The condition is the same as for a project made from a draft.
-const INSERT_FROM_DRAFT: &str = insert!(concat!(
+const INSERT_FROM_DRAFT: Sql = Sql::Same(Cow::Borrowed(insert!(concat!(
     unless_cycle!(),
     " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?8 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
-));
+))));
 
 /// Why nothing was inserted: the id is taken, or the path is.
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \

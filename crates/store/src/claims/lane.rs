@@ -3,14 +3,13 @@
 use const_format::concatcp;
 use octopoid_domain::{Task, task::ClaimRequest};
 
-use super::{CLAIM, TAKE_FREE};
-use crate::{claimable::is_paused, idempotency::unless_done, record::Columns as _, sql::Sql};
+use crate::{claimable::is_paused, idempotency::unless_done, record::Columns as _};
 
 /// Takes the first task of a lane that is known. The role and the type are the only ones that the
 /// claim names.
-const TAKE_FIRST: &str = concatcp!(
+pub(super) const TAKE_FIRST: &str = concatcp!(
     "WITH fitting (lane) AS (SELECT (?3 ->> 0) || char(31) || (?4 ->> 0) WHERE NOT ",
-    held_back!("(?3 ->> 0)"),
+    held_back!("(?3 ->> 0)", "?7"),
     ") ",
     take!("1", "1"),
     "WHERE seq = (SELECT (SELECT seq FROM tasks \
@@ -22,12 +21,8 @@ const TAKE_FIRST: &str = concatcp!(
     ", is_awaited"
 );
 
-/// The statement of a claim for work, of one lane or of several.
-pub(super) fn claim(request: &ClaimRequest) -> Sql {
+/// Whether a claim fits one lane only.
+pub(super) fn is_one(request: &ClaimRequest) -> bool {
     let is_one = |names: &[String]| matches!(names, [name] if !name.contains('\u{1f}'));
-    if is_one(&request.role_filter.0) && is_one(&request.type_filter.0) {
-        Sql::Differs { sqlite: TAKE_FIRST, postgres: TAKE_FREE }
-    } else {
-        CLAIM
-    }
+    is_one(&request.role_filter.0) && is_one(&request.type_filter.0)
 }

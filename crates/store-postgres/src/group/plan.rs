@@ -1,0 +1,180 @@
+//! Which statements of several batches run as one.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use octopoid_store::{
+    engine::{Parameter, Rows, Statement, Value},
+    merge::{Merged, Turn},
+};
+
+use crate::{Aim, values::Bound};
+
+/// Several batches that run as one transaction, with their statements merged.
+pub(crate) struct Group {
+    batches: Vec<Arc<Vec<Statement>>>,
+    statements: Vec<MergedStatement>,
+}
+
+/// The statements of one text, which run as one.
+pub(crate) struct MergedStatement {
+    merged: Merged,
+    /// Each row of the input. In a read, several statements may want the same.
+    inputs: Vec<Vec<Place>>,
+}
+
+/// A statement: the number of its batch, and its own in the batch.
+type Place = (usize, usize);
+
+/// What two batches of a group must not have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Claimed<'a> {
+    /// The name of a lock.
+    Name(&'a Parameter),
+    /// A row that is marked, by its key.
+    Row(&'a Parameter),
+}
+
+/// Whether all statements of a batch can be merged.
+pub(crate) fn can_join(batch: &[Statement], aim: Aim) -> bool {
+    let is_skipped = |statement: &Statement| statement.sql.postgres().is_none();
+    batch.iter().any(|statement| !is_skipped(statement))
+        && batch.iter().all(|statement| is_skipped(statement) || merged(statement, aim).is_some())
+}
+
+fn merged(statement: &Statement, aim: Aim) -> Option<Merged> {
+    match aim {
+        Aim::Read => statement.sql.for_reads(statement.parameters.len()),
+        Aim::Write => statement.sql.for_writes(statement.parameters.len()),
+    }
+}
+
+/// Which of these batches, by their places, can run as one group, in their order. A batch that has a
+/// name or a row in common with one before it cannot.
+pub(crate) fn compatible(batches: &[Arc<Vec<Statement>>]) -> Vec<bool> {
+    let (mut held, mut shared) = (HashSet::new(), HashSet::new());
+    let mut joins = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let (mut own, mut own_shared) = (HashSet::new(), HashSet::new());
+        for statement in &**batch {
+            let Some(key) = statement.parameters.first() else { continue };
+            match merged(statement, Aim::Write).map(|merged| merged.turn) {
+                Some(Turn::Share) => drop(own_shared.insert(Claimed::Name(key))),
+                Some(Turn::Hold) => drop(own.insert(Claimed::Name(key))),
+                Some(Turn::Create | Turn::Change) => drop(own.insert(Claimed::Row(key))),
+                _ => {}
+            }
+        }
+        let is_free = own.is_disjoint(&held)
+            && own.is_disjoint(&shared)
+            && own_shared.is_disjoint(&held);
+        if is_free {
+            held.extend(own);
+            shared.extend(own_shared);
+        }
+        joins.push(is_free);
+    }
+    joins
+}
+
+impl Group {
+    /// Merges the statements of batches that [can join](can_join) and are [compatible].
+    pub(crate) fn new(batches: Vec<Arc<Vec<Statement>>>, aim: Aim) -> Self {
+        let statements = merge(&batches, aim);
+        Self { batches, statements }
+    }
+
+    /// The merged statements, in the order in which they run.
+    pub(crate) fn statements(&self) -> &[MergedStatement] {
+        &self.statements
+    }
+
+    fn statement(&self, (batch, statement): Place) -> &Statement {
+        &self.batches[batch][statement]
+    }
+
+    /// The answers to each batch, from those to the merged statements. `None` if a row does not say
+    /// which statement it answers.
+    pub(crate) fn distribute(&self, answers: Vec<Rows>) -> Option<Vec<Vec<Rows>>> {
+        let mut results: Vec<_> =
+            self.batches.iter().map(|batch| vec![Rows::new(); batch.len()]).collect();
+        for (statement, rows) in self.statements.iter().zip(answers) {
+            for mut row in rows {
+                let Some(Value::Int(number)) = row.first() else { return None };
+                let place = usize::try_from(*number).ok()?.checked_sub(1)?;
+                let (last, others) = statement.inputs.get(place)?.split_last()?;
+                row.remove(0);
+                for (batch, number) in others {
+                    results[*batch][*number].push(row.clone());
+                }
+                results[last.0][last.1].push(row);
+            }
+        }
+        Some(results)
+    }
+}
+
+impl MergedStatement {
+    /// The text.
+    pub(crate) fn text(&self) -> &'static str {
+        self.merged.text
+    }
+
+    /// The parameters: those that all statements share, and an array for each other.
+    pub(crate) fn parameters<'a>(&self, group: &'a Group) -> Vec<Bound<'a>> {
+        let of_first = &group.statement(self.inputs[0][0]).parameters;
+        let shared = of_first[..self.merged.shared].iter().map(Bound::One);
+        let arrays = (self.merged.shared..of_first.len()).map(|number| {
+            let statements = self.inputs.iter().map(|places| group.statement(places[0]));
+            Bound::many(statements.map(|statement| &statement.parameters[number]))
+        });
+        shared.chain(arrays).collect()
+    }
+}
+
+/// Merges the statements of the same text and the same shared parameters.
+fn merge(batches: &[Arc<Vec<Statement>>], aim: Aim) -> Vec<MergedStatement> {
+    let mut statements: Vec<MergedStatement> = Vec::new();
+    let mut known: HashMap<(*const u8, &[Parameter]), usize> = HashMap::new();
+    let mut reads: HashMap<(*const u8, &[Parameter]), usize> = HashMap::new();
+    for (batch, number) in places(batches) {
+        let statement = &batches[batch][number];
+        let Some(merged) = merged(statement, aim) else { continue };
+        let text = merged.text.as_ptr();
+        let shared = &statement.parameters[..merged.shared];
+        let of_text = *known.entry((text, shared)).or_insert_with(|| {
+            statements.push(MergedStatement { merged, inputs: Vec::new() });
+            statements.len() - 1
+        });
+        let inputs = &mut statements[of_text].inputs;
+        if aim == Aim::Read {
+            let input = *reads.entry((text, &statement.parameters)).or_insert_with(|| {
+                inputs.push(Vec::new());
+                inputs.len() - 1
+            });
+            inputs[input].push((batch, number));
+        } else {
+            inputs.push(vec![(batch, number)]);
+        }
+    }
+    // Groups of two servers that lock the same rows lock them in the same order.
+    statements.sort_by_key(|statement| statement.merged.turn);
+    for statement in &mut statements {
+        let shared = statement.merged.shared;
+        statement.inputs.sort_by(|one, other| {
+            let key = |places: &[Place]| {
+                let (batch, number) = places[0];
+                batches[batch][number].parameters.get(shared)
+            };
+            key(one).cmp(&key(other))
+        });
+    }
+    statements
+}
+
+fn places(batches: &[Arc<Vec<Statement>>]) -> impl Iterator<Item = Place> {
+    let counts = batches.iter().map(|batch| batch.len()).enumerate();
+    counts.flat_map(|(batch, count)| (0..count).map(move |number| (batch, number)))
+}
