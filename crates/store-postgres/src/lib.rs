@@ -31,13 +31,12 @@ use octopoid_store::{
 use thiserror::Error;
 use tokio::sync::watch;
 
-use crate::{
-    direct::Direct, execution::Work, group::Queue, location::Mode, session::Session,
-};
+use crate::{direct::Direct, execution::Work, group::Queue, location::Mode, session::Session};
 
 pub use location::{Location, LocationError};
 pub use pool::PoolStatus;
 pub use relay::Relay;
+pub use session::GROUP_PLANNER;
 
 /// The connections of groups: one for reads, and one for writes.
 const GROUP_CONNECTIONS: usize = 2;

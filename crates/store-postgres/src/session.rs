@@ -21,10 +21,10 @@ const CONNECTION: [(&str, &str); 5] = [
     ("tcp_user_timeout", "30000"),
 ];
 
-/// Merged statements look up each row of their input by an index. A generic plan that was made while
+/// The planner's settings on the connections of groups. Merged statements look up each row of their input by an index. A generic plan that was made while
 /// the tables were small would scan them instead, and would be kept when they have grown. Parallel
 /// workers would mix the order of rows.
-const GROUP: [(&str, &str); 5] = [
+pub const GROUP_PLANNER: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
@@ -58,7 +58,7 @@ impl Session {
             ..options.clone()
         };
         let session = Self::new(&limits);
-        let planner: String = GROUP.iter().map(|setting| set("SET", setting)).collect();
+        let planner: String = GROUP_PLANNER.iter().map(|setting| set("SET", setting)).collect();
         Self { settings: session.settings + &planner, ..session }
     }
 

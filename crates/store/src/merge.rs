@@ -81,23 +81,23 @@ pub struct Merged {
 
 impl Merge {
     /// A query: each batch gets the rows that it would get alone.
-    pub(crate) const fn query(turn: Turn) -> Self {
+    pub const fn query(turn: Turn) -> Self {
         Self { turn, form: Form::Query }
     }
 
     /// `INSERT … SELECT … FROM … WHERE …`, whose rows nobody reads.
-    pub(crate) const fn insert(turn: Turn) -> Self {
+    pub const fn insert(turn: Turn) -> Self {
         Self { turn, form: Form::Insert }
     }
 
     /// `UPDATE … SET … WHERE …`.
-    pub(crate) const fn update(turn: Turn) -> Self {
+    pub const fn update(turn: Turn) -> Self {
         Self { turn, form: Form::Update }
     }
 
     /// A text of its own, which reads from `input`. The first `shared` parameters are the same in all
     /// batches.
-    pub(crate) const fn own(turn: Turn, text: &'static str, shared: usize) -> Self {
+    pub const fn own(turn: Turn, text: &'static str, shared: usize) -> Self {
         Self { turn, form: Form::Own(Own { text, shared }) }
     }
 
@@ -121,8 +121,9 @@ impl Merge {
                 let one = one.split(" RETURNING ").next().unwrap_or(one);
                 before_where(one, ", input")
             }
-            Form::Update => before_where(one, " FROM input")
-                .replacen(" RETURNING ", " RETURNING input.n, ", 1),
+            Form::Update => {
+                before_where(one, " FROM input").replacen(" RETURNING ", " RETURNING input.n, ", 1)
+            }
         }
     }
 
@@ -198,7 +199,8 @@ mod tests {
 
     #[test]
     fn an_insert_answers_nothing() {
-        let one = "INSERT INTO t (a) SELECT ?1 FROM u WHERE b = ?2 ON CONFLICT DO NOTHING RETURNING a";
+        let one =
+            "INSERT INTO t (a) SELECT ?1 FROM u WHERE b = ?2 ON CONFLICT DO NOTHING RETURNING a";
         assert_eq!(
             merged(Merge::insert(Turn::Follow), one, 2),
             "WITH input (p1, p2, n) AS (SELECT * FROM unnest($1, $2) WITH ORDINALITY) \

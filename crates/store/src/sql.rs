@@ -57,7 +57,7 @@ const OR_FAIL: &str = "INSERT OR FAIL INTO";
 
 impl Sql {
     /// A text for every dialect, which PostgreSQL may run once for many batches.
-    pub(crate) const fn merged(text: &'static str, merge: Merge) -> Self {
+    pub const fn merged(text: &'static str, merge: Merge) -> Self {
         Self::Merged { sqlite: Some(text), postgres: text, merge }
     }
 

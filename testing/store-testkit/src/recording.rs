@@ -13,6 +13,8 @@ use octopoid_store::{
 pub struct Run {
     /// Whether it could change anything.
     pub is_write: bool,
+    /// Whether it was a read by key.
+    pub is_by_key: bool,
     /// Its statements.
     pub batch: Vec<Statement>,
 }
@@ -39,26 +41,26 @@ impl Recording {
         std::mem::take(&mut *self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn note(&self, is_write: bool, batch: &[Statement]) {
+    fn note(&self, is_write: bool, is_by_key: bool, batch: &[Statement]) {
         let batch = batch.to_vec();
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.push(Run { is_write, batch });
+        runs.push(Run { is_write, is_by_key, batch });
     }
 }
 
 impl Engine for Recording {
     fn read(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.note(false, &batch);
+        self.note(false, false, &batch);
         self.inner.read(batch)
     }
 
     fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.note(false, &batch);
+        self.note(false, true, &batch);
         self.inner.read_by_key(batch)
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.note(true, &batch);
+        self.note(true, false, &batch);
         self.inner.write(batch)
     }
 
@@ -66,7 +68,7 @@ impl Engine for Recording {
         &self,
         batch: Vec<Statement>,
     ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.note(true, &batch);
+        self.note(true, false, &batch);
         self.inner.write_for_health(batch)
     }
 
@@ -74,7 +76,7 @@ impl Engine for Recording {
         &self,
         batch: Vec<Statement>,
     ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.note(false, &batch);
+        self.note(false, false, &batch);
         self.inner.read_for_health(batch)
     }
 

@@ -52,11 +52,7 @@ struct Dispatcher {
 
 impl Queue {
     /// Starts a dispatcher on the current runtime. It ends when the queue is dropped and empty.
-    pub(crate) fn start(
-        grouped: Arc<Direct>,
-        direct: Arc<Direct>,
-        aim: Aim,
-    ) -> Self {
+    pub(crate) fn start(grouped: Arc<Direct>, direct: Arc<Direct>, aim: Aim) -> Self {
         let merges_single = direct.options.groups == Groups::Always;
         let acquire_timeout = direct.options.acquire_timeout;
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);

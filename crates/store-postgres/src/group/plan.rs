@@ -51,11 +51,16 @@ fn merged(statement: &Statement, aim: Aim) -> Option<Merged> {
     }
 }
 
+/// The maximum number of bytes of text in the parameters of a group, unless its first batch has more.
+const TEXT_MAX: usize = 8 << 20;
+
 /// Which of these batches, by their places, can run as one group, in their order. A batch that has a
-/// name or a row in common with one before it cannot.
+/// name or a row in common with one before it cannot, nor can one whose texts are too long for the
+/// rest of the group.
 pub(crate) fn compatible(batches: &[Arc<Vec<Statement>>]) -> Vec<bool> {
     let (mut held, mut shared) = (HashSet::new(), HashSet::new());
     let mut joins = Vec::with_capacity(batches.len());
+    let mut text = 0;
     for batch in batches {
         let (mut own, mut own_shared) = (HashSet::new(), HashSet::new());
         for statement in &**batch {
@@ -69,14 +74,25 @@ pub(crate) fn compatible(batches: &[Arc<Vec<Statement>>]) -> Vec<bool> {
         }
         let is_free = own.is_disjoint(&held)
             && own.is_disjoint(&shared)
-            && own_shared.is_disjoint(&held);
+            && own_shared.is_disjoint(&held)
+            && (text == 0 || text + text_bytes(batch) <= TEXT_MAX);
         if is_free {
+            text += text_bytes(batch);
             held.extend(own);
             shared.extend(own_shared);
         }
         joins.push(is_free);
     }
     joins
+}
+
+fn text_bytes(batch: &[Statement]) -> usize {
+    let parameters = batch.iter().flat_map(|statement| &statement.parameters);
+    let bytes = parameters.map(|parameter| match parameter {
+        Parameter::Text(text) => text.as_ref().map_or(0, String::len),
+        Parameter::Int(_) => 0,
+    });
+    bytes.sum()
 }
 
 impl Group {
