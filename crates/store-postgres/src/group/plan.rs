@@ -194,3 +194,109 @@ fn places(batches: &[Arc<Vec<Statement>>]) -> impl Iterator<Item = Place> {
     let counts = batches.iter().map(|batch| batch.len()).enumerate();
     counts.flat_map(|(batch, count)| (0..count).map(move |number| (batch, number)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use octopoid_store::{
+        Sql,
+        engine::{Parameter, Statement, Value},
+        merge::{Merge, Turn},
+    };
+
+    use super::{Group, TEXT_MAX, can_join, compatible};
+    use crate::Aim;
+
+    const CHANGE: Sql =
+        Sql::merged("UPDATE t SET a = ?2 WHERE id = ?1 RETURNING a", Merge::update(Turn::Change));
+    const HOLD: Sql = Sql::merged("SELECT hold(?1)", Merge::query(Turn::Hold));
+    const SHARE: Sql = Sql::merged("SELECT share(?1)", Merge::query(Turn::Share));
+    const CLAIM: Sql = Sql::merged(
+        "SELECT 1 WHERE ?1 = ?2",
+        Merge::own(Turn::Claim, "SELECT n FROM input WHERE ?1 = ?2", 1),
+    );
+
+    fn statement(sql: impl Into<Sql>, parameters: &[&str]) -> Statement {
+        let parameters = parameters.iter().map(|&text| Parameter::from(text)).collect();
+        Statement { sql: sql.into(), parameters }
+    }
+
+    fn batches(statements: impl IntoIterator<Item = Statement>) -> Vec<Arc<Vec<Statement>>> {
+        statements.into_iter().map(|statement| Arc::new(vec![statement])).collect()
+    }
+
+    #[test]
+    fn a_batch_joins_if_all_its_statements_can_be_merged() {
+        let alone = statement("DELETE FROM t WHERE id = ?1", &["a"]);
+        assert!(can_join(&[statement(CHANGE, &["a", "b"])], Aim::Write));
+        assert!(!can_join(&[statement(CHANGE, &["a", "b"]), alone], Aim::Write));
+        assert!(!can_join(&[statement(Sql::OnlySqlite("SELECT ?1"), &["a"])], Aim::Write));
+        assert!(can_join(&[statement("SELECT a FROM t WHERE id = ?1", &["a"])], Aim::Read));
+        let made = statement("SELECT a FROM t WHERE id = ?1".to_owned(), &["a"]);
+        assert!(!can_join(&[made], Aim::Read));
+    }
+
+    #[test]
+    fn a_row_and_a_name_have_one_batch_of_a_group() {
+        let changes = ["a", "b", "a"].map(|id| statement(CHANGE, &[id, "x"]));
+        assert_eq!(compatible(&batches(changes)), [true, true, false]);
+        let names = [(HOLD, "a"), (HOLD, "a"), (SHARE, "b"), (SHARE, "b"), (HOLD, "b"), (SHARE, "a")];
+        let names = names.map(|(sql, name)| statement(sql, &[name]));
+        assert_eq!(compatible(&batches(names)), [true, false, true, true, false, false]);
+        // A name is no row.
+        let both = [statement(HOLD, &["a"]), statement(CHANGE, &["a", "x"])];
+        assert_eq!(compatible(&batches(both)), [true, true]);
+    }
+
+    #[test]
+    fn a_group_has_a_limit_of_text_that_its_first_batch_may_pass() {
+        let long = "x".repeat(TEXT_MAX);
+        let changes = [("a", &*long), ("b", "x")].map(|(id, text)| statement(CHANGE, &[id, text]));
+        assert_eq!(compatible(&batches(changes)), [true, false]);
+    }
+
+    #[test]
+    fn statements_are_merged_by_text_and_by_what_they_share_and_run_in_their_turns() {
+        let group = Group::new(
+            batches([
+                statement(CLAIM, &["s", "1"]),
+                statement(CHANGE, &["b", "x"]),
+                statement(CLAIM, &["t", "2"]),
+                statement(CHANGE, &["a", "y"]),
+                statement(CLAIM, &["s", "3"]),
+            ]),
+            Aim::Write,
+        );
+        let inputs: Vec<_> = group.statements().iter().map(|merged| merged.inputs.len()).collect();
+        assert_eq!(inputs, [2, 2, 1], "changes, claims of one filter, claims of the other");
+        // The rows are changed in the order of their keys: the first answer is that to the last batch.
+        let row = |number, text: &str| vec![Value::Int(number), Value::from(text)];
+        let answers = vec![vec![row(1, "of a"), row(2, "of b")], vec![], vec![]];
+        let answers = group.distribute(answers).expect("every row has a number");
+        assert_eq!(answers[1], [[[Value::from("of b")]]]);
+        assert_eq!(answers[3], [[[Value::from("of a")]]]);
+        assert!(answers[0][0].is_empty());
+    }
+
+    #[test]
+    fn equal_reads_run_once() {
+        let find = |id| statement("SELECT a FROM t WHERE id = ?1", &[id]);
+        let group = Group::new(batches([find("a"), find("b"), find("a")]), Aim::Read);
+        assert_eq!(group.statements().len(), 1);
+        assert_eq!(group.statements()[0].inputs.len(), 2);
+        let answers = vec![vec![vec![Value::Int(1), Value::from("of a")]]];
+        let answers = group.distribute(answers).expect("every row has a number");
+        assert_eq!(answers[0], answers[2]);
+        assert_eq!(answers[0], [[[Value::from("of a")]]]);
+        assert!(answers[1][0].is_empty());
+    }
+
+    #[test]
+    fn an_answer_to_no_statement_is_noticed() {
+        let group = Group::new(batches([statement(CHANGE, &["a", "x"])]), Aim::Write);
+        for number in [0, 2] {
+            assert!(group.distribute(vec![vec![vec![Value::Int(number)]]]).is_none());
+        }
+    }
+}
