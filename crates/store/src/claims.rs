@@ -152,7 +152,7 @@ macro_rules! claimed {
 }
 
 mod lane;
-mod many;
+mod postgres;
 
 /// What a claim for review chooses from: the heads of the lanes that fit, and reviews that ended.
 /// Rank and number are compared as one number, as in [`TAKE_HEAD`].
@@ -186,37 +186,6 @@ const TAKE_HEAD: &str = concatcp!(
     ", is_awaited"
 );
 
-/// With many writers the head may be held by another claim, which is as good as gone: the claim
-/// passes over it, and does not wait. A few of each lane are put in order and tried. If others hold
-/// all of those, the first of any lane that nobody holds is taken; only then can a claim get less
-/// than the most urgent.
-const TAKE_FREE: &str = concatcp!(
-    postgres_lanes!(),
-    ", best AS (SELECT task.seq FROM fitting CROSS JOIN LATERAL \
-     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 8) AS head JOIN tasks AS task ON task.seq = head.seq \
-     WHERE task.scope = ?1 AND task.queue = ?2 AND task.claim_lane = fitting.lane \
-     ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
-     free AS (SELECT any_free.seq FROM fitting CROSS JOIN LATERAL \
-     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
-     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
-    ", taken AS (",
-    take!("1", "1"),
-    "FROM next WHERE tasks.seq = next.seq",
-    unless_done!("?14", "?15", "?16"),
-    " RETURNING tasks.*)",
-    ", recorded AS (",
-    into_events!(),
-    "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
-     FROM taken), begun AS (",
-    into_runs!(),
-    "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11, ?12 FROM taken) SELECT ",
-    claimed!("taken"),
-    " FROM taken"
-);
-
 /// Claims the most urgent review that has no reviewer, or whose reviewer's lease has expired.
 const TAKE_REVIEW: &str = concatcp!(
     candidates!(),
@@ -241,45 +210,8 @@ const RELEASE_REVIEW: Sql = Sql::OnlySqlite(concatcp!(
     unless_done!("?8", "?9", "?10")
 ));
 
-/// The same as [`TAKE_REVIEW`] with many writers, as [`TAKE_FREE`] does it, with all its history.
-const TAKE_FREE_REVIEW: &str = concatcp!(
-    postgres_lanes!(),
-    ", candidates AS (SELECT head.seq, fitting.lane FROM fitting CROSS JOIN LATERAL \
-     (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 8) AS head UNION ALL SELECT seq, '' FROM tasks WHERE ",
-    lapsed!(),
-    "), best AS (SELECT task.seq, task.claim_lane AS was_lane, task.claimed_by AS former \
-     FROM candidates JOIN tasks AS task ON task.seq = candidates.seq \
-     WHERE task.scope = ?1 AND task.queue = ?2 AND task.claim_lane = candidates.lane \
-     AND (candidates.lane > '' OR ",
-    lapsed!(),
-    ") ORDER BY task.claim_rank, task.seq LIMIT 1 FOR UPDATE OF task SKIP LOCKED), \
-     free AS (SELECT any_free.* FROM fitting CROSS JOIN LATERAL \
-     (SELECT seq, claim_lane AS was_lane, claimed_by AS former FROM tasks \
-     WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
-     ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
-     next AS (SELECT * FROM best UNION ALL SELECT * FROM free LIMIT 1), taken AS (",
-    take_review!(),
-    "FROM next WHERE tasks.seq = next.seq",
-    unless_done!("?14", "?15", "?16"),
-    " RETURNING tasks.*, next.was_lane, next.former), \
-     recorded AS (",
-    into_events!(),
-    "SELECT scope, 'task', id, events - 1, 'review_released', former, 'Lease expired', \
-     claimed_at, version, queue FROM taken WHERE was_lane = '' UNION ALL \
-     SELECT scope, 'task', id, events, 'review_claimed', claimed_by, NULL, claimed_at, version, \
-     queue FROM taken), lapsed AS (UPDATE runs SET outcome = 'lapsed', ended_by = 'release', \
-     ended_at = taken.claimed_at FROM taken WHERE taken.was_lane = '' \
-     AND runs.task_id = taken.id AND runs.run = taken.run - 1 AND runs.outcome = 'running'), \
-     begun AS (",
-    into_runs!(),
-    "SELECT id, run, scope, NULL, 'review', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11, ?12 FROM taken) SELECT ",
-    claimed!("taken"),
-    " FROM taken"
-);
-
-const CLAIM_REVIEW: Sql = Sql::Differs { sqlite: TAKE_REVIEW, postgres: TAKE_FREE_REVIEW };
+const CLAIM_REVIEW: Sql =
+    Sql::Differs { sqlite: TAKE_REVIEW, postgres: postgres::TAKE_FREE_REVIEW };
 
 /// Whether something fits after all. A claim sees what was there when it began; by the time it has
 /// found all of that taken, others may have come.
@@ -469,9 +401,9 @@ fn add_claim(
 fn taking(request: &ClaimRequest, attempt: usize) -> Sql {
     let sqlite = if lane::is_one(request) { lane::TAKE_FIRST } else { TAKE_HEAD };
     if attempt == 0 {
-        Sql::Merged { sqlite: Some(sqlite), postgres: TAKE_FREE, merge: many::MERGE }
+        Sql::Merged { sqlite: Some(sqlite), postgres: postgres::TAKE_FREE, merge: postgres::MERGE }
     } else {
-        Sql::Differs { sqlite, postgres: TAKE_FREE }
+        Sql::Differs { sqlite, postgres: postgres::TAKE_FREE }
     }
 }
 
@@ -482,7 +414,7 @@ fn kind(source: &str, request: &ClaimRequest) -> run::Kind {
 
 /// A statement with what all statements of a claim have: what is asked for, the targets of the pools
 /// that it would use, by which machine, and when. All but the time choose the tasks, and are the
-/// same in all claims that [run as one](many::MERGE).
+/// same in all claims that [run as one](postgres::MERGE).
 fn asking(
     sql: Sql,
     (scope, source): (&str, &str),

@@ -241,7 +241,8 @@ mod tests {
     fn a_row_and_a_name_have_one_batch_of_a_group() {
         let changes = ["a", "b", "a"].map(|id| statement(CHANGE, &[id, "x"]));
         assert_eq!(compatible(&batches(changes)), [true, true, false]);
-        let names = [(HOLD, "a"), (HOLD, "a"), (SHARE, "b"), (SHARE, "b"), (HOLD, "b"), (SHARE, "a")];
+        let names =
+            [(HOLD, "a"), (HOLD, "a"), (SHARE, "b"), (SHARE, "b"), (HOLD, "b"), (SHARE, "a")];
         let names = names.map(|(sql, name)| statement(sql, &[name]));
         assert_eq!(compatible(&batches(names)), [true, false, true, true, false, false]);
         // A name is no row.
