@@ -1,10 +1,11 @@
-//! Load for servers: `bench` measures how fast they are, `cluster` whether they keep what they
-//! promise while they are killed.
+//! Load for servers: `bench` measures how fast they are, `peers` how fast other queues are beside
+//! them, `cluster` whether they keep what they promise while they are killed.
 
 mod bench;
 mod clock;
 mod cluster;
 mod journal;
+mod peers;
 mod server;
 
 use std::{io::Write as _, process::ExitCode};
@@ -14,13 +15,17 @@ use clap::Parser as _;
 #[derive(clap::Parser)]
 enum Cli {
     Bench(bench::Args),
+    Client(peers::client::Args),
     Cluster(cluster::Args),
+    Peers(peers::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse() {
         Cli::Bench(args) => bench::run(&args),
+        Cli::Client(args) => peers::client::run(&args),
         Cli::Cluster(args) => cluster::run(&args),
+        Cli::Peers(args) => peers::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

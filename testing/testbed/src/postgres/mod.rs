@@ -168,6 +168,11 @@ impl Scratch {
         self.port
     }
 
+    /// The number of the server's first process, from which its others come, if it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
     /// The folder that PostgreSQL knows as its data directory.
     pub fn data_directory(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -5,15 +5,15 @@ mod agents;
 mod backups;
 mod boards;
 mod events;
-mod http;
+pub(crate) mod http;
 mod mcp;
-mod measure;
+pub(crate) mod measure;
 mod pairs;
 mod postgres;
-mod report;
-mod server;
+pub(crate) mod report;
+pub(crate) mod server;
 mod store;
-mod workload;
+pub(crate) mod workload;
 
 use std::{
     path::{Path, PathBuf},

@@ -239,7 +239,7 @@ fn figures(measured: &mut Measured) -> (f64, f64, f64) {
 }
 
 /// Processor, cores and memory, as Linux tells them.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let field = |file: &str, name: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();

@@ -124,7 +124,8 @@ pub(super) async fn paced(
     .await
 }
 
-async fn one_life(
+/// Takes a task through its life.
+pub(crate) async fn one_life(
     connection: &mut Connection,
     scope: &str,
     agent: usize,
