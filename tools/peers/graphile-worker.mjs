@@ -9,6 +9,9 @@ const run = asked();
 const isInBatches = process.argv.includes('batches');
 const connections = Math.min(run.agents, 32) + 2;
 const pgPool = new pg.Pool({ connectionString: run.address, max: connections });
+pgPool.on('error', (error) => {
+  throw error;
+});
 // Failures only, which must not go unnoticed: a line for each job would be most of the work.
 const logger = new Logger(() => (level, message) => {
   if (level === 'error') throw new Error(message);

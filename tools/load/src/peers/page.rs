@@ -13,6 +13,8 @@ use super::{
 pub(super) struct Results {
     /// The processor, its cores and the memory.
     pub(super) machine: String,
+    /// Whether this program, and the server beside it, were built for measurements.
+    pub(super) is_optimized: bool,
     pub(super) rounds: usize,
     pub(super) seconds: u64,
     pub(super) warm_up_seconds: u64,
@@ -53,6 +55,11 @@ pub(super) fn text(
         "Rounds: {rounds}. In each, every queue worked for {seconds} s, after {warm_up_seconds} s \
          that do not count."
     )?;
+    if !results.is_optimized {
+        text.push_str(
+            "\nThese programs were built without optimization: the figures mean nothing.\n",
+        );
+    }
     judgement(&mut text, &results.comparisons)?;
     for group in Group::ALL {
         let among: Vec<_> = results.comparisons.iter().filter(|one| one.group == group).collect();
@@ -175,6 +182,7 @@ mod tests {
         let theirs = series(BULLMQ, &[Some(100), Some(100), Some(100)]);
         Results {
             machine: "a machine".to_owned(),
+            is_optimized: true,
             rounds: 3,
             seconds: 5,
             warm_up_seconds: 2,
