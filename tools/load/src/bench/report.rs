@@ -109,7 +109,8 @@ impl Report {
             "# Benchmarks\n\nWritten by `cargo xtask bench`, which starts the release server on a \
              fresh database\nand drives it over loopback HTTP from the same machine. Every write is \
              synced to disk\nbefore its answer. Compare ratios, not absolute figures: both sides of \
-             each ratio are\nmeasured in turn in one run, and the median of the rounds counts.\n\n",
+             each ratio are\nmeasured in turn in one run, and the median of the rounds counts. Other queues beside \
+             this\none are in [benchmarks-peers.md](benchmarks-peers.md).\n\n",
         );
         writeln!(text, "Machine: {}.\n", self.machine)?;
         writeln!(
