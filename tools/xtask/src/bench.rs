@@ -1,7 +1,7 @@
 //! `cargo xtask bench`.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use octopoid_testbed::is_ci;
 
@@ -73,7 +73,7 @@ fn compare(rest: &[String]) -> anyhow::Result<()> {
     if SCRIPTS.provide("the comparison with queues of npm")? {
         compare.arg("--scripts").arg(paths::root().join(SCRIPTS.directory));
     }
-    if let Some(awa) = build_awa(target.join("peers"))? {
+    if let Some(awa) = build_awa(&target.join("peers"))? {
         compare.arg("--awa").arg(awa);
     }
     if !names_a_file(rest) {
@@ -84,11 +84,11 @@ fn compare(rest: &[String]) -> anyhow::Result<()> {
 }
 
 /// Builds the client of awa. Where its crates cannot be fetched, the comparison goes without.
-fn build_awa(target: PathBuf) -> anyhow::Result<Option<PathBuf>> {
+fn build_awa(target: &Path) -> anyhow::Result<Option<PathBuf>> {
     output::heading("building the client of awa");
     let mut build = process::cargo();
     build.args(["build", "--release", "--locked", "--manifest-path", AWA, "--target-dir"]);
-    if let Err(error) = process::run(build.arg(&target)) {
+    if let Err(error) = process::run(build.arg(target)) {
         output::missing(is_ci(), format_args!("the comparison with awa: {error:#}"))?;
         return Ok(None);
     }

@@ -119,8 +119,8 @@ pub(super) mod tests {
         Comparison { group: Group::Embedded, agents: 64, series }
     }
 
-    fn spread(median: f64, least: f64, most: f64) -> Option<Spread> {
-        Some(Spread { median, least, most })
+    fn spread(median: f64, least: f64, most: f64) -> Spread {
+        Spread { median, least, most }
     }
 
     #[test]
@@ -134,7 +134,7 @@ pub(super) mod tests {
     #[test]
     fn the_median_leaves_out_rounds_that_failed() {
         let all = series("q", &[Some(300), None, Some(100), Some(200)]);
-        assert_eq!(all.spread(Run::rate), spread(200.0, 100.0, 300.0));
+        assert_eq!(all.spread(Run::rate), Some(spread(200.0, 100.0, 300.0)));
         assert_eq!(series("q", &[None]).spread(Run::rate), None);
     }
 
@@ -145,7 +145,7 @@ pub(super) mod tests {
         let theirs = series("theirs", &[Some(200), Some(400), Some(200)]);
         let both = comparison(vec![ours, theirs]);
         let ratio = both.ratio(&[&both.series[1]], Run::rate);
-        assert_eq!(ratio, spread(0.5, 0.5, 2.0));
+        assert_eq!(ratio, Some(spread(0.5, 0.5, 2.0)));
     }
 
     #[test]
@@ -155,6 +155,6 @@ pub(super) mod tests {
         let other = series("other", &[Some(25), Some(100), None]);
         let all = comparison(vec![ours, one, other]);
         let ratio = all.ratio(&[&all.series[1], &all.series[2]], Run::rate);
-        assert_eq!(ratio, spread(2.0, 0.5, 2.0));
+        assert_eq!(ratio, Some(spread(2.0, 0.5, 2.0)));
     }
 }

@@ -131,11 +131,11 @@ impl Bench<'_> {
     /// Measures queues in turn. In each round another one is first.
     fn compare(&mut self, group: Group, among: &[&Contender], agents: usize) -> Comparison {
         let rounds = usize::from(self.args.rounds);
-        let mut runs = vec![vec![None; rounds]; among.len()];
+        let mut runs = vec![Vec::with_capacity(rounds); among.len()];
         for round in 0..rounds {
             for turn in 0..among.len() {
                 let which = (round + turn) % among.len();
-                runs[which][round] = self.measure(among[which], agents, round);
+                runs[which].push(self.measure(among[which], agents, round));
             }
         }
         let series = among.iter().zip(runs);
