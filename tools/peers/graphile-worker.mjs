@@ -9,9 +9,12 @@ const run = asked();
 const isInBatches = process.argv.includes('batches');
 const connections = Math.min(run.agents, 32) + 2;
 const pgPool = new pg.Pool({ connectionString: run.address, max: connections });
-pgPool.on('error', (error) => {
+const fail = (error) => {
   throw error;
-});
+};
+// Connections without a task, and those with one.
+pgPool.on('error', fail);
+pgPool.on('connect', (client) => client.on('error', fail));
 // Failures only, which must not go unnoticed: a line for each job would be most of the work.
 const logger = new Logger(() => (level, message) => {
   if (level === 'error') throw new Error(message);

@@ -150,7 +150,7 @@ impl Bench<'_> {
             length: Duration::from_secs(self.args.seconds),
         };
         let of = self.args.rounds;
-        let shown = format!("{agents} agents, round {} of {of}: {}", round + 1, contender.name);
+        let shown = format!("agents: {agents}, round {} of {of}: {}", round + 1, contender.name);
         match once(contender, &self.programs, load) {
             Ok((configuration, run)) => {
                 progress(&format!("{shown}: {:.0} tasks/s", run.rate()));
@@ -180,7 +180,7 @@ impl Bench<'_> {
 fn once(contender: &Contender, programs: &Programs, load: Load) -> anyhow::Result<(String, Run)> {
     let backend = contender.backend.start()?;
     let (used, outcome, processor) = contender.client.work(programs, &backend, load)?;
-    let configuration = format!("{}. {used}", contender.backend.configuration()?);
+    let configuration = format!("{}; {used}", contender.backend.configuration()?);
     Ok((configuration, Run { outcome, processor }))
 }
 

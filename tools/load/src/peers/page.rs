@@ -120,9 +120,9 @@ fn tables(text: &mut String, among: &[&Comparison]) -> Result {
     for comparison in among {
         for series in &comparison.series {
             let (agents, name) = (comparison.agents, &series.name);
-            let server = middle(series, Run::server_us, 0);
-            let database = middle(series, Run::database_us, 0);
-            let client = middle(series, Run::client_us, 0);
+            let server = processor(series, Run::server_us);
+            let database = processor(series, Run::database_us);
+            let client = processor(series, Run::client_us);
             writeln!(text, "| {agents} | {name} | {server} | {database} | {client} |")?;
         }
     }
@@ -167,6 +167,14 @@ fn middle(series: &Series, figure: impl Fn(&Run) -> f64, places: usize) -> Strin
     spread.map_or_else(|| NONE.to_owned(), |spread| format!("{:.places$}", spread.median))
 }
 
+/// What a queue that has no such process uses is nothing, which is not a figure.
+fn processor(series: &Series, figure: impl Fn(&Run) -> f64) -> String {
+    match series.spread(&figure) {
+        Some(spread) if spread.most <= 0.0 => "none".to_owned(),
+        _ => middle(series, figure, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
@@ -206,6 +214,16 @@ mod tests {
         }
         assert!(text.contains("Every queue was measured in every round."));
         assert!(!text.contains(Group::Postgres.title()));
+    }
+
+    #[test]
+    fn a_queue_without_a_server_has_no_processor_time_for_it() {
+        let mut results = results();
+        for run in results.comparisons[0].series[1].runs.iter_mut().flatten() {
+            run.processor.server = 0.0;
+        }
+        let text = text(&results, &[], "pictures").unwrap();
+        assert!(text.contains("| 64 | BullMQ | none | 2500 | 10000 |"), "{text}");
     }
 
     #[test]
