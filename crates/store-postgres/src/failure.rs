@@ -71,6 +71,20 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether nothing was changed because of one batch, so that the other batches of its group may
+    /// succeed without it, and it may succeed alone.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Self::Conflict(_) | Self::Locked(_) | Self::Cancelled(_) | Self::TooLarge => true,
+            Self::Final(error) => !matches!(
+                error,
+                EngineError::Unconfirmed(_) | EngineError::Unavailable(_) | EngineError::Busy(_)
+            ),
+        }
+    }
+}
+
 impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -129,8 +129,10 @@ impl Loop {
         let Self { connection, inbox, mut disk, done } = self;
         let mut prepared = Prepared::new(connection.connection());
         let mut group = Vec::with_capacity(GROUP_MAX);
+        let mut is_shared = false;
         while let Some(job) = next(&inbox, connection.connection(), disk.as_mut()) {
-            let read = gather(&inbox, job, &mut group);
+            let read = gather(&inbox, job, &mut group, is_shared);
+            is_shared = group.len() > 1;
             if !group.is_empty() {
                 finish(&mut prepared, disk.as_mut(), &mut group, &done);
             }
@@ -161,7 +163,16 @@ fn next(
 }
 
 /// Adds this write and the queued ones to the group. A read ends the group and is returned.
-fn gather(inbox: &flume::Receiver<Job>, mut job: Job, group: &mut Vec<Write>) -> Option<Read> {
+///
+/// Those whom the last group has answered send their next requests at about the same time. If it had
+/// several (`is_shared`), other threads run before a commit begins, as long as that brings more
+/// writes: one sync for the first write alone would make all others wait.
+fn gather(
+    inbox: &flume::Receiver<Job>,
+    mut job: Job,
+    group: &mut Vec<Write>,
+    is_shared: bool,
+) -> Option<Read> {
     let mut text = 0;
     loop {
         match job {
@@ -174,7 +185,14 @@ fn gather(inbox: &flume::Receiver<Job>, mut job: Job, group: &mut Vec<Write>) ->
         if group.len() >= GROUP_MAX || text >= GROUP_TEXT_MAX {
             return None;
         }
-        job = inbox.try_recv().ok()?;
+        job = match inbox.try_recv() {
+            Ok(job) => job,
+            Err(_) if is_shared => {
+                std::thread::yield_now();
+                inbox.try_recv().ok()?
+            }
+            Err(_) => return None,
+        };
     }
 }
 

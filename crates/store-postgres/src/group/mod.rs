@@ -2,19 +2,22 @@
 //!
 //! There is no timer. While a group runs, the batches that come queue up, and they are the next
 //! group: so one client alone waits for nothing, and the more clients there are, the larger the
-//! groups. `docs/decisions/0034-groups-of-batches.md` says what may join a group and what happens
+//! groups are. `docs/decisions/0034-groups-of-batches.md` says what may join a group and what happens
 //! when one fails.
 
 mod plan;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use octopoid_store::{
     EngineError,
     engine::{Rows, Statement},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::{Aim, Groups, direct::Direct, execution::Work, failure::Failure};
 
@@ -36,7 +39,7 @@ struct Job {
 /// The queue of the batches that read, or of those that write.
 pub(crate) struct Queue {
     jobs: mpsc::Sender<Job>,
-    acquire_timeout: Duration,
+    dispatcher: Arc<Dispatcher>,
 }
 
 /// Runs the groups of a queue, one after another.
@@ -48,23 +51,39 @@ struct Dispatcher {
     aim: Aim,
     /// Whether the statements of a batch are merged too if it is alone in its group.
     merges_single: bool,
+    /// Held by the group that runs, or by the batch that runs alone.
+    turn: Semaphore,
+    /// Whether the last group had several batches, so that others are likely to come.
+    is_shared: AtomicBool,
 }
 
 impl Queue {
     /// Starts a dispatcher on the current runtime. It ends when the queue is dropped and empty.
     pub(crate) fn start(grouped: Arc<Direct>, direct: Arc<Direct>, aim: Aim) -> Self {
-        let merges_single = direct.options.groups == Groups::Always;
-        let acquire_timeout = direct.options.acquire_timeout;
+        let dispatcher = Arc::new(Dispatcher {
+            merges_single: direct.options.groups == Groups::Always,
+            grouped,
+            direct,
+            aim,
+            turn: Semaphore::new(1),
+            is_shared: AtomicBool::new(false),
+        });
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(Dispatcher { grouped, direct, aim, merges_single }.run(waiting));
-        Self { jobs, acquire_timeout }
+        tokio::spawn(Arc::clone(&dispatcher).run(waiting));
+        Self { jobs, dispatcher }
     }
 
-    /// Runs a batch in the next group.
+    /// Runs a batch in the next group, or at once if no other batch runs or waits.
     pub(crate) async fn run(&self, batch: Vec<Statement>) -> Answers {
+        let batch = Arc::new(batch);
+        let is_empty = self.jobs.capacity() == self.jobs.max_capacity();
+        if is_empty && let Some(turn) = self.dispatcher.turn_alone() {
+            return self.dispatcher.run_alone(batch, turn).await;
+        }
         let (reply, answers) = oneshot::channel();
-        let job = Job { batch: Arc::new(batch), reply };
-        if self.jobs.send_timeout(job, self.acquire_timeout).await.is_err() {
+        let job = Job { batch, reply };
+        let acquire_timeout = self.dispatcher.direct.options.acquire_timeout;
+        if self.jobs.send_timeout(job, acquire_timeout).await.is_err() {
             return Err(EngineError::Busy("too many requests wait for the database".to_owned()));
         }
         answers.await.unwrap_or_else(|_| Err(lost()))
@@ -77,24 +96,43 @@ fn lost() -> EngineError {
 }
 
 impl Dispatcher {
-    async fn run(self, mut waiting: mpsc::Receiver<Job>) {
+    async fn run(self: Arc<Self>, mut waiting: mpsc::Receiver<Job>) {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
-        loop {
-            let room = GROUP_MAX - jobs.len();
-            // What could not join the last group is the beginning of the next one.
-            if jobs.is_empty() {
-                if waiting.recv_many(&mut jobs, room).await == 0 {
-                    return;
-                }
-            } else {
-                while jobs.len() < GROUP_MAX {
-                    let Ok(job) = waiting.try_recv() else { break };
-                    jobs.push(job);
-                }
+        // What could not join a group is the beginning of the next one.
+        while !jobs.is_empty() || waiting.recv_many(&mut jobs, GROUP_MAX).await > 0 {
+            let Ok(turn) = self.turn.acquire().await else { return };
+            if self.is_shared.load(Ordering::Relaxed) {
+                // Those whom the last group has answered send their next requests now.
+                tokio::task::yield_now().await;
+            }
+            while jobs.len() < GROUP_MAX {
+                let Ok(job) = waiting.try_recv() else { break };
+                jobs.push(job);
             }
             jobs.retain(|job| !job.reply.is_closed());
             let group = self.take_compatible(&mut jobs);
+            self.is_shared.store(group.len() > 1, Ordering::Relaxed);
             self.run_group(group).await;
+            drop(turn);
+        }
+    }
+
+    /// The turn, if no group runs and none of several batches is to be expected.
+    fn turn_alone(&self) -> Option<SemaphorePermit<'_>> {
+        if self.merges_single || self.is_shared.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.turn.try_acquire().ok()
+    }
+
+    /// Runs a batch on its caller's task, which is faster than waking another one.
+    async fn run_alone(&self, batch: Arc<Vec<Statement>>, turn: SemaphorePermit<'_>) -> Answers {
+        match self.grouped.attempt(Work::Batch(Arc::clone(&batch)), self.aim).await {
+            Err(failure) if failure.is_of_one() => {
+                drop(turn);
+                self.direct.run(batch, self.aim).await
+            }
+            outcome => Ok(outcome?),
         }
     }
 
@@ -122,18 +160,15 @@ impl Dispatcher {
                         let _ = job.reply.send(Ok(answers));
                     }
                 }
-                Err(Failure::Final(
-                    error @ (EngineError::Unconfirmed(_)
-                    | EngineError::Unavailable(_)
-                    | EngineError::Busy(_)),
-                )) => {
+                Err(failure) if failure.is_of_one() => {
+                    tracing::debug!(?failure, batches = jobs.len(), "a group has changed nothing");
+                    self.run_halves(jobs).await;
+                }
+                Err(failure) => {
+                    let error = EngineError::from(failure);
                     for job in jobs {
                         let _ = job.reply.send(Err(error.clone()));
                     }
-                }
-                Err(failure) => {
-                    tracing::debug!(?failure, batches = jobs.len(), "a group has changed nothing");
-                    self.run_halves(jobs).await;
                 }
             }
         }
