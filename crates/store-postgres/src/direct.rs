@@ -33,7 +33,7 @@ const WRITE_TIMEOUT_SLACK: Duration = Duration::from_secs(1);
 /// A pool of connections with the same session settings, and how batches run on it.
 pub(crate) struct Direct {
     pub(crate) connections: Connections,
-    pub(crate) options: Options,
+    pub(crate) options: Arc<Options>,
     session: Arc<Session>,
     /// Input for the jitter of pauses.
     turns: AtomicU64,
@@ -45,11 +45,11 @@ impl Direct {
         location: &Location,
         session: Session,
         max: usize,
-        options: &Options,
+        options: Arc<Options>,
     ) -> Result<Self, OpenError> {
         Ok(Self {
             connections: Connections::new(location, &session, max, options.acquire_timeout)?,
-            options: options.clone(),
+            options,
             session: Arc::new(session),
             turns: AtomicU64::new(0),
         })

@@ -123,7 +123,8 @@ enum Aim {
 impl Postgres {
     /// Creates an engine. It connects on first use.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
-        let pool = |session, max| Direct::new(location, session, max, &options);
+        let options = Arc::new(options);
+        let pool = |session, max| Direct::new(location, session, max, Arc::clone(&options));
         // Behind a transaction-mode pooler, each merged statement would be planned each time.
         let grouped = (options.groups != Groups::Never && options.prepares)
             .then(|| pool(Session::for_groups(&options), GROUP_CONNECTIONS));

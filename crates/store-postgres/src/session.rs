@@ -21,9 +21,9 @@ const CONNECTION: [(&str, &str); 5] = [
     ("tcp_user_timeout", "30000"),
 ];
 
-/// The planner's settings on the connections of groups. Merged statements look up each row of their input by an index. A generic plan that was made while
-/// the tables were small would scan them instead, and would be kept when they have grown. Parallel
-/// workers would mix the order of rows.
+/// The planner's settings on the connections of groups. Merged statements look up each row of their
+/// input by an index. A generic plan that was made while the tables were small would scan them
+/// instead, and would be kept when they have grown. Parallel workers would mix the order of rows.
 pub const GROUP_PLANNER: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),

@@ -354,7 +354,8 @@ impl Store {
     }
 }
 
-/// Adds a claim to a write, with this statement if it is one for work; the answer is empty if there was nothing to claim.
+/// Adds a claim to a write, with this statement if it is one for work. The answer is empty if there
+/// was nothing to claim.
 fn add_claim(
     write: &mut Write,
     work: Sql,

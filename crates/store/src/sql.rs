@@ -134,6 +134,9 @@ impl From<String> for Sql {
     }
 }
 
+/// A constant text by where it is, which is looked up faster than what it says.
+type Place = (Purpose, usize, usize);
+
 /// What a translation is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Purpose {
@@ -145,9 +148,7 @@ enum Purpose {
 /// The translation of a constant text, which is made when it is needed first. There are as many as
 /// there are constants, and they live as long.
 fn known_or(purpose: Purpose, text: &'static str, make: impl FnOnce() -> String) -> &'static str {
-    // By where the text is, which is looked up faster than what it says.
-    static KNOWN: LazyLock<RwLock<HashMap<(Purpose, usize, usize), &'static str>>> =
-        LazyLock::new(RwLock::default);
+    static KNOWN: LazyLock<RwLock<HashMap<Place, &'static str>>> = LazyLock::new(RwLock::default);
     let place = (purpose, text.as_ptr().addr(), text.len());
     if let Some(known) = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&place) {
         return known;
