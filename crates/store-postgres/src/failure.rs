@@ -30,11 +30,40 @@ pub(crate) enum Failure {
     Cancelled(String),
     /// The result exceeds the text limit.
     TooLarge,
+    /// The driver has failed, for example to decode a value. The batch may have been committed.
+    Driver(String),
     /// All other errors.
     Final(EngineError),
 }
 
+/// What can be done for the batches of a group that has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Nothing was changed because of one batch: the halves of the group are run.
+    Halves,
+    /// Nothing was changed, and more attempts as a group would take too long: each batch is run
+    /// alone.
+    Alone,
+    /// Nothing: the batches may have been committed, or none could be now.
+    None,
+}
+
 impl Failure {
+    /// What can be done for the batches of a group that has failed by this.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Cancelled(_) | Self::TooLarge | Self::Final(EngineError::TooSlow) => {
+                Remedy::Alone
+            }
+            Self::Final(
+                EngineError::Unconfirmed(_) | EngineError::Unavailable(_) | EngineError::Busy(_),
+            )
+            | Self::Driver(_) => Remedy::None,
+            // The others are not in conflict with anything, or PostgreSQL has refused a statement of one.
+            Self::Conflict(_) | Self::Locked(_) | Self::Final(_) => Remedy::Halves,
+        }
+    }
+
     pub(crate) fn new(error: &Error, stage: Stage) -> Self {
         let text = joined(error);
         let Some(code) = error.code() else {
@@ -42,7 +71,7 @@ impl Failure {
             return Self::Final(match stage {
                 Stage::Before => EngineError::Unavailable(text),
                 _ if is_lost(error) => EngineError::Unconfirmed(text),
-                _ => EngineError::Statement(text),
+                _ => return Self::Driver(text),
             });
         };
         // The server reported a failed statement, so the transaction cannot be committed.
@@ -71,20 +100,6 @@ impl Failure {
     }
 }
 
-impl Failure {
-    /// Whether nothing was changed because of one batch, so that the other batches of its group may
-    /// succeed without it, and it may succeed alone.
-    pub(crate) fn is_of_one(&self) -> bool {
-        match self {
-            Self::Conflict(_) | Self::Locked(_) | Self::Cancelled(_) | Self::TooLarge => true,
-            Self::Final(error) => !matches!(
-                error,
-                EngineError::Unconfirmed(_) | EngineError::Unavailable(_) | EngineError::Busy(_)
-            ),
-        }
-    }
-}
-
 impl From<Failure> for EngineError {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -92,6 +107,7 @@ impl From<Failure> for EngineError {
                 Self::Busy(text)
             }
             Failure::TooLarge => Self::TooLarge,
+            Failure::Driver(text) => Self::Statement(text),
             Failure::Final(error) => error,
         }
     }

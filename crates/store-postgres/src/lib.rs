@@ -1,6 +1,7 @@
 //! The engine on PostgreSQL, for many servers on one database.
 //!
 //! A batch is one transaction and is pipelined: everything is sent before a response is awaited.
+//! Batches of the common steps that wait at the same time share a transaction, a group.
 //! Each connection caches its prepared statements. A batch that fails because of a conflict (a
 //! deadlock, a serialization failure) is retried. A batch whose connection was lost is not, because
 //! it may have been committed.
@@ -42,6 +43,7 @@ pub use session::GROUP_PLANNER;
 const GROUP_CONNECTIONS: usize = 2;
 /// How long a read may continue after shutdown has begun.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+
 /// Options of the engine.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -120,14 +122,27 @@ enum Aim {
     Write,
 }
 
+impl Aim {
+    /// The error if nothing is known about the outcome. That of a read does not matter.
+    fn unknown(self, text: &str) -> EngineError {
+        match self {
+            Self::Read => EngineError::Unavailable(text.to_owned()),
+            Self::Write => EngineError::Unconfirmed(text.to_owned()),
+        }
+    }
+}
+
 impl Postgres {
     /// Creates an engine. It connects on first use.
     pub fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
         let options = Arc::new(options);
         let pool = |session, max| Direct::new(location, session, max, Arc::clone(&options));
         // Behind a transaction-mode pooler, each merged statement would be planned each time.
-        let grouped = (options.groups != Groups::Never && options.prepares)
-            .then(|| pool(Session::for_groups(&options), GROUP_CONNECTIONS));
+        let grouped = (options.groups != Groups::Never && options.prepares).then(|| {
+            let options = Arc::new(session::for_groups(&options));
+            let session = Session::of_groups(&options);
+            Direct::new(location, session, GROUP_CONNECTIONS, options)
+        });
         Ok(Self {
             direct: Arc::new(pool(Session::new(&options), options.connections)?),
             grouped: grouped.transpose()?.map(Arc::new),
@@ -138,9 +153,17 @@ impl Postgres {
         })
     }
 
-    /// The connections for requests that run one by one.
+    /// The connections for requests, and the batches that wait for one or for a group.
     pub fn pool_status(&self) -> PoolStatus {
-        self.direct.connections.status()
+        let direct = self.direct.connections.status();
+        let Some(grouped) = &self.grouped else { return direct };
+        let grouped = grouped.connections.status();
+        let queues = [&self.reads, &self.writes].into_iter().filter_map(OnceLock::get);
+        PoolStatus {
+            used: direct.used + grouped.used,
+            idle: direct.idle + grouped.idle,
+            waiting: direct.waiting + grouped.waiting + queues.map(Queue::waiting).sum::<usize>(),
+        }
     }
 
     /// The queue for a batch, if it can be in a group.
@@ -187,17 +210,23 @@ impl Engine for Postgres {
     }
 
     fn read_by_key(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        match self.queue(&batch, Aim::Read) {
-            Some(queue) => self.unless_stopped(queue.run(batch)).boxed(),
-            None => self.read(batch),
-        }
+        self.unless_stopped(async move {
+            match self.queue(&batch, Aim::Read) {
+                Some(queue) => queue.run(batch).await,
+                None => self.direct.run(Arc::new(batch), Aim::Read).await,
+            }
+        })
+        .boxed()
     }
 
     fn write(&self, batch: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        match self.queue(&batch, Aim::Write) {
-            Some(queue) => queue.run(batch).boxed(),
-            None => self.direct.run(Arc::new(batch), Aim::Write).boxed(),
+        async move {
+            match self.queue(&batch, Aim::Write) {
+                Some(queue) => queue.run(batch).await,
+                None => self.direct.run(Arc::new(batch), Aim::Write).await,
+            }
         }
+        .boxed()
     }
 
     fn write_for_health(

@@ -65,7 +65,7 @@ pub(crate) async fn group(
 ) -> Result<Vec<Rows>, Failure> {
     let mut ready = Vec::with_capacity(group.statements().len());
     for merged in group.statements() {
-        let parameters = merged.parameters(group);
+        let parameters = merged.parameters(group)?;
         ready.push(Some(known(client, merged.text(), parameters).await?));
     }
     match aim {

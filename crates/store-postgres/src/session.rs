@@ -35,8 +35,17 @@ pub const GROUP_PLANNER: [(&str, &str); 5] = [
 /// How long a group waits for a lock. Then its batches run alone, and others do not wait for that
 /// lock.
 const GROUP_LOCK_WAIT: Duration = Duration::from_millis(20);
-/// The timeout of a merged statement. Then its batches run alone, with the timeout of batches.
+/// The timeout of a group. Then its batches run alone, with the timeout of batches.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The options of groups: others wait for a group, so its limits are shorter.
+pub(crate) fn for_groups(options: &Options) -> Options {
+    Options {
+        batch_timeout: options.batch_timeout.min(GROUP_TIMEOUT),
+        lock_wait: options.lock_wait.min(GROUP_LOCK_WAIT),
+        ..options.clone()
+    }
+}
 
 /// The statements that start connections and transactions.
 pub(crate) struct Session {
@@ -50,14 +59,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// The settings of the connections that run groups. `options.prepares` must be set.
-    pub(crate) fn for_groups(options: &Options) -> Self {
-        let limits = Options {
-            batch_timeout: options.batch_timeout.min(GROUP_TIMEOUT),
-            lock_wait: options.lock_wait.min(GROUP_LOCK_WAIT),
-            ..options.clone()
-        };
-        let session = Self::new(&limits);
+    /// The settings of the connections that run groups, with the [options of groups](for_groups).
+    pub(crate) fn of_groups(options: &Options) -> Self {
+        let session = Self::new(options);
         let planner: String = GROUP_PLANNER.iter().map(|setting| set("SET", setting)).collect();
         Self { settings: session.settings + &planner, ..session }
     }

@@ -5,6 +5,8 @@ use std::error::Error;
 use octopoid_store::engine::{Parameter, Row, Value};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
+use crate::failure::Failure;
+
 /// An encoded parameter.
 #[derive(Debug)]
 pub(crate) enum Bound<'a> {
@@ -17,8 +19,8 @@ pub(crate) enum Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    /// The values of a parameter in several statements of the same text.
-    pub(crate) fn many(values: impl IntoIterator<Item = &'a Parameter>) -> Self {
+    /// The values of a parameter in several statements of the same text, which must be of one type.
+    pub(crate) fn many(values: impl IntoIterator<Item = &'a Parameter>) -> Result<Self, Failure> {
         let (mut ints, mut texts) = (Vec::new(), Vec::new());
         for value in values {
             match value {
@@ -26,7 +28,14 @@ impl<'a> Bound<'a> {
                 Parameter::Text(text) => texts.push(text.as_deref()),
             }
         }
-        if ints.is_empty() { Self::Texts(texts) } else { Self::Ints(ints) }
+        match (ints.is_empty(), texts.is_empty()) {
+            (true, _) => Ok(Self::Texts(texts)),
+            (_, true) => Ok(Self::Ints(ints)),
+            (false, false) => {
+                let text = "a parameter is a number in one batch and a text in another";
+                Err(Failure::Driver(text.to_owned()))
+            }
+        }
     }
 
     /// The declared type: every number is a BIGINT.

@@ -53,10 +53,13 @@ struct World {
 impl World {
     /// `None` if there is no server and the test is to be skipped.
     async fn start(test: &str) -> Option<Self> {
+        Self::with(test, Options { lock_wait: PATIENCE, ..Options::default() }).await
+    }
+
+    async fn with(test: &str, options: Options) -> Option<Self> {
         let schema = Schema::fresh().await?;
         let name = format!("{test}-{}", std::process::id());
         let location = format!("{}&application_name={name}", schema.url());
-        let options = Options { lock_wait: PATIENCE, ..Options::default() };
         let engine = Arc::new(Postgres::open(&location.parse().unwrap(), options).unwrap());
         let client = connect(&schema).await;
         let table = "CREATE TABLE rows (id BIGINT PRIMARY KEY, value BIGINT CHECK (value >= 0)); \
@@ -92,11 +95,11 @@ fn raise(id: i64, by: i64) -> Vec<Statement> {
     vec![statement(RAISE, &[id, by])]
 }
 
-/// The transaction in which a batch was written.
-fn transaction(outcome: &Outcome) -> String {
+/// The number of the transaction in which a batch was written.
+fn transaction(outcome: &Outcome) -> u64 {
     match &outcome.as_ref().unwrap()[0][..] {
         [row] => match &row[..] {
-            [Value::Text(transaction)] => transaction.clone(),
+            [Value::Text(transaction)] => transaction.parse().unwrap(),
             row => panic!("{row:?} is not a transaction"),
         },
         rows => panic!("{rows:?} is not one row"),
@@ -142,7 +145,7 @@ async fn a_batch_that_fails_fails_alone() {
             assert!(matches!(outcome, Err(EngineError::Constraint(_))), "{id}: {outcome:?}");
             assert_eq!(world.value(id).await, Some(0));
         } else {
-            assert!(!transaction(outcome).is_empty());
+            transaction(outcome);
             assert_eq!(world.value(id).await, Some(1));
         }
     }
@@ -176,7 +179,8 @@ async fn no_batch_of_a_group_is_done_in_part_when_its_connection_is_killed() {
     let engine = Arc::clone(&world.engine);
     let group = tokio::spawn(async move {
         let mut batches: Vec<_> = (1..=20).map(|id| raise(id, 1)).collect();
-        batches[0].push(statement(SLEEP, &[3600]));
+        // The first one runs at once, and the others are a group.
+        batches[1].push(statement(SLEEP, &[3600]));
         join_all(batches.into_iter().map(|batch| engine.write(batch))).await
     });
     let kill = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -187,23 +191,67 @@ async fn no_batch_of_a_group_is_done_in_part_when_its_connection_is_killed() {
         }
     };
     tokio::time::timeout(PATIENCE, killed).await.unwrap();
-    for outcome in group.await.unwrap() {
+    let outcomes = group.await.unwrap();
+    transaction(&outcomes[0]);
+    for outcome in &outcomes[1..] {
         let is_told =
             matches!(outcome, Err(EngineError::Unavailable(_) | EngineError::Unconfirmed(_)));
         assert!(is_told, "{outcome:?}");
     }
-    for id in 1..=20 {
+    for id in 2..=20 {
         assert_eq!(world.value(id).await, Some(0), "the transaction was not committed");
     }
     // The next group has another connection.
-    world.write((1..=20).map(|id| raise(id, 1))).await.iter().for_each(|it| drop(transaction(it)));
+    world.write((1..=20).map(|id| raise(id, 1))).await.iter().for_each(|outcome| {
+        transaction(outcome);
+    });
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_too_long_ends_without_the_others() {
+    let options = Options { batch_timeout: Duration::from_millis(500), ..Options::default() };
+    let Some(world) = World::with("slow", options).await else { return };
+    let mut batches: Vec<_> = (1..=20).map(|id| raise(id, 1)).collect();
+    batches[7].push(statement(SLEEP, &[3600]));
+    for (id, outcome) in (1..).zip(world.write(batches).await) {
+        if id == 8 {
+            assert!(matches!(outcome, Err(EngineError::Busy(_))), "{outcome:?}");
+            assert_eq!(world.value(id).await, Some(0));
+        } else {
+            transaction(&outcome);
+            assert_eq!(world.value(id).await, Some(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_locked_table_delays_a_group_until_its_batches_run_alone() {
+    let Some(world) = World::start("table").await else { return };
+    let other = connect(&world.schema).await;
+    other.batch_execute("BEGIN; LOCK TABLE rows IN EXCLUSIVE MODE").await.unwrap();
+    let engine = Arc::clone(&world.engine);
+    let writes =
+        tokio::spawn(async move { join_all((1..=20).map(|id| engine.write(raise(id, 1)))).await });
+    // All that the pool lets write at the same time wait on connections of their own.
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity \
+        WHERE application_name = $1 AND wait_event_type = 'Lock'";
+    let waiting = async {
+        while world.client.query_one(waits, &[&world.name]).await.unwrap().get::<_, i64>(0) < 12 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    other.batch_execute("COMMIT").await.unwrap();
+    for outcome in writes.await.unwrap() {
+        transaction(&outcome);
+    }
 }
 
 #[tokio::test]
 async fn a_caller_that_leaves_changes_nothing_for_the_others() {
     let Some(world) = World::start("leaves").await else { return };
     let mut running: Vec<_> = (1..=20).map(|id| world.engine.write(raise(id, 1))).collect();
-    // All of them are queued once they were polled.
+    // The first one runs, and the others are queued, once they were polled.
     for batch in &mut running {
         assert!(batch.now_or_never().is_none());
     }

@@ -47,7 +47,8 @@ macro_rules! adding {
     };
 }
 
-/// Many batches add to the shard of their connection: one row, which no other connection locks.
+/// Many batches add to the shard of their connection: one row, which the groups of another server
+/// seldom lock.
 const ADD: Sql = Sql::merged(
     adding!("SELECT scope, ?3, seq % 16, ?4 FROM tasks WHERE id = ?1 AND write_id = ?2"),
     Merge::own(

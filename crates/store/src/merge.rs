@@ -13,7 +13,8 @@
 
 use std::fmt::Write;
 
-/// When a statement runs in a group of batches. The statements of each batch have ascending turns.
+/// When a statement runs in a group of batches. Statements of one batch may change places by it: what
+/// follows a mark reads only what the marking statement has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
     /// Holds a name, the first parameter, which others may hold as well.
@@ -26,8 +27,7 @@ pub enum Turn {
     Change,
     /// Follows a mark.
     Follow,
-    /// Follows a mark, and adds to rows that many batches add to. They are locked as late as
-    /// possible.
+    /// Follows a mark, and adds to rows that many batches add to. They are locked late.
     Count,
     /// Chooses rows and marks them, with all that follows this mark. It comes after everything that
     /// follows another mark.

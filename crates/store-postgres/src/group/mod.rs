@@ -7,26 +7,47 @@
 
 mod plan;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{Either, select};
 use octopoid_store::{
     EngineError,
     engine::{Rows, Statement},
 };
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{
+        Semaphore, SemaphorePermit,
+        mpsc::{self, error::SendTimeoutError},
+        oneshot,
+    },
+    time::Instant,
+};
 
-use crate::{Aim, Groups, direct::Direct, execution::Work, failure::Failure};
+use crate::{
+    Aim, Groups,
+    direct::Direct,
+    execution::Work,
+    failure::{Failure, Remedy},
+};
 
 pub(crate) use plan::{Group, can_join};
 
 /// The maximum number of batches in a group.
 const GROUP_MAX: usize = 128;
-/// The maximum number of batches that wait for a group.
+/// The maximum number of batches from which a group is chosen. It is higher, so that many batches
+/// that change one row, of which each group has one, leave room for others.
+const CHOSEN_FROM_MAX: usize = 4 * GROUP_MAX;
+/// The maximum number of batches that wait to be chosen from.
 const QUEUE_MAX: usize = 1_024;
+/// How often a group and its parts are run before what still fails runs alone. Finding one of 128
+/// batches takes eight attempts.
+const ATTEMPTS_MAX: usize = 12;
 
 type Answers = Result<Vec<Rows>, EngineError>;
 
@@ -34,6 +55,7 @@ type Answers = Result<Vec<Rows>, EngineError>;
 struct Job {
     batch: Arc<Vec<Statement>>,
     reply: oneshot::Sender<Answers>,
+    since: Instant,
 }
 
 /// The queue of the batches that read, or of those that write.
@@ -44,17 +66,17 @@ pub(crate) struct Queue {
 
 /// Runs the groups of a queue, one after another.
 struct Dispatcher {
-    /// The connection of the groups.
+    /// The connections of the groups.
     grouped: Arc<Direct>,
     /// Runs batches that cannot be in a group.
     direct: Arc<Direct>,
     aim: Aim,
     /// Whether the statements of a batch are merged too if it is alone in its group.
     merges_single: bool,
-    /// Held by the group that runs, or by the batch that runs alone.
-    turn: Semaphore,
-    /// Whether the last group had several batches, so that others are likely to come.
-    is_shared: AtomicBool,
+    /// Its permit is held by the group that runs, or by the batch that runs at once.
+    running: Semaphore,
+    /// Whether the last group had several batches, so that several are likely to come again.
+    had_several: AtomicBool,
 }
 
 impl Queue {
@@ -65,34 +87,41 @@ impl Queue {
             grouped,
             direct,
             aim,
-            turn: Semaphore::new(1),
-            is_shared: AtomicBool::new(false),
+            running: Semaphore::new(1),
+            had_several: AtomicBool::new(false),
         });
         let (jobs, waiting) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(Arc::clone(&dispatcher).run(waiting));
         Self { jobs, dispatcher }
     }
 
-    /// Runs a batch in the next group, or at once if no other batch runs or waits.
+    /// The number of batches that wait to be chosen from.
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    /// Runs a batch in the next group, or at once if no group runs and the queue is empty.
     pub(crate) async fn run(&self, batch: Vec<Statement>) -> Answers {
         let batch = Arc::new(batch);
-        let is_empty = self.jobs.capacity() == self.jobs.max_capacity();
-        if is_empty && let Some(turn) = self.dispatcher.turn_alone() {
-            return self.dispatcher.run_alone(batch, turn).await;
+        if self.waiting() == 0
+            && let Some(permit) = self.dispatcher.permit_alone()
+        {
+            return self.dispatcher.run_at_once(batch, permit).await;
         }
         let (reply, answers) = oneshot::channel();
-        let job = Job { batch, reply };
-        let acquire_timeout = self.dispatcher.direct.options.acquire_timeout;
-        if self.jobs.send_timeout(job, acquire_timeout).await.is_err() {
-            return Err(EngineError::Busy("too many requests wait for the database".to_owned()));
+        let job = Job { batch, reply, since: Instant::now() };
+        let Dispatcher { direct, aim, .. } = &*self.dispatcher;
+        match self.jobs.send_timeout(job, direct.options.acquire_timeout).await {
+            Ok(()) => answers.await.unwrap_or_else(|_| Err(aim.unknown("the group has ended"))),
+            Err(SendTimeoutError::Timeout(_)) => Err(waited_too_long()),
+            // The dispatcher has ended with the runtime that started it.
+            Err(SendTimeoutError::Closed(job)) => direct.run(job.batch, *aim).await,
         }
-        answers.await.unwrap_or_else(|_| Err(lost()))
     }
 }
 
-/// The dispatcher has ended with its runtime, so nothing is known about the batch.
-fn lost() -> EngineError {
-    EngineError::Unconfirmed("the process ended before the database answered".to_owned())
+fn waited_too_long() -> EngineError {
+    EngineError::Busy("too many requests wait for the database".to_owned())
 }
 
 impl Dispatcher {
@@ -100,95 +129,121 @@ impl Dispatcher {
         let mut jobs = Vec::with_capacity(GROUP_MAX);
         // What could not join a group is the beginning of the next one.
         while !jobs.is_empty() || waiting.recv_many(&mut jobs, GROUP_MAX).await > 0 {
-            let Ok(turn) = self.turn.acquire().await else { return };
-            if self.is_shared.load(Ordering::Relaxed) {
+            let Ok(permit) = self.running.acquire().await else { return };
+            if self.had_several.load(Ordering::Relaxed) {
                 // Those whom the last group has answered send their next requests now.
                 tokio::task::yield_now().await;
             }
-            while jobs.len() < GROUP_MAX {
+            while jobs.len() < CHOSEN_FROM_MAX {
                 let Ok(job) = waiting.try_recv() else { break };
                 jobs.push(job);
             }
-            jobs.retain(|job| !job.reply.is_closed());
-            let group = self.take_compatible(&mut jobs);
-            self.is_shared.store(group.len() > 1, Ordering::Relaxed);
-            self.run_group(group).await;
-            drop(turn);
+            let group = self.choose(&mut jobs);
+            self.had_several.store(group.len() > 1, Ordering::Relaxed);
+            // On a task of its own, so that a bug in one group does not end the dispatcher.
+            let dispatcher = Arc::clone(&self);
+            let _ = tokio::spawn(async move { dispatcher.run_group(group).await }).await;
+            drop(permit);
         }
     }
 
-    /// The turn, if no group runs and none of several batches is to be expected.
-    fn turn_alone(&self) -> Option<SemaphorePermit<'_>> {
-        if self.merges_single || self.is_shared.load(Ordering::Relaxed) {
+    /// The permit to run, if no group runs and none of several batches is to be expected.
+    fn permit_alone(&self) -> Option<SemaphorePermit<'_>> {
+        if self.merges_single || self.had_several.load(Ordering::Relaxed) {
             return None;
         }
-        self.turn.try_acquire().ok()
+        self.running.try_acquire().ok()
     }
 
     /// Runs a batch on its caller's task, which is faster than waking another one.
-    async fn run_alone(&self, batch: Arc<Vec<Statement>>, turn: SemaphorePermit<'_>) -> Answers {
-        match self.grouped.attempt(Work::Batch(Arc::clone(&batch)), self.aim).await {
-            Err(failure) if failure.is_of_one() => {
-                drop(turn);
+    async fn run_at_once(
+        &self,
+        batch: Arc<Vec<Statement>>,
+        permit: SemaphorePermit<'_>,
+    ) -> Answers {
+        let work = Work::Batch(Arc::clone(&batch));
+        match self.grouped.attempt(work, self.aim).await {
+            Err(failure) if failure.remedy() != Remedy::None => {
+                drop(permit);
                 self.direct.run(batch, self.aim).await
             }
             outcome => Ok(outcome?),
         }
     }
 
-    /// Takes the jobs that can be in one group. The others stay, in their order.
-    fn take_compatible(&self, jobs: &mut Vec<Job>) -> Vec<Job> {
-        if self.aim == Aim::Read {
-            return std::mem::take(jobs);
+    /// Takes the jobs that can be in one group. The others stay, in their order, but for those whose
+    /// callers have gone and those that have waited for too long: nothing was done for them.
+    fn choose(&self, jobs: &mut Vec<Job>) -> Vec<Job> {
+        let limit = self.direct.options.acquire_timeout;
+        let mut waiting = Vec::with_capacity(jobs.len());
+        for job in std::mem::take(jobs) {
+            if job.since.elapsed() > limit {
+                let _ = job.reply.send(Err(waited_too_long()));
+            } else if !job.reply.is_closed() {
+                waiting.push(job);
+            }
         }
-        let batches: Vec<_> = jobs.iter().map(|job| Arc::clone(&job.batch)).collect();
-        let joins = plan::compatible(&batches);
-        let mut group = Vec::with_capacity(jobs.len());
-        for (job, joins) in std::mem::take(jobs).into_iter().zip(joins) {
+        let batches: Vec<_> = waiting.iter().map(|job| Arc::clone(&job.batch)).collect();
+        let joins = plan::choose(&batches, self.aim, GROUP_MAX);
+        let mut group = Vec::with_capacity(GROUP_MAX.min(waiting.len()));
+        for (job, joins) in waiting.into_iter().zip(joins) {
             if joins { group.push(job) } else { jobs.push(job) }
         }
         group
     }
 
-    /// Runs jobs as a group. A group that has changed nothing because one of its batches failed is
-    /// run again in halves, until the batch that fails is alone.
-    fn run_group(&self, jobs: Vec<Job>) -> BoxFuture<'_, ()> {
-        async move {
-            match self.attempt(&jobs).await {
+    /// Runs jobs as a group. A group that has changed nothing because of one of its batches is run
+    /// again in halves, until that batch is alone.
+    async fn run_group(&self, jobs: Vec<Job>) {
+        let mut parts = vec![jobs];
+        let mut attempts = 0;
+        while let Some(mut part) = parts.pop() {
+            attempts += 1;
+            let failure = match self.attempt(&part).await {
                 Ok(answers) => {
-                    for (job, answers) in jobs.into_iter().zip(answers) {
+                    for (job, answers) in part.into_iter().zip(answers) {
                         let _ = job.reply.send(Ok(answers));
                     }
+                    continue;
                 }
-                Err(failure) if failure.is_of_one() => {
-                    tracing::debug!(?failure, batches = jobs.len(), "a group has changed nothing");
-                    self.run_halves(jobs).await;
+                Err(failure) => failure,
+            };
+            tracing::debug!(?failure, batches = part.len(), "a group has failed");
+            match failure.remedy() {
+                Remedy::Halves if part.len() > 1 && attempts < ATTEMPTS_MAX => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
                 }
-                Err(failure) => {
+                Remedy::Halves | Remedy::Alone => {
+                    for job in part {
+                        self.run_alone(job);
+                    }
+                }
+                Remedy::None => {
                     let error = EngineError::from(failure);
-                    for job in jobs {
+                    for job in part {
                         let _ = job.reply.send(Err(error.clone()));
                     }
                 }
             }
         }
-        .boxed()
     }
 
-    async fn run_halves(&self, mut jobs: Vec<Job>) {
-        if jobs.len() > 1 {
-            let second = jobs.split_off(jobs.len() / 2);
-            self.run_group(jobs).await;
-            self.run_group(second).await;
-            return;
-        }
-        for Job { batch, reply } in jobs {
-            let (direct, aim) = (Arc::clone(&self.direct), self.aim);
-            // It may have to wait for a lock, for which the next group does not wait.
-            tokio::spawn(async move {
-                let _ = reply.send(direct.run(batch, aim).await);
-            });
-        }
+    /// Runs a job outside of groups. It may have to wait for a lock, for which the next group does
+    /// not wait. If its caller goes, it is not tried again.
+    fn run_alone(&self, job: Job) {
+        let (direct, aim) = (Arc::clone(&self.direct), self.aim);
+        tokio::spawn(async move {
+            let Job { batch, mut reply, .. } = job;
+            let answers = {
+                let (run, left) = (pin!(direct.run(batch, aim)), pin!(reply.closed()));
+                match select(left, run).await {
+                    Either::Left(_) => return,
+                    Either::Right((answers, _)) => answers,
+                }
+            };
+            let _ = reply.send(answers);
+        });
     }
 
     /// Runs jobs once. The answers are in their order.
@@ -205,8 +260,8 @@ impl Dispatcher {
         let group = Arc::new(Group::new(batches, self.aim));
         let answers = self.grouped.attempt(Work::Group(Arc::clone(&group)), self.aim).await?;
         group.distribute(answers).ok_or_else(|| {
-            let text = "a merged statement did not say which statement it answers";
-            Failure::Final(EngineError::Unconfirmed(text.to_owned()))
+            let text = "a row does not say which statement it answers";
+            Failure::Final(self.aim.unknown(text))
         })
     }
 }

@@ -10,7 +10,7 @@ use octopoid_store::{
     merge::{Merged, Turn},
 };
 
-use crate::{Aim, values::Bound};
+use crate::{Aim, failure::Failure, values::Bound};
 
 /// Several batches that run as one transaction, with their statements merged.
 pub(crate) struct Group {
@@ -30,7 +30,7 @@ type Place = (usize, usize);
 
 /// What two batches of a group must not have in common.
 #[derive(PartialEq, Eq, Hash)]
-enum Claimed<'a> {
+enum Exclusive<'a> {
     /// The name of a lock.
     Name(&'a Parameter),
     /// A row that is marked, by its key.
@@ -54,21 +54,28 @@ fn merged(statement: &Statement, aim: Aim) -> Option<Merged> {
 /// The maximum number of bytes of text in the parameters of a group, unless its first batch has more.
 const TEXT_MAX: usize = 8 << 20;
 
-/// Which of these batches, by their places, can run as one group, in their order. A batch that has a
-/// name or a row in common with one before it cannot, nor can one whose texts are too long for the
-/// rest of the group.
-pub(crate) fn compatible(batches: &[Arc<Vec<Statement>>]) -> Vec<bool> {
+/// Which of these batches, by their places, are the next group: the first `max` that can be together.
+/// A batch of a write that has a name or a row in common with one before it cannot be in its group,
+/// nor can one whose texts are too long for the rest of the group.
+pub(crate) fn choose(batches: &[Arc<Vec<Statement>>], aim: Aim, max: usize) -> Vec<bool> {
+    if aim == Aim::Read {
+        return (0..batches.len()).map(|place| place < max).collect();
+    }
     let (mut held, mut shared) = (HashSet::new(), HashSet::new());
     let mut joins = Vec::with_capacity(batches.len());
-    let mut text = 0;
+    let (mut text, mut count) = (0, 0);
     for batch in batches {
+        if count == max {
+            joins.push(false);
+            continue;
+        }
         let (mut own, mut own_shared) = (HashSet::new(), HashSet::new());
         for statement in &**batch {
             let Some(key) = statement.parameters.first() else { continue };
             match merged(statement, Aim::Write).map(|merged| merged.turn) {
-                Some(Turn::Share) => drop(own_shared.insert(Claimed::Name(key))),
-                Some(Turn::Hold) => drop(own.insert(Claimed::Name(key))),
-                Some(Turn::Create | Turn::Change) => drop(own.insert(Claimed::Row(key))),
+                Some(Turn::Share) => drop(own_shared.insert(Exclusive::Name(key))),
+                Some(Turn::Hold) => drop(own.insert(Exclusive::Name(key))),
+                Some(Turn::Create | Turn::Change) => drop(own.insert(Exclusive::Row(key))),
                 _ => {}
             }
         }
@@ -77,6 +84,7 @@ pub(crate) fn compatible(batches: &[Arc<Vec<Statement>>]) -> Vec<bool> {
             && own_shared.is_disjoint(&held)
             && (text == 0 || text + text_bytes(batch) <= TEXT_MAX);
         if is_free {
+            count += 1;
             text += text_bytes(batch);
             held.extend(own);
             shared.extend(own_shared);
@@ -96,7 +104,7 @@ fn text_bytes(batch: &[Statement]) -> usize {
 }
 
 impl Group {
-    /// Merges the statements of batches that [can join](can_join) and are [compatible].
+    /// Merges the statements of batches that [can join](can_join) and were [chosen](choose) together.
     pub(crate) fn new(batches: Vec<Arc<Vec<Statement>>>, aim: Aim) -> Self {
         let statements = merge(&batches, aim);
         Self { batches, statements }
@@ -139,9 +147,9 @@ impl MergedStatement {
     }
 
     /// The parameters: those that all statements share, and an array for each other.
-    pub(crate) fn parameters<'a>(&self, group: &'a Group) -> Vec<Bound<'a>> {
+    pub(crate) fn parameters<'a>(&self, group: &'a Group) -> Result<Vec<Bound<'a>>, Failure> {
         let of_first = &group.statement(self.inputs[0][0]).parameters;
-        let shared = of_first[..self.merged.shared].iter().map(Bound::One);
+        let shared = of_first[..self.merged.shared].iter().map(|one| Ok(Bound::One(one)));
         let arrays = (self.merged.shared..of_first.len()).map(|number| {
             let statements = self.inputs.iter().map(|places| group.statement(places[0]));
             Bound::many(statements.map(|statement| &statement.parameters[number]))
@@ -176,7 +184,7 @@ fn merge(batches: &[Arc<Vec<Statement>>], aim: Aim) -> Vec<MergedStatement> {
         }
     }
     // Groups of two servers that lock the same rows lock them in the same order.
-    statements.sort_by_key(|statement| statement.merged.turn);
+    statements.sort_by_key(|statement| (statement.merged.turn, statement.merged.text));
     for statement in &mut statements {
         let shared = statement.merged.shared;
         statement.inputs.sort_by(|one, other| {
@@ -205,7 +213,7 @@ mod tests {
         merge::{Merge, Turn},
     };
 
-    use super::{Group, TEXT_MAX, can_join, compatible};
+    use super::{Group, TEXT_MAX, can_join, choose};
     use crate::Aim;
 
     const CHANGE: Sql =
@@ -240,21 +248,31 @@ mod tests {
     #[test]
     fn a_row_and_a_name_have_one_batch_of_a_group() {
         let changes = ["a", "b", "a"].map(|id| statement(CHANGE, &[id, "x"]));
-        assert_eq!(compatible(&batches(changes)), [true, true, false]);
+        assert_eq!(choose(&batches(changes), Aim::Write, 128), [true, true, false]);
         let names =
             [(HOLD, "a"), (HOLD, "a"), (SHARE, "b"), (SHARE, "b"), (HOLD, "b"), (SHARE, "a")];
         let names = names.map(|(sql, name)| statement(sql, &[name]));
-        assert_eq!(compatible(&batches(names)), [true, false, true, true, false, false]);
+        assert_eq!(
+            choose(&batches(names), Aim::Write, 128),
+            [true, false, true, true, false, false]
+        );
         // A name is no row.
         let both = [statement(HOLD, &["a"]), statement(CHANGE, &["a", "x"])];
-        assert_eq!(compatible(&batches(both)), [true, true]);
+        assert_eq!(choose(&batches(both), Aim::Write, 128), [true, true]);
+    }
+
+    #[test]
+    fn a_group_has_a_limit_of_batches() {
+        let all = batches(["a", "b", "a", "c"].map(|id| statement(CHANGE, &[id, "x"])));
+        assert_eq!(choose(&all, Aim::Write, 2), [true, true, false, false]);
+        assert_eq!(choose(&all, Aim::Read, 3), [true, true, true, false]);
     }
 
     #[test]
     fn a_group_has_a_limit_of_text_that_its_first_batch_may_pass() {
         let long = "x".repeat(TEXT_MAX);
         let changes = [("a", &*long), ("b", "x")].map(|(id, text)| statement(CHANGE, &[id, text]));
-        assert_eq!(compatible(&batches(changes)), [true, false]);
+        assert_eq!(choose(&batches(changes), Aim::Write, 128), [true, false]);
     }
 
     #[test]

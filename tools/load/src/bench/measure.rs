@@ -79,8 +79,13 @@ where
     Ok(Measured { latencies, elapsed: start.elapsed() })
 }
 
-/// The middle of several figures.
+/// The middle of several figures, or that of the two in the middle.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
+    let middle = figures.len() / 2;
+    if figures.len() % 2 == 1 {
+        figures[middle]
+    } else {
+        f64::midpoint(figures[middle - 1], figures[middle])
+    }
 }

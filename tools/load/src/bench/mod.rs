@@ -14,6 +14,7 @@ pub(crate) mod report;
 pub(crate) mod server;
 mod store;
 pub(crate) mod workload;
+mod worst;
 
 use std::{
     path::{Path, PathBuf},
@@ -53,8 +54,8 @@ pub(crate) struct Args {
     /// How many minutes dead rows may pile up in PostgreSQL.
     #[arg(long, default_value_t = 5)]
     minutes: u64,
-    /// Measure only one engine, only backups, only event streams, only boards, only agents, or
-    /// only MCP.
+    /// Measure only one engine, only the cases that cost most, only backups, only event streams,
+    /// only boards, only agents, or only MCP.
     #[arg(long)]
     only: Option<Part>,
     /// Where to write the report; standard error gets the progress.
@@ -73,6 +74,7 @@ pub(crate) struct Args {
 enum Part {
     Sqlite,
     Postgres,
+    Worst,
     Backups,
     Events,
     Boards,
@@ -107,6 +109,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         bench.storm(&mut report)?;
         bench.waiting(&mut report)?;
         bench.finished(&mut report)?;
+    }
+    if matches!(args.only, None | Some(Part::Worst)) {
+        worst::measure(&bench, &mut report)?;
     }
     if matches!(args.only, None | Some(Part::Backups)) {
         backups::measure(&bench, &mut report)?;

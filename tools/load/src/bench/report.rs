@@ -136,8 +136,8 @@ impl Report {
         for line in &self.phases {
             writeln!(text, "{line}")?;
         }
-        text.push_str("\n## Few tasks and many, medians of the rounds\n\n");
-        text.push_str("| figure | few | many |\n| --- | ---: | ---: |\n");
+        text.push_str("\n## Two cases in turn, medians of the rounds\n\n");
+        text.push_str("| figure | the first | the second |\n| --- | ---: | ---: |\n");
         for (name, rounds) in &self.pairs {
             let few = median(rounds.iter().map(|round| round.0).collect());
             let many = median(rounds.iter().map(|round| round.1).collect());

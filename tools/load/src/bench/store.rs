@@ -131,6 +131,20 @@ pub(crate) async fn hold_back(store: &Store, scope: &str, tasks: usize) -> anyho
     Ok(())
 }
 
+/// Puts waiting tasks into a scope, of so many types in turn.
+pub(crate) async fn fill_types(
+    store: &Store,
+    scope: &str,
+    types: usize,
+    tasks: usize,
+) -> anyhow::Result<()> {
+    for number in 0..types {
+        let change = move |new: &mut Task| new.kind = Some(format!("type-{number}"));
+        fill_with(store, scope, tasks / types, change).await?;
+    }
+    Ok(())
+}
+
 async fn fill_with(
     store: &Store,
     scope: &str,

@@ -28,7 +28,8 @@ pub(crate) fn new_task(scope: &str) -> (String, String) {
     (id, body)
 }
 
-fn claim(scope: &str, agent: usize) -> String {
+/// The body of a claim.
+pub(super) fn claim(scope: &str, agent: usize) -> String {
     format!(
         "{{\"orchestrator_id\":\"bench-box\",\"agent_name\":\"agent-{agent}\",\
          \"scope\":\"{scope}\",\"lease_duration_seconds\":14400}}"
