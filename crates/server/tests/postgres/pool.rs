@@ -18,11 +18,24 @@ const HOLD: &str = "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $
 
 #[tokio::test]
 async fn who_finds_no_free_connection_is_told_so_in_time() {
+    // Without prepared statements there are no groups, which have connections of their own.
+    no_free_connection("pool", &["--db-prepare", "false"], false).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_group_is_told_so_in_time() {
+    no_free_connection("group", &[], true).await;
+}
+
+/// A change that waits in PostgreSQL keeps the connection that others need. In a group, that is the
+/// connection of writes alone.
+async fn no_free_connection(test: &str, options: &[&str], has_groups: bool) {
     let Some(schema) = Schema::fresh().await else { return };
     // The name by which the server's connection is found among all others.
-    let name = format!("pool-{}", std::process::id());
+    let name = format!("{test}-{}", std::process::id());
     let url = format!("{}&application_name={name}", schema.url());
-    let server = serve(&url, &["--db-connections", "1", "--db-acquire-timeout", "300ms"]).await;
+    let limits = ["--db-connections", "1", "--db-acquire-timeout", "300ms"];
+    let server = serve(&url, &[&limits, options].concat()).await;
     let address = server.address.clone();
     server.client().create_task(&new_task("a")).await.unwrap();
 
@@ -42,7 +55,12 @@ async fn who_finds_no_free_connection_is_told_so_in_time() {
     eventually("the only connection waits", PATIENCE, is_waiting).await;
 
     for _ in 0..3 {
-        ask(&address, "GET", task, "").await.assert_unable("unavailable");
+        let read = ask(&address, "GET", task, "").await;
+        if has_groups {
+            assert_eq!(read.status, 200);
+        } else {
+            read.assert_unable("unavailable");
+        }
         ask(&address, "PATCH", task, title).await.assert_unable("unavailable");
     }
     // The database is well, and health has a connection of its own.

@@ -26,7 +26,7 @@ use tokio::{
         mpsc::{self, error::SendTimeoutError},
         oneshot,
     },
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -55,7 +55,9 @@ type Answers = Result<Vec<Rows>, EngineError>;
 struct Job {
     batch: Arc<Vec<Statement>>,
     reply: oneshot::Sender<Answers>,
-    since: Instant,
+    /// Set first by the dispatcher, which then runs the batch, or by the caller, which then does not
+    /// wait any longer.
+    is_taken: Arc<AtomicBool>,
 }
 
 /// The queue of the batches that read, or of those that write.
@@ -108,15 +110,23 @@ impl Queue {
         {
             return self.dispatcher.run_at_once(batch, permit).await;
         }
-        let (reply, answers) = oneshot::channel();
-        let job = Job { batch, reply, since: Instant::now() };
+        let (reply, mut answers) = oneshot::channel();
+        let is_taken = Arc::new(AtomicBool::new(false));
+        let job = Job { batch, reply, is_taken: Arc::clone(&is_taken) };
         let Dispatcher { direct, aim, .. } = &*self.dispatcher;
-        match self.jobs.send_timeout(job, direct.options.acquire_timeout).await {
-            Ok(()) => answers.await.unwrap_or_else(|_| Err(aim.unknown("the group has ended"))),
-            Err(SendTimeoutError::Timeout(_)) => Err(waited_too_long()),
+        let (limit, start) = (direct.options.acquire_timeout, Instant::now());
+        match self.jobs.send_timeout(job, limit).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(waited_too_long()),
             // The dispatcher has ended with the runtime that started it.
-            Err(SendTimeoutError::Closed(job)) => direct.run(job.batch, *aim).await,
+            Err(SendTimeoutError::Closed(job)) => return direct.run(job.batch, *aim).await,
         }
+        let answers = match timeout(limit.saturating_sub(start.elapsed()), &mut answers).await {
+            Ok(answers) => answers,
+            Err(_) if !is_taken.swap(true, Ordering::Relaxed) => return Err(waited_too_long()),
+            Err(_) => answers.await,
+        };
+        answers.unwrap_or_else(|_| Err(aim.unknown("the group has ended")))
     }
 }
 
@@ -171,23 +181,19 @@ impl Dispatcher {
         }
     }
 
-    /// Takes the jobs that can be in one group. The others stay, in their order, but for those whose
-    /// callers have gone and those that have waited for too long: nothing was done for them.
+    /// Takes the jobs that can be in one group. The others stay, in their order, but for those for
+    /// which no caller waits any longer.
     fn choose(&self, jobs: &mut Vec<Job>) -> Vec<Job> {
-        let limit = self.direct.options.acquire_timeout;
-        let mut waiting = Vec::with_capacity(jobs.len());
-        for job in std::mem::take(jobs) {
-            if job.since.elapsed() > limit {
-                let _ = job.reply.send(Err(waited_too_long()));
-            } else if !job.reply.is_closed() {
-                waiting.push(job);
-            }
-        }
-        let batches: Vec<_> = waiting.iter().map(|job| Arc::clone(&job.batch)).collect();
+        jobs.retain(|job| !job.reply.is_closed());
+        let batches: Vec<_> = jobs.iter().map(|job| Arc::clone(&job.batch)).collect();
         let joins = plan::choose(&batches, self.aim, GROUP_MAX);
-        let mut group = Vec::with_capacity(GROUP_MAX.min(waiting.len()));
-        for (job, joins) in waiting.into_iter().zip(joins) {
-            if joins { group.push(job) } else { jobs.push(job) }
+        let mut group = Vec::with_capacity(GROUP_MAX.min(jobs.len()));
+        for (job, joins) in std::mem::take(jobs).into_iter().zip(joins) {
+            if !joins {
+                jobs.push(job);
+            } else if !job.is_taken.swap(true, Ordering::Relaxed) {
+                group.push(job);
+            }
         }
         group
     }
