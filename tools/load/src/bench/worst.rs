@@ -21,6 +21,8 @@ use crate::clock::{now, pause};
 const SMALL: usize = 20;
 /// How many types of tasks a queue has.
 const TYPES: usize = 30;
+/// How many tasks of these types there are at least: more than the rounds claim.
+const TYPED_MIN: usize = 20_000;
 /// How many claims wait for a task.
 const WAITING: usize = 200;
 /// How many rows a page has on the way to a page deep down.
@@ -66,7 +68,7 @@ fn types(bench: &Bench, report: &mut Report) -> anyhow::Result<()> {
     for (database, types) in [(&one, 1), (&many, TYPES)] {
         bench.direct.block_on(async {
             let store = store::open(database).await?;
-            store::fill_types(&store, "claim", types, bench.tasks / 10).await
+            store::fill_types(&store, "claim", types, TYPED_MIN.max(bench.tasks / 10)).await
         })?;
     }
     let servers = (bench.server(&one)?, bench.server(&many)?);
