@@ -11,7 +11,7 @@ use octopoid_store::{
     Engine, EngineError,
     engine::{Rows, Statement},
 };
-use octopoid_testbed::database::Database;
+use octopoid_testbed::database::{Database, is_postgres};
 use serde_json::json;
 
 use crate::{common::TestApp, streams::open, waiting};
@@ -108,6 +108,11 @@ async fn servers_that_share_a_database_look_every_five_seconds() {
 /// The write of a caller that disconnects goes on, and nothing hints at its event.
 #[tokio::test]
 async fn the_event_of_a_caller_that_has_gone_arrives_without_waiting() {
+    // It needs an engine that keeps the order of writes. On PostgreSQL, the tail looks every few
+    // seconds instead.
+    if is_postgres() {
+        return;
+    }
     let (app, engine) = counting_app(Settings::default()).await;
     let mut stream = open(&app, "scope=s").await;
     stream.start().await;

@@ -157,12 +157,13 @@ impl Dispatcher {
         }
     }
 
-    /// The permit to run, if no group runs and none of several batches is to be expected.
+    /// The permit to run, if no group runs and none of several batches is to be expected. There must
+    /// be an open connection too: a batch whose caller goes while it is opened would not begin.
     fn permit_alone(&self) -> Option<SemaphorePermit<'_>> {
-        if self.merges_single || self.had_several.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.running.try_acquire().ok()
+        let is_unsuitable = self.merges_single
+            || self.had_several.load(Ordering::Relaxed)
+            || self.grouped.connections.status().idle == 0;
+        if is_unsuitable { None } else { self.running.try_acquire().ok() }
     }
 
     /// Runs a batch on its caller's task, which is faster than waking another one.
@@ -181,10 +182,10 @@ impl Dispatcher {
         }
     }
 
-    /// Takes the jobs that can be in one group. The others stay, in their order, but for those for
-    /// which no caller waits any longer.
+    /// Takes the jobs that can be in one group. The others stay, in their order. Reads whose callers
+    /// have gone are dropped.
     fn choose(&self, jobs: &mut Vec<Job>) -> Vec<Job> {
-        jobs.retain(|job| !job.reply.is_closed());
+        jobs.retain(|job| self.aim == Aim::Write || !job.reply.is_closed());
         let batches: Vec<_> = jobs.iter().map(|job| Arc::clone(&job.batch)).collect();
         let joins = plan::choose(&batches, self.aim, GROUP_MAX);
         let mut group = Vec::with_capacity(GROUP_MAX.min(jobs.len()));
