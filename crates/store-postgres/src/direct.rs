@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, FutureExt};
 use octopoid_store::{
     EngineError,
     engine::{Rows, Statement},
@@ -56,17 +55,8 @@ impl Direct {
         })
     }
 
-    /// Runs a batch, and retries it after conflicts. Boxed, because each caller would have a copy of
-    /// its code.
-    pub(crate) fn run(
-        &self,
-        batch: Arc<Vec<Statement>>,
-        aim: Aim,
-    ) -> BoxFuture<'_, Result<Vec<Rows>, EngineError>> {
-        self.retried(batch, aim).boxed()
-    }
-
-    async fn retried(
+    /// Runs a batch, and retries it after conflicts.
+    pub(crate) async fn run(
         &self,
         batch: Arc<Vec<Statement>>,
         aim: Aim,
@@ -102,20 +92,13 @@ impl Direct {
     }
 
     /// Runs a batch or a group once.
-    pub(crate) fn attempt(
-        &self,
-        work: Work,
-        aim: Aim,
-    ) -> BoxFuture<'_, Result<Vec<Rows>, Failure>> {
-        async move {
-            let connection = self.connections.get(aim).await?;
-            let limit = match aim {
-                Aim::Read => self.options.batch_timeout.min(self.options.read_time_max),
-                Aim::Write => self.options.batch_timeout + WRITE_TIMEOUT_SLACK,
-            };
-            Execution::new(connection, work, aim, Arc::clone(&self.session), limit).outcome().await
-        }
-        .boxed()
+    pub(crate) async fn attempt(&self, work: Work, aim: Aim) -> Result<Vec<Rows>, Failure> {
+        let connection = self.connections.get(aim).await?;
+        let limit = match aim {
+            Aim::Read => self.options.batch_timeout.min(self.options.read_time_max),
+            Aim::Write => self.options.batch_timeout + WRITE_TIMEOUT_SLACK,
+        };
+        Execution::new(connection, work, aim, Arc::clone(&self.session), limit).outcome().await
     }
 
     /// Jitter: between half of a pause and all of it, so that two batches do not conflict again.

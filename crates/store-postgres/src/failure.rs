@@ -59,7 +59,7 @@ impl Failure {
                 EngineError::Unconfirmed(_) | EngineError::Unavailable(_) | EngineError::Busy(_),
             )
             | Self::Driver(_) => Remedy::None,
-            // The others are not in conflict with anything, or PostgreSQL has refused a statement of one.
+            // One batch was in conflict, or one of its statements was refused.
             Self::Conflict(_) | Self::Locked(_) | Self::Final(_) => Remedy::Halves,
         }
     }

@@ -10,77 +10,16 @@ use octopoid_store::{
     engine::{Engine, Parameter, Statement},
 };
 use octopoid_store_postgres::{Options, Postgres};
-use octopoid_testbed::database::Schema;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     task::JoinSet,
 };
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::Client;
 
-/// Longer than anything takes on a machine that is busy with something else.
-const PATIENCE: Duration = Duration::from_mins(1);
+mod world;
 
-/// An engine on a schema of its own with two tables, and a connection to look at both.
-struct World {
-    engine: Arc<Postgres>,
-    client: Client,
-    /// The name by which the engine's connections are found.
-    name: String,
-    schema: Schema,
-}
-
-impl World {
-    /// `None` if there is no server and the test is to be skipped.
-    async fn start(test: &str, options: Options) -> Option<Self> {
-        Self::with(test, "", options).await
-    }
-
-    /// The same with more options in the URL.
-    async fn with(test: &str, more: &str, options: Options) -> Option<Self> {
-        let schema = Schema::fresh().await?;
-        let name = format!("{test}-{}", std::process::id());
-        let location = format!("{}{more}&application_name={name}", schema.url());
-        let engine = Arc::new(Postgres::open(&location.parse().unwrap(), options).unwrap());
-        let client = connect(&schema).await;
-        let tables = "CREATE TABLE one (id BIGINT PRIMARY KEY, value BIGINT); \
-             CREATE TABLE two (id BIGINT PRIMARY KEY, value BIGINT); \
-             INSERT INTO one SELECT id, 0 FROM generate_series(1, 100) AS id; \
-             INSERT INTO two SELECT id, 0 FROM generate_series(1, 100) AS id";
-        client.batch_execute(tables).await.unwrap();
-        Some(Self { engine, client, name, schema })
-    }
-
-    /// How many connections of the engine are in this state.
-    async fn count(&self, condition: &str) -> i64 {
-        let sql = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND ({condition})"
-        );
-        self.client.query_one(&sql, &[&self.name]).await.unwrap().get(0)
-    }
-
-    /// Waits until so many connections of the engine are in this state.
-    async fn until(&self, count: i64, condition: &str) {
-        let waiting = async {
-            while self.count(condition).await != count {
-                tokio::task::yield_now().await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        assert!(waited.is_ok(), "never {count} connections with {condition}");
-    }
-
-    async fn value(&self, id: i64) -> i64 {
-        let row = self.client.query_one("SELECT value FROM one WHERE id = $1", &[&id]).await;
-        row.unwrap().get(0)
-    }
-}
-
-async fn connect(schema: &Schema) -> Client {
-    let (client, connection) = tokio_postgres::connect(&schema.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
+use world::{PATIENCE, World, connect};
 
 fn statement(sql: &'static str, parameters: &[i64]) -> Statement {
     let parameters = parameters.iter().map(|&number| Parameter::from(number)).collect();

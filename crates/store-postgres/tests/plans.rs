@@ -126,20 +126,39 @@ impl Full {
     }
 
     async fn explain(&self, how: &str, text: &str, parameters: &[Parameter], mode: &str) -> Value {
-        let types = parameters.iter().map(|parameter| match parameter {
-            Parameter::Int(_) => "bigint",
-            Parameter::Text(_) => "text",
-        });
-        let values = parameters.iter().map(|parameter| match parameter {
-            Parameter::Int(Some(number)) => number.to_string(),
-            Parameter::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
-            Parameter::Int(None) | Parameter::Text(None) => "NULL".to_owned(),
-        });
-        let list = |items: Vec<String>| match &*items {
+        self.explain_known(how, text, &parameters.iter().map(typed).collect::<Vec<_>>(), mode).await
+    }
+
+    /// The plan of a merged statement with the parameters of one batch, for any parameters.
+    async fn merged_plan(&self, merged: &Merged, parameters: &[Parameter]) -> Value {
+        let array = |(kind, value): (String, String)| {
+            (format!("{kind}[]"), format!("ARRAY[{value}]::{kind}[]"))
+        };
+        let parameters = parameters.iter().map(typed).enumerate();
+        let parameters =
+            parameters.map(
+                |(number, parameter)| {
+                    if number < merged.shared { parameter } else { array(parameter) }
+                },
+            );
+        let parameters: Vec<_> = parameters.collect();
+        self.explain_known("FORMAT JSON", merged.text, &parameters, "force_generic_plan").await
+    }
+
+    /// The plan of a statement with parameters as types and values.
+    async fn explain_known(
+        &self,
+        how: &str,
+        text: &str,
+        parameters: &[(String, String)],
+        mode: &str,
+    ) -> Value {
+        let list = |items: Vec<&str>| match &*items {
             [] => String::new(),
             items => format!("({})", items.join(", ")),
         };
-        let (types, values) = (list(types.map(str::to_owned).collect()), list(values.collect()));
+        let types = list(parameters.iter().map(|(kind, _)| &**kind).collect());
+        let values = list(parameters.iter().map(|(_, value)| &**value).collect());
         let sql = format!(
             "SET plan_cache_mode = {mode}; PREPARE known {types} AS {text};
             EXPLAIN ({how}) EXECUTE known {values}; DEALLOCATE known"
@@ -152,39 +171,18 @@ impl Full {
         });
         serde_json::from_str(row.expect("a plan is a row")).expect("it is JSON, as was asked")
     }
+}
 
-    /// The plan of a merged statement with the parameters of one batch, for any parameters.
-    async fn merged_plan(&self, merged: &Merged, parameters: &[Parameter]) -> Value {
-        let (mut types, mut values) = (Vec::new(), Vec::new());
-        for (number, parameter) in parameters.iter().enumerate() {
-            let (kind, value) = match parameter {
-                Parameter::Int(number) => ("bigint", number.map(|number| number.to_string())),
-                Parameter::Text(text) => {
-                    let quoted =
-                        text.as_ref().map(|text| format!("'{}'", text.replace('\'', "''")));
-                    ("text", quoted)
-                }
-            };
-            let value = value.unwrap_or_else(|| "NULL".to_owned());
-            let is_shared = number < merged.shared;
-            types.push(if is_shared { kind.to_owned() } else { format!("{kind}[]") });
-            values.push(if is_shared { value } else { format!("ARRAY[{value}]::{kind}[]") });
+/// The type of a parameter and its value, as a statement writes them.
+fn typed(parameter: &Parameter) -> (String, String) {
+    let (kind, value) = match parameter {
+        Parameter::Int(number) => ("bigint", number.map(|number| number.to_string())),
+        Parameter::Text(text) => {
+            let quoted = text.as_ref().map(|text| format!("'{}'", text.replace('\'', "''")));
+            ("text", quoted)
         }
-        let sql = format!(
-            "SET plan_cache_mode = force_generic_plan; PREPARE known ({}) AS {}; \
-             EXPLAIN (FORMAT JSON) EXECUTE known ({}); DEALLOCATE known",
-            types.join(", "),
-            merged.text,
-            values.join(", ")
-        );
-        let answers = self.client.simple_query(&sql).await;
-        let answers = answers.unwrap_or_else(|error| panic!("{error:?}\nby {}", merged.text));
-        let row = answers.iter().find_map(|answer| match answer {
-            SimpleQueryMessage::Row(row) => row.get(0),
-            _ => None,
-        });
-        serde_json::from_str(row.expect("a plan is a row")).expect("it is JSON, as was asked")
-    }
+    };
+    (kind.to_owned(), value.unwrap_or_else(|| "NULL".to_owned()))
 }
 
 /// A database in memory whose statements are noted, and an engine behind the notes.

@@ -10,10 +10,7 @@ use std::{
 };
 
 use flume::RecvTimeoutError;
-use octopoid_store::{
-    EngineError,
-    engine::{Parameter, Statement},
-};
+use octopoid_store::{EngineError, engine::Statement};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
@@ -44,12 +41,8 @@ pub(crate) struct Write {
 
 impl Write {
     pub(crate) fn new(batch: Vec<Statement>, reply: oneshot::Sender<Answer>) -> Self {
-        let parameters = batch.iter().flat_map(|statement| &statement.parameters);
-        let text = parameters.map(|parameter| match parameter {
-            Parameter::Text(text) => text.as_ref().map_or(0, String::len),
-            Parameter::Int(_) => 0,
-        });
-        Self { text: text.sum(), batch, reply }
+        let text = batch.iter().map(Statement::text_bytes).sum();
+        Self { batch, text, reply }
     }
 }
 

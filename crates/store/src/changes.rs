@@ -1,7 +1,7 @@
 //! Changing tasks: the domain decides, and the store writes what it decided if the task is still
 //! what the decision was made on.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use const_format::{concatcp, str_replace};
 use octopoid_domain::{
@@ -70,21 +70,21 @@ const MOVE: Sql = Sql::merged(moving!(""), Merge::update(Turn::Change));
 /// The same for a task that begins to wait, which must not wait for itself. If another task has
 /// begun to wait for it since it was read (`?9`), nothing is written and it is read again: this
 /// statement would not see what that other one waits for.
-const MOVE_WAITING: Sql = Sql::Same(Cow::Borrowed(moving!(concat!(
+const MOVE_WAITING: Sql = Sql::same(moving!(concat!(
     " AND NOT ",
     closes_cycle!("is_awaited = 1", "?1", "?7", "?8"),
     " AND (?9 = 1 OR is_awaited = 0)"
-))));
+)));
 
 /// The same for a task that was not read but copied from what this process has written: the row and
 /// its flow must have the marks that they had then.
-const MOVE_COPIED: Sql = Sql::Same(Cow::Borrowed(moving!(concatcp!(
+const MOVE_COPIED: Sql = Sql::same(moving!(concatcp!(
     " AND tasks.write_id = ",
     parameters(FIRST + State::COUNT, 1),
     " AND (SELECT flows.write_id FROM flows WHERE flows.scope = tasks.scope \
      AND flows.name = COALESCE(tasks.flow, 'default')) IS NOT DISTINCT FROM ",
     parameters(FIRST + State::COUNT + 1, 1)
-))));
+)));
 
 /// Writes what only an update may change, after [`MOVE`] has written the rest.
 const EDIT: Sql = Sql::merged(

@@ -123,6 +123,17 @@ pub struct Statement {
     pub parameters: Vec<Parameter>,
 }
 
+impl Statement {
+    /// How many bytes of text its parameters have.
+    pub fn text_bytes(&self) -> usize {
+        let bytes = self.parameters.iter().map(|parameter| match parameter {
+            Parameter::Text(text) => text.as_ref().map_or(0, String::len),
+            Parameter::Int(_) => 0,
+        });
+        bytes.sum()
+    }
+}
+
 /// The machine's reasons to fail. Only the last three may be the caller's fault.
 #[derive(Clone, Debug, Error)]
 pub enum EngineError {

@@ -85,7 +85,7 @@ impl Merge {
         Self { turn, form: Form::Query }
     }
 
-    /// `INSERT … SELECT … FROM … WHERE …`, whose rows nobody reads.
+    /// `INSERT … SELECT … FROM … WHERE …`. It answers no rows.
     pub const fn insert(turn: Turn) -> Self {
         Self { turn, form: Form::Insert }
     }

@@ -5,7 +5,7 @@
 //! still has the mark (`write_id`) of the write from which the copy was made, and its flow the mark
 //! that it had then: every statement that changes a task, its current run or its flow leaves a new
 //! mark. If a condition does not hold, nothing is written, and the step reads the task as if there
-//! had been no copy. The same happens if the guess leads to anything else than a change, so nobody is
+//! were no copy. It also reads the task if the copy does not lead to a change, so no request is
 //! refused because of a copy. What makes copies old need not be known here for correctness.
 //!
 //! Copies are kept only if one process has the database alone, because otherwise many of them would

@@ -56,6 +56,11 @@ const LISTED: &str = "IN (SELECT value FROM json_each(";
 const OR_FAIL: &str = "INSERT OR FAIL INTO";
 
 impl Sql {
+    /// A text for every dialect.
+    pub(crate) const fn same(text: &'static str) -> Self {
+        Self::Same(Cow::Borrowed(text))
+    }
+
     /// A text for every dialect, which PostgreSQL may run once for many batches.
     pub const fn merged(text: &'static str, merge: Merge) -> Self {
         Self::Merged { sqlite: Some(text), postgres: text, merge }
@@ -124,7 +129,7 @@ impl Sql {
 
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {
-        Self::Same(Cow::Borrowed(text))
+        Self::same(text)
     }
 }
 

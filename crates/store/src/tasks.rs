@@ -1,7 +1,5 @@
 //! Tasks: creating, reading, changing and deleting them.
 
-use std::borrow::Cow;
-
 use const_format::concatcp;
 use octopoid_domain::{
     Claim, Refusal, Task,
@@ -202,14 +200,14 @@ const INSERT: Sql = Sql::merged(
     ),
 );
 
-const INSERT_WAITING: Sql = Sql::Same(Cow::Borrowed(insert!(unless_cycle!())));
+const INSERT_WAITING: Sql = Sql::same(insert!(unless_cycle!()));
 
 /// The condition is the same as for a project made from a draft.
-const INSERT_FROM_DRAFT: Sql = Sql::Same(Cow::Borrowed(insert!(concat!(
+const INSERT_FROM_DRAFT: Sql = Sql::same(insert!(concat!(
     unless_cycle!(),
     " AND EXISTS (SELECT 1 FROM drafts WHERE id = ?8 AND linked_task_id IS NULL \
      AND linked_project_id IS NULL)"
-))));
+)));
 
 /// Why nothing was inserted: the id is taken, or the path is.
 const TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tasks WHERE id = ?1), \

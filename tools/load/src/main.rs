@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod journal;
 mod peers;
+mod processes;
 mod server;
 
 use std::{io::Write as _, process::ExitCode};

@@ -70,6 +70,7 @@ pub(crate) fn choose(batches: &[Arc<Vec<Statement>>], aim: Aim, max: usize) -> V
             continue;
         }
         let (mut own, mut own_shared) = (HashSet::new(), HashSet::new());
+        let bytes: usize = batch.iter().map(Statement::text_bytes).sum();
         for statement in &**batch {
             let Some(key) = statement.parameters.first() else { continue };
             match merged(statement, Aim::Write).map(|merged| merged.turn) {
@@ -82,25 +83,16 @@ pub(crate) fn choose(batches: &[Arc<Vec<Statement>>], aim: Aim, max: usize) -> V
         let is_free = own.is_disjoint(&held)
             && own.is_disjoint(&shared)
             && own_shared.is_disjoint(&held)
-            && (text == 0 || text + text_bytes(batch) <= TEXT_MAX);
+            && (text == 0 || text + bytes <= TEXT_MAX);
         if is_free {
             count += 1;
-            text += text_bytes(batch);
+            text += bytes;
             held.extend(own);
             shared.extend(own_shared);
         }
         joins.push(is_free);
     }
     joins
-}
-
-fn text_bytes(batch: &[Statement]) -> usize {
-    let parameters = batch.iter().flat_map(|statement| &statement.parameters);
-    let bytes = parameters.map(|parameter| match parameter {
-        Parameter::Text(text) => text.as_ref().map_or(0, String::len),
-        Parameter::Int(_) => 0,
-    });
-    bytes.sum()
 }
 
 impl Group {

@@ -12,10 +12,25 @@ use crate::{
     runs::into_runs,
 };
 
+/// The events and the runs of the tasks that were `taken`.
+macro_rules! record {
+    () => {
+        concat!(
+            ", recorded AS (",
+            into_events!(),
+            "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, \
+             queue FROM taken), begun AS (",
+            into_runs!(),
+            "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
+             'running', token_hash, key_hash FROM taken)"
+        )
+    };
+}
+
 /// With many writers the head may be held by another claim, which is as good as gone: the claim
 /// passes over it, and does not wait. A few of each lane are put in order and tried. If others hold
-/// all of those, the first of any lane that nobody holds is taken; only then can a claim get less
-/// than the most urgent.
+/// all of those, the first free head of any lane is taken. Only then can a claim get less than the
+/// most urgent task.
 pub(super) const TAKE_FREE: &str = concatcp!(
     postgres_lanes!(),
     ", best AS (SELECT task.seq FROM fitting CROSS JOIN LATERAL \
@@ -26,18 +41,13 @@ pub(super) const TAKE_FREE: &str = concatcp!(
      free AS (SELECT any_free.seq FROM fitting CROSS JOIN LATERAL \
      (SELECT seq FROM tasks WHERE scope = ?1 AND queue = ?2 AND claim_lane = fitting.lane \
      ORDER BY claim_rank, seq LIMIT 1 FOR UPDATE SKIP LOCKED) AS any_free LIMIT 1), \
-     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1)",
-    ", taken AS (",
+     next AS (SELECT seq FROM best UNION ALL SELECT seq FROM free LIMIT 1), taken AS (",
     take!("1", "1"),
     "FROM next WHERE tasks.seq = next.seq",
     unless_done!("?14", "?15", "?16"),
-    " RETURNING tasks.*), recorded AS (",
-    into_events!(),
-    "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
-     FROM taken), begun AS (",
-    into_runs!(),
-    "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', ?11, ?12 FROM taken) SELECT ",
+    " RETURNING tasks.*, ?11 AS token_hash, ?12 AS key_hash)",
+    record!(),
+    " SELECT ",
     claimed!("taken"),
     " FROM taken"
 );
@@ -67,18 +77,15 @@ const TAKE_MANY: &str = concatcp!(
      taken AS (",
     take!("1", "1"),
     "FROM next JOIN claims ON claims.place = next.place WHERE tasks.seq = next.seq \
-     RETURNING tasks.*, n, ?11 AS token_hash, ?12 AS key_hash), recorded AS (",
-    into_events!(),
-    "SELECT scope, 'task', id, events, 'claimed', claimed_by, NULL, claimed_at, version, queue \
-     FROM taken), begun AS (",
-    into_runs!(),
-    "SELECT id, run, scope, attempt, 'work', ?2, claimed_by, orchestrator_id, claimed_at, \
-     'running', token_hash, key_hash FROM taken) SELECT n, ",
+     RETURNING tasks.*, n, ?11 AS token_hash, ?12 AS key_hash)",
+    record!(),
+    " SELECT n, ",
     claimed!("taken"),
     " FROM taken"
 );
 
-/// The same as [`TAKE_REVIEW`](super::TAKE_REVIEW) with many writers, as [`TAKE_FREE`] does it, with all its history.
+/// The same as [`TAKE_REVIEW`](super::TAKE_REVIEW) with many writers, as [`TAKE_FREE`] does it, with
+/// all its history.
 pub(super) const TAKE_FREE_REVIEW: &str = concatcp!(
     postgres_lanes!(),
     ", candidates AS (SELECT head.seq, fitting.lane FROM fitting CROSS JOIN LATERAL \

@@ -19,6 +19,7 @@ use octopoid_testbed::Server;
 use super::{Bench, measure::median, report::Report};
 use crate::{
     clock::{now, pause},
+    processes,
     server::{OCTOPOID, binary},
 };
 
@@ -184,7 +185,7 @@ impl<'a> Site<'a> {
         let idle = memory_mb(id)?;
         let ids = self.add("slot", SLOTS)?;
         self.until(|| Ok(fs::read_dir(&begun)?.count() == SLOTS))?;
-        let guards = children(id)?;
+        let guards = processes::children(id)?;
         ensure!(guards.len() == SLOTS, "{} guards instead of {SLOTS}", guards.len());
         let of_guards: f64 =
             guards.iter().map(|guard| memory_mb(*guard)).sum::<anyhow::Result<_>>()?;
@@ -205,23 +206,6 @@ impl<'a> Site<'a> {
 
 fn path() -> impl AsRef<OsStr> {
     std::env::var_os("PATH").unwrap_or_default()
-}
-
-/// The processes that a process has started.
-fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
-    let mut children = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let path = entry?.path();
-        // A process may end meanwhile.
-        let Ok(stat) = fs::read_to_string(path.join("stat")) else { continue };
-        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
-        let of = rest.split_whitespace().nth(1).and_then(|id| id.parse::<u32>().ok());
-        let id = path.file_name().and_then(OsStr::to_str).and_then(|id| id.parse().ok());
-        if let (Some(id), true) = (id, of == Some(parent)) {
-            children.push(id);
-        }
-    }
-    Ok(children)
 }
 
 /// The memory of a process in MB. Pages that it shares with others count in part.

@@ -5,6 +5,8 @@ use std::{io, path::Path, process::Command};
 use anyhow::Context;
 use octopoid_testbed::Server;
 
+use crate::processes;
+
 /// Starts a server's binary on a database. Its log is read, as in production.
 pub(crate) fn start(binary: &Path, database: &str) -> anyhow::Result<Server> {
     let mut command = Command::new(binary);
@@ -15,14 +17,7 @@ pub(crate) fn start(binary: &Path, database: &str) -> anyhow::Result<Server> {
 
 /// Processor time that the process has used so far, in seconds.
 pub(crate) fn cpu_seconds(server: &Server) -> anyhow::Result<f64> {
-    /// What Linux counts in, on every machine it supports.
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.process.id()))?;
-    // The process's name, in parentheses, may contain blanks.
-    let (_, rest) = stat.rsplit_once(')').context("no name in the process's statistics")?;
-    let ticks: Vec<f64> =
-        rest.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+    processes::own_seconds(server.process.id())
 }
 
 /// Memory in use by the process now, and at its peak, in MB.

@@ -1,5 +1,5 @@
 //! What the queues store their tasks in, started on fresh data for one run: servers of our own and of
-//! others, on ports of the loopback interface that nobody else uses.
+//! others, on free ports of the loopback interface.
 
 use std::{
     fs::File,
@@ -213,8 +213,8 @@ fn listening(
     bail!("{program} ended {PORTS_TRIED} times before it answered")
 }
 
-/// Waits until a server answers. It says `false` if the process has ended, as it does if the port
-/// belongs to somebody else.
+/// Waits until a server answers. Returns `false` if the process has ended, as it does if another
+/// program has taken the port.
 fn answers(
     process: &mut Process,
     port: u16,

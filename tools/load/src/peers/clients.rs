@@ -12,10 +12,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use super::{
-    backend::{Process, Running, first_line},
-    processor,
-};
+use super::backend::{Process, Running, first_line};
+use crate::processes;
 
 /// How long a client may take beside the time that it is asked to work: migrations, and the last
 /// tasks.
@@ -143,9 +141,9 @@ impl Client {
         let limit = load.warm_up + load.length + BESIDE_MAX;
         follow(output, limit, || {
             Ok(Processor {
-                server: processor::seconds(backend.server.as_slice())?,
-                database: processor::seconds(backend.database.as_slice())?,
-                client: processor::seconds(&[client.0.id()])?,
+                server: processes::seconds(backend.server.as_slice())?,
+                database: processes::seconds(backend.database.as_slice())?,
+                client: processes::seconds(&[client.0.id()])?,
             })
         })
     }

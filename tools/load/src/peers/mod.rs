@@ -11,7 +11,6 @@ mod figures;
 mod octopoid;
 mod page;
 mod plot;
-mod processor;
 mod targets;
 
 use std::{

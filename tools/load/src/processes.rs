@@ -1,4 +1,4 @@
-//! Processor time of a process and of all that it has started, as Linux counts it.
+//! Processes, and the processor time that they have used, as Linux counts it.
 
 use std::{collections::HashMap, ffi::OsStr, fs};
 
@@ -15,8 +15,26 @@ struct Process {
     ticks: f64,
 }
 
+/// The processor time that a process has used so far, without children that still run, in seconds.
+pub(crate) fn own_seconds(id: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let process = process(&stat).context("unknown form of a process's statistics")?;
+    Ok(process.ticks / TICKS_PER_SECOND)
+}
+
 /// The processor time that these processes and everything below them have used so far, in seconds.
-pub(super) fn seconds(roots: &[u32]) -> anyhow::Result<f64> {
+pub(crate) fn seconds(roots: &[u32]) -> anyhow::Result<f64> {
+    Ok(ticks(&all()?, roots) / TICKS_PER_SECOND)
+}
+
+/// The processes that a process has started.
+pub(crate) fn children(parent: u32) -> anyhow::Result<Vec<u32>> {
+    let all = all()?.into_iter();
+    Ok(all.filter(|(_, process)| process.parent == parent).map(|(id, _)| id).collect())
+}
+
+/// All processes by their ids.
+fn all() -> anyhow::Result<HashMap<u32, Process>> {
     let mut all = HashMap::new();
     for entry in fs::read_dir("/proc").context("the system has no /proc")? {
         let path = entry?.path();
@@ -30,7 +48,7 @@ pub(super) fn seconds(roots: &[u32]) -> anyhow::Result<f64> {
             all.insert(id, process);
         }
     }
-    Ok(ticks(&all, roots) / TICKS_PER_SECOND)
+    Ok(all)
 }
 
 fn process(stat: &str) -> Option<Process> {
