@@ -38,7 +38,7 @@ struct Nothing {
 
 /// How long those who wait for the same work may miss a hint. Then one of them looks.
 const LOOK_MS: u64 = 5_000;
-/// How soon after a look that found nothing a hint leads to the next.
+/// How soon after a hint that led to nothing another one leads to a look.
 const REST_MS: u64 = 100;
 
 /// Claim the most urgent task.
@@ -159,8 +159,10 @@ fn shown(claimed: Claimed, wants_key: bool) -> ClaimedTask {
 async fn turns_up(app: &App, watch: &mut Watch, until_ms: i64) -> bool {
     let left_ms = || u64::try_from(until_ms.saturating_sub(app.elapsed_ms())).unwrap_or_default();
     // In a busy scope there are more hints than claims.
-    let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
-    rest.await;
+    if watch.is_resting() {
+        let Some(rest) = app.pause(REST_MS.min(left_ms())) else { return false };
+        rest.await;
+    }
     while left_ms() > 0 && !app.is_stopping() {
         let Some(look) = app.pause(LOOK_MS.min(left_ms())) else { return false };
         let is_hinted = matches!(select(pin!(watch.hinted()), look).await, Either::Left(_));
