@@ -55,8 +55,10 @@ pub mod unread;
 pub mod webhooks;
 
 use axum::{Router, extract::State, middleware::from_fn_with_state};
-use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouter},
+    routes,
+};
 
 pub use app::{App, AuthMode, Settings};
 pub use authority::{Authority, AuthorityError, Origin, OriginError};
@@ -66,9 +68,28 @@ pub use service::{SERVER_VERSION, WIRE_VERSION};
 
 use crate::problem::Problem;
 
-/// The operations, with their places in the document.
-fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(openapi::Document::openapi())
+/// What gathers the operations: a router with the document that describes them, or a router alone. A
+/// server needs no document, which takes several MB while it is made.
+trait Gather: Sized {
+    /// Adds the operations of a path.
+    fn routes(self, operations: UtoipaMethodRouter<App>) -> Self;
+}
+
+impl Gather for OpenApiRouter<App> {
+    fn routes(self, operations: UtoipaMethodRouter<App>) -> Self {
+        Self::routes(self, operations)
+    }
+}
+
+impl Gather for Router<App> {
+    fn routes(self, (_, paths, methods): UtoipaMethodRouter<App>) -> Self {
+        paths.paths.keys().fold(self, |router, path| router.route(path, methods.clone()))
+    }
+}
+
+/// Gathers all operations, in the order of the document.
+fn gather<G: Gather>(operations: G) -> G {
+    let operations = operations
         .routes(routes!(service::get_info))
         .routes(routes!(service::get_health))
         .routes(routes!(service::get_livez))
@@ -99,8 +120,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(tasks::why::explain_task))
         .routes(routes!(summary::get_summary))
         .routes(routes!(pauses::list_pauses))
-        .routes(routes!(pauses::put_pause, pauses::delete_pause))
-        .merge(webhook_routes())
+        .routes(routes!(pauses::put_pause, pauses::delete_pause));
+    webhook_routes(operations)
         .routes(routes!(events::list_events))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project, projects::delete_project))
@@ -137,8 +158,8 @@ fn routes() -> OpenApiRouter<App> {
 }
 
 /// Those about webhooks.
-fn webhook_routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+fn webhook_routes<G: Gather>(operations: G) -> G {
+    operations
         .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
         .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
         .routes(routes!(webhooks::test_webhook))
@@ -170,8 +191,7 @@ pub fn router_with(app: App, mount: impl FnOnce(Router<App>) -> Router<App>) -> 
 
 /// The operations, at their paths.
 fn operations() -> Router<App> {
-    let (router, _) = routes().split_for_parts();
-    router
+    gather(Router::new())
         .route("/api/v1/tasks/claim", tasks::called_claim())
         .route("/api/v1/roles/register", roles::called_register())
 }

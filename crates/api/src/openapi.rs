@@ -14,6 +14,7 @@ use utoipa::{
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{access, etag::Tagged, json::Json, problem};
 
@@ -111,7 +112,8 @@ static JSON: OnceLock<String> = OnceLock::new();
 /// The whole document as JSON text, made once.
 pub fn document() -> &'static str {
     JSON.get_or_init(|| {
-        let (_, mut document) = crate::routes().split_for_parts();
+        let operations = OpenApiRouter::with_openapi(Document::openapi());
+        let (_, mut document) = crate::gather(operations).split_for_parts();
         access::describe(&mut document);
         let mut text = document.to_pretty_json().unwrap_or_default();
         text.push('\n');
