@@ -18,8 +18,9 @@ describe(
   `${versionOf('bullmq')} with ${versionOf('ioredis')}: one Worker with concurrency ${run.agents}, which takes the ` +
     'next job with each completion; other settings as they come, completed jobs are kept',
 );
-await measure(run, async () => {
-  await queue.add('task', newTask());
-  await completions.next();
-});
+await measure(
+  run,
+  () => queue.add('task', newTask()),
+  () => completions.next(),
+);
 end();

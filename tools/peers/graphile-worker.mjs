@@ -32,8 +32,9 @@ describe(
     (isInBatches ? `a local queue of ${run.agents} and completeJobBatchDelay 0; ` : 'no local queue; ') +
     `${connections} connections, other settings as they come; a job counts when its deletion has been sent`,
 );
-await measure(run, async () => {
-  await utils.addJob('task', newTask());
-  await completions.next();
-});
+await measure(
+  run,
+  () => utils.addJob('task', newTask()),
+  () => completions.next(),
+);
 end();

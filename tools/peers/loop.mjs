@@ -35,16 +35,19 @@ export function describe(configuration) {
 }
 
 /**
- * Runs `agents` loops of `life`, which adds a task and returns when a task has been completed, and reports how many
- * were completed in the time that counts, and how long each took.
+ * Runs `agents` loops, each of which calls `add` to add a task and `complete`, which returns when a task has been
+ * completed, and reports how many were completed in the time that counts, and how long each took. Each loop adds a task
+ * more at first, so that there is one waiting when a worker is free.
  */
-export async function measure({ agents, warmUpMs, measuredMs }, life) {
+export async function measure({ agents, warmUpMs, measuredMs }, add, complete) {
   let phase = 'warm-up';
   const lives = [];
   const loop = async () => {
+    await add();
     while (phase !== 'over') {
       const started = performance.now();
-      await life();
+      await add();
+      await complete();
       if (phase === 'measured') lives.push(performance.now() - started);
     }
   };

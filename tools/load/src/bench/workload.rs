@@ -132,9 +132,27 @@ pub(crate) async fn one_life(
     agent: usize,
     latencies: &mut Latencies,
 ) -> anyhow::Result<()> {
+    create(connection, scope, latencies).await?;
+    finish_one(connection, scope, agent, latencies).await
+}
+
+/// Creates a task.
+pub(crate) async fn create(
+    connection: &mut Connection,
+    scope: &str,
+    latencies: &mut Latencies,
+) -> anyhow::Result<()> {
     let (_, body) = new_task(scope);
-    timed(connection, "/api/v1/tasks", &body, 201, latencies).await?;
-    // Every agent has created a task before it claims, so there is always one left for it.
+    timed(connection, "/api/v1/tasks", &body, 201, latencies).await.map(drop)
+}
+
+/// Claims a task, and takes it to its end. An agent that has created a task before always gets one.
+pub(crate) async fn finish_one(
+    connection: &mut Connection,
+    scope: &str,
+    agent: usize,
+    latencies: &mut Latencies,
+) -> anyhow::Result<()> {
     let id = timed(connection, "/api/v1/tasks/claim", &claim(scope, agent), 200, latencies).await?;
     let submit = "{\"commits_count\":3,\"turns_used\":42}";
     timed(connection, &format!("/api/v1/tasks/{id}/submit"), submit, 200, latencies).await?;

@@ -21,10 +21,13 @@ const WARM_UP: u8 = 0;
 const MEASURED: u8 = 1;
 const OVER: u8 = 2;
 
-/// A loop that adds a task, and waits until one has been completed.
+/// What a loop does that adds a task, and goes on when one has been completed.
 pub(crate) trait Agent: Send + 'static {
-    /// Does so once.
-    fn live(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
+    /// Adds a task.
+    fn add(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Completes a task, or waits until one has been completed.
+    fn complete(&mut self) -> impl Future<Output = anyhow::Result<()>> + Send;
 }
 
 /// Says what is measured: versions and settings.
@@ -64,11 +67,14 @@ pub(crate) async fn measure<A: Agent>(
 }
 
 /// Takes tasks through their lives until the time is over. Returns how long those took that count.
+/// One more task is added at first, so that there is one waiting when a worker is free.
 async fn repeat<A: Agent>(mut agent: A, phase: Arc<AtomicU8>) -> anyhow::Result<Vec<Duration>> {
     let mut lives = Vec::new();
+    agent.add().await?;
     while phase.load(Ordering::Relaxed) != OVER {
         let started = now();
-        agent.live().await?;
+        agent.add().await?;
+        agent.complete().await?;
         if phase.load(Ordering::Relaxed) == MEASURED {
             lives.push(started.elapsed());
         }

@@ -33,11 +33,15 @@ pub(super) async fn agents(address: &str, count: usize) -> anyhow::Result<Vec<Wo
 }
 
 impl Agent for Worker {
-    async fn live(&mut self) -> anyhow::Result<()> {
+    async fn add(&mut self) -> anyhow::Result<()> {
         let (_, body) = new_task("bench");
         let put = format!("put 0 0 {TIME_TO_RUN} {}\r\n{body}\r\n", body.len());
         let answer = self.ask(&put).await?;
         ensure!(answer.starts_with("INSERTED "), "a put was answered with {answer:?}");
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> anyhow::Result<()> {
         let answer = self.ask("reserve\r\n").await?;
         let (id, length) = reserved(&answer)?;
         // The body ends with a line end of its own.

@@ -89,10 +89,10 @@ impl Group {
     }
 
     /// How many agents work at the same time unless the caller says so.
-    pub(super) fn agents(self) -> [usize; 2] {
+    pub(super) fn agents(self) -> &'static [usize] {
         match self {
-            Self::Embedded => [1, 64],
-            Self::Postgres => [1, 32],
+            Self::Embedded => &[1, 64],
+            Self::Postgres => &[1, 32, 256],
         }
     }
 }

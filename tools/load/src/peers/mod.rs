@@ -46,8 +46,8 @@ pub(crate) struct Args {
     /// Seconds that each queue works before that, which do not count.
     #[arg(long, default_value_t = 2)]
     warm_up: u64,
-    /// How many agents work at the same time, such as 1,64,256. Without it: 1, and 64 on queues with
-    /// files of their own or 32 on PostgreSQL.
+    /// How many agents work at the same time, such as 1,64,256. Without it: 1 and 64 on queues with
+    /// files of their own, and 1, 32 and 256 on PostgreSQL.
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     agents: Vec<u16>,
     /// Measure one group of queues only.

@@ -1,7 +1,11 @@
 //! Agents of Octopoid: each request of a task's life is its own.
 
 use super::agents::Agent;
-use crate::bench::{http::Connection, measure::Latencies, workload::one_life};
+use crate::bench::{
+    http::Connection,
+    measure::Latencies,
+    workload::{create, finish_one},
+};
 
 /// What the agents do.
 pub(super) const CONFIGURATION: &str = "each agent creates a task, claims one, submits it and accepts it: four \
@@ -26,8 +30,12 @@ pub(super) async fn agents(address: &str, count: usize) -> anyhow::Result<Vec<Wo
 }
 
 impl Agent for Worker {
-    async fn live(&mut self) -> anyhow::Result<()> {
+    async fn add(&mut self) -> anyhow::Result<()> {
+        create(&mut self.connection, SCOPE, &mut Latencies::default()).await
+    }
+
+    async fn complete(&mut self) -> anyhow::Result<()> {
         let mut of_requests = Latencies::default();
-        one_life(&mut self.connection, SCOPE, self.number, &mut of_requests).await
+        finish_one(&mut self.connection, SCOPE, self.number, &mut of_requests).await
     }
 }

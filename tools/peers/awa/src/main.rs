@@ -32,7 +32,7 @@ struct Agent {
 }
 
 impl agents::Agent for Agent {
-    async fn live(&mut self) -> anyhow::Result<()> {
+    async fn add(&mut self) -> anyhow::Result<()> {
         self.number += 1;
         let task = Task {
             title: format!("Task {}", self.number),
@@ -40,6 +40,10 @@ impl agents::Agent for Agent {
         };
         let options = InsertOpts { queue: QUEUE.to_owned(), ..InsertOpts::default() };
         insert_with(&self.pool, &task, options).await?;
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> anyhow::Result<()> {
         self.completions.acquire().await?.forget();
         Ok(())
     }
