@@ -110,7 +110,8 @@ impl Report {
              fresh database\nand drives it over loopback HTTP from the same machine. Every write is \
              synced to disk\nbefore its answer. Compare ratios, not absolute figures: both sides of \
              each ratio are\nmeasured in turn in one run, and the median of the rounds counts. Other queues beside \
-             this\none are in [benchmarks-peers.md](benchmarks-peers.md).\n\n",
+             this\none are in [benchmarks-peers.md](benchmarks-peers.md). Where the time goes in cases that \
+             fall short is in\n[profiles.md](profiles.md).\n\n",
         );
         writeln!(text, "Machine: {}.\n", self.machine)?;
         writeln!(
@@ -218,8 +219,8 @@ impl Report {
 fn bound(fact: &str) -> Option<f64> {
     [
         ("Binary", BINARY_MB_MAX),
-        ("Memory, idle", 25.0),
-        ("Memory under", 150.0),
+        ("Memory, idle", 20.0),
+        ("Memory under", 100.0),
         ("Memory of 1,000 idle event streams", 40.0),
         ("Event latency p99, one server", 50.0),
         ("Event latency p99, PostgreSQL, one server", 50.0),
