@@ -65,6 +65,8 @@ async fn a_claim_waits_as_long_as_it_says_however_the_clock_is_set_meanwhile() {
     assert_eq!(answer.status(), 404);
     let waited = host.elapsed_ms();
     assert!((30_000..40_000).contains(&waited), "{waited} ms");
+    // The first call asks whether the host can pause. No hint led to nothing, so no other is a rest.
+    assert_eq!(host.looks.load(Ordering::Relaxed), 1 + waited / 5_000);
 }
 
 /// A database with a clock of its own, as one that many servers share.

@@ -36,7 +36,7 @@ impl Waiters<'_> {
         self.run();
     }
 
-    /// Runs them until nobody has a hint. Returns how many looks that took.
+    /// Runs them until none has a hint, and returns the number of looks.
     fn run(&mut self) -> usize {
         let before = self.looks.get();
         loop {
