@@ -36,8 +36,8 @@ export function describe(configuration) {
 
 /**
  * Runs `agents` loops, each of which calls `add` to add a task and `complete`, which returns when a task has been
- * completed, and reports how many were completed in the time that counts, and how long each took. Each loop adds a task
- * more at first, so that there is one waiting when a worker is free.
+ * completed, and reports how many were completed in the time that counts, and how long each took. Each loop adds one more
+ * task at first, so that a task waits when a worker is free.
  */
 export async function measure({ agents, warmUpMs, measuredMs }, add, complete) {
   let phase = 'warm-up';

@@ -67,7 +67,7 @@ pub(crate) async fn measure<A: Agent>(
 }
 
 /// Takes tasks through their lives until the time is over. Returns how long those took that count.
-/// One more task is added at first, so that there is one waiting when a worker is free.
+/// It adds one more task at first, so that a task waits when a worker is free.
 async fn repeat<A: Agent>(mut agent: A, phase: Arc<AtomicU8>) -> anyhow::Result<Vec<Duration>> {
     let mut lives = Vec::new();
     agent.add().await?;

@@ -35,7 +35,7 @@ not absolute figures.
 
 * Every queue syncs what it has confirmed to disk first.
 * An agent adds a task, waits until a task has been completed, and starts again. There are as many workers as agents,
-  and each agent has added one more task at first, so that one is waiting when a worker is free.
+  and each agent has added one more task at first, so that a task waits when a worker is free.
 * A task of Octopoid takes four requests over HTTP, each of them durable and recorded in the task's history: create,
   claim, submit, accept. What the others do for a task is in the table of configurations.
 * Libraries run within the client, so their work counts as the client's. The client of Octopoid only makes requests.
